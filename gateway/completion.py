@@ -1,0 +1,239 @@
+"""What a model answers: whole, or as a stream of events that folds to the same thing.
+
+The event grammar is Anthropic's, which names everything the other dialects
+need: `Started (BlockStarted BlockDelta* BlockStopped)* Finishing Stopped`,
+with `Ping` anywhere. Decoders emit it, surfaces render it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import orjson
+from pydantic import JsonValue
+
+from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
+
+
+class StopReason(StrEnum):
+    END_TURN = "end_turn"
+    MAX_TOKENS = "max_tokens"
+    STOP_SEQUENCE = "stop_sequence"
+    TOOL_USE = "tool_use"
+    PAUSE_TURN = "pause_turn"
+    REFUSAL = "refusal"
+    CONTEXT_EXCEEDED = "model_context_window_exceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens by kind. `input` excludes cache reads and writes; `output` includes thinking."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
+    """Of `output`, the tokens spent on reasoning, when the provider says so."""
+    service_tier: str | None = None
+    estimated: bool = False
+    """True when the caller hung up before the provider's own count."""
+
+    @property
+    def cache_write(self) -> int:
+        return self.cache_write_5m + self.cache_write_1h
+
+    @property
+    def total_input(self) -> int:
+        return self.input + self.cache_read + self.cache_write
+
+    @property
+    def total(self) -> int:
+        return self.total_input + self.output
+
+
+AnswerBlock = Text | ToolUse | Thinking | RedactedThinking
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One whole answer. `upstream_id` is the vendor's own id, for their support."""
+
+    model: str
+    blocks: tuple[AnswerBlock, ...]
+    stop_reason: StopReason
+    usage: Usage
+    stop_sequence: str | None = None
+    upstream_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    model: str
+    usage: Usage
+    upstream_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStarted:
+    """`block` is empty but for its kind, and for a tool use its id and name."""
+
+    index: int
+    block: AnswerBlock
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputDelta:
+    """A piece of a tool call's input, as JSON text cut anywhere."""
+
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    thinking: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureDelta:
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class CitationDelta:
+    citation: Mapping[str, JsonValue]
+
+
+Delta = TextDelta | InputDelta | ThinkingDelta | SignatureDelta | CitationDelta
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDelta:
+    index: int
+    delta: Delta
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStopped:
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """Why it stopped, and the whole answer's usage."""
+
+    stop_reason: StopReason
+    usage: Usage
+    stop_sequence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    pass
+
+
+StreamEvent = Started | BlockStarted | BlockDelta | BlockStopped | Finishing | Stopped | Ping
+
+
+class _OpenBlock:
+    """One block while its deltas arrive."""
+
+    __slots__ = ("citations", "pieces", "signature", "start")
+
+    def __init__(self, start: AnswerBlock) -> None:
+        self.start = start
+        self.pieces: list[str] = []
+        self.citations: list[Mapping[str, JsonValue]] = []
+        self.signature = start.signature if isinstance(start, Thinking) else ""
+
+    def add(self, delta: Delta) -> None:
+        match delta:
+            case TextDelta(text):
+                self.pieces.append(text)
+            case InputDelta(json):
+                self.pieces.append(json)
+            case ThinkingDelta(thinking):
+                self.pieces.append(thinking)
+            case SignatureDelta(signature):
+                self.signature += signature
+            case CitationDelta(citation):
+                self.citations.append(citation)
+
+    def close(self) -> AnswerBlock:
+        grown = "".join(self.pieces)
+        match self.start:
+            case Text() as text:
+                return replace(text, text=text.text + grown, citations=(*text.citations, *self.citations))
+            case ToolUse() as tool:
+                return replace(tool, input=_json_object(grown)) if grown.strip() else tool
+            case Thinking() as thinking:
+                return Thinking(thinking.thinking + grown, self.signature)
+            case RedactedThinking() as redacted:
+                return redacted
+
+
+class CompletionFold:
+    """Folds a stream to the `Completion` it stands for, also when the stream was cut short."""
+
+    def __init__(self) -> None:
+        self._model = ""
+        self._upstream_id: str | None = None
+        self._blocks: dict[int, _OpenBlock] = {}
+        self._stop_reason: StopReason | None = None
+        self._stop_sequence: str | None = None
+        self._usage = Usage()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the provider said why it stopped, so that its usage is final."""
+        return self._stop_reason is not None
+
+    def add(self, event: StreamEvent) -> None:
+        match event:
+            case BlockDelta(index, delta):
+                self._blocks[index].add(delta)
+            case BlockStarted(index, block):
+                self._blocks[index] = _OpenBlock(block)
+            case Started(model, usage, upstream_id):
+                self._model, self._usage, self._upstream_id = model, usage, upstream_id
+            case Finishing(stop_reason, usage, stop_sequence):
+                self._stop_reason, self._usage, self._stop_sequence = stop_reason, usage, stop_sequence
+            case BlockStopped() | Stopped() | Ping():
+                pass
+
+    def completion(self) -> Completion:
+        """What arrived so far. An unfinished stream counts the produced text for its output tokens."""
+        blocks = tuple(block.close() for _, block in sorted(self._blocks.items()))
+        return Completion(
+            model=self._model,
+            blocks=blocks,
+            stop_reason=self._stop_reason or StopReason.END_TURN,
+            usage=self._usage if self.finished else self._produced_usage(),
+            stop_sequence=self._stop_sequence,
+            upstream_id=self._upstream_id,
+        )
+
+    def _produced_usage(self) -> Usage:
+        # Vendors count output only at the end; four bytes a token is their own rule of thumb for English.
+        produced = sum(len(piece.encode()) for block in self._blocks.values() for piece in block.pieces)
+        return replace(self._usage, output=max(self._usage.output, -(-produced // 4)), estimated=True)
+
+
+def _json_object(text: str) -> Mapping[str, JsonValue]:
+    """A tool call's input; a cut or malformed one is kept under a key that says so."""
+    try:
+        value: JsonValue = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"_unparsed": text}
+    return value if isinstance(value, dict) else {"_unparsed": text}

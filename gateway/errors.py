@@ -1,0 +1,175 @@
+"""What can go wrong with a request, as facts. No HTTP here: each dialect renders a `Kind` its own way."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import JsonValue
+
+
+class Kind(StrEnum):
+    INVALID = "invalid"
+    UNAUTHENTICATED = "unauthenticated"
+    NO_AGREEMENT = "no_agreement"
+    OVER_BUDGET = "over_budget"
+    FORBIDDEN = "forbidden"
+    BLOCKED = "blocked"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    CONFLICT = "conflict"
+    GONE = "gone"
+    TOO_LARGE = "too_large"
+    THROTTLED = "throttled"
+    UPSTREAM = "upstream"
+    UPSTREAM_BUSY = "upstream_busy"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class GatewayError(Exception):
+    """A fact about a request, safe to show to whoever sent it.
+
+    `message` and `details` are fixed text, ids, numbers and names of declared
+    fields: never prompt text, vendor bodies or exception strings, because each
+    of those may quote a patient.
+    """
+
+    kind: ClassVar[Kind]
+    code: ClassVar[str]
+    message: ClassVar[str]
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        details: Mapping[str, JsonValue] | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        self.text = message or self.message
+        super().__init__(self.text)
+        self.param = param
+        self.details: Mapping[str, JsonValue] = details or {}
+        self.retry_after_s = retry_after_s
+
+
+class ValidationFailedError(GatewayError):
+    kind, code = Kind.INVALID, "VALIDATION_FAILED"
+    message = "The request is not valid."
+
+
+class UnsupportedParameterError(GatewayError):
+    kind, code = Kind.INVALID, "UNSUPPORTED_PARAMETER"
+    message = "A parameter is not supported on this surface."
+
+
+class PhiInToolSchemaError(GatewayError):
+    kind, code = Kind.INVALID, "PHI_IN_TOOL_SCHEMA"
+    message = "A tool definition contains protected health information."
+
+
+class ProviderRejectedError(GatewayError):
+    """The provider refused the request itself (its 4xx). `upstream_message` is raw: scrub it before showing it."""
+
+    kind, code = Kind.INVALID, "PROVIDER_REJECTED"
+    message = "The model provider rejected the request."
+
+    def __init__(self, message: str | None = None, *, upstream_message: str = "", param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.upstream_message = upstream_message
+
+
+class InvalidApiKeyError(GatewayError):
+    kind, code = Kind.UNAUTHENTICATED, "INVALID_API_KEY"
+    message = "The API key is missing, malformed, unknown or revoked."
+
+
+class BaaRequiredError(GatewayError):
+    kind, code = Kind.NO_AGREEMENT, "BAA_REQUIRED"
+    message = "No active business associate agreement covers this request."
+
+
+class CreditsExhaustedError(GatewayError):
+    kind, code = Kind.OVER_BUDGET, "AI_CREDITS_EXHAUSTED"
+    message = "The organization's credits do not cover this request."
+
+
+class MissingScopeError(GatewayError):
+    kind, code = Kind.FORBIDDEN, "MISSING_SCOPE"
+    message = "The API key lacks a scope that this endpoint requires."
+
+
+class OpusNotEnabledError(GatewayError):
+    kind, code = Kind.FORBIDDEN, "OPUS_NOT_ENABLED"
+    message = "Opus models are not enabled for this organization."
+
+
+class ModelNotEnabledError(GatewayError):
+    kind, code = Kind.FORBIDDEN, "MODEL_NOT_ENABLED"
+    message = "This premium model is not enabled for this organization."
+
+
+class FeatureNotEligibleError(GatewayError):
+    kind, code = Kind.FORBIDDEN, "FEATURE_NOT_HIPAA_ELIGIBLE"
+    message = "This feature is not covered and cannot be used through the gateway."
+
+
+class PhiBlockedError(GatewayError):
+    """`details.entity_types` names what was found; the values are nowhere."""
+
+    kind, code = Kind.BLOCKED, "PHI_BLOCKED"
+    message = "Protected health information was detected and this organization blocks it."
+
+
+class NotFoundError(GatewayError):
+    kind, code = Kind.NOT_FOUND, "RESOURCE_NOT_FOUND"
+    message = "The resource does not exist."
+
+
+class MethodNotAllowedError(GatewayError):
+    kind, code = Kind.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"
+    message = "This method is not allowed here."
+
+
+class ModelRetiredError(GatewayError):
+    kind, code = Kind.GONE, "MODEL_RETIRED"
+    message = "This model has been retired."
+
+
+class TooLargeError(GatewayError):
+    kind, code = Kind.TOO_LARGE, "REQUEST_TOO_LARGE"
+    message = "The request body is too large."
+
+
+class UpstreamFailureError(GatewayError):
+    kind, code = Kind.UPSTREAM, "INFERENCE_UPSTREAM_FAILURE"
+    message = "The model provider failed to answer."
+    retryable = True
+
+
+class UpstreamTimeoutError(GatewayError):
+    kind, code = Kind.UPSTREAM_TIMEOUT, "INFERENCE_UPSTREAM_FAILURE"
+    message = "The model provider did not answer in time."
+    retryable = True
+
+
+class UpstreamBusyError(GatewayError):
+    kind, code = Kind.UPSTREAM_BUSY, "INFERENCE_UNAVAILABLE"
+    message = "The model provider is over capacity. Try again shortly."
+    retryable = True
+
+
+class UnavailableError(GatewayError):
+    """A part of ours is down: database, detector, audit. Nothing was sent to a provider."""
+
+    kind, code = Kind.UNAVAILABLE, "INFERENCE_UNAVAILABLE"
+    message = "The gateway is temporarily unavailable. Try again shortly."
+    retryable = True
+
+
+class InternalError(GatewayError):
+    kind, code = Kind.INTERNAL, "INTERNAL_ERROR"
+    message = "The gateway failed. Quote the request id to support."
+    retryable = True

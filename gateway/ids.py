@@ -1,0 +1,55 @@
+"""Identifiers: one noun, one type, one spelling.
+
+Every id is a ULID (https://github.com/ulid/spec): 26 characters of Crockford
+base32, sortable by creation time. One inference has one ULID under three
+spellings: `req_…` for support, `msg_…` on the Anthropic surface, bare in rows.
+"""
+
+import re
+from typing import NewType
+
+from ulid import ULID
+
+OrganizationId = NewType("OrganizationId", str)
+ApiKeyId = NewType("ApiKeyId", str)
+InferenceId = NewType("InferenceId", str)
+ConversationId = NewType("ConversationId", str)
+AuditEntryId = NewType("AuditEntryId", str)
+EventId = NewType("EventId", str)
+AcceptanceId = NewType("AcceptanceId", str)
+
+PLATFORM = OrganizationId("0" * 26)
+"""Owner of what belongs to no customer: refusals of unknown keys are audited under it."""
+
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
+
+
+def new_ulid() -> str:
+    """A fresh ULID; unique across processes, ordered to the millisecond."""
+    return str(ULID())
+
+
+def find_ulid(text: str, *prefixes: str) -> str | None:
+    """The ULID in `text`, bare or behind one of `prefixes` (`"req_"`), or None if it is no id of ours."""
+    for prefix in prefixes:
+        if text.startswith(prefix):
+            text = text[len(prefix) :]
+            break
+    upper = text.upper()
+    return upper if _ULID.match(upper) else None
+
+
+def request_id(inference: str) -> str:
+    return f"req_{inference}"
+
+
+def message_id(inference: str) -> str:
+    return f"msg_{inference}"
+
+
+def conversation_id(conversation: str) -> str:
+    return f"conv_{conversation}"
+
+
+def run_id(inference: str) -> str:
+    return f"run_{inference}"

@@ -1,0 +1,72 @@
+"""Configuration, read once by each composition root from `HASP_*` environment variables.
+
+`docs/configuration.md` is the table for operators; a test holds the two together.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PostgresDsn, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every knob of the API, the worker and the command line. Unknown `HASP_` names are ignored."""
+
+    model_config = SettingsConfigDict(env_prefix="HASP_", extra="ignore", frozen=True)
+
+    database_url: PostgresDsn = Field(description="PostgreSQL, as the application's own role (no DDL, no superuser).")
+    database_owner_url: PostgresDsn | None = Field(
+        default=None, description="PostgreSQL, as the schema's owner; only `hasp migrate` uses it."
+    )
+    database_pool_size: int = Field(default=8, ge=2, le=200, description="Connections per process.")
+    keyring_file: Path = Field(description="JSON file of root keys, peppers and codec keys; mode 0600.")
+    vault_address: str | None = Field(
+        default=None,
+        description="Vault server whose Transit engine wraps data keys; unset: the keyring's root keys do.",
+    )
+    vault_token: SecretStr | None = Field(default=None, description="Token for `vault_address`.")
+    vault_transit_key: str = Field(default="hasp-root", description="Transit key name that wraps data keys.")
+
+    api_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(default=8080, ge=1, le=65535, description="Port the API listens on.")
+    api_workers: int = Field(default=1, ge=1, le=64, description="API processes.")
+    public_url: str | None = Field(
+        default=None, description="Base URL customers see, used in links; unset: the API's own host and port."
+    )
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024, description="Largest request body (413 above).")
+
+    temporal_address: str = Field(default="127.0.0.1:7233", description="Temporal frontend, host:port.")
+    temporal_namespace: str = Field(default="hasp", description="Temporal namespace of every workflow.")
+    temporal_ui_url: str | None = Field(default=None, description="Temporal's UI, for links shown to operators.")
+    worker_health_port: int = Field(default=8081, ge=0, le=65535, description="Worker's /livez and /readyz; 0: none.")
+    worker_drain_s: int = Field(default=30, ge=0, description="Seconds a stopping worker lets activities finish.")
+
+    sandbox_url: str | None = Field(
+        default=None, description="Stand-in upstream for test keys, and for live keys of a vendor without a key."
+    )
+    anthropic_api_key: SecretStr | None = Field(default=None, description="Key for Anthropic; unset: sandbox.")
+    anthropic_base_url: str = Field(default="https://api.anthropic.com", description="Anthropic's API.")
+    openai_api_key: SecretStr | None = Field(default=None, description="Key for OpenAI; unset: sandbox.")
+    openai_base_url: str = Field(default="https://api.openai.com", description="OpenAI's API.")
+    upstream_connect_timeout_s: float = Field(default=5.0, gt=0, description="To connect to a provider.")
+    upstream_first_byte_timeout_s: float = Field(default=120.0, gt=0, description="To a provider's first byte.")
+    upstream_idle_timeout_s: float = Field(default=60.0, gt=0, description="Between two bytes of a stream.")
+    upstream_total_timeout_s: float = Field(default=600.0, gt=0, description="For one provider call in all.")
+
+    hold_lease_s: int = Field(default=60, ge=5, description="Life of a credit hold; renewed while its call runs.")
+    hold_sweep_s: int = Field(default=15, ge=1, description="Period of the sweep that expires dead holds.")
+
+    phi_scanners: int = Field(default=1, ge=1, le=16, description="PHI scanner processes per API process.")
+    phi_scan_timeout_s: float = Field(default=20.0, gt=0, description="A scan that takes longer fails closed (503).")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+
+    @field_validator("sandbox_url", "anthropic_base_url", "openai_base_url", "public_url", "vault_address")
+    @classmethod
+    def _without_trailing_slash(cls, url: str | None) -> str | None:
+        return url.rstrip("/") if url else None
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url or f"http://{self.api_host}:{self.api_port}"

@@ -1,0 +1,88 @@
+"""Who is asking, and what their organisation allows: the snapshot every request is judged by."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId
+
+
+class Scope(StrEnum):
+    AI_CHAT = "ai:chat"
+    AI_DOCUMENTS = "ai:documents"
+    AI_EMBEDDINGS = "ai:embeddings"
+    AI_SUMMARIZE = "ai:summarize"
+    CONTROL_READ = "control:read"
+    CONTROL_WRITE = "control:write"
+    CONTROL_WEBHOOKS = "control:webhooks"
+    WORKFLOW_INVOKE = "workflow:invoke"
+    END_USERS_READ = "org.end_users.read"
+    END_USERS_WRITE = "org.end_users.write"
+
+
+class KeyMode(StrEnum):
+    """A test key reaches the sandbox upstream only (spec O8); everything else about it is real."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class PhiMode(StrEnum):
+    REDACT = "redact"
+    BLOCK = "block"
+    ALLOW = "allow"
+
+
+class StorageMode(StrEnum):
+    FULL = "full"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller. `network` is the address the request came from, for the audit log."""
+
+    org: OrganizationId
+    key: ApiKeyId | None
+    scopes: frozenset[Scope]
+    mode: KeyMode
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """An accepted BAA in force. `covers` are the upstream covers it extends to (`hasp_anthropic_baa_2026`)."""
+
+    id: AcceptanceId
+    covers: frozenset[str]
+    effective_at: datetime
+    expires_at: datetime | None
+
+    def is_active(self, now: datetime) -> bool:
+        return self.effective_at <= now and (self.expires_at is None or now < self.expires_at)
+
+
+Unscannable = Literal["refuse", "pass"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An organisation's choices that bear on one inference."""
+
+    phi_mode: PhiMode = PhiMode.REDACT
+    storage_mode: StorageMode = StorageMode.FULL
+    restore_answers: bool = True
+    unscannable: Unscannable = "refuse"
+    """What happens to images and PDFs, which the guard cannot read (D18); block mode always refuses."""
+    opus_enabled: bool = False
+    premium_models: frozenset[str] = frozenset()
+    agreement: Agreement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One consistent snapshot of a key and its organisation, at most a few seconds old."""
+
+    principal: Principal
+    policy: Policy
