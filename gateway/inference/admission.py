@@ -1,0 +1,42 @@
+"""The gates that need no I/O: may this organisation call this model, under which agreement?"""
+
+from datetime import datetime
+
+from gateway.catalog import Model, Tier
+from gateway.conversation import Conversation
+from gateway.errors import (
+    BaaRequiredError,
+    ModelNotEnabledError,
+    OpusNotEnabledError,
+    ValidationFailedError,
+)
+from gateway.tenancy import Policy
+
+
+def require_agreement(policy: Policy, *, now: datetime, baa_url: str) -> None:
+    """Raises `BaaRequiredError` unless an accepted agreement is in force at `now`."""
+    if policy.agreement is None or not policy.agreement.is_active(now):
+        raise BaaRequiredError(details={"baa_url": baa_url})
+
+
+def require_model(model: Model, policy: Policy, *, baa_url: str) -> None:
+    """Raises what keeps the organisation from `model`: its agreement's cover, or an opt-in it has not made."""
+    if policy.agreement is None or model.covered_by not in policy.agreement.covers:
+        raise BaaRequiredError(
+            "The active agreement does not cover this model's provider.",
+            param="model",
+            details={"baa_url": baa_url, "required_cover": model.covered_by},
+        )
+    if model.is_opus:
+        if not policy.opus_enabled:
+            raise OpusNotEnabledError(param="model", details={"model": model.id})
+    elif model.tier is Tier.PREMIUM and model.id not in policy.premium_models:
+        raise ModelNotEnabledError(param="model", details={"model": model.id})
+
+
+def require_within_limits(conversation: Conversation, model: Model) -> None:
+    """Raises `ValidationFailedError` for an output longer than the model can give."""
+    if conversation.sampling.max_tokens > model.max_output_tokens:
+        raise ValidationFailedError(
+            f"max_tokens must be at most {model.max_output_tokens} for this model.", param="max_tokens"
+        )

@@ -1,0 +1,83 @@
+"""One inference, from an authenticated caller's wish to a recorded outcome."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.catalog import Model
+from gateway.completion import Completion
+from gateway.conversation import Conversation
+from gateway.errors import GatewayError
+from gateway.ids import ConversationId, InferenceId
+from gateway.phi.guard import PhiReport
+from gateway.tenancy import Access
+
+
+class Surface(StrEnum):
+    NATIVE = "native"
+    MESSAGES = "messages"
+
+
+class Status(StrEnum):
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    """The caller hung up; charged for what was produced."""
+    BLOCKED = "blocked"
+    """The PHI guard said no."""
+    FAILED = "failed"
+    LOST = "lost"
+    """Its process died; the sweep returned the hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks what of which model. Ids and times are made by the caller, so that a repeat writes the same rows."""
+
+    id: InferenceId
+    access: Access
+    surface: Surface
+    model: str
+    conversation: Conversation
+    received_at: datetime
+    stream: bool = False
+    store: bool = True
+    thread: ConversationId | None = None
+    """The conversation this call belongs to, on the native surface."""
+    continues: bool = False
+    """True when `thread` exists already and its turns come before this call's own."""
+    own_turns: int | None = None
+    """How many of the last turns are this call's own; None: all of them."""
+    ip_address: str | None = None
+
+    @property
+    def keeps_content(self) -> bool:
+        return self.store and self.access.policy.storage_mode != "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call that was opened ended: what the journal closes it with."""
+
+    call: Call
+    model: Model
+    status: Status
+    at: datetime
+    completion: Completion | None = None
+    """Restored, as the caller saw it."""
+    report: PhiReport | None = None
+    charge: int = 0
+    """Credits."""
+    error: GatewayError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A completed, recorded call."""
+
+    call: Call
+    model: Model
+    completion: Completion
+    report: PhiReport
+    charge: int
+    sandboxed: bool

@@ -1,0 +1,199 @@
+"""One call's way from an authenticated caller to a recorded answer.
+
+The order is the compliance argument: nothing leaves for a provider until the
+agreement, the model policy, the credits and the PHI guard have each agreed,
+and no answer is given that could not be recorded. No transaction is open
+while a provider works: a hold spans the gap (decision 0002).
+"""
+
+from dataclasses import dataclass, replace
+
+from gateway.catalog import Catalog, Model
+from gateway.clock import Clock
+from gateway.completion import Completion
+from gateway.credits import pricing
+from gateway.errors import GatewayError, InternalError, ProviderRejectedError
+from gateway.ids import ApiKeyId
+from gateway.inference.admission import require_agreement, require_model, require_within_limits
+from gateway.inference.call import Answer, Call, Outcome, Status
+from gateway.inference.ports import Journal, Providers, Refusal
+from gateway.inference.shielding import uninterrupted
+from gateway.inference.streaming import AnswerStream
+from gateway.phi.guard import Guard, PhiDetectedError, Screened
+from gateway.providers.provider import Provider
+from gateway.tenancy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A call with every gate behind it: only now may anything leave."""
+
+    call: Call
+    model: Model
+    screened: Screened
+    provider: Provider
+
+
+class InferencePipeline:
+    """Takes calls through the gates; one instance serves all requests of a process and keeps no state of any."""
+
+    def __init__(
+        self, *, catalog: Catalog, journal: Journal, guard: Guard, providers: Providers, clock: Clock, baa_url: str
+    ) -> None:
+        self._catalog = catalog
+        self._journal = journal
+        self._guard = guard
+        self._providers = providers
+        self._clock = clock
+        self._baa_url = baa_url
+
+    def require_agreement(self, policy: Policy) -> None:
+        """Raises `BaaRequiredError` unless an agreement is in force: the gate before a body is even parsed."""
+        require_agreement(policy, now=self._clock.now(), baa_url=self._baa_url)
+
+    async def complete(self, call: Call) -> Answer:
+        """The whole answer, recorded and charged. Raises `GatewayError`; every one is audited by then."""
+        admitted = await self._admit(call)
+        try:
+            upstream = await admitted.provider.complete(admitted.screened.conversation, admitted.model)
+        except BaseException as failure:
+            raise await self._abandon(admitted, failure) from failure
+        completion = admitted.screened.restorer.completion(upstream)
+        charge = pricing.charge(admitted.model, completion.usage)
+        await uninterrupted(self._journal.close(self._completed(admitted, completion, charge)))
+        return Answer(
+            call=admitted.call,
+            model=admitted.model,
+            completion=completion,
+            report=admitted.screened.report,
+            charge=charge,
+            sandboxed=self._is_sandboxed(admitted),
+        )
+
+    async def stream(self, call: Call) -> AnswerStream:
+        """The answer as a stream, once the provider has begun to answer. Raises as `complete` does.
+
+        The caller must `aclose()` what it gets: that is what settles a call whose client hung up.
+        """
+        admitted = await self._admit(call)
+        context = admitted.provider.stream(admitted.screened.conversation, admitted.model)
+        try:
+            batches = await context.__aenter__()
+        except BaseException as failure:
+            raise await self._abandon(admitted, failure) from failure
+        return AnswerStream(
+            call=admitted.call,
+            model=admitted.model,
+            screened=admitted.screened,
+            sandboxed=self._is_sandboxed(admitted),
+            upstream=context,
+            batches=batches,
+            close=self._journal.close,
+            explain=self._explain,
+            clock=self._clock,
+        )
+
+    async def _admit(self, call: Call) -> _Admitted:
+        model: Model | None = None
+        try:
+            self.require_agreement(call.access.policy)
+            call = await self._resumed(call)
+            model = self._catalog.get(call.model, now=call.received_at)
+            require_model(model, call.access.policy, baa_url=self._baa_url)
+            require_within_limits(call.conversation, model)
+            provider = self._providers.provider_for(model, call.access.principal.mode)
+            await uninterrupted(self._journal.open(call, model, pricing.ceiling(model, call.conversation)))
+        except GatewayError as refusal:
+            await self._refuse(call, model, refusal)
+            raise
+        try:
+            screened = await self._guard.screen(call.conversation, call.access.policy)
+        except BaseException as failure:
+            raise await self._turn_away(call, model, failure) from failure
+        return _Admitted(call, model, screened, provider)
+
+    async def _resumed(self, call: Call) -> Call:
+        if call.thread is None or not call.continues:
+            return call
+        history = await self._journal.history(call.access, call.thread)
+        turns = (*history, *call.conversation.turns)
+        return replace(
+            call, conversation=replace(call.conversation, turns=turns), own_turns=len(call.conversation.turns)
+        )
+
+    async def _refuse(self, call: Call, model: Model | None, error: GatewayError) -> None:
+        await uninterrupted(
+            self._journal.refuse(
+                Refusal(
+                    org=call.access.principal.org,
+                    id=call.id,
+                    error=error,
+                    at=self._clock.now(),
+                    surface=call.surface,
+                    actor=actor(call.access.principal.key),
+                    ip_address=call.ip_address,
+                    model=model.id if model else None,
+                )
+            )
+        )
+
+    async def _turn_away(self, call: Call, model: Model, failure: BaseException) -> BaseException:
+        """Void a call that the guard stopped, or that could not be screened; returns what to raise."""
+        blocked = isinstance(failure, PhiDetectedError)
+        error = failure if isinstance(failure, GatewayError) else InternalError()
+        await uninterrupted(
+            self._journal.close(
+                Outcome(
+                    call=call,
+                    model=model,
+                    status=Status.BLOCKED if blocked else Status.FAILED,
+                    at=self._clock.now(),
+                    report=failure.report if isinstance(failure, PhiDetectedError) else None,
+                    error=error,
+                )
+            )
+        )
+        return error if isinstance(failure, Exception) else failure
+
+    async def _abandon(self, admitted: _Admitted, failure: BaseException) -> BaseException:
+        """Void a call whose provider gave no answer; returns what to raise."""
+        error = await self._explain(failure)
+        cancelled = not isinstance(failure, Exception)
+        await uninterrupted(
+            self._journal.close(
+                Outcome(
+                    call=admitted.call,
+                    model=admitted.model,
+                    status=Status.CANCELLED if cancelled else Status.FAILED,
+                    at=self._clock.now(),
+                    report=admitted.screened.report,
+                    error=error,
+                )
+            )
+        )
+        return failure if cancelled else error
+
+    async def _explain(self, failure: BaseException) -> GatewayError:
+        """`failure` as a fact safe to show; a provider's own words only after the guard has read them."""
+        if isinstance(failure, ProviderRejectedError) and failure.upstream_message:
+            words = await self._guard.scrub(failure.upstream_message[:500])
+            return ProviderRejectedError(f"The model provider rejected the request: {words}", param=failure.param)
+        return failure if isinstance(failure, GatewayError) else InternalError()
+
+    def _completed(self, admitted: _Admitted, completion: Completion, charge: int) -> Outcome:
+        return Outcome(
+            call=admitted.call,
+            model=admitted.model,
+            status=Status.COMPLETED,
+            at=self._clock.now(),
+            completion=completion,
+            report=admitted.screened.report,
+            charge=charge,
+        )
+
+    def _is_sandboxed(self, admitted: _Admitted) -> bool:
+        return self._providers.is_sandboxed(admitted.model, admitted.call.access.principal.mode)
+
+
+def actor(key: ApiKeyId | None) -> str | None:
+    return f"key:{key}" if key else None

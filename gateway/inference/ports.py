@@ -1,0 +1,59 @@
+"""What the pipeline asks of storage and of the providers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gateway.catalog import Model
+from gateway.conversation import Turn
+from gateway.errors import GatewayError
+from gateway.ids import ConversationId, InferenceId, OrganizationId
+from gateway.inference.call import Call, Outcome, Surface
+from gateway.providers.provider import Provider
+from gateway.tenancy import Access, KeyMode
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was turned away before anything was opened for it."""
+
+    org: OrganizationId
+    id: InferenceId
+    error: GatewayError
+    at: datetime
+    surface: Surface | None = None
+    actor: str | None = None
+    ip_address: str | None = None
+    path: str | None = None
+    """The route's template, never the path as sent."""
+    model: str | None = None
+    """Only a model of the catalog: an unknown name is text of the caller's."""
+
+
+class Journal(Protocol):
+    """The facts of inferences. Every method is one durable transaction, safe to repeat with the same id.
+
+    Any of them raises `UnavailableError` when the fact could not be made durable.
+    """
+
+    async def history(self, access: Access, thread: ConversationId) -> tuple[Turn, ...]:
+        """The stored turns of a conversation, oldest first. Raises `NotFoundError` for one the organisation lacks."""
+        ...
+
+    async def open(self, call: Call, model: Model, ceiling: int) -> None:
+        """Hold `ceiling` credits and write the shell row. Raises `CreditsExhaustedError` and writes nothing."""
+        ...
+
+    async def close(self, outcome: Outcome) -> None:
+        """Settle or void the hold; record, usage, findings, audit and outbox rows with it."""
+        ...
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Audit a refusal."""
+        ...
+
+
+class Providers(Protocol):
+    def provider_for(self, model: Model, mode: KeyMode) -> Provider: ...
+
+    def is_sandboxed(self, model: Model, mode: KeyMode) -> bool: ...

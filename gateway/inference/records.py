@@ -1,0 +1,102 @@
+"""Read models: what was kept of inferences, usage and the audit log, as surfaces show it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from gateway.completion import Usage
+from gateway.ids import ConversationId, InferenceId
+from gateway.inference.call import Status, Surface
+from gateway.phi.findings import Finding
+from gateway.tenancy import PhiMode
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Decrypted content, in the block format of the Messages API."""
+
+    system: JsonValue
+    messages: tuple[Mapping[str, JsonValue], ...]
+    answer: tuple[Mapping[str, JsonValue], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRecord:
+    id: InferenceId
+    surface: Surface
+    status: Status
+    model: str
+    conversation: ConversationId | None
+    created_at: datetime
+    completed_at: datetime | None
+    stored: bool
+    content: Content | None
+    """None when the call or the organisation keeps no content."""
+    stop_reason: str | None
+    stop_sequence: str | None
+    usage: Usage | None
+    credits: int
+    cost_micro_usd: int | None
+    phi_mode: PhiMode | None
+    phi_action: str
+    entity_types: tuple[str, ...]
+    redaction_count: int
+    findings: tuple[Finding, ...]
+    audit_entry_id: str | None
+    integrity_hash: str | None
+    """None until the sequencer has sealed the entry, well under a second later."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """Totals of one model, key or day. `label` is the model id, the key id or the ISO day."""
+
+    label: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    credits: int
+    cost_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSummary:
+    period_start: datetime
+    period_end: datetime | None
+    allotment: int
+    used: int
+    held: int
+    spend_cap: int | None
+    requests: int
+    by_model: tuple[UsageLine, ...]
+    by_key: tuple[UsageLine, ...]
+    by_day: tuple[UsageLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """What to list. All given must match; `since` is inclusive, `until` exclusive."""
+
+    action: str | None = None
+    entity_type: str | None = None
+    entity_id: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    id: str
+    action: str
+    entity_type: str | None
+    entity_id: str | None
+    actor: str | None
+    ip_address: str | None
+    metadata: Mapping[str, JsonValue]
+    phi_disposition: str
+    created_at: datetime
+    seq: int | None
+    integrity_hash: str | None

@@ -1,0 +1,21 @@
+"""Work that a hung-up client must not interrupt."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end even if the caller is cancelled while it waits.
+
+    The event loop keeps only weak references to tasks, so a shielded one
+    nobody awaits any more could be collected half-way; this module holds it.
+    """
+    task = asyncio.ensure_future(work)
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    return await asyncio.shield(task)
