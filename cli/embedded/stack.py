@@ -1,0 +1,105 @@
+"""Which parts make up the embedded stack, what each needs, and the environment that ties them together."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cli.embedded.demo import Demo
+from cli.embedded.home import Home
+from cli.embedded.parts import Part, answers
+from cli.embedded.ports import LOOPBACK, Ports
+from cli.embedded.postgres import Cluster
+from cli.embedded.temporal import NAMESPACE, TemporalServer
+
+APPLICATION_ROLE = "hasp_app"
+DEMO_JOB = "demo"
+ANY_ADDRESS = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The embedded stack of one home. The user's own `HASP_*` variables reach every part, unless the stack sets them."""
+
+    home: Home
+    ports: Ports
+    environ: Mapping[str, str]
+
+    @property
+    def api_host(self) -> str:
+        return self.environ.get("HASP_API_HOST") or LOOPBACK
+
+    @property
+    def base_url(self) -> str:
+        return self.environ.get("HASP_PUBLIC_URL") or f"http://{self._reachable_host}:{self.ports.api.number}"
+
+    @property
+    def temporal(self) -> TemporalServer:
+        folder = self.home.root / "temporal"
+        return TemporalServer(folder, self.ports.temporal.number, self.ports.temporal_ui.number)
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster(self.home.root, self.ports.postgres.number, self.home.secrets / "postgres-owner")
+
+    @property
+    def _reachable_host(self) -> str:
+        return LOOPBACK if self.api_host in ANY_ADDRESS else self.api_host
+
+    def parts(self) -> tuple[Part, ...]:
+        """All parts, each after those that it needs."""
+        environment = self.environment()
+        ports = self.ports
+        known = Demo.load(self.home.demo)
+        demo = ("demo-seed", "--organization", known.organization_id) if known else ("demo-seed",)
+        return (
+            self.cluster.part(),
+            *self.temporal.parts(),
+            Part(
+                name="sandbox",
+                argv=_hasp("sandbox"),
+                env=environment,
+                ready=answers(LOOPBACK, ports.sandbox.number, "/livez"),
+            ),
+            Part(name="keyring", argv=_hasp("keyring", "init", "--keep"), env=environment),
+            Part(name=DEMO_JOB, argv=_hasp(*demo), env=environment, needs=("postgres", "keyring")),
+            Part(
+                name="worker",
+                argv=_hasp("worker"),
+                env=environment,
+                needs=(DEMO_JOB, "namespace", "sandbox"),
+                ready=answers(LOOPBACK, ports.worker_health.number, "/readyz"),
+            ),
+            Part(
+                name="api",
+                argv=_hasp("api"),
+                env=environment,
+                needs=(DEMO_JOB, "namespace", "sandbox"),
+                ready=answers(self._reachable_host, ports.api.number, "/readyz"),
+            ),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What every process of ours is started with. An empty `HASP_*` counts as unset."""
+        inherited = {name: value for name, value in self.environ.items() if value or not name.startswith("HASP_")}
+        password = self.home.secret("postgres-app")
+        self.home.secret("postgres-owner")
+        return inherited | {
+            "HASP_HOME": str(self.home.root),
+            "HASP_DATABASE_URL": self.cluster.url(APPLICATION_ROLE, password),
+            "HASP_DATABASE_OWNER_URL": self.cluster.owner_url,
+            "HASP_KEYRING_FILE": str(self.home.keyring),
+            "HASP_API_HOST": self.api_host,
+            "HASP_API_PORT": str(self.ports.api.number),
+            "HASP_TEMPORAL_ADDRESS": self.temporal.address,
+            "HASP_TEMPORAL_NAMESPACE": NAMESPACE,
+            "HASP_TEMPORAL_UI_URL": self.temporal.ui_url,
+            "HASP_SANDBOX_PORT": str(self.ports.sandbox.number),
+            "HASP_SANDBOX_URL": f"http://{LOOPBACK}:{self.ports.sandbox.number}",
+            "HASP_WORKER_HEALTH_PORT": str(self.ports.worker_health.number),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+def _hasp(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "cli", *arguments)
+

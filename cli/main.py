@@ -1,0 +1,119 @@
+"""The `hasp` command. Heavy imports stay inside the commands that need them, so that `hasp up` starts at once."""
+
+import asyncio
+import atexit
+import errno
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.failure import CommandError
+
+EXIT_INTERRUPTED = 130
+GRACEFUL_SHUTDOWN_S = 30
+
+app = typer.Typer(
+    name="hasp",
+    help="A self-hosted HIPAA-grade AI gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keyring_app = typer.Typer(help="Root keys, peppers and codec keys.", no_args_is_help=True)
+app.add_typer(keyring_app, name="keyring")
+
+HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]
+
+
+@app.command()
+def up(home: HomeOption = Path(".hasp")) -> None:
+    """Run the whole stack on this machine: PostgreSQL, Temporal, worker, API and sandbox. Ctrl-C stops it."""
+    from cli.embedded import run
+
+    run.up(home)
+
+
+@app.command()
+def down(home: HomeOption = Path(".hasp")) -> None:
+    """Stop the stack that `hasp up` runs, and wait until every part has stopped."""
+    from cli.embedded import run
+
+    run.down(home)
+
+
+@app.command()
+def api() -> None:
+    """Serve the HTTP API until a signal stops it; running calls get 30 s to finish."""
+    import uvicorn
+
+    from cli.configuration import load_settings
+
+    settings = load_settings()
+    _outlive_temporal_threads()
+    uvicorn.run(
+        "api.main:create_app",
+        factory=True,
+        host=settings.api_host,
+        port=settings.api_port,
+        workers=settings.api_workers,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,  # the application sets up logging: one format, one allow-list of fields
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Run workflows and activities until a signal stops it; running activities get HASP_WORKER_DRAIN_S to finish."""
+    from cli.configuration import load_settings
+    from worker.main import run
+
+    settings = load_settings()
+    _outlive_temporal_threads()
+    asyncio.run(run(settings))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database schema up to date as HASP_DATABASE_OWNER_URL, and the application's role with it."""
+    from cli.configuration import load_settings
+    from storage.migrate import migrate
+
+    migrate(load_settings())
+
+
+@app.command()
+def sandbox() -> None:
+    """Serve the stand-in upstream, which speaks both vendors' wire formats, on HASP_SANDBOX_PORT."""
+    os.execv(sys.executable, (sys.executable, "-m", "sandbox"))
+
+
+def _outlive_temporal_threads() -> None:
+    """Let the Temporal client's native threads end before the interpreter does, or it may abort (sdk-python#300)."""
+    atexit.register(time.sleep, 0.2)
+
+
+def main() -> None:
+    """Run the command line. A foreseen failure is one line on stderr and an exit code, never a traceback."""
+    try:
+        app()
+    except CommandError as failure:
+        sys.exit(_line(failure.line, failure.exit_code))
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except OSError as failure:
+        if failure.errno != errno.ENOSPC:
+            raise
+        sys.exit(_line(f"the disk is full: {failure.filename or 'a file'} could not be written", 1))
+
+
+def _line(text: str, exit_code: int) -> int:
+    print(f"hasp: {text}", file=sys.stderr)
+    return exit_code
