@@ -1,0 +1,27 @@
+"""The schema, defined once. Rows never leave `storage`."""
+
+from storage.tables.agreements import AcceptanceRow
+from storage.tables.api_keys import ApiKeyRow
+from storage.tables.audit import AuditEntryRow, AuditPendingRow, AuditSealRow
+from storage.tables.credits import AccountRow, HoldRow
+from storage.tables.inferences import FindingRow, InferenceRow, UsageRow
+from storage.tables.organizations import DataKeyRow, OrganizationRow
+from storage.tables.outbox import OutboxRow
+from storage.tables.schema import Row
+
+__all__ = [
+    "AcceptanceRow",
+    "AccountRow",
+    "ApiKeyRow",
+    "AuditEntryRow",
+    "AuditPendingRow",
+    "AuditSealRow",
+    "DataKeyRow",
+    "FindingRow",
+    "HoldRow",
+    "InferenceRow",
+    "OrganizationRow",
+    "OutboxRow",
+    "Row",
+    "UsageRow",
+]

@@ -1,0 +1,105 @@
+"""Brings a database to this version's schema, and the application's role to its few rights."""
+
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import make_url
+
+from gateway.settings import Settings
+from storage.tables import Row
+
+APP_ROLE = "hasp_app"
+"""The group role every process runs as: it can neither change the schema nor the audit log."""
+
+_LOCK = 0x48415350  # "HASP": two migrations at once would race each other's DDL
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def migrate(settings: Settings) -> None:
+    """Upgrade to head and let the user of `HASP_DATABASE_URL` act as `hasp_app`. Safe to run twice, also at once.
+
+    Raises:
+        ValueError: no owner's URL is configured.
+    """
+    if settings.database_owner_url is None:
+        raise ValueError("HASP_DATABASE_OWNER_URL is not set")
+    owner_url = str(settings.database_owner_url)
+    upgrade(owner_url)
+    login = make_url(str(settings.database_url))
+    _admit(owner_url, login.username or APP_ROLE, login.password)
+
+
+def upgrade(owner_url: str, revision: str = "head") -> None:
+    """Run the migrations up to `revision`."""
+    with _locked(owner_url) as connection:
+        if revision == "head" and _current(connection) == _config(connection)[1].get_current_head():
+            return
+        command.upgrade(_config(connection)[0], revision)
+
+
+def downgrade(owner_url: str, revision: str = "base") -> None:
+    """Run the migrations back down to `revision`; loses what the dropped columns and tables held."""
+    with _locked(owner_url) as connection:
+        command.downgrade(_config(connection)[0], revision)
+
+
+def drift(owner_url: str) -> list[str]:
+    """How the database differs from the tables in code; empty when it does not."""
+    with _locked(owner_url) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        return [str(difference) for difference in compare_metadata(context, Row.metadata)]
+
+
+class _locked:  # noqa: N801 - reads as the verb it is: with _locked(url)
+    """A connection that holds the migration lock while its block runs, and commits after it."""
+
+    def __init__(self, owner_url: str) -> None:
+        self._engine = create_engine(make_url(owner_url).set(drivername="postgresql+psycopg"))
+
+    def __enter__(self) -> Connection:
+        self._connection = self._engine.connect()
+        self._connection.exec_driver_sql(f"select pg_advisory_lock({_LOCK})")
+        self._connection.commit()
+        return self._connection
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._connection.commit()
+        self._connection.close()
+        self._engine.dispose()
+
+
+def _config(connection: Connection) -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.attributes["connection"] = connection
+    return config, ScriptDirectory.from_config(config)
+
+
+def _current(connection: Connection) -> str | None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    return current
+
+
+def _admit(owner_url: str, user: str, password: str | None) -> None:
+    """Let `user` log in and act as the application's role."""
+    with psycopg.connect(_libpq(owner_url), autocommit=True) as connection:
+        exists = connection.execute("select 1 from pg_roles where rolname = %s", [user]).fetchone()
+        verb = sql.SQL("alter role {} login") if exists else sql.SQL("create role {} login")
+        connection.execute(verb.format(sql.Identifier(user)))
+        if password:
+            connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(user), sql.Literal(password)))
+        if user != APP_ROLE:
+            connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(APP_ROLE), sql.Identifier(user)))
+
+
+def _libpq(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,0 +1,85 @@
+"""Records of inferences: the shell every call leaves, its sealed content, findings without text, and usage."""
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.tables.schema import Counter, Credits, Instant, Row, Sealed, Ulid, UlidKey, Words
+
+
+class InferenceRow(Row):
+    __tablename__ = "inferences"
+    __table_args__ = (
+        CheckConstraint(
+            "status in ('in_progress', 'completed', 'cancelled', 'blocked', 'failed', 'lost')", name="status"
+        ),
+        Index(
+            "ix_inferences_org_id_conversation_id_id",
+            "org_id",
+            "conversation_id",
+            "id",
+            postgresql_where="conversation_id is not null",
+        ),
+    )
+
+    id: Mapped[UlidKey]
+    org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"))
+    key_id: Mapped[str | None]
+    surface: Mapped[str]
+    model: Mapped[str]
+    mode: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="in_progress")
+    streamed: Mapped[bool]
+    stored: Mapped[bool]
+    conversation_id: Mapped[str | None]
+    created_at: Mapped[Instant]
+    completed_at: Mapped[Instant | None]
+    stop_reason: Mapped[str | None]
+    error_code: Mapped[str | None]
+    phi_mode: Mapped[str | None]
+    phi_action: Mapped[str] = mapped_column(server_default="none")
+    entity_types: Mapped[Words] = mapped_column(server_default=text("'{}'"))
+    redaction_count: Mapped[int] = mapped_column(server_default=text("0"))
+    request_content: Mapped[Sealed | None]
+    answer_content: Mapped[Sealed | None]
+    audit_entry_id: Mapped[str | None]
+
+
+class FindingRow(Row):
+    """Where the guard found what kind of identifier; the text is only in the sealed content."""
+
+    __tablename__ = "phi_findings"
+
+    inference_id: Mapped[Ulid] = mapped_column(ForeignKey("inferences.id", ondelete="cascade"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[Ulid]
+    slot: Mapped[str]
+    start: Mapped[int]
+    stop: Mapped[int]
+    entity: Mapped[str]
+    score_milli: Mapped[int]
+    placeholder: Mapped[str | None]
+
+
+class UsageRow(Row):
+    """What one call used and cost: kept for billing when the record itself is gone, so without a foreign key to it."""
+
+    __tablename__ = "usage_records"
+    __table_args__ = (Index("ix_usage_records_org_id_period_start", "org_id", "period_start"),)
+
+    id: Mapped[UlidKey]
+    org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"))
+    period_start: Mapped[Instant]
+    key_id: Mapped[str | None]
+    model: Mapped[str]
+    mode: Mapped[str]
+    created_at: Mapped[Instant]
+    input_tokens: Mapped[Counter]
+    output_tokens: Mapped[Counter]
+    cache_read_tokens: Mapped[Counter]
+    cache_write_5m_tokens: Mapped[Counter]
+    cache_write_1h_tokens: Mapped[Counter]
+    reasoning_tokens: Mapped[Counter]
+    service_tier: Mapped[str | None]
+    estimated: Mapped[bool]
+    credits: Mapped[Credits]
+    cost_micro_usd: Mapped[Counter | None]
