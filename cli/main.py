@@ -3,7 +3,7 @@
 import asyncio
 import atexit
 import errno
-import os
+import runpy
 import sys
 import time
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from cli.failure import CommandError
+from storage.keyring import KeyringError, create_keyring
 
 EXIT_INTERRUPTED = 130
 GRACEFUL_SHUTDOWN_S = 30
@@ -73,9 +74,10 @@ def api() -> None:
 def worker() -> None:
     """Run workflows and activities until a signal stops it; running activities get HASP_WORKER_DRAIN_S to finish."""
     from cli.configuration import load_settings
-    from worker.main import run
 
     settings = load_settings()
+    from worker.main import run
+
     _outlive_temporal_threads()
     asyncio.run(run(settings))
 
@@ -83,16 +85,39 @@ def worker() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database schema up to date as HASP_DATABASE_OWNER_URL, and the application's role with it."""
-    from cli.configuration import load_settings
+    from cli.configuration import EXIT_CONFIGURATION, load_settings
+
+    settings = load_settings()
+    if settings.database_owner_url is None:
+        raise CommandError("configuration: HASP_DATABASE_OWNER_URL is not set", exit_code=EXIT_CONFIGURATION)
+    from sqlalchemy.exc import OperationalError
+
     from storage.migrate import migrate
 
-    migrate(load_settings())
+    try:
+        migrate(settings)
+    except OperationalError as failure:
+        reason = str(failure.orig).strip().partition("\n")[0]
+        raise CommandError(f"cannot migrate as HASP_DATABASE_OWNER_URL: {reason}") from None
 
 
 @app.command()
 def sandbox() -> None:
     """Serve the stand-in upstream, which speaks both vendors' wire formats, on HASP_SANDBOX_PORT."""
-    os.execv(sys.executable, (sys.executable, "-m", "sandbox"))
+    runpy.run_module("sandbox", run_name="__main__", alter_sys=True)
+
+
+@keyring_app.command("init")
+def keyring_init(
+    file: Annotated[Path, typer.Option("--file", envvar="HASP_KEYRING_FILE", help="Where to write it, mode 0600.")],
+) -> None:
+    """Make a keyring with fresh keys. Never overwrites one: without its keys, what they encrypted is lost."""
+    try:
+        create_keyring(file)
+    except FileExistsError:
+        raise CommandError(f"{file} exists already; it stays as it is") from None
+    except OSError as failure:
+        raise CommandError(f"cannot write {file}: {failure.strerror}") from None
 
 
 def _outlive_temporal_threads() -> None:
@@ -106,6 +131,8 @@ def main() -> None:
         app()
     except CommandError as failure:
         sys.exit(_line(failure.line, failure.exit_code))
+    except KeyringError as failure:
+        sys.exit(_line(str(failure), 1))
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except OSError as failure:

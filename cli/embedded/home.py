@@ -7,7 +7,7 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ class Home:
                 log.replace(log.with_suffix(".log.1"))
 
     @contextmanager
-    def held(self, say: Callable[[str], None]) -> Iterator[int]:
+    def held(self, say: Callable[[str], None]) -> Generator[int]:
         """Own the home, or fail at once if another supervisor does. Yields the descriptor that parts inherit.
 
         After a `kill -9` of a supervisor its parts are told to stop by the kernel; this waits until they have.
@@ -102,7 +102,9 @@ class Home:
         deadline = time.monotonic() + ORPHANS_STOP_WITHIN_S
         while not _try_lock(parts):
             if time.monotonic() > deadline:
-                raise CommandError(f"parts of an earlier run are still alive in {self.root} (`fuser {self.parts_lock}`)")
+                raise CommandError(
+                    f"parts of an earlier run are still alive in {self.root} (`fuser {self.parts_lock}`)"
+                )
             time.sleep(POLL_S)
 
     def stop_supervisor(self) -> bool:

@@ -10,15 +10,18 @@ from cli.embedded.parts import Part, answers
 from cli.embedded.ports import LOOPBACK, Ports
 from cli.embedded.postgres import Cluster
 from cli.embedded.temporal import NAMESPACE, TemporalServer
+from storage.keyring import create_keyring
 
 APPLICATION_ROLE = "hasp_app"
+OWNER_PASSWORD = "postgres-owner"  # noqa: S105 - a file's name
+APPLICATION_PASSWORD = "postgres-app"  # noqa: S105 - a file's name
 DEMO_JOB = "demo"
 ANY_ADDRESS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The embedded stack of one home. The user's own `HASP_*` variables reach every part, unless the stack sets them."""
+    """The embedded stack of one home. The user's own `HASP_*` variables reach every part but for those set here."""
 
     home: Home
     ports: Ports
@@ -39,7 +42,7 @@ class Stack:
 
     @property
     def cluster(self) -> Cluster:
-        return Cluster(self.home.root, self.ports.postgres.number, self.home.secrets / "postgres-owner")
+        return Cluster(self.home.root, self.ports.postgres.number, self.home.secrets / OWNER_PASSWORD)
 
     @property
     def _reachable_host(self) -> str:
@@ -60,8 +63,7 @@ class Stack:
                 env=environment,
                 ready=answers(LOOPBACK, ports.sandbox.number, "/livez"),
             ),
-            Part(name="keyring", argv=_hasp("keyring", "init", "--keep"), env=environment),
-            Part(name=DEMO_JOB, argv=_hasp(*demo), env=environment, needs=("postgres", "keyring")),
+            Part(name=DEMO_JOB, argv=_hasp(*demo), env=environment, needs=("postgres",)),
             Part(
                 name="worker",
                 argv=_hasp("worker"),
@@ -78,14 +80,19 @@ class Stack:
             ),
         )
 
+    def make_secrets(self) -> None:
+        """Passwords and keys, each made on first use. Safe to repeat."""
+        self.home.secret(OWNER_PASSWORD)
+        self.home.secret(APPLICATION_PASSWORD)
+        if not self.home.keyring.exists():
+            create_keyring(self.home.keyring)
+
     def environment(self) -> dict[str, str]:
         """What every process of ours is started with. An empty `HASP_*` counts as unset."""
         inherited = {name: value for name, value in self.environ.items() if value or not name.startswith("HASP_")}
-        password = self.home.secret("postgres-app")
-        self.home.secret("postgres-owner")
         return inherited | {
             "HASP_HOME": str(self.home.root),
-            "HASP_DATABASE_URL": self.cluster.url(APPLICATION_ROLE, password),
+            "HASP_DATABASE_URL": self.cluster.url(APPLICATION_ROLE, self.home.secret(APPLICATION_PASSWORD)),
             "HASP_DATABASE_OWNER_URL": self.cluster.owner_url,
             "HASP_KEYRING_FILE": str(self.home.keyring),
             "HASP_API_HOST": self.api_host,
@@ -102,4 +109,3 @@ class Stack:
 
 def _hasp(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "cli", *arguments)
-

@@ -1,0 +1,69 @@
+# Everything is installed into .venv from hashed locks; nothing is downloaded at run time.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test check bench fmt lock history
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(VENV)/stack.installed ## Install and run the whole stack; Ctrl-C stops it
+	@$(BIN)/hasp up
+
+down: ## Stop what `make up` runs here
+	@if [ -x $(BIN)/hasp ]; then $(BIN)/hasp down; else echo "Nothing is installed, so nothing is running"; fi
+
+test: $(VENV)/dev.installed ## Install what the tests need and run them all
+	$(BIN)/pytest -q
+
+check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests with branch coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	! grep -n '://' requirements*.lock
+	$(BIN)/pytest -q --cov --cov-report=term
+
+bench: $(VENV)/dev.installed ## Measure the gateway against the sandbox, and print the distance to the targets
+	$(BIN)/python -m bench
+
+fmt: $(VENV)/dev.installed ## Format the code and apply safe fixes
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format .
+
+history: $(VENV)/dev.installed ## Record the workflow histories that the replay tests read
+	$(BIN)/python -m tests.replay.record
+
+# --- Installing -------------------------------------------------------------------------------------------------
+
+$(VENV)/bin/uv: requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
+	    "Hasp needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1 || true)." \
+	    "Name another: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@touch $@
+
+# One stamp for each lock: what did not change is not installed again.
+$(VENV)/%.installed: requirements-%.lock pyproject.toml $(VENV)/bin/uv
+	@echo "Installing $< into $(VENV)"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $<
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
+	@touch $@
+
+# --- Locking ----------------------------------------------------------------------------------------------------
+
+# Hashes and versions only: no header, comment or index, so that a lock names no host, user or path.
+COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --python-version 3.11
+
+lock: $(VENV)/bin/uv ## Resolve pyproject.toml into the requirements locks anew
+	$(COMPILE) pyproject.toml --extra dev --upgrade -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra stack -c requirements-dev.lock -o requirements-stack.lock
+	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	grep -o '^uv==[0-9.]*' requirements-dev.lock | $(COMPILE) - -o requirements-uv.lock
+	@! grep -n '://' requirements*.lock || { echo "a lock names a host" >&2; exit 1; }

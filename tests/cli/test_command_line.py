@@ -1,0 +1,77 @@
+"""The `hasp` command from outside: help, and one clear line for everything that is set up wrong."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.embedded import free_port
+
+SECRET = "sk-ant-never-shown"
+
+
+def hasp(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HASP_")}
+    argv = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=inherited | environ)
+
+
+@pytest.mark.parametrize("command", ["up", "down", "api", "worker", "migrate", "sandbox", "keyring"])
+def test_every_command_explains_itself(command: str) -> None:
+    listed, own = hasp("--help"), hasp(command, "--help")
+    assert (listed.returncode, own.returncode) == (0, 0)
+    assert command in listed.stdout
+    assert "Usage" in own.stdout
+
+
+def test_missing_and_malformed_settings_are_named_in_one_line_without_their_values() -> None:
+    answer = hasp("worker", HASP_DATABASE_URL=SECRET, HASP_API_PORT="70000", HASP_LOG_LEVEL=SECRET)
+    assert answer.returncode == 2
+    assert answer.stderr.count("\n") == 1
+    for variable in ("HASP_DATABASE_URL", "HASP_KEYRING_FILE is not set", "HASP_API_PORT", "HASP_LOG_LEVEL"):
+        assert variable in answer.stderr
+    assert SECRET not in answer.stderr
+    assert "70000" not in answer.stderr
+
+
+def test_a_taken_port_is_named_with_the_variable_that_moves_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = str(holder.getsockname()[1])
+        answer = hasp("up", "--home", str(tmp_path), HASP_TEMPORAL_UI_PORT=port)
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        f"hasp: port {port} for Temporal's UI is not free (Address already in use):"
+        " stop what uses it, or set HASP_TEMPORAL_UI_PORT to another\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "1.5", "\u0665"])
+def test_a_port_that_is_no_port_is_refused_by_name(text: str, tmp_path: Path) -> None:
+    answer = hasp("up", "--home", str(tmp_path), HASP_SANDBOX_PORT=text)
+    assert (answer.returncode, answer.stderr) == (2, "hasp: HASP_SANDBOX_PORT is not a port number (1 to 65535)\n")
+
+
+def test_two_parts_on_one_port_are_refused_by_name(tmp_path: Path) -> None:
+    port = str(free_port())
+    answer = hasp("up", "--home", str(tmp_path), HASP_API_PORT=port, HASP_SANDBOX_PORT=port)
+    assert (answer.returncode, answer.stderr) == (
+        1,
+        f"hasp: HASP_API_PORT and HASP_SANDBOX_PORT are both {port}: give each its own port\n",
+    )
+
+
+def test_a_home_that_cannot_be_a_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = hasp("up", "--home", str(tmp_path / "file"))
+    assert (answer.returncode, answer.stderr) == (
+        1,
+        f"hasp: cannot use {tmp_path}/file as HASP_HOME: File exists\n",
+    )
+
+
+def test_down_without_a_stack_says_so_and_is_no_failure(tmp_path: Path) -> None:
+    answer = hasp("down", HASP_HOME=str(tmp_path))
+    assert (answer.returncode, answer.stderr) == (0, f"Nothing is running in {tmp_path}\n")

@@ -1,0 +1,59 @@
+"""Real servers for a test session, one of each for every pytest process: `pytest_plugins = ["tests.embedded"]`."""
+
+import socket
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from temporalio.common import SearchAttributeKey
+from temporalio.testing import WorkflowEnvironment
+
+from cli.embedded import temporal
+from cli.embedded.home import Home
+from cli.embedded.ports import LOOPBACK
+from cli.embedded.postgres import THROW_AWAY, Cluster
+from cli.embedded.supervisor import Supervisor
+
+# The switch has another name in later builds, and the shift makes a skip cost 10 ms instead of a second.
+TIME_SKIPPING = {
+    "frontend.WorkflowTimeSkippingEnabled": "true",
+    "system.workflowTimeSkippingEnabled": "true",
+    "history.timerProcessorMaxTimeShift": '"10ms"',
+}
+
+
+def free_port() -> int:
+    """A port of the loopback that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The owner's URL (a superuser's) of a fresh PostgreSQL server that lives as long as the session."""
+    home = Home(tmp_path_factory.mktemp("postgres"))
+    home.create()
+    home.secret("owner")
+    cluster = Cluster(home.root, free_port(), home.secrets / "owner", settings=THROW_AWAY)
+    async with Supervisor([cluster.part()], logs=home.logs, say=lambda _: None) as supervisor:
+        await supervisor.start()
+        yield cluster.owner_url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """The real Temporal server with a virtual clock for each workflow.
+
+    A workflow started through `env.client` skips at once: start one that waits for signals inside
+    `with env.with_time_skipping_disabled():` and move it by `await env.fast_forward(handle, timedelta(...))`.
+    """
+    switches = [f"--dynamic-config-value={key}={value}" for key, value in TIME_SKIPPING.items()]
+    async with await WorkflowEnvironment.start_time_skipping_v2(
+        dev_server_existing_path=temporal.binary(),
+        dev_server_startup_timeout=timedelta(seconds=60),
+        search_attributes=[SearchAttributeKey.for_keyword(name) for name in temporal.SEARCH_ATTRIBUTES],
+        dev_server_extra_args=switches,
+    ) as environment:
+        yield environment
