@@ -79,4 +79,3 @@ def _stop_on_signals(supervisor: Supervisor) -> asyncio.Event:
     for each in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(each, on_signal)
     return stopping
-

@@ -123,7 +123,7 @@ class Supervisor:
             self._outputs[part.name], _ = await process.communicate()
             return
         while process.returncode is None and not await part.ready(process.pid):
-            await asyncio.sleep(POLL_S)  # noqa: ASYNC110 - another process's state has no event to wait for
+            await asyncio.sleep(POLL_S)
 
     async def _spawn(self, part: Part, log: Path) -> Process:
         argv = launch.command(part.argv, stop_signal=part.stop_signal, unroot=part.unroot)

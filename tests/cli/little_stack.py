@@ -1,7 +1,6 @@
 """Two small parts under the real supervisor: `python -m tests.cli.little_stack HOME PORT PORT`, like `hasp up`."""
 
 import asyncio
-import json
 import os
 import sys
 from pathlib import Path
@@ -29,13 +28,18 @@ def parts(home: Home, ports: list[int]) -> tuple[Part, Part]:
     return part("base", ports[0], journal), part("top", ports[1], journal, needs=("base",))
 
 
+def announce() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
 def main(root: str, *ports: str) -> None:
     home = Home(Path(root))
     home.create()
     try:
         with home.held(say) as lease:
             small = parts(home, [int(port) for port in ports])
-            asyncio.run(supervise(small, home, lease, lambda _: print(json.dumps("ready"), flush=True)))
+            asyncio.run(supervise(small, home, lease, lambda _: announce()))
     except CommandError as failure:
         sys.exit(failure.line)
 

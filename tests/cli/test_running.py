@@ -23,7 +23,7 @@ class Running:
 
     def wait_until_ready(self) -> None:
         assert self.process.stdout
-        assert self.process.stdout.readline() == '"ready"\n', self.process.communicate()
+        assert self.process.stdout.readline() == "ready\n", self.process.communicate()
 
     def ended(self) -> tuple[int, str]:
         _, said = self.process.communicate(timeout=30)

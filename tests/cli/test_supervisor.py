@@ -97,7 +97,7 @@ async def test_a_part_that_cannot_start_is_named_with_the_last_line_of_its_log(h
 
 async def test_a_part_without_room_to_write_is_reported_as_a_full_disk(home: Home) -> None:
     full = job("full", "open('/dev/full', 'w').write('x' * 99999)")
-    with pytest.raises(CommandError, match="^the disk is full: full ended"):
+    with pytest.raises(CommandError, match=r"^the disk is full: full ended"):
         async with Supervisor([full], logs=home.logs, say=Said()) as supervisor:
             await supervisor.start()
 
@@ -107,7 +107,7 @@ async def test_a_part_that_never_gets_ready_is_stopped_and_named(home: Home) -> 
         return False
 
     slow = Part("slow", ("/bin/sleep", "60"), ready=never, ready_within_s=0.2)
-    with pytest.raises(CommandError, match="^slow was not ready within 0 s"):
+    with pytest.raises(CommandError, match=r"^slow was not ready within 0 s"):
         async with Supervisor([slow], logs=home.logs, say=Said()) as supervisor:
             await supervisor.start()
 
