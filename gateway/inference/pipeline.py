@@ -12,14 +12,21 @@ from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
 from gateway.completion import Completion
 from gateway.credits import pricing
-from gateway.errors import GatewayError, InternalError, ProviderRejectedError
-from gateway.ids import ApiKeyId
+from gateway.errors import (
+    FeatureNotEligibleError,
+    GatewayError,
+    InternalError,
+    PhiBlockedError,
+    PhiInToolSchemaError,
+    ProviderRejectedError,
+)
+from gateway.inference import trail
 from gateway.inference.admission import require_agreement, require_model, require_within_limits
 from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.ports import Journal, Providers, Refusal
 from gateway.inference.shielding import uninterrupted
 from gateway.inference.streaming import AnswerStream
-from gateway.phi.guard import Guard, PhiDetectedError, Screened
+from gateway.phi.guard import Guard, ScreenBlockedError, Screened
 from gateway.providers.provider import Provider
 from gateway.tenancy import Policy
 
@@ -130,7 +137,7 @@ class InferencePipeline:
                     error=error,
                     at=self._clock.now(),
                     surface=call.surface,
-                    actor=actor(call.access.principal.key),
+                    actor=trail.actor(call.access.principal.key),
                     ip_address=call.ip_address,
                     model=model.id if model else None,
                 )
@@ -139,7 +146,7 @@ class InferencePipeline:
 
     async def _turn_away(self, call: Call, model: Model, failure: BaseException) -> BaseException:
         """Void a call that the guard stopped, or that could not be screened; returns what to raise."""
-        blocked = isinstance(failure, PhiDetectedError)
+        blocked = isinstance(failure, PhiBlockedError | PhiInToolSchemaError | FeatureNotEligibleError)
         error = failure if isinstance(failure, GatewayError) else InternalError()
         await uninterrupted(
             self._journal.close(
@@ -148,7 +155,7 @@ class InferencePipeline:
                     model=model,
                     status=Status.BLOCKED if blocked else Status.FAILED,
                     at=self._clock.now(),
-                    report=failure.report if isinstance(failure, PhiDetectedError) else None,
+                    report=failure.report if isinstance(failure, ScreenBlockedError) else None,
                     error=error,
                 )
             )
@@ -193,7 +200,3 @@ class InferencePipeline:
 
     def _is_sandboxed(self, admitted: _Admitted) -> bool:
         return self._providers.is_sandboxed(admitted.model, admitted.call.access.principal.mode)
-
-
-def actor(key: ApiKeyId | None) -> str | None:
-    return f"key:{key}" if key else None

@@ -13,11 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.ids import ApiKeyId
+from gateway.errors import InvalidApiKeyError
+from gateway.ids import ApiKeyId, OrganizationId
 from gateway.tenancy import KeyMode, Scope
 
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _SHAPE = re.compile(r"hasp_key_(live|test)_[0-9A-Za-z]{32}\Z", re.ASCII)
+
+
+class RevokedApiKeyError(InvalidApiKeyError):
+    """Looks like any other refusal to its sender; the audit log may know whose key it was."""
+
+    def __init__(self, org: OrganizationId, key: ApiKeyId) -> None:
+        super().__init__()
+        self.org = org
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,24 @@
+"""What the outbox tells of: thin events of ids, counts and enums, never content (spec D28)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+
+class EventType(StrEnum):
+    AI_REQUEST_COMPLETED = "ai.request.completed"
+    AI_REQUEST_FAILED = "ai.request.failed"
+    PHI_REDACTED = "phi.redacted"
+    PHI_BLOCKED = "phi.blocked"
+    CREDITS_EXHAUSTED = "credits.exhausted"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_REVOKED = "api_key.revoked"
+    BAA_ACTIVATED = "baa.activated"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    type: EventType
+    data: Mapping[str, JsonValue]

@@ -1,0 +1,30 @@
+"""Counting a prompt's tokens: no answer and no charge, but the prompt may still reach a vendor's counter."""
+
+from gateway.catalog import Catalog
+from gateway.clock import Clock
+from gateway.conversation import Conversation
+from gateway.inference.admission import require_agreement, require_model
+from gateway.inference.ports import Providers
+from gateway.phi.guard import Guard
+from gateway.tenancy import Access
+
+
+class TokenCounter:
+    """Counts behind the same gates as an inference, in the same order, but for credits."""
+
+    def __init__(self, *, catalog: Catalog, guard: Guard, providers: Providers, clock: Clock, baa_url: str) -> None:
+        self._catalog = catalog
+        self._guard = guard
+        self._providers = providers
+        self._clock = clock
+        self._baa_url = baa_url
+
+    async def count(self, conversation: Conversation, model_id: str, access: Access) -> int:
+        """Input tokens of `conversation` as the model would see it. Raises `GatewayError`; audits nothing itself."""
+        now = self._clock.now()
+        require_agreement(access.policy, now=now, baa_url=self._baa_url)
+        model = self._catalog.get(model_id, now=now)
+        require_model(model, access.policy, baa_url=self._baa_url)
+        provider = self._providers.provider_for(model, access.principal.mode)
+        screened = await self._guard.screen(conversation, access.policy)
+        return await provider.count_tokens(screened.conversation, model)

@@ -1,0 +1,135 @@
+"""What an inference leaves behind besides its record: its audit entry's facts and its events.
+
+Ids, numbers, enums and declared names only; nothing a caller wrote.
+"""
+
+from pydantic import JsonValue
+
+from gateway.audit import AuditAction, PhiDisposition
+from gateway.credits import pricing
+from gateway.errors import CreditsExhaustedError
+from gateway.events import Event, EventType
+from gateway.ids import ApiKeyId, request_id
+from gateway.inference.call import Outcome, Status
+from gateway.inference.ports import Refusal
+
+_ACTIONS = {
+    Status.COMPLETED: AuditAction.AI_REQUEST_COMPLETED,
+    Status.CANCELLED: AuditAction.AI_REQUEST_COMPLETED,
+    Status.BLOCKED: AuditAction.AI_REQUEST_REFUSED,
+    Status.FAILED: AuditAction.AI_REQUEST_FAILED,
+}
+
+
+def actor(key: ApiKeyId | None) -> str | None:
+    """Who acted, in the audit log's spelling."""
+    return f"key:{key}" if key else None
+
+
+def action(outcome: Outcome) -> AuditAction:
+    return _ACTIONS[outcome.status]
+
+
+def disposition(outcome: Outcome) -> PhiDisposition:
+    """What became of PHI on its way to the provider and back."""
+    report = outcome.report
+    if report is None or not report.findings:
+        return PhiDisposition.NOT_PRESENT
+    match report.action:
+        case "redacted":
+            restored = outcome.completion is not None and outcome.call.access.policy.restore_answers
+            return PhiDisposition.REIDENTIFIED if restored else PhiDisposition.REDACTED
+        case _:
+            return PhiDisposition.CONTAINS_PHI
+
+
+def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
+    """Who asked what of which model, and which compliance events fired."""
+    call, model = outcome.call, outcome.model
+    agreement = call.access.policy.agreement
+    facts: dict[str, JsonValue] = {
+        "request_id": request_id(call.id),
+        "surface": call.surface.value,
+        "model": model.id,
+        "provider": model.provider,
+        "key_mode": call.access.principal.mode.value,
+        "status": outcome.status.value,
+        "streamed": call.stream,
+        "stored": call.keeps_content,
+        "baa": {"acceptance_id": agreement.id if agreement else None, "cover": model.covered_by},
+        "credits": outcome.charge,
+    }
+    if outcome.completion is not None:
+        usage = outcome.completion.usage
+        facts["input_tokens"] = usage.total_input
+        facts["output_tokens"] = usage.output
+    if outcome.report is not None:
+        facts["phi_scan"] = {
+            "mode": outcome.report.mode.value,
+            "action": outcome.report.action,
+            "redaction_count": outcome.report.redaction_count,
+            "categories_detected": list(outcome.report.entity_types),
+        }
+    if outcome.error is not None:
+        facts["error_code"] = outcome.error.code
+    return facts
+
+
+def events(outcome: Outcome) -> list[Event]:
+    call = outcome.call
+    about: dict[str, JsonValue] = {
+        "request_id": request_id(call.id),
+        "model": outcome.model.id,
+        "surface": call.surface.value,
+        "key_id": call.access.principal.key,
+    }
+    told = [_ending(outcome, about)]
+    report = outcome.report
+    if report is not None and report.entity_types and report.action != "allowed":
+        blocked = outcome.status is Status.BLOCKED
+        told.append(
+            Event(
+                EventType.PHI_BLOCKED if blocked else EventType.PHI_REDACTED,
+                {**about, "entity_types": [*report.entity_types], "count": len(report.findings)},
+            )
+        )
+    return told
+
+
+def refusal_events(refusal: Refusal) -> list[Event]:
+    if not isinstance(refusal.error, CreditsExhaustedError):
+        return []
+    return [Event(EventType.CREDITS_EXHAUSTED, {"request_id": request_id(refusal.id), "model": refusal.model})]
+
+
+def refusal_metadata(refusal: Refusal) -> dict[str, JsonValue]:
+    return {
+        "request_id": request_id(refusal.id),
+        "surface": refusal.surface.value if refusal.surface else None,
+        "route": refusal.path,
+        "model": refusal.model,
+        "error_code": refusal.error.code,
+        "kind": refusal.error.kind.value,
+    }
+
+
+def cost_micro_usd(outcome: Outcome) -> int | None:
+    completion = outcome.completion
+    return pricing.cost_micro_usd(outcome.model, completion.usage) if completion else None
+
+
+def _ending(outcome: Outcome, about: dict[str, JsonValue]) -> Event:
+    if outcome.status in (Status.COMPLETED, Status.CANCELLED) and outcome.completion is not None:
+        usage = outcome.completion.usage
+        return Event(
+            EventType.AI_REQUEST_COMPLETED,
+            {
+                **about,
+                "status": outcome.status.value,
+                "input_tokens": usage.total_input,
+                "output_tokens": usage.output,
+                "credits": outcome.charge,
+            },
+        )
+    code = outcome.error.code if outcome.error else None
+    return Event(EventType.AI_REQUEST_FAILED, {**about, "status": outcome.status.value, "error_code": code})

@@ -1,0 +1,203 @@
+"""From a presented token to what its bearer may do: one cached snapshot, never older than its bound.
+
+A change to a key, an organisation or an agreement is announced on a
+PostgreSQL channel by a trigger, in the changing transaction. Every process
+listens and drops what it cached. While a process cannot hear, it reads every
+time; and no snapshot outlives `_FRESH_S` in any case.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import structlog
+
+from gateway.errors import InvalidApiKeyError
+from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId, new_ulid
+from gateway.keys import api_key
+from gateway.keys.api_key import RevokedApiKeyError
+from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope, StorageMode
+from storage.keyring import Ring
+from storage.pool import Pool, durable, libpq_url
+
+log = structlog.get_logger()
+
+CHANNEL = "hasp_access"
+_FRESH_S = 5.0
+_PING_S = 0.5
+_SILENT_S = 2.0
+_MOST_SNAPSHOTS = 50_000
+_LAST_USED_S = 15.0
+
+_SELECT = """
+select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
+       o.phi_mode, o.storage_mode, o.restore_answers, o.unscannable, o.opus_enabled, o.premium_models,
+       a.id, a.covers, a.effective_at, a.expires_at
+from api_keys k
+join organizations o on o.id = k.org_id
+left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
+where k.digest = any(%s)
+"""
+
+_USED = """
+update api_keys k set last_used_at = u.at
+from unnest(%s::text[], %s::timestamptz[]) as u(id, at)
+where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    access: Access
+    until: float
+
+
+class AccessCache:
+    """Resolves tokens. `listening` tells whether announcements reach this process."""
+
+    def __init__(self, pool: Pool, database_url: str, peppers: Ring) -> None:
+        self._pool = pool
+        self._url = libpq_url(database_url)
+        self._peppers = peppers
+        self._snapshots: dict[bytes, _Snapshot] = {}
+        self._tokens: dict[OrganizationId, set[bytes]] = {}
+        self._epoch = 0
+        self._heard_at = float("-inf")
+        self._used: dict[ApiKeyId, datetime] = {}
+        self._tasks = [asyncio.create_task(self._listen_forever()), asyncio.create_task(self._note_use_forever())]
+
+    @property
+    def listening(self) -> bool:
+        return time.monotonic() - self._heard_at < _SILENT_S
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        with suppress(Exception):
+            await self._note_use()
+
+    async def resolve(self, token: str) -> Access:
+        """Who bears `token`, and what their organisation allows.
+
+        Raises:
+            InvalidApiKeyError: malformed or unknown; `RevokedApiKeyError` when it was revoked.
+            UnavailableError: the database cannot say.
+        """
+        if not api_key.is_well_formed(token):
+            raise InvalidApiKeyError
+        # The cache is keyed by a digest too: a dump of this process's memory should not be a list of keys.
+        cached_as = api_key.digest(token, self._peppers.keys[self._peppers.newest])
+        snapshot = self._snapshots.get(cached_as)
+        if snapshot is not None and self.listening and snapshot.until > time.monotonic():
+            access = snapshot.access
+        else:
+            access = await self._read(token, cached_as)
+        if access.principal.key is not None:
+            self._used[access.principal.key] = datetime.now(UTC)
+        return access
+
+    async def _read(self, token: str, cached_as: bytes) -> Access:
+        epoch, until = self._epoch, time.monotonic() + _FRESH_S
+        async with durable(self._pool) as connection:
+            cursor = await connection.execute(_SELECT, [api_key.digests(token, self._peppers.keys)])
+            row = await cursor.fetchone()
+        if row is None:
+            raise InvalidApiKeyError
+        access, revoked = _access(row)
+        if revoked:
+            raise RevokedApiKeyError(OrganizationId(row[1]), ApiKeyId(row[0]))
+        # An announcement that came while we read may be of what we read too early: use it once, keep nothing.
+        if epoch == self._epoch:
+            self._keep(cached_as, _Snapshot(access, until))
+        return access
+
+    def _keep(self, cached_as: bytes, snapshot: _Snapshot) -> None:
+        if len(self._snapshots) >= _MOST_SNAPSHOTS:
+            self._forget_all()
+        self._snapshots[cached_as] = snapshot
+        self._tokens.setdefault(snapshot.access.principal.org, set()).add(cached_as)
+
+    def _forget(self, org: OrganizationId) -> None:
+        self._epoch += 1
+        for cached_as in self._tokens.pop(org, ()):
+            self._snapshots.pop(cached_as, None)
+
+    def _forget_all(self) -> None:
+        self._epoch += 1
+        self._snapshots.clear()
+        self._tokens.clear()
+
+    async def _listen_forever(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                log.warning("access_channel_lost", cause=type(error).__name__)
+            self._heard_at = float("-inf")
+            self._forget_all()
+            await asyncio.sleep(_PING_S)
+
+    async def _listen(self) -> None:
+        """Hear announcements until the channel fails.
+
+        A connection can die without a word, so each process also announces to
+        itself: no echo within two seconds means that nothing else arrives either.
+        """
+        echo = f"echo:{new_ulid()}"
+        async with await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, connect_timeout=5, application_name="hasp-access"
+        ) as connection:
+            await connection.execute(f"listen {CHANNEL}")
+            self._forget_all()
+            while True:
+                async with asyncio.timeout(_SILENT_S):
+                    await connection.execute("select pg_notify(%s, %s)", [CHANNEL, echo])
+                    async for notice in connection.notifies(timeout=_PING_S):
+                        if notice.payload == echo:
+                            self._heard_at = time.monotonic()
+                        elif not notice.payload.startswith("echo:"):
+                            self._forget(OrganizationId(notice.payload))
+
+    async def _note_use_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_LAST_USED_S)
+            try:
+                await self._note_use()
+            except Exception as error:  # noqa: BLE001 - a note for people, never worth a request
+                log.warning("key_use_not_noted", cause=type(error).__name__)
+
+    async def _note_use(self) -> None:
+        used, self._used = self._used, {}
+        if used:
+            async with durable(self._pool) as connection:
+                await connection.execute(_USED, [list(used), list(used.values())])
+
+
+def _access(row: tuple[Any, ...]) -> tuple[Access, bool]:
+    """A row of `_SELECT` as a snapshot, and whether its key was revoked."""
+    key, org, scopes, mode, revoked = row[:5]
+    phi_mode, storage_mode, restore_answers, unscannable, opus_enabled, premium_models = row[5:11]
+    acceptance, covers, effective_at, expires_at = row[11:]
+    agreement = Agreement(AcceptanceId(acceptance), frozenset(covers), effective_at, expires_at) if acceptance else None
+    principal = Principal(
+        org=OrganizationId(org),
+        key=ApiKeyId(key),
+        scopes=frozenset(map(Scope, scopes)),
+        mode=KeyMode(mode),
+    )
+    policy = Policy(
+        phi_mode=PhiMode(phi_mode),
+        storage_mode=StorageMode(storage_mode),
+        restore_answers=restore_answers,
+        unscannable=unscannable,
+        opus_enabled=opus_enabled,
+        premium_models=frozenset(premium_models),
+        agreement=agreement,
+    )
+    return Access(principal, policy), revoked

@@ -1,0 +1,36 @@
+"""What is sealed of an inference, and under which names: the only plaintext content ever takes on its way to disk."""
+
+import orjson
+
+from gateway.completion import Completion
+from gateway.conversation import Conversation
+from gateway.transcript import dump_block, dump_content, dump_turn
+
+
+def request_place(inference: str) -> str:
+    return f"inferences.request_content/{inference}"
+
+
+def answer_place(inference: str) -> str:
+    return f"inferences.answer_content/{inference}"
+
+
+def dump_request(conversation: Conversation, *, own_turns: int | None) -> bytes:
+    """The system prompt and the call's own turns; a conversation's earlier ones are in its earlier records."""
+    turns = conversation.turns if own_turns is None else conversation.turns[len(conversation.turns) - own_turns :]
+    first = len(conversation.turns) - len(turns)
+    return orjson.dumps(
+        {
+            "system": dump_content(conversation.system, plain=conversation.system_plain)
+            if conversation.system
+            else None,
+            "messages": [dump_turn(turn) for turn in turns],
+            "first": first,
+        }
+    )
+
+
+def dump_answer(completion: Completion) -> bytes:
+    return orjson.dumps(
+        {"content": [dump_block(block) for block in completion.blocks], "stop_sequence": completion.stop_sequence}
+    )

@@ -1,0 +1,63 @@
+"""psycopg connections for the hot path: autocommit, prepared statements, every organisation visible."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sqlalchemy.engine import make_url
+
+from gateway.errors import UnavailableError
+
+Connection = AsyncConnection[TupleRow]
+Pool = AsyncConnectionPool[Connection]
+
+_WAIT_S = 3.0
+STATEMENT_TIMEOUT_MS = 10_000
+
+
+class LostConnection(UnavailableError):  # noqa: N818 - a fact, like its parent
+    """The database answered with a broken connection or a deadlock: sending again may work."""
+
+
+def libpq_url(url: str) -> str:
+    """A PostgreSQL URL in the form psycopg takes, whatever driver it names."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+async def open_pool(url: str, *, size: int) -> Pool:
+    """A pool of system connections. Opens without waiting, so that a process can start before its database."""
+    pool = AsyncConnectionPool(
+        libpq_url(url),
+        min_size=2,
+        max_size=size,
+        timeout=_WAIT_S,
+        kwargs={
+            "autocommit": True,
+            "application_name": "hasp",
+            "connect_timeout": 5,
+            "options": f"-c hasp.system=on -c statement_timeout={STATEMENT_TIMEOUT_MS} -c TimeZone=UTC",
+        },
+        check=None,
+        open=False,
+    )
+    await pool.open(wait=False)
+    return cast("Pool", pool)
+
+
+@asynccontextmanager
+async def durable(pool: Pool) -> AsyncGenerator[Connection]:
+    """A pooled connection whose failures are the one fact a caller can act on: our database is unavailable.
+
+    Raises `LostConnection` where the same work may be sent again, `UnavailableError` where it need not be tried.
+    """
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    except PoolTimeout as error:
+        raise UnavailableError from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise LostConnection from error
