@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
         libc.prctl(PR_SET_PDEATHSIG, int(stop_signal))
     if os.getppid() != int(supervisor):  # it died before the line above could notice
         sys.exit(1)
-    os.execv(argv[0], argv)
+    os.execv(argv[0], argv)  # noqa: S606 - there is no shell to want
 
 
 def _leave_root(libc: ctypes.CDLL) -> None:

@@ -16,7 +16,7 @@ APPLICATION_ROLE = "hasp_app"
 OWNER_PASSWORD = "postgres-owner"  # noqa: S105 - a file's name
 APPLICATION_PASSWORD = "postgres-app"  # noqa: S105 - a file's name
 DEMO_JOB = "demo"
-ANY_ADDRESS = ("0.0.0.0", "::")
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 
 @dataclass(frozen=True, slots=True)

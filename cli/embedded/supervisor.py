@@ -122,7 +122,7 @@ class Supervisor:
         if part.ready is None:
             self._outputs[part.name], _ = await process.communicate()
             return
-        while process.returncode is None and not await part.ready(process.pid):
+        while process.returncode is None and not await part.ready(process.pid):  # noqa: ASYNC110 - no event to await
             await asyncio.sleep(POLL_S)
 
     async def _spawn(self, part: Part, log: Path) -> Process:
