@@ -176,7 +176,7 @@ class _OpenBlock:
             case Text() as text:
                 return replace(text, text=text.text + grown, citations=(*text.citations, *self.citations))
             case ToolUse() as tool:
-                return replace(tool, input=_json_object(grown)) if grown.strip() else tool
+                return replace(tool, input=parse_tool_input(grown)) if grown.strip() else tool
             case Thinking() as thinking:
                 return Thinking(thinking.thinking + grown, self.signature)
             case RedactedThinking() as redacted:
@@ -230,7 +230,7 @@ class CompletionFold:
         return replace(self._usage, output=max(self._usage.output, -(-produced // 4)), estimated=True)
 
 
-def _json_object(text: str) -> Mapping[str, JsonValue]:
+def parse_tool_input(text: str) -> Mapping[str, JsonValue]:
     """A tool call's input; a cut or malformed one is kept under a key that says so."""
     try:
         value: JsonValue = orjson.loads(text)

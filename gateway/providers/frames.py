@@ -1,0 +1,98 @@
+"""From a vendor's stream of bytes to our events: the part that is the same for every vendor."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Protocol
+
+from gateway.completion import StreamEvent
+from gateway.errors import GatewayError, UpstreamFailureError
+from gateway.providers.sse import SseSplitter
+from gateway.providers.transport import Response
+
+
+class FrameDecoder(Protocol):
+    """One vendor's frames. Raises a `GatewayError` for their error frames and for a broken grammar."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether `Stopped` was decoded: only then may the stream end."""
+        ...
+
+    def decode(self, data: bytes) -> Iterable[StreamEvent]: ...
+
+
+class EventReader:
+    """Bytes in, events out, no I/O.
+
+    Events that came before a failure are given out before it is raised, so
+    that what the caller saw, and is charged for, does not depend on how the
+    network cut the stream.
+    """
+
+    def __init__(self, decoder: FrameDecoder) -> None:
+        self._splitter = SseSplitter()
+        self._decoder = decoder
+        self._failure: GatewayError | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self._decoder.finished
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """The events that `data` completes. Raises a failure at once if no event precedes it."""
+        self.check()
+        events: list[StreamEvent] = []
+        try:
+            for frame in self._splitter.feed(data):
+                if self._decoder.finished:
+                    break
+                events += self._decoder.decode(frame)
+        except GatewayError as failure:
+            self._failure = failure
+        if not events:
+            self.check()
+        return events
+
+    def check(self) -> None:
+        """Raise the failure that the last `feed` kept back."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Say that the bytes ended. Raises `UpstreamFailureError` if the answer did not."""
+        self.check()
+        if not self._decoder.finished:
+            raise UpstreamFailureError
+
+
+class EventStream(AsyncIterator[Sequence[StreamEvent]]):
+    """The events of an answer as they arrive, until `Stopped`; a failure is raised after the events before it."""
+
+    def __init__(self, response: Response, decoder: FrameDecoder) -> None:
+        self._response = response
+        self._reader = EventReader(decoder)
+        self._first: Sequence[StreamEvent] = ()
+
+    @classmethod
+    async def start(cls, response: Response, decoder: FrameDecoder) -> "EventStream":
+        """Wait for the first events, so that a refusal in place of them is raised here."""
+        stream = cls(response, decoder)
+        stream._first = await stream._next()
+        return stream
+
+    async def __anext__(self) -> Sequence[StreamEvent]:
+        if events := self._first or await self._next():
+            self._first = ()
+            return events
+        raise StopAsyncIteration
+
+    async def _next(self) -> Sequence[StreamEvent]:
+        """The next events, or none at the end."""
+        self._reader.check()
+        while not self._reader.finished:
+            chunk = await self._response.next_chunk()
+            if not chunk:
+                self._reader.close()
+            if events := self._reader.feed(chunk):
+                return events
+        await self._response.drain()
+        return ()

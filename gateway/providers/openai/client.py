@@ -1,0 +1,45 @@
+"""OpenAI's Responses API."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from pydantic import SecretStr
+from yarl import URL
+
+from gateway.catalog import Model
+from gateway.completion import Completion
+from gateway.conversation import Conversation
+from gateway.providers.frames import EventStream
+from gateway.providers.openai.count import estimate_tokens
+from gateway.providers.openai.decode import decode_completion
+from gateway.providers.openai.encode import encode_request
+from gateway.providers.openai.errors import error_of_answer
+from gateway.providers.openai.stream import OpenAiFrames
+from gateway.providers.transport import Transport, Vendor
+
+
+class OpenAiProvider:
+    """The `Provider` for OpenAI, or for anything that speaks its Responses API at `base_url`."""
+
+    def __init__(self, transport: Transport, base_url: str, api_key: SecretStr) -> None:
+        self._transport = transport
+        self._url = URL(f"{base_url}/v1/responses")
+        self._vendor = Vendor(
+            name="openai",
+            request_id_header="x-request-id",
+            error_of_answer=error_of_answer,
+            headers={"authorization": f"Bearer {api_key.get_secret_value()}"},
+        )
+
+    async def complete(self, conversation: Conversation, model: Model) -> Completion:
+        body = encode_request(conversation, model, stream=False)
+        return decode_completion(await self._transport.fetch(self._vendor, self._url, body))
+
+    @asynccontextmanager
+    async def stream(self, conversation: Conversation, model: Model) -> AsyncGenerator[EventStream]:
+        body = encode_request(conversation, model, stream=True)
+        async with self._transport.post(self._vendor, self._url, body, stream=True) as response:
+            yield await EventStream.start(response, OpenAiFrames())
+
+    async def count_tokens(self, conversation: Conversation, model: Model) -> int:  # noqa: ARG002 - the protocol's
+        return estimate_tokens(conversation)

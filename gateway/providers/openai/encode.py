@@ -1,0 +1,112 @@
+"""A conversation as the body of OpenAI's Responses API.
+
+Every request says `store: false`: nothing of a patient may rest at the vendor.
+What the API cannot do is refused by the name of the parameter. Prompt-cache
+breakpoints are not sent: they are hints, and this vendor caches by itself.
+"""
+
+from collections.abc import Iterable
+
+import orjson
+from pydantic import JsonValue
+
+from gateway.catalog import Ability, Model
+from gateway.conversation import Conversation, Sampling, Text, Tool, ToolChoice
+from gateway.errors import ValidationFailedError
+from gateway.providers.abilities import sampling_fields, unsupported
+from gateway.providers.openai.items import encode_turns
+
+Json = dict[str, JsonValue]
+
+_TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_SERVICE_TIERS = {"standard_only": "default"}
+"""Anthropic's names that this vendor has under another one."""
+
+
+def encode_request(conversation: Conversation, model: Model, *, stream: bool) -> bytes:
+    """The body of `POST /v1/responses`. Raises `ValidationFailedError` for what the API or the model cannot do."""
+    sampling = conversation.sampling
+    body: Json = {"model": model.upstream, "store": False, "max_output_tokens": sampling.max_tokens}
+    if stream:
+        body["stream"] = True
+    if Ability.THINKING in model.abilities:
+        # The only way to have reasoning back without the vendor keeping it.
+        body["include"] = ["reasoning.encrypted_content"]
+    _refuse_unsupported(sampling)
+    body |= sampling_fields(sampling, model) | _modes(sampling)
+    if conversation.end_user is not None:
+        body["safety_identifier"] = conversation.end_user
+    return orjson.dumps(body | encode_told(conversation))
+
+
+def encode_told(conversation: Conversation) -> Json:
+    """What the vendor counts tokens of, the growing part last."""
+    body: Json = {}
+    if conversation.tool_choice is not None:
+        body |= _tool_choice(conversation.tool_choice)
+    if conversation.tools:
+        body["tools"] = [_tool(tool) for tool in conversation.tools]
+    if conversation.system:
+        body["instructions"] = _joined(conversation.system)
+    body["input"] = encode_turns(conversation.turns)
+    return body
+
+
+def _refuse_unsupported(sampling: Sampling) -> None:
+    if sampling.top_k is not None:
+        raise unsupported("top_k")
+    if sampling.stop_sequences:
+        raise unsupported("stop_sequences")
+    if sampling.thinking is not None and sampling.thinking.budget_tokens is not None:
+        raise unsupported("thinking.budget_tokens")
+
+
+def _modes(sampling: Sampling) -> Json:
+    modes: Json = {}
+    reasoning = _reasoning(sampling)
+    if reasoning:
+        modes["reasoning"] = reasoning
+    if sampling.output_schema is not None:
+        schema: Json = {"type": "json_schema", "name": "answer", "schema": dict(sampling.output_schema), "strict": True}
+        modes["text"] = {"format": schema}
+    if sampling.service_tier is not None:
+        modes["service_tier"] = _SERVICE_TIERS.get(sampling.service_tier, sampling.service_tier)
+    return modes
+
+
+def _reasoning(sampling: Sampling) -> Json:
+    thinking, effort = sampling.thinking, sampling.effort
+    if thinking is None:
+        return {} if effort is None else {"effort": effort}
+    if thinking.type == "disabled":
+        if effort not in (None, "none"):
+            raise ValidationFailedError("An effort cannot be set while thinking is disabled.", param="effort")
+        return {"effort": "none"}
+    reasoning: Json = {} if effort is None else {"effort": effort}
+    if thinking.display != "omitted":
+        reasoning["summary"] = "auto"
+    return reasoning
+
+
+def _tool_choice(choice: ToolChoice) -> Json:
+    encoded: Json = {}
+    if choice.type == "tool":
+        encoded["tool_choice"] = {"type": "function", "name": choice.name}
+    else:
+        encoded["tool_choice"] = _TOOL_CHOICES[choice.type]
+    if choice.disable_parallel is not None:
+        encoded["parallel_tool_calls"] = not choice.disable_parallel
+    return encoded
+
+
+def _tool(tool: Tool) -> Json:
+    encoded: Json = {"type": "function", "name": tool.name}
+    if tool.description is not None:
+        encoded["description"] = tool.description
+    # Left out, `strict` means true here and false everywhere else.
+    encoded["parameters"], encoded["strict"] = dict(tool.schema), bool(tool.strict)
+    return encoded
+
+
+def _joined(texts: Iterable[Text]) -> str:
+    return "\n\n".join(block.text for block in texts)

@@ -1,0 +1,49 @@
+"""What a vendor's error status means here (spec D35). Their bodies stay behind, but for the one message to scrub."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.errors import (
+    GatewayError,
+    ProviderRejectedError,
+    TooLargeError,
+    UpstreamBusyError,
+    UpstreamFailureError,
+    UpstreamTimeoutError,
+)
+
+MAX_MESSAGE_CHARS = 2_000
+MAX_RETRY_AFTER_S = 3_600
+
+# 401 and 403 are about our key, 402 about our bill, 404 about our catalog: none is the caller's business.
+_OURS = frozenset({401, 402, 403, 404})
+_BUSY = frozenset({429, 503, 529})
+_TIMEOUT = frozenset({408, 504, 524})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error answer of a vendor. `message` is their words about the request, raw."""
+
+    status: int
+    message: str = ""
+    retry_after_s: int | None = None
+
+    def as_error(self) -> GatewayError:
+        if self.status in _BUSY:
+            return UpstreamBusyError(retry_after_s=self.retry_after_s)
+        if self.status in _TIMEOUT:
+            return UpstreamTimeoutError()
+        if self.status == 413:
+            return TooLargeError()
+        if 400 <= self.status < 500 and self.status not in _OURS:
+            return ProviderRejectedError(upstream_message=self.message[:MAX_MESSAGE_CHARS])
+        return UpstreamFailureError()
+
+
+def retry_after_s(headers: Mapping[str, str]) -> int | None:
+    """Seconds of a `Retry-After` header, at most an hour; None when absent or a date (neither vendor sends dates)."""
+    value = headers.get("retry-after", "").strip()
+    if not value.replace(".", "", 1).isdecimal() or not value.isascii():
+        return None
+    return min(MAX_RETRY_AFTER_S, -int(-float(value) // 1))
