@@ -19,6 +19,16 @@ def load_settings() -> Settings:
         raise CommandError(f"configuration: {line}", exit_code=EXIT_CONFIGURATION) from None
 
 
+def require_keyring(settings: Settings) -> None:
+    """Fail now, in one line (exit code 2), rather than in a process's log later."""
+    from storage.keyring import KeyringError, read_keyring
+
+    try:
+        read_keyring(settings.keyring_file)
+    except KeyringError as failure:
+        raise CommandError(f"HASP_KEYRING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
+
+
 def _describe(fault: ErrorDetails) -> str:
     variable = "HASP_" + "_".join(str(part) for part in fault["loc"]).upper()
     match fault["type"]:

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from cli.failure import CommandError
-from storage.keyring import KeyringError, create_keyring
 
 EXIT_INTERRUPTED = 130
 GRACEFUL_SHUTDOWN_S = 30
@@ -51,9 +50,10 @@ def api() -> None:
     """Serve the HTTP API until a signal stops it; running calls get 30 s to finish."""
     import uvicorn
 
-    from cli.configuration import load_settings
+    from cli.configuration import load_settings, require_keyring
 
     settings = load_settings()
+    require_keyring(settings)
     _outlive_temporal_threads()
     uvicorn.run(
         "api.main:create_app",
@@ -73,9 +73,10 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Run workflows and activities until a signal stops it; running activities get HASP_WORKER_DRAIN_S to finish."""
-    from cli.configuration import load_settings
+    from cli.configuration import load_settings, require_keyring
 
     settings = load_settings()
+    require_keyring(settings)
     from worker.main import run
 
     _outlive_temporal_threads()
@@ -112,6 +113,8 @@ def keyring_init(
     file: Annotated[Path, typer.Option("--file", envvar="HASP_KEYRING_FILE", help="Where to write it, mode 0600.")],
 ) -> None:
     """Make a keyring with fresh keys. Never overwrites one: without its keys, what they encrypted is lost."""
+    from storage.keyring import create_keyring
+
     try:
         create_keyring(file)
     except FileExistsError:
@@ -131,8 +134,6 @@ def main() -> None:
         app()
     except CommandError as failure:
         sys.exit(_line(failure.line, failure.exit_code))
-    except KeyringError as failure:
-        sys.exit(_line(str(failure), 1))
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except OSError as failure:

@@ -1,8 +1,10 @@
 """Which parts make up the embedded stack, what each needs, and the environment that ties them together."""
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cli.embedded.demo import Demo
 from cli.embedded.home import Home
@@ -10,11 +12,11 @@ from cli.embedded.parts import Part, answers
 from cli.embedded.ports import LOOPBACK, Ports
 from cli.embedded.postgres import Cluster
 from cli.embedded.temporal import NAMESPACE, TemporalServer
-from storage.keyring import create_keyring
 
 APPLICATION_ROLE = "hasp_app"
 OWNER_PASSWORD = "postgres-owner"  # noqa: S105 - a file's name
 APPLICATION_PASSWORD = "postgres-app"  # noqa: S105 - a file's name
+SOURCE = str(Path(__file__).parents[2])
 DEMO_JOB = "demo"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
@@ -33,7 +35,10 @@ class Stack:
 
     @property
     def base_url(self) -> str:
-        return self.environ.get("HASP_PUBLIC_URL") or f"http://{self._reachable_host}:{self.ports.api.number}"
+        return (
+            self.environ.get("HASP_PUBLIC_URL", "").rstrip("/")
+            or f"http://{self._reachable_host}:{self.ports.api.number}"
+        )
 
     @property
     def temporal(self) -> TemporalServer:
@@ -85,6 +90,8 @@ class Stack:
         self.home.secret(OWNER_PASSWORD)
         self.home.secret(APPLICATION_PASSWORD)
         if not self.home.keyring.exists():
+            from storage.keyring import create_keyring  # brings the database libraries along: 0.8 s
+
             create_keyring(self.home.keyring)
 
     def environment(self) -> dict[str, str]:
@@ -103,9 +110,11 @@ class Stack:
             "HASP_SANDBOX_PORT": str(self.ports.sandbox.number),
             "HASP_SANDBOX_URL": f"http://{LOOPBACK}:{self.ports.sandbox.number}",
             "HASP_WORKER_HEALTH_PORT": str(self.ports.worker_health.number),
+            "PYTHONPATH": os.pathsep.join(filter(None, (SOURCE, self.environ.get("PYTHONPATH")))),
             "PYTHONUNBUFFERED": "1",
         }
 
 
 def _hasp(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "cli", *arguments)
+    # Not from the current directory, which may have a `cli` of its own.
+    return (sys.executable, "-P", "-m", "cli", *arguments)

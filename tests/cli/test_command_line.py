@@ -75,3 +75,34 @@ def test_a_home_that_cannot_be_a_folder_is_one_line(tmp_path: Path) -> None:
 def test_down_without_a_stack_says_so_and_is_no_failure(tmp_path: Path) -> None:
     answer = hasp("down", HASP_HOME=str(tmp_path))
     assert (answer.returncode, answer.stderr) == (0, f"Nothing is running in {tmp_path}\n")
+
+
+def test_a_keyring_is_made_once_private_and_never_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "keyring.json"
+    assert hasp("keyring", "init", HASP_KEYRING_FILE=str(file)).returncode == 0
+    made = file.read_bytes()
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = hasp("keyring", "init", "--file", str(file))
+    assert (again.returncode, again.stderr) == (1, f"hasp: {file} exists already; it stays as it is\n")
+    assert file.read_bytes() == made
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_a_process_without_its_keyring_says_how_to_make_one(command: str, tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.json")
+    answer = hasp(command, HASP_DATABASE_URL="postgresql://x@127.0.0.1/x", HASP_KEYRING_FILE=missing)
+    assert (answer.returncode, answer.stderr) == (
+        2,
+        f"hasp: HASP_KEYRING_FILE: {missing} does not exist; `hasp keyring init` makes one\n",
+    )
+
+
+def test_migrate_needs_the_owners_url_and_a_database_that_answers(tmp_path: Path) -> None:
+    base = {"HASP_DATABASE_URL": "postgresql://x@127.0.0.1/x", "HASP_KEYRING_FILE": str(tmp_path / "keyring.json")}
+    without = hasp("migrate", **base)
+    assert (without.returncode, without.stderr) == (2, "hasp: configuration: HASP_DATABASE_OWNER_URL is not set\n")
+    unreachable = hasp("migrate", HASP_DATABASE_OWNER_URL=f"postgresql://x:{SECRET}@127.0.0.1:{free_port()}/x", **base)
+    assert unreachable.returncode == 1
+    assert unreachable.stderr.startswith("hasp: cannot migrate as HASP_DATABASE_OWNER_URL: ")
+    assert unreachable.stderr.count("\n") == 1
+    assert SECRET not in unreachable.stderr
