@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from gateway.ids import AuditEntryId, OrganizationId, new_ulid
+from gateway.ids import AuditEntryId, OrganizationId
 
 GENESIS = "0" * 64
 """`prev_hash` of an organisation's first entry."""
@@ -46,8 +46,10 @@ class AuditEntry:
     languages print them otherwise), no free text, no PHI.
     """
 
+    id: AuditEntryId
     org: OrganizationId
-    action: AuditAction
+    action: AuditAction | str
+    """A string for an action that a newer version wrote: it must still verify."""
     at: datetime
     entity_type: str | None = None
     entity_id: str | None = None
@@ -55,16 +57,9 @@ class AuditEntry:
     """`key:<id>`, `user:<id>` or `system:<what>`."""
     ip_address: str | None = None
     metadata: Mapping[str, JsonValue] | None = None
-    phi: PhiDisposition = PhiDisposition.NOT_PRESENT
+    phi: PhiDisposition | str = PhiDisposition.NOT_PRESENT
     subject_type: str | None = None
     subject_id_hmac: str | None = None
-    id: AuditEntryId = AuditEntryId("")
-
-    def identified(self) -> "AuditEntry":
-        """This entry with an id, made now if it has none."""
-        from dataclasses import replace
-
-        return self if self.id else replace(self, id=AuditEntryId(new_ulid()))
 
 
 def canonical_time(at: datetime) -> str:
@@ -77,18 +72,19 @@ def seal_hash(entry: AuditEntry, *, seq: int, prev_hash: str) -> str:
     `prev_hash` and the position ride inside `metadata._chain`, so that order is
     covered by the hash while the layout stays what public verifiers read.
     """
-    metadata = {**(entry.metadata or {}), "_chain": {"seq": seq, "prev_hash": prev_hash}}
-    values = [
+    chain: JsonValue = {"seq": seq, "prev_hash": prev_hash}
+    metadata: JsonValue = {**(entry.metadata or {}), "_chain": chain}
+    values: list[JsonValue] = [
         entry.actor,
         entry.org,
         None,
-        entry.action.value,
+        str(entry.action),
         entry.entity_type,
         entry.entity_id,
         _sorted(metadata),
         entry.ip_address,
         canonical_time(entry.at),
-        entry.phi.value,
+        str(entry.phi),
         entry.subject_type,
         entry.subject_id_hmac,
     ]
@@ -101,3 +97,42 @@ def _sorted(value: JsonValue) -> JsonValue:
     if isinstance(value, list):
         return [_sorted(item) for item in value]
     return value
+
+
+class Flaw(StrEnum):
+    """What can be wrong with an entry's place in the chain."""
+
+    CHANGED = "changed"
+    """The entry's content is not what was sealed."""
+    MISSING = "missing"
+    """The entry, or one before it, is gone: the numbering has a gap."""
+    UNLINKED = "unlinked"
+    """It does not follow the entry before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """An entry's place: `seq` counts from 1 in its organisation."""
+
+    seq: int
+    prev_hash: str
+    hash: str
+
+
+class ChainWalk:
+    """Checks one organisation's chain, entry by entry in order of `seq`, in constant memory."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.head: str = GENESIS
+
+    def step(self, entry: AuditEntry, seal: Seal) -> Flaw | None:
+        """What is wrong with the next entry, if anything; after a flaw the walk has no further meaning."""
+        if seal.seq != self.length + 1:
+            return Flaw.MISSING
+        if seal.prev_hash != self.head:
+            return Flaw.UNLINKED
+        if seal_hash(entry, seq=seal.seq, prev_hash=seal.prev_hash) != seal.hash:
+            return Flaw.CHANGED
+        self.length, self.head = seal.seq, seal.hash
+        return None

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
-from storage.pool import Pool
+from storage.pool import Pool, durable
 from storage.root_keys import RootKeys, UnwrapError
 
 _FORMAT = b"\x01"
@@ -79,7 +77,7 @@ class ContentCipher:
             return loaded
 
     async def _load(self, org: OrganizationId) -> _DataKeys:
-        async with self._pool.connection() as connection:
+        async with durable(self._pool) as connection:
             rows = await (
                 await connection.execute("select version, wrapped from data_keys where org_id = %s", [org])
             ).fetchall()
@@ -95,23 +93,18 @@ class ContentCipher:
         return _DataKeys(ciphers, max(ciphers), time.monotonic() + _CACHE_S)
 
 
-async def add_data_key(connection: AsyncConnection[TupleRow], root_keys: RootKeys, org: OrganizationId) -> int:
-    """Give `org` a new data key, used for all content sealed from now on; returns its version."""
-    cursor = await connection.execute("select coalesce(max(version), 0) + 1 from data_keys where org_id = %s", [org])
-    row = await cursor.fetchone()
-    version: int = row[0] if row else 1
-    wrapped = await root_keys.wrap(AESGCM.generate_key(256), context=key_context(org, version))
-    await connection.execute(
-        "insert into data_keys (org_id, version, wrapped, root_key, created_at) values (%s, %s, %s, %s, now())",
-        [org, version, wrapped, root_keys.name],
-    )
-    return version
+async def new_data_key(root_keys: RootKeys, org: OrganizationId, version: int) -> bytes:
+    """A fresh data key, wrapped. Raises `UnavailableError` when the root key's holder does not answer."""
+    try:
+        return await root_keys.wrap(AESGCM.generate_key(256), context=key_context(org, version))
+    except UnwrapError:
+        raise UnavailableError from None
 
 
 async def rewrap_data_keys(pool: Pool, root_keys: RootKeys) -> int:
     """Wrap every data key under the newest root key; content is not touched. Returns how many; safe to repeat."""
     done = 0
-    async with pool.connection() as connection:
+    async with durable(pool) as connection:
         cursor = await connection.execute(
             "select org_id, version, wrapped from data_keys where root_key <> %s", [root_keys.name]
         )

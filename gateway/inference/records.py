@@ -19,7 +19,10 @@ class Content:
 
     system: JsonValue
     messages: tuple[Mapping[str, JsonValue], ...]
-    answer: tuple[Mapping[str, JsonValue], ...] | None
+    first_message: int
+    """Index of `messages[0]` in the conversation as sent: a continued one's earlier turns are in earlier records."""
+    answer: tuple[Mapping[str, JsonValue], ...]
+    stop_sequence: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,6 @@ class InferenceRecord:
     content: Content | None
     """None when the call or the organisation keeps no content."""
     stop_reason: str | None
-    stop_sequence: str | None
     usage: Usage | None
     credits: int
     cost_micro_usd: int | None

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
+from pydantic import JsonValue
 from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -13,7 +14,7 @@ Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Credits = Annotated[int, mapped_column(BigInteger)]
 Counter = Annotated[int, mapped_column(BigInteger)]
 Words = Annotated[list[str], mapped_column(ARRAY(Text))]
-Json = Annotated[dict[str, object], mapped_column(JSONB)]
+Json = Annotated[dict[str, JsonValue], mapped_column(JSONB)]
 Sealed = Annotated[bytes, mapped_column(LargeBinary)]
 """Ciphertext of `storage.encryption`, never anything readable."""
 

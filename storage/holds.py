@@ -1,0 +1,63 @@
+"""The sweep: holds whose process died give their credits back, and their calls are recorded as lost."""
+
+from datetime import timedelta
+
+import orjson
+from psycopg.types.json import Jsonb
+
+from gateway.audit import AuditAction, PhiDisposition
+from gateway.clock import Clock
+from gateway.events import EventType
+from gateway.ids import new_ulid, request_id
+from gateway.inference.call import Status
+from storage import journal_sql
+from storage.journal_rows import Json
+from storage.pool import Pool, durable
+
+_LARGEST = 200
+_GRACE = timedelta(seconds=5)
+"""Clocks of processes differ a little; a holder gets this much longer than its lease says."""
+
+_LAPSED = """
+select h.id, i.model, i.surface, i.key_id from credit_holds h join inferences i on i.id = h.id
+where h.state = 'open' and h.expires_at < %s
+order by h.id limit %s for update of h skip locked
+"""
+
+
+async def expire_lapsed(pool: Pool, clock: Clock) -> int:
+    """Expire one batch of lapsed holds in one transaction; returns how many. Safe to run twice, also at once."""
+    now = clock.now()
+    async with durable(pool) as connection, connection.transaction():
+        lapsed = await (await connection.execute(_LAPSED, [now - _GRACE, _LARGEST])).fetchall()
+        if lapsed:
+            rows = [_row(place, *hold) | {"at": now} for place, hold in enumerate(lapsed, start=1)]
+            nothing = [None] * len(rows)
+            await connection.execute(
+                journal_sql.CLOSE,
+                {"rows": Jsonb(rows, dumps=orjson.dumps), "requests": nothing, "answers": nothing},
+            )
+    return len(lapsed)
+
+
+def _row(place: int, inference: str, model: str, surface: str, key: str | None) -> Json:
+    about = {"request_id": request_id(inference), "model": model, "surface": surface, "status": Status.LOST}
+    return {
+        "place": place,
+        "id": inference,
+        "hold_state": "expired",
+        "charge": 0,
+        "status": Status.LOST,
+        "phi_action": "none",
+        "entity_types": [],
+        "redaction_count": 0,
+        "findings": [],
+        "events": [{"id": new_ulid(), "type": EventType.AI_REQUEST_FAILED, "data": {**about, "key_id": key}}],
+        "audit": {
+            "id": new_ulid(),
+            "action": AuditAction.AI_REQUEST_LOST,
+            "actor": "system:hold_sweep",
+            "metadata": about,
+            "phi_disposition": PhiDisposition.NOT_PRESENT,
+        },
+    }

@@ -1,0 +1,56 @@
+"""The outbox: events claimed with a lease, relayed, marked done. A claim that nobody finishes lapses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from gateway.ids import EventId, OrganizationId
+from storage.pool import Pool, durable
+
+_CLAIM = """
+update outbox set claimed_until = %(now)s + %(lease)s, attempts = attempts + 1
+where id in (
+  select id from outbox
+  where relayed_at is null and (claimed_until is null or claimed_until < %(now)s)
+  order by id limit %(limit)s for update skip locked)
+returning id, org_id, type, data, created_at, attempts
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """An event to relay. `attempts` counts this one; above 1 a receiver may have it already."""
+
+    id: EventId
+    org: OrganizationId
+    type: str
+    data: dict[str, JsonValue]
+    created_at: datetime
+    attempts: int
+
+
+async def claim(pool: Pool, *, now: datetime, lease: timedelta, limit: int) -> list[OutboxEvent]:
+    """The oldest waiting events, reserved to the caller until `now + lease`."""
+    parameters = {"now": now, "lease": lease, "limit": limit}
+    async with durable(pool) as connection:
+        rows = await (await connection.execute(_CLAIM, parameters)).fetchall()
+    return sorted(
+        (OutboxEvent(EventId(row[0]), OrganizationId(row[1]), *row[2:]) for row in rows), key=lambda event: event.id
+    )
+
+
+async def mark_relayed(pool: Pool, events: Sequence[EventId], *, now: datetime) -> None:
+    """Safe to repeat."""
+    async with durable(pool) as connection:
+        await connection.execute(
+            "update outbox set relayed_at = %s where id = any(%s) and relayed_at is null", [now, list(events)]
+        )
+
+
+async def forget_relayed(pool: Pool, *, before: datetime) -> int:
+    """Delete what was relayed before then; returns how many."""
+    async with durable(pool) as connection:
+        cursor = await connection.execute("delete from outbox where relayed_at < %s", [before])
+        return cursor.rowcount

@@ -1,0 +1,131 @@
+"""The open store of one process: its pools, its keys, and the transactions made from them."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Self
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from gateway.clock import Clock, SystemClock
+from gateway.errors import UnavailableError
+from gateway.ids import OrganizationId
+from gateway.inference.trail import actor
+from gateway.settings import Settings
+from gateway.tenancy import Principal
+from storage.access import AccessCache
+from storage.encryption import ContentCipher
+from storage.journal import PostgresJournal
+from storage.keyring import Keyring, read_keyring
+from storage.pool import STATEMENT_TIMEOUT_MS, Pool, durable, open_pool
+from storage.root_keys import FileRootKeys, RootKeys, VaultRootKeys
+from storage.transaction import ReadTransaction, Transaction, tenant_session
+
+
+class Storage:
+    """Everything kept. Opens without the database, so that a process starts, answers 503 and recovers by itself."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        keyring: Keyring,
+        pool: Pool,
+        engine: AsyncEngine,
+        root_keys: RootKeys,
+        clock: Clock,
+    ) -> None:
+        self.pool = pool
+        self.keyring = keyring
+        self.root_keys = root_keys
+        self.cipher = ContentCipher(pool, root_keys)
+        self.access = AccessCache(pool, str(settings.database_url), keyring.pepper)
+        self.journal = PostgresJournal(pool, self.cipher, clock=clock, lease=timedelta(seconds=settings.hold_lease_s))
+        self._engine = engine
+        self._clock = clock
+
+    @classmethod
+    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+        """Raises `KeyringError` when the keyring cannot be used."""
+        keyring = read_keyring(settings.keyring_file)
+        url = str(settings.database_url)
+        engine = create_async_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=settings.database_pool_size,
+            max_overflow=0,
+            pool_timeout=3,
+            pool_pre_ping=True,
+            connect_args={"options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c TimeZone=UTC"},
+        )
+        pool = await open_pool(url, size=settings.database_pool_size)
+        root_keys = _root_keys(settings, keyring)
+        return cls(
+            settings, keyring=keyring, pool=pool, engine=engine, root_keys=root_keys, clock=clock or SystemClock()
+        )
+
+    async def close(self) -> None:
+        """Make what was submitted durable, then let go of everything."""
+        await self.journal.close_down()
+        await self.access.close()
+        await self.root_keys.close()
+        await self.pool.close()
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def begin(self, principal: Principal, *, ip_address: str | None = None) -> AsyncGenerator[Transaction]:
+        """A transaction of `principal`'s organisation that must audit what it changes.
+
+        Raises `UnauditedChangeError` and commits nothing when it did not, `UnavailableError` without a database.
+        """
+        async with self._transaction(principal.org, actor(principal.key) or principal.user, ip_address) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def read(self, principal: Principal) -> AsyncGenerator[ReadTransaction]:
+        """A read-only transaction of `principal`'s organisation."""
+        async with tenant_session(self._engine, principal.org, writes=False) as session:
+            yield ReadTransaction(session, principal.org, self.cipher)
+
+    @asynccontextmanager
+    async def as_operator(self, org: OrganizationId, *, command: str) -> AsyncGenerator[Transaction]:
+        """A transaction of the installation's operator, at the command line; audited as `system:<command>`."""
+        async with self._transaction(org, f"system:{command}", None) as tx:
+            yield tx
+
+    async def health(self) -> dict[str, bool]:
+        """State of each dependency; never raises."""
+        return {"database": await self._answers(), "access_channel": self.access.listening}
+
+    async def _answers(self) -> bool:
+        try:
+            async with durable(self.pool) as connection:
+                await connection.execute("select 1")
+        except UnavailableError:
+            return False
+        return True
+
+    @asynccontextmanager
+    async def _transaction(
+        self, org: OrganizationId, who: str | None, ip_address: str | None
+    ) -> AsyncGenerator[Transaction]:
+        async with tenant_session(self._engine, org, writes=True) as session:
+            tx = Transaction(
+                session,
+                org,
+                self.cipher,
+                peppers=self.keyring.pepper,
+                root_keys=self.root_keys,
+                clock=self._clock,
+                actor=who,
+                ip_address=ip_address,
+            )
+            yield tx
+            tx.require_audit()
+
+
+def _root_keys(settings: Settings, keyring: Keyring) -> RootKeys:
+    if settings.vault_address is None:
+        return FileRootKeys(keyring.root)
+    token = settings.vault_token.get_secret_value() if settings.vault_token else ""
+    return VaultRootKeys(address=settings.vault_address, token=token, key=settings.vault_transit_key)

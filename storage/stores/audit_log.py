@@ -1,0 +1,65 @@
+"""Reading an organisation's audit log."""
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.ids import OrganizationId
+from gateway.inference.records import AuditFilter, AuditRecord
+from gateway.paging import Page, cursor_after, read_cursor
+from storage.tables import AuditEntryRow, AuditSealRow
+
+
+class AuditLog:
+    def __init__(self, session: AsyncSession, org: OrganizationId) -> None:
+        self._session = session
+        self._org = org
+
+    async def page(self, wanted: AuditFilter, *, cursor: str | None, limit: int) -> Page[AuditRecord]:
+        """Entries that match, newest first. Raises `ValidationFailedError` for a foreign cursor."""
+        query = (
+            select(AuditEntryRow, AuditSealRow.seq, AuditSealRow.hash)
+            .join(AuditSealRow, AuditSealRow.entry_id == AuditEntryRow.id, isouter=True)
+            .where(AuditEntryRow.org_id == self._org, *_matches(wanted))
+            .order_by(AuditEntryRow.id.desc())
+            .limit(limit + 1)
+        )
+        after = read_cursor(cursor)
+        if after is not None:
+            query = query.where(AuditEntryRow.id < after)
+        rows = (await self._session.execute(query)).all()
+        more = len(rows) > limit
+        return Page(
+            items=tuple(_record(entry, seq, seal) for entry, seq, seal in rows[:limit]),
+            next_cursor=cursor_after(rows[limit - 1][0].id) if more else None,
+        )
+
+
+def _matches(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    equal = {
+        AuditEntryRow.action: wanted.action,
+        AuditEntryRow.entity_type: wanted.entity_type,
+        AuditEntryRow.entity_id: wanted.entity_id,
+        AuditEntryRow.actor: wanted.actor,
+    }
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
+    if wanted.since is not None:
+        conditions.append(AuditEntryRow.created_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(AuditEntryRow.created_at < wanted.until)
+    return conditions
+
+
+def _record(entry: AuditEntryRow, seq: int | None, seal: str | None) -> AuditRecord:
+    return AuditRecord(
+        id=entry.id,
+        action=entry.action,
+        entity_type=entry.entity_type,
+        entity_id=entry.entity_id,
+        actor=entry.actor,
+        ip_address=entry.ip_address,
+        metadata=entry.entry_metadata,
+        phi_disposition=entry.phi_disposition,
+        created_at=entry.created_at,
+        seq=seq,
+        integrity_hash=seal,
+    )

@@ -1,0 +1,126 @@
+"""Transactions as the rest of the code sees them: bound to one organisation, and audited.
+
+`begin` writes, `read` only reads and says so in its type. A tenant is part of
+how a transaction is made; PostgreSQL's row security holds the same line again.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from pydantic import JsonValue
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from gateway.audit import AuditAction
+from gateway.clock import Clock
+from gateway.errors import UnavailableError
+from gateway.events import Event
+from gateway.ids import OrganizationId, new_ulid
+from storage.encryption import ContentCipher
+from storage.keyring import Ring
+from storage.root_keys import RootKeys
+from storage.stores.agreements import AgreementStore
+from storage.stores.audit_log import AuditLog
+from storage.stores.inferences import InferenceReader
+from storage.stores.keys import KeyReader, KeyStore
+from storage.stores.organizations import OrganizationStore
+from storage.stores.usage import UsageReader
+from storage.tables import AuditEntryRow, AuditPendingRow, OutboxRow
+
+
+class UnauditedChangeError(Exception):
+    """A transaction changed something and told the audit log nothing. A bug of ours; nothing was committed."""
+
+
+class ReadTransaction:
+    """One consistent view of one organisation."""
+
+    def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
+        self.keys = KeyReader(session, org)
+        self.inferences = InferenceReader(session, org, cipher)
+        self.usage = UsageReader(session, org)
+        self.audit_log = AuditLog(session, org)
+
+
+class Transaction(ReadTransaction):
+    """Changes to one organisation. Commits at the end of its block, together with its audit entries and events."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        org: OrganizationId,
+        cipher: ContentCipher,
+        *,
+        peppers: Ring,
+        root_keys: RootKeys,
+        clock: Clock,
+        actor: str | None,
+        ip_address: str | None,
+    ) -> None:
+        super().__init__(session, org, cipher)
+        self.keys = KeyStore(session, org, peppers, clock)
+        self.agreements = AgreementStore(session, org, clock)
+        self.organization = OrganizationStore(session, org, root_keys, clock)
+        self._session = session
+        self._org = org
+        self._now = clock.now()
+        self._actor = actor
+        self._ip_address = ip_address
+        self._audited = False
+
+    def audit(
+        self,
+        action: AuditAction,
+        *,
+        entity_type: str,
+        entity_id: str,
+        metadata: Mapping[str, JsonValue] | None = None,
+    ) -> str:
+        """Write an audit entry with this transaction; returns its id. `metadata` is ids, numbers and enums only."""
+        entry = AuditEntryRow(
+            id=new_ulid(),
+            org_id=self._org,
+            action=action,
+            entity_type=entity_type,
+            entity_id=entity_id,
+            actor=self._actor,
+            ip_address=self._ip_address,
+            entry_metadata=dict(metadata or {}),
+            phi_disposition="not_present",
+            subject_type=None,
+            subject_id_hmac=None,
+            created_at=self._now,
+        )
+        self._session.add(entry)
+        self._session.add(AuditPendingRow(entry_id=entry.id))
+        self._audited = True
+        return entry.id
+
+    def tell(self, event: Event) -> None:
+        """Put an event into the outbox with this transaction."""
+        self._session.add(
+            OutboxRow(id=new_ulid(), org_id=self._org, type=event.type, data=dict(event.data), created_at=self._now)
+        )
+
+    def require_audit(self) -> None:
+        if not self._audited:
+            raise UnauditedChangeError
+
+
+@asynccontextmanager
+async def tenant_session(engine: AsyncEngine, org: OrganizationId, *, writes: bool) -> AsyncGenerator[AsyncSession]:
+    """A session that sees one organisation's rows; commits when `writes` and the block ends well."""
+    try:
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            await session.execute(text("select set_config('hasp.organization', :org, true)"), {"org": org})
+            if not writes:
+                await session.execute(text("set transaction read only"))
+            yield session
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise UnavailableError from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise UnavailableError from error
+        raise
