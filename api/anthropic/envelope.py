@@ -1,0 +1,46 @@
+"""The error body of `/v1/messages`: Anthropic's, with ours inside it (spec D7)."""
+
+from collections.abc import Mapping
+
+from api.dialect import Dialect, JsonObject, error_details, error_fields
+from gateway.errors import GatewayError, Kind
+
+_TABLE: Mapping[Kind, tuple[int, str]] = {
+    Kind.INVALID: (400, "invalid_request_error"),
+    Kind.UNAUTHENTICATED: (401, "authentication_error"),
+    Kind.NO_AGREEMENT: (402, "permission_error"),
+    Kind.OVER_BUDGET: (402, "permission_error"),
+    Kind.FORBIDDEN: (403, "permission_error"),
+    Kind.BLOCKED: (403, "permission_error"),
+    Kind.NOT_FOUND: (404, "not_found_error"),
+    Kind.METHOD_NOT_ALLOWED: (405, "invalid_request_error"),
+    Kind.CONFLICT: (409, "invalid_request_error"),
+    Kind.GONE: (410, "not_found_error"),
+    Kind.TOO_LARGE: (413, "request_too_large"),
+    Kind.THROTTLED: (429, "rate_limit_error"),
+    Kind.UPSTREAM: (502, "api_error"),
+    Kind.UPSTREAM_BUSY: (503, "overloaded_error"),
+    Kind.UPSTREAM_TIMEOUT: (502, "api_error"),
+    Kind.UNAVAILABLE: (503, "overloaded_error"),
+    Kind.INTERNAL: (500, "api_error"),
+}
+
+
+def _envelope(error: GatewayError, error_type: str, request_id: str) -> JsonObject:
+    details = error_details(error)
+    if error.param is not None:
+        details["param"] = error.param
+    return {
+        "type": "error",
+        "error": {
+            **error_fields(error, error_type, request_id),
+            "hasp_code": error.code,
+            "hasp_details": details,
+        },
+        "success": False,
+        "request_id": request_id,
+        "meta": {"request_id": request_id},
+    }
+
+
+ANTHROPIC = Dialect("anthropic", _TABLE, _envelope)

@@ -1,0 +1,111 @@
+"""`GET /v1/models` in Anthropic's list shape, with tier, context and cover added."""
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import examples
+from api.anthropic.envelope import ANTHROPIC
+from api.authentication import caller
+from api.dialect import dialect_route
+from api.openapi import KEY_ERRORS, errors
+from api.state import gateway_of
+from gateway import errors as facts
+from gateway.catalog import Ability, Model
+from gateway.errors import NotFoundError, ValidationFailedError
+from gateway.tenancy import Access
+
+router = APIRouter(route_class=dialect_route(ANTHROPIC), tags=["Models"])
+
+# A list of names, of no organisation's: neither scope nor agreement is asked for.
+Caller = Annotated[Access, Depends(caller())]
+Lifecycle = Literal["active", "deprecated", "retired"]
+
+
+class ModelsQuery(BaseModel):
+    """Anthropic's own parameters; any other is ignored, as it does."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 20
+    after_id: str | None = None
+    before_id: str | None = None
+    lifecycle: list[Lifecycle] = ["active", "deprecated"]
+
+
+@router.get(
+    "/v1/models",
+    summary="List models",
+    response_class=Response,
+    responses={200: examples.MODELS, **errors(ANTHROPIC, *KEY_ERRORS, facts.ValidationFailedError)},
+)
+async def list_models(request: Request, _: Caller, query: Annotated[ModelsQuery, Query()]) -> Response:
+    """The models on offer, in the catalog's order. Any valid key may ask."""
+    gateway = gateway_of(request)
+    now = gateway.clock.now()
+    shown = [model for model in gateway.catalog if _lifecycle(retired=model.is_retired(now)) in query.lifecycle]
+    page, more = _page(shown, query)
+    body = {
+        "data": [_model(model, retired=model.is_retired(now)) for model in page],
+        "has_more": more,
+        "first_id": page[0].id if page else None,
+        "last_id": page[-1].id if page else None,
+    }
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+@router.get(
+    "/v1/models/{model_id}",
+    summary="Retrieve a model",
+    response_class=Response,
+    responses={200: examples.MODEL, **errors(ANTHROPIC, *KEY_ERRORS, facts.NotFoundError)},
+)
+async def get_model(request: Request, _: Caller, model_id: str) -> Response:
+    """One model. Any valid key may ask."""
+    gateway = gateway_of(request)
+    model = next((model for model in gateway.catalog if model.id == model_id), None)
+    if model is None:
+        raise NotFoundError("The model does not exist.", param="model_id")
+    shown = _model(model, retired=model.is_retired(gateway.clock.now()))
+    return Response(orjson.dumps(shown), media_type="application/json")
+
+
+def _page(models: list[Model], query: ModelsQuery) -> tuple[list[Model], bool]:
+    """The page after or before a model, and whether more lie in that direction."""
+    order = {model.id: at for at, model in enumerate(models)}
+    if query.before_id is not None:
+        end = _position(order, query.before_id, "before_id")
+        start = max(0, end - query.limit)
+        return models[start:end], start > 0
+    start = 0 if query.after_id is None else _position(order, query.after_id, "after_id") + 1
+    return models[start : start + query.limit], start + query.limit < len(models)
+
+
+def _position(order: dict[str, int], model_id: str, param: str) -> int:
+    if model_id not in order:
+        raise ValidationFailedError(f"`{param}` is not a model of this list.", param=param)
+    return order[model_id]
+
+
+def _lifecycle(*, retired: bool) -> Lifecycle:
+    return "retired" if retired else "active"
+
+
+def _model(model: Model, *, retired: bool) -> dict[str, Any]:
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.display_name,
+        "created_at": model.created_at.isoformat(),
+        "lifecycle": _lifecycle(retired=retired),
+        "max_input_tokens": model.context_tokens,
+        "max_tokens": model.max_output_tokens,
+        "retires_at": model.retired_at.isoformat() if model.retired_at else None,
+        "tier": model.tier.value,
+        "context_tokens": model.context_tokens,
+        "abilities": sorted(ability.value for ability in Ability if ability in model.abilities),
+        "baa_coverage": model.covered_by,
+        "recommended_replacement": model.recommended_replacement,
+    }

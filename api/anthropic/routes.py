@@ -1,0 +1,96 @@
+"""The Anthropic-compatible surface: `/v1/messages`, drop-in for official SDKs with only base URL and key changed."""
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from api import examples
+from api.anthropic import translate
+from api.anthropic.envelope import ANTHROPIC
+from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
+from api.anthropic.stream import MessageFrames
+from api.anthropic.translate import Parsed
+from api.authentication import admit
+from api.dialect import dialect_route
+from api.exchange import exchange_of
+from api.inference import answered
+from api.openapi import ACCESS_ERRORS, INFERENCE_ERRORS, errors, json_body
+from api.state import gateway_of
+from gateway import errors as facts
+from gateway.inference.call import Call, Surface
+from gateway.tenancy import Scope
+
+router = APIRouter(route_class=dialect_route(ANTHROPIC), tags=["Anthropic-compatible inference"])
+
+
+@router.post(
+    "/v1/messages",
+    summary="Create a message",
+    response_class=Response,
+    responses={
+        200: examples.MESSAGE,
+        **errors(ANTHROPIC, *INFERENCE_ERRORS, facts.UnsupportedParameterError),
+    },
+    openapi_extra=json_body(CreateMessageRequest, examples.MESSAGE_REQUEST),
+)
+async def create_message(request: Request) -> Response:
+    """Anthropic's Messages request, answer and event stream. Needs the scope `ai:chat`.
+
+    Fields that Anthropic does not publish are refused by name, `store` among them.
+    """
+    access = await admit(request, Surface.MESSAGES, Scope.AI_CHAT)
+    parsed = translate.create_message(await request.body())
+    exchange = exchange_of(request)
+    call = Call(
+        id=exchange.id,
+        access=access,
+        surface=Surface.MESSAGES,
+        model=parsed.model,
+        conversation=parsed.conversation,
+        received_at=gateway_of(request).clock.now(),
+        stream=parsed.stream,
+        ip_address=exchange.ip_address,
+    )
+    return await answered(
+        request,
+        call,
+        frames=lambda stream: MessageFrames(stream.call),
+        body=translate.message,
+        headers=_ignored(parsed),
+    )
+
+
+@router.post(
+    "/v1/messages/count_tokens",
+    summary="Count a message's tokens",
+    response_class=Response,
+    responses={
+        200: examples.TOKEN_COUNT,
+        **errors(
+            ANTHROPIC,
+            *ACCESS_ERRORS,
+            facts.BaaRequiredError,
+            facts.ValidationFailedError,
+            facts.UnsupportedParameterError,
+            facts.FeatureNotEligibleError,
+            facts.PhiInToolSchemaError,
+            facts.PhiBlockedError,
+            facts.OpusNotEnabledError,
+            facts.ModelNotEnabledError,
+            facts.NotFoundError,
+            facts.ModelRetiredError,
+            facts.TooLargeError,
+            facts.UpstreamFailureError,
+        ),
+    },
+    openapi_extra=json_body(CountTokensRequest, examples.TOKEN_COUNT_REQUEST),
+)
+async def count_tokens(request: Request) -> Response:
+    """The prompt's input tokens, for limit checks; not the billed number. Needs the scope `ai:chat`."""
+    access = await admit(request, Surface.MESSAGES, Scope.AI_CHAT)
+    parsed = translate.count_tokens(await request.body())
+    counted = await gateway_of(request).token_counter.count(parsed.conversation, parsed.model, access)
+    return Response(orjson.dumps({"input_tokens": counted}), media_type="application/json", headers=_ignored(parsed))
+
+
+def _ignored(parsed: Parsed) -> dict[str, str]:
+    return {"hasp-ignored-parameters": ", ".join(parsed.ignored)} if parsed.ignored else {}

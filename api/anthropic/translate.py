@@ -1,0 +1,157 @@
+"""`/v1/messages` bodies to calls, and answers to Anthropic's message objects."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import JsonValue
+
+from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
+from api.content import reading, writing
+from api.validation import nameable, read_object, refused_tool, validated
+from gateway import ids
+from gateway.completion import Usage
+from gateway.conversation import Conversation, Sampling
+from gateway.errors import FeatureNotEligibleError, UnsupportedParameterError
+from gateway.inference.call import Answer
+
+RequestT = TypeVar("RequestT", CreateMessageRequest, CountTokensRequest)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A request as our words. `ignored` names fields that were taken and not forwarded."""
+
+    model: str
+    conversation: Conversation
+    stream: bool = False
+    ignored: tuple[str, ...] = field(default=())
+
+
+def create_message(body: bytes) -> Parsed:
+    request, ignored = _read(body, CreateMessageRequest)
+    return Parsed(
+        model=request.model,
+        conversation=_conversation(
+            request,
+            Sampling(
+                max_tokens=request.max_tokens,
+                temperature=request.temperature,
+                top_p=request.top_p,
+                top_k=request.top_k,
+                stop_sequences=tuple(request.stop_sequences or ()),
+                thinking=reading.thinking(request.thinking),
+                effort=request.output_config.effort if request.output_config else None,
+                output_schema=_output_schema(request),
+                service_tier=request.service_tier,
+            ),
+            end_user=request.metadata.user_id if request.metadata else None,
+        ),
+        stream=bool(request.stream),
+        ignored=ignored,
+    )
+
+
+def count_tokens(body: bytes) -> Parsed:
+    request, ignored = _read(body, CountTokensRequest)
+    sampling = Sampling(
+        max_tokens=1,
+        thinking=reading.thinking(request.thinking),
+        effort=request.output_config.effort if request.output_config else None,
+        output_schema=_output_schema(request),
+    )
+    return Parsed(model=request.model, conversation=_conversation(request, sampling), ignored=ignored)
+
+
+def _conversation(
+    request: CreateMessageRequest | CountTokensRequest, sampling: Sampling, *, end_user: str | None = None
+) -> Conversation:
+    system, system_plain = reading.system(request.system)
+    return Conversation(
+        turns=tuple(map(reading.turn, request.messages)),
+        sampling=sampling,
+        system=system,
+        system_plain=system_plain,
+        tools=tuple(map(reading.tool, request.tools or ())),
+        tool_choice=reading.tool_choice(request.tool_choice),
+        end_user=end_user,
+        cache=reading.cache(request.cache_control),
+    )
+
+
+def _output_schema(request: CreateMessageRequest | CountTokensRequest) -> dict[str, JsonValue] | None:
+    config = request.output_config
+    return config.format.schema_ if config and config.format else None
+
+
+def _read(body: bytes, schema: type[RequestT]) -> tuple[RequestT, tuple[str, ...]]:
+    value = read_object(body)
+    for name in value:
+        if name not in FIELDS:
+            raise _unknown(name)
+    # Official SDKs send null for a field that is not set.
+    given: dict[str, JsonValue] = {name: sent for name, sent in value.items() if sent is not None}
+    for name in given:
+        if FIELDS[name] is Handling.INELIGIBLE:
+            raise FeatureNotEligibleError(param=name)
+        if FIELDS[name] is Handling.UNSUPPORTED:
+            raise _unsupported(name)
+    if refusal := refused_tool(given):
+        raise refusal
+    request = validated(schema, given, unknown=UnsupportedParameterError)
+    return request, _ignored(given, request)
+
+
+def _ignored(given: dict[str, JsonValue], request: CreateMessageRequest | CountTokensRequest) -> tuple[str, ...]:
+    ignored = [name for name in given if FIELDS[name] is Handling.NOT_FORWARDED]
+    if request.tools and any(tool.eager_input_streaming for tool in request.tools):
+        ignored.append("tools.eager_input_streaming")
+    return tuple(ignored)
+
+
+def _unknown(name: str) -> UnsupportedParameterError:
+    shown = nameable(name)
+    if shown is None:
+        return UnsupportedParameterError(
+            "A parameter is not supported on the Hasp compat surface. Remove it from your request."
+        )
+    return _unsupported(shown)
+
+
+def _unsupported(name: str) -> UnsupportedParameterError:
+    return UnsupportedParameterError(
+        f"The `{name}` parameter is not supported on the Hasp compat surface. Remove it from your request.",
+        param=name,
+    )
+
+
+def message(answer: Answer) -> dict[str, Any]:
+    """Anthropic's message object, with our `meta` beside what its SDKs read."""
+    completion = answer.completion
+    return {
+        "id": ids.message_id(answer.call.id),
+        "type": "message",
+        "role": "assistant",
+        "model": answer.call.model,
+        "content": [writing.block(block) for block in completion.blocks],
+        "stop_reason": completion.stop_reason.value,
+        "stop_sequence": completion.stop_sequence,
+        "usage": writing.anthropic_usage(completion.usage),
+        "meta": {
+            "request_id": ids.request_id(answer.call.id),
+            "usage": writing.metered_usage(answer.model, completion.usage, answer.charge),
+        },
+    }
+
+
+def opening_message(message_id: str, model: str, usage: Usage) -> dict[str, Any]:
+    """The message object as `message_start` has it: nothing said yet."""
+    return {
+        "id": message_id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": writing.anthropic_usage(usage),
+    }

@@ -1,0 +1,68 @@
+"""Who is asking, and may they: the first gates of every route (spec D3, D4, D5)."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request
+
+from api.exchange import exchange_of
+from api.state import gateway_of
+from gateway.errors import InvalidApiKeyError, MissingScopeError
+from gateway.inference.call import Surface
+from gateway.keys.api_key import is_well_formed
+from gateway.tenancy import Access, Scope
+
+
+async def authenticate(request: Request, *accepted: Scope) -> Access:
+    """The caller's access, if its key holds any of `accepted` (none given: any valid key).
+
+    Raises `InvalidApiKeyError`, `MissingScopeError`, or `UnavailableError` when keys cannot be looked up.
+    """
+    exchange = exchange_of(request)
+    token = _presented(request.scope["headers"])
+    exchange.access = access = await gateway_of(request).storage.access.resolve(token)
+    if accepted and access.principal.scopes.isdisjoint(accepted):
+        raise MissingScopeError(details={"required_scope": accepted[0].value})
+    return access
+
+
+async def admit(request: Request, surface: Surface, *accepted: Scope) -> Access:
+    """`authenticate` for an AI endpoint: an agreement must be in force too, and every refusal is audited."""
+    exchange_of(request).surface = surface
+    access = await authenticate(request, *accepted)
+    gateway_of(request).pipeline.require_agreement(access.policy)
+    return access
+
+
+def caller(*accepted: Scope) -> Callable[[Request], Awaitable[Access]]:
+    """`authenticate` as a dependency: it refuses before FastAPI looks at any parameter."""
+
+    async def dependency(request: Request) -> Access:
+        return await authenticate(request, *accepted)
+
+    return dependency
+
+
+def admitted(surface: Surface, *accepted: Scope) -> Callable[[Request], Awaitable[Access]]:
+    """`admit` as a dependency."""
+
+    async def dependency(request: Request) -> Access:
+        return await admit(request, surface, *accepted)
+
+    return dependency
+
+
+def _presented(headers: list[tuple[bytes, bytes]]) -> str:
+    """The one key in `Authorization: Bearer` or `x-api-key`; two that differ are nobody's."""
+    found: set[bytes] = set()
+    for name, value in headers:
+        if name == b"x-api-key":
+            found.add(value.strip())
+        elif name == b"authorization":
+            scheme, _, credentials = value.partition(b" ")
+            found.add(credentials.strip() if scheme.lower() == b"bearer" else b"")
+    if len(found) != 1:
+        raise InvalidApiKeyError
+    token = found.pop().decode("latin-1")
+    if not is_well_formed(token):
+        raise InvalidApiKeyError
+    return token

@@ -1,0 +1,66 @@
+"""Answers to wire shapes: blocks in Anthropic's form, usage in both surfaces' forms."""
+
+from typing import Any
+
+from gateway.catalog import Model
+from gateway.completion import AnswerBlock, Usage
+from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
+from gateway.credits import pricing
+
+_MICRO = 1_000_000
+
+
+def block(answer: AnswerBlock) -> dict[str, Any]:
+    match answer:
+        case Text(text, citations=citations):
+            shown: dict[str, Any] = {"type": "text", "text": text}
+            if citations:
+                shown["citations"] = [dict(citation) for citation in citations]
+            return shown
+        case ToolUse(id=tool_id, name=name, input=arguments):
+            return {"type": "tool_use", "id": tool_id, "name": name, "input": dict(arguments)}
+        case Thinking(thinking, signature):
+            return {"type": "thinking", "thinking": thinking, "signature": signature}
+        case RedactedThinking(data):
+            return {"type": "redacted_thinking", "data": data}
+
+
+def anthropic_usage(usage: Usage) -> dict[str, Any]:
+    """Usage as the Messages API counts it; also what `message_delta` repeats."""
+    shown: dict[str, Any] = {
+        "input_tokens": usage.input,
+        "cache_creation_input_tokens": usage.cache_write,
+        "cache_read_input_tokens": usage.cache_read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": usage.cache_write_5m,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        },
+        "output_tokens": usage.output,
+    }
+    if usage.reasoning:
+        shown["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if usage.service_tier is not None:
+        shown["service_tier"] = usage.service_tier
+    return shown
+
+
+def metered_usage(model: Model, usage: Usage, charge: int) -> dict[str, Any]:
+    """`meta.usage`: what was used, what it cost in credits and, at list price, in dollars (spec A9)."""
+    return usage_lines(model.id, usage, charge, pricing.cost_micro_usd(model, usage))
+
+
+def usage_lines(model_id: str, usage: Usage, charge: int, cost_micro_usd: int | None) -> dict[str, Any]:
+    return {
+        "model": model_id,
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "cache_read_input_tokens": usage.cache_read,
+        "cache_creation_input_tokens": usage.cache_write,
+        "sonnet_equivalent_tokens": charge,
+        "cost_usd": dollars(cost_micro_usd),
+    }
+
+
+def dollars(micro: int | None) -> float | None:
+    """Micro-dollars as a JSON number of dollars; exact to the micro-dollar in any double up to nine billion."""
+    return None if micro is None else micro / _MICRO

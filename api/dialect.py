@@ -1,0 +1,96 @@
+"""A surface's way of saying no: one table from kinds of error to statuses, one envelope.
+
+Routers take `dialect_route(...)` as their route class; it tags the request,
+and the handlers in `api.refusals` render in the tag's dialect. What matches
+no route is answered natively.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import orjson
+from fastapi.routing import APIRoute
+from pydantic import JsonValue
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from gateway.errors import GatewayError, Kind
+
+JsonObject = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`table` gives status and error type for every kind; `envelope(error, type, request_id)` the body."""
+
+    name: str
+    table: Mapping[Kind, tuple[int, str]]
+    envelope: Callable[[GatewayError, str, str], JsonObject]
+
+    def status(self, error: GatewayError) -> int:
+        return self.table[error.kind][0]
+
+    def body(self, error: GatewayError, request_id: str) -> JsonObject:
+        return self.envelope(error, self.table[error.kind][1], request_id)
+
+    def render(self, error: GatewayError, request_id: str) -> bytes:
+        return orjson.dumps(self.body(error, request_id))
+
+
+def error_fields(error: GatewayError, error_type: str, request_id: str) -> JsonObject:
+    """The error object of the native surfaces, which the Anthropic one carries inside its own (spec A5, D7)."""
+    fields: JsonObject = {"type": error_type, "message": error.text, "code": error.code}
+    if error.param is not None:
+        fields["param"] = error.param
+    if details := error_details(error):
+        fields["details"] = details
+    fields["retryable"] = error.retryable
+    fields["request_id"] = request_id
+    return fields
+
+
+def error_details(error: GatewayError) -> JsonObject:
+    details = dict(error.details)
+    if error.retry_after_s is not None:
+        details["retry_after_seconds"] = error.retry_after_s
+    return details
+
+
+# Official SDKs retry by status; these are answers that asking again cannot change.
+_FINAL = frozenset({Kind.NO_AGREEMENT, Kind.OVER_BUDGET, Kind.CONFLICT})
+
+
+def error_headers(error: GatewayError) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(error.retry_after_s)
+    if error.kind in _FINAL:
+        headers["x-should-retry"] = "false"
+    if error.kind is Kind.UNAUTHENTICATED:
+        headers["www-authenticate"] = 'Bearer realm="hasp"'
+    return headers
+
+
+class DialectRoute(APIRoute):
+    """A route that answers in `dialect`, errors included."""
+
+    dialect: ClassVar[Dialect]
+
+    async def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        scope["hasp.dialect"] = self.dialect
+        await super().handle(scope, receive, send)
+
+
+def dialect_route(spoken: Dialect) -> type[DialectRoute]:
+    """The route class of a router that speaks `spoken`."""
+
+    class Route(DialectRoute):
+        dialect = spoken
+
+    return Route
+
+
+def dialect_of(scope: AsgiScope) -> Dialect | None:
+    # Only `DialectRoute` writes it; ASGI scopes are untyped mappings.
+    return cast("Dialect | None", scope.get("hasp.dialect"))

@@ -1,0 +1,244 @@
+"""Examples of the OpenAPI document. Tests hold them to the schemas and to what routes answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.openapi import answer
+
+_ULID = "01K0B6W4M7RT2V9YQ3X5ZC8D1E"
+_REQUEST = {"request_id": f"req_{_ULID}"}
+_USAGE = {
+    "model": "claude-sonnet-4-6",
+    "input_tokens": 18,
+    "output_tokens": 74,
+    "cache_read_input_tokens": 0,
+    "cache_creation_input_tokens": 0,
+    "sonnet_equivalent_tokens": 92,
+    "cost_usd": 0.001164,
+}
+_PHI = {"mode": "redact", "action": "redacted", "entity_types": ["PERSON"], "redaction_count": 1}
+_ANTHROPIC_USAGE = {
+    "input_tokens": 18,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+    "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+    "output_tokens": 74,
+}
+_WEATHER_TOOL = {
+    "name": "find_slot",
+    "description": "Finds a free appointment.",
+    "input_schema": {"type": "object", "properties": {"day": {"type": "string"}}, "required": ["day"]},
+}
+
+CHAT_REQUEST: Mapping[str, Any] = {
+    "one message": {"message": "Summarize the visit note in one sentence.", "stream": False},
+    "continued, streamed": {"message": "And the follow-up?", "conversation_id": f"conv_{_ULID}"},
+    "with a tool": {
+        "messages": [{"role": "user", "content": "Is Tuesday free?"}],
+        "tools": [_WEATHER_TOOL],
+        "tool_choice": {"type": "auto"},
+        "store": False,
+        "stream": False,
+    },
+}
+CHAT = answer(
+    "The answer, or the event stream of it.",
+    {
+        "success": True,
+        "data": {
+            "message": {
+                "id": f"msg_{_ULID}",
+                "role": "assistant",
+                "content": "The visit was routine.",
+                "stop_reason": "end_turn",
+            },
+            "conversation_id": f"conv_{_ULID}",
+        },
+        "meta": {**_REQUEST, "usage": _USAGE, "phi": _PHI},
+    },
+    events=(
+        f"event: run.created\nid: evt_{_ULID}\n"
+        f'data: {{"id":"evt_{_ULID}","object":"event","type":"run.created","api_version":"2026-04-01",'
+        f'"created":1775001600,"data":{{"request_id":"req_{_ULID}","message_id":"msg_{_ULID}",'
+        f'"run_id":"run_{_ULID}","conversation_id":"conv_{_ULID}"}}}}\n\n'
+        f"event: message.delta\nid: evt_{_ULID}\n"
+        f'data: {{"id":"evt_{_ULID}","object":"event","type":"message.delta","api_version":"2026-04-01",'
+        f'"created":1775001601,"data":{{"message_id":"msg_{_ULID}","delta":{{"type":"text","text":"The visit"}}}}}}\n\n'
+    ),
+)
+RECORD = answer(
+    "The record. `messages`, `system` and `content` are null when no content is kept.",
+    {
+        "success": True,
+        "data": {
+            "id": f"msg_{_ULID}",
+            "object": "inference",
+            "request_id": f"req_{_ULID}",
+            "surface": "native",
+            "status": "completed",
+            "model": "claude-sonnet-4-6",
+            "conversation_id": f"conv_{_ULID}",
+            "created_at": "2026-04-01T00:00:00+00:00",
+            "completed_at": "2026-04-01T00:00:02+00:00",
+            "store": True,
+            "system": None,
+            "messages": [{"role": "user", "content": "Summarize the visit note in one sentence."}],
+            "first_message_index": 0,
+            "content": [{"type": "text", "text": "The visit was routine."}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": _USAGE,
+            "phi": {**_PHI, "findings": []},
+            "audit": {"entry_id": _ULID, "integrity_hash": "9f86d081884c7d65" * 4},
+        },
+        "meta": _REQUEST,
+    },
+)
+MESSAGE_REQUEST: Mapping[str, Any] = {
+    "plain": {
+        "model": "claude-sonnet-4-6",
+        "max_tokens": 1024,
+        "messages": [{"role": "user", "content": "Summarize the visit note in one sentence."}],
+    },
+    "streamed, with a tool": {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 1024,
+        "stream": True,
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Is Tuesday free?"}]}],
+        "tools": [_WEATHER_TOOL],
+        "tool_choice": {"type": "tool", "name": "find_slot"},
+    },
+}
+MESSAGE = answer(
+    "Anthropic's message object with an additive `meta`, or its exact event stream.",
+    {
+        "id": f"msg_{_ULID}",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-6",
+        "content": [{"type": "text", "text": "The visit was routine."}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": _ANTHROPIC_USAGE,
+        "meta": {**_REQUEST, "usage": _USAGE},
+    },
+    events=(
+        "event: content_block_delta\n"
+        'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"The visit"}}\n\n'
+    ),
+)
+TOKEN_COUNT_REQUEST: Mapping[str, Any] = {
+    "plain": {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": "How long is this?"}]},
+}
+TOKEN_COUNT = answer("The count.", {"input_tokens": 12})
+
+_MODEL = {
+    "type": "model",
+    "id": "claude-sonnet-4-6",
+    "display_name": "Claude Sonnet 4.6",
+    "created_at": "2026-04-01T00:00:00+00:00",
+    "lifecycle": "active",
+    "max_input_tokens": 1_000_000,
+    "max_tokens": 64_000,
+    "retires_at": None,
+    "tier": "standard",
+    "context_tokens": 1_000_000,
+    "abilities": ["sampling", "thinking", "tools", "vision"],
+    "baa_coverage": "hasp_anthropic_baa_2026",
+    "recommended_replacement": None,
+}
+MODEL = answer("The model.", _MODEL)
+MODELS = answer(
+    "One page of models.",
+    {"data": [_MODEL], "has_more": False, "first_id": "claude-sonnet-4-6", "last_id": "claude-sonnet-4-6"},
+)
+
+_KEY = {
+    "id": _ULID,
+    "name": "Scheduling assistant",
+    "prefix": "hasp_key_live_",
+    "last_four": "7KQD",
+    "scopes": ["ai:chat"],
+    "mode": "live",
+    "last_used_at": None,
+    "created_at": "2026-04-01T00:00:00+00:00",
+    "revoked_at": None,
+}
+_PAGE = {**_REQUEST, "next_cursor": None, "has_more": False}
+NEW_KEY_REQUEST: Mapping[str, Any] = {
+    "live": {"name": "Scheduling assistant", "scopes": ["ai:chat"]},
+    "test": {"name": "Continuous integration", "scopes": ["ai:chat", "control:read"], "mode": "test"},
+}
+KEYS = answer("One page of keys.", {"success": True, "data": [_KEY], "meta": _PAGE})
+NEW_KEY = answer(
+    "The key, with its plaintext for the only time.",
+    {"success": True, "data": {**_KEY, "plaintext": "hasp_key_live_" + "X" * 32}, "meta": _REQUEST},
+)
+REVOKED_KEY = answer(
+    "It is revoked.",
+    {
+        "success": True,
+        "data": {"id": _ULID, "deleted": True, "revoked_at": "2026-04-02T00:00:00+00:00"},
+        "meta": _REQUEST,
+    },
+)
+
+_TOTALS = {"requests": 12, "input_tokens": 2_400, "output_tokens": 900, "credits": 3_300, "cost_usd": 0.0207}
+USAGE = answer(
+    "The current period.",
+    {
+        "success": True,
+        "data": {
+            "period": {"start": "2026-04-01T00:00:00+00:00", "end": "2026-05-01T00:00:00+00:00"},
+            "credits": {
+                "allotment": 1_000_000,
+                "used": 3_300,
+                "remaining": 996_700,
+                "held": 0,
+                "spend_cap": None,
+                "overage_purchased": 0,
+                "overage_consumed": 0,
+            },
+            "requests": {"total": 12},
+            "credits_allotment": 1_000_000,
+            "credits_used": 3_300,
+            "credits_remaining": 996_700,
+            "by_model": [{"model": "claude-sonnet-4-6", **_TOTALS}],
+            "by_key": [{"key_id": _ULID, **_TOTALS}],
+            "by_day": [{"date": "2026-04-01", **_TOTALS}],
+        },
+        "meta": _REQUEST,
+    },
+)
+AUDIT = answer(
+    "One page of entries.",
+    {
+        "success": True,
+        "data": [
+            {
+                "id": _ULID,
+                "action": "ai.request.completed",
+                "entity_type": "inference",
+                "entity_id": _ULID,
+                "user_id": None,
+                "actor": f"key:{_ULID}",
+                "ip_address": "192.0.2.10",
+                "metadata": {"model": "claude-sonnet-4-6"},
+                "phi_disposition": "reidentified_at_delivery",
+                "seq": 42,
+                "integrity_hash": "9f86d081884c7d65" * 4,
+                "created_at": "2026-04-01T00:00:02+00:00",
+            }
+        ],
+        "meta": _PAGE,
+    },
+)
+
+_UP = {"database": "up", "access_channel": "up", "phi_scanner": "up"}
+ALIVE = answer("It runs.", {"status": "alive"})
+READY = answer("Send requests.", {"status": "ready", "dependencies": _UP})
+NOT_READY = answer(
+    "Send none: a dependency is down, or the process is stopping.",
+    {"status": "unavailable", "dependencies": {**_UP, "database": "down"}},
+)

@@ -1,0 +1,41 @@
+"""One request, and what is known of it so far."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope as AsgiScope
+
+from gateway import ids
+from gateway.ids import InferenceId
+from gateway.inference.call import Surface
+from gateway.tenancy import Access
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """Kept in the ASGI scope from the first byte to the log line."""
+
+    id: InferenceId
+    """The ULID of the request, and of the inference if it becomes one."""
+    ip_address: str | None
+    access: Access | None = None
+    """Set once the key is known."""
+    surface: Surface | None = None
+    """Set on inference routes, where every refusal is audited."""
+    handed_over: bool = False
+    """True once the pipeline has the call: from there on it audits its own refusals."""
+    error_code: str | None = None
+
+    @property
+    def request_id(self) -> str:
+        return ids.request_id(self.id)
+
+
+def put_exchange(scope: AsgiScope, exchange: Exchange) -> None:
+    scope["hasp.exchange"] = exchange
+
+
+def exchange_of(connection: HTTPConnection | AsgiScope) -> Exchange:
+    # The middleware puts it into every HTTP scope; ASGI scopes are untyped mappings.
+    return cast("Exchange", connection["hasp.exchange"])

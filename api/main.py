@@ -1,0 +1,141 @@
+"""The API's composition root: settings in, an application out. Construction order is dependency order."""
+
+import gc
+import signal
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from types import FrameType
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.anthropic import models
+from api.anthropic import routes as anthropic
+from api.manage import audit, health, keys, usage
+from api.middleware import API_VERSION, ExchangeMiddleware
+from api.native import routes as native
+from api.openapi import describe
+from api.reference import page
+from api.refusals import on_gateway_error, on_http_exception, on_invalid_request
+from api.state import Gateway
+from gateway import logs
+from gateway.catalog import shipped_catalog
+from gateway.clock import SystemClock
+from gateway.errors import GatewayError
+from gateway.inference.counting import TokenCounter
+from gateway.inference.pipeline import InferencePipeline
+from gateway.phi.cached import CachedDetector
+from gateway.phi.guard import Guard
+from gateway.phi.pool import ScannerPool
+from gateway.providers.registry import Providers
+from gateway.settings import Settings
+from storage import Storage
+
+_DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+OpenGateway = Callable[[Settings], AbstractAsyncContextManager[Gateway]]
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
+    """Every part, open; closed in reverse. The database may come later: readiness says so until it does."""
+    clock, catalog = SystemClock(), shipped_catalog()
+    baa_url = f"{settings.base_url}/v1/compliance/baa"
+    async with AsyncExitStack() as opened:
+        storage = await Storage.open(settings)
+        opened.push_async_callback(storage.close)
+        providers = await opened.enter_async_context(Providers.from_settings(settings))
+        scanners = ScannerPool(settings.phi_scanners, settings.phi_scan_timeout_s)
+        opened.push_async_callback(scanners.close)
+        await scanners.start()
+        guard = Guard(CachedDetector(scanners))
+
+        async def probe() -> dict[str, bool]:
+            return {**await storage.health(), "phi_scanner": scanners.healthy}
+
+        yield Gateway(
+            settings=settings,
+            catalog=catalog,
+            clock=clock,
+            storage=storage,
+            pipeline=InferencePipeline(
+                catalog=catalog,
+                journal=storage.journal,
+                guard=guard,
+                providers=providers,
+                clock=clock,
+                baa_url=baa_url,
+            ),
+            token_counter=TokenCounter(catalog=catalog, guard=guard, providers=providers, clock=clock, baa_url=baa_url),
+            probe=probe,
+        )
+
+
+def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = open_gateway) -> FastAPI:
+    """The application, as a factory for uvicorn; settings come from the environment when none are given.
+
+    Everything that can fail or hold a resource is opened by the lifespan, so that workers can fork before it.
+    """
+    chosen = settings or Settings()  # pyright: ignore[reportCallIssue] - required fields come from the environment
+    logs.configure(chosen.log_level)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with open_gateway(chosen) as gateway:
+            app.state.gateway = gateway
+            with _announced_stop(gateway):
+                # What start-up made lives as long as the process: the collector need not look at it again.
+                gc.collect()
+                gc.freeze()
+                yield
+                gateway.draining = True
+
+    app = FastAPI(
+        version=API_VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            GatewayError: on_gateway_error,
+            RequestValidationError: on_invalid_request,
+            HTTPException: on_http_exception,
+        },
+    )
+    app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
+    for module in (anthropic, native, models, keys, usage, audit, health):
+        app.include_router(module.router)
+    _add_reference(app)
+    return app
+
+
+def _add_reference(app: FastAPI) -> None:
+    app.openapi = lambda: describe(app)
+
+    async def docs(_: Request) -> Response:
+        headers = {"content-security-policy": _DOCS_POLICY}
+        return Response(page(describe(app)), media_type="text/html", headers=headers)
+
+    app.add_route("/docs", docs, include_in_schema=False)
+
+
+@contextmanager
+def _announced_stop(gateway: Gateway) -> Generator[None]:
+    """Readiness fails from the moment the process is told to stop, while the server still finishes requests."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+
+    def announce(number: int, frame: FrameType | None) -> None:
+        gateway.draining = True
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, announce)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,86 @@
+"""`GET /v1/audit`: the organisation's audit log, newest first (spec B7, D27)."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from api import examples
+from api.authentication import caller
+from api.dialect import dialect_route
+from api.exchange import exchange_of
+from api.native.envelope import CONTROL, listed
+from api.openapi import ACCESS_ERRORS, errors
+from api.state import gateway_of
+from gateway import errors as facts
+from gateway.inference.records import AuditFilter, AuditRecord
+from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
+from gateway.tenancy import Access, Scope
+
+router = APIRouter(route_class=dialect_route(CONTROL), tags=["Audit"])
+
+
+class AuditQuery(BaseModel):
+    """Filters; all given must match. A filter we do not know is refused: ignoring it would widen the answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Annotated[str | None, Field(max_length=100)] = None
+    entity_type: Annotated[str | None, Field(max_length=100)] = None
+    entity_id: Annotated[str | None, Field(max_length=100)] = None
+    actor: Annotated[str | None, Field(max_length=100, description="`key:<id>`, `user:<id>`, `system:<what>`.")] = None
+    since: Annotated[AwareDatetime | None, Field(alias="from", description="ISO 8601 with offset, inclusive.")] = None
+    until: Annotated[AwareDatetime | None, Field(alias="to", description="ISO 8601 with offset, exclusive.")] = None
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+
+
+@router.get(
+    "/v1/audit",
+    summary="Query the audit log",
+    response_class=Response,
+    responses={200: examples.AUDIT, **errors(CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError)},
+)
+async def list_audit(
+    request: Request,
+    access: Annotated[Access, Depends(caller(Scope.CONTROL_READ))],
+    query: Annotated[AuditQuery, Query()],
+) -> Response:
+    """Entries with their place in the hash chain. Needs the scope `control:read`."""
+    wanted = AuditFilter(
+        action=query.action,
+        entity_type=query.entity_type,
+        entity_id=query.entity_id,
+        actor=query.actor,
+        since=query.since,
+        until=query.until,
+    )
+    async with gateway_of(request).storage.read(access.principal) as tx:
+        page = await tx.audit_log.page(wanted, cursor=query.cursor, limit=query.limit)
+    return listed(
+        [_entry(entry) for entry in page.items],
+        next_cursor=page.next_cursor,
+        request_id=exchange_of(request).request_id,
+    )
+
+
+def _entry(entry: AuditRecord) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "action": entry.action,
+        "entity_type": entry.entity_type,
+        "entity_id": entry.entity_id,
+        "user_id": _user_id(entry.actor),
+        "actor": entry.actor,
+        "ip_address": entry.ip_address,
+        "metadata": dict(entry.metadata),
+        "phi_disposition": entry.phi_disposition,
+        "seq": entry.seq,
+        "integrity_hash": entry.integrity_hash,
+        "created_at": entry.created_at.isoformat(),
+    }
+
+
+def _user_id(actor: str | None) -> str | None:
+    """Null for keys and for the system (spec B7)."""
+    return actor.removeprefix("user:") if actor and actor.startswith("user:") else None

@@ -1,0 +1,19 @@
+"""Bodies of the control plane."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.content.schemas import Strict
+from gateway.tenancy import KeyMode, Scope
+
+
+class CreateKeyRequest(Strict):
+    """A new API key. Its plaintext is shown once, in the answer."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    # Enums are read from their values: `strict` would ask for members.
+    scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1)]
+    mode: Annotated[
+        KeyMode | None, Field(strict=False, description="`test` keys reach the sandbox only. Default: live.")
+    ] = None

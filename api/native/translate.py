@@ -1,0 +1,125 @@
+"""`/v1/ai/chat` bodies to calls, answers and records to native objects (spec B1, D16, D21, D23)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from api.content import reading, writing
+from api.native.schemas import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, ChatRequest
+from api.validation import nameable, read_object, refused_tool, validated
+from gateway import ids
+from gateway.completion import Completion
+from gateway.conversation import Conversation, Sampling, Text, Turn
+from gateway.errors import NotFoundError, ValidationFailedError
+from gateway.ids import ConversationId, find_ulid
+from gateway.inference.call import Answer, Call
+from gateway.phi.guard import PhiReport
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    model: str
+    conversation: Conversation
+    stream: bool
+    store: bool
+    thread: ConversationId | None
+    """The conversation to continue."""
+
+
+def chat(body: bytes) -> Parsed:
+    """Raises `ValidationFailedError`, or `NotFoundError` for a conversation id that cannot be one."""
+    value = read_object(body)
+    for name in value:
+        if name not in ChatRequest.model_fields:
+            raise ValidationFailedError("An unknown field was sent. Remove it from your request.", param=nameable(name))
+    if refusal := refused_tool(value):
+        raise refusal
+    request = validated(ChatRequest, value, unknown=ValidationFailedError)
+    system, system_plain = reading.system(request.system)
+    return Parsed(
+        model=request.model or DEFAULT_MODEL,
+        conversation=Conversation(
+            turns=_turns(request),
+            sampling=_sampling(request),
+            system=system,
+            system_plain=system_plain,
+            tools=tuple(map(reading.tool, request.tools or ())),
+            tool_choice=reading.tool_choice(request.tool_choice),
+            end_user=request.metadata.user_id if request.metadata else None,
+        ),
+        stream=request.stream is not False,
+        store=request.store is not False,
+        thread=_thread(request.conversation_id),
+    )
+
+
+def _turns(request: ChatRequest) -> tuple[Turn, ...]:
+    match request.message, request.messages:
+        case None, None:
+            raise ValidationFailedError("One of `message` and `messages` is required.", param="message")
+        case str(message), None:
+            return (Turn("user", (Text(message),), plain=True),)
+        case None, list(messages):
+            return tuple(map(reading.turn, messages))
+        case _:
+            raise ValidationFailedError("Send either `message` or `messages`, not both.", param="messages")
+
+
+def _sampling(request: ChatRequest) -> Sampling:
+    return Sampling(
+        max_tokens=request.max_tokens or DEFAULT_MAX_TOKENS,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        stop_sequences=tuple(request.stop_sequences or ()),
+        thinking=reading.thinking(request.thinking),
+    )
+
+
+def _thread(sent: str | None) -> ConversationId | None:
+    if sent is None:
+        return None
+    ulid = find_ulid(sent, "conv_")
+    if ulid is None:
+        raise NotFoundError("The conversation does not exist.", param="conversation_id")
+    return ConversationId(ulid)
+
+
+def answer_data(answer: Answer) -> dict[str, Any]:
+    call = answer.call
+    return {"message": message(call, answer.completion), "conversation_id": conversation_id(call)}
+
+
+def answer_meta(answer: Answer) -> dict[str, Any]:
+    meta: dict[str, Any] = {"usage": writing.metered_usage(answer.model, answer.completion.usage, answer.charge)}
+    if report := phi(answer.report):
+        meta["phi"] = report
+    return meta
+
+
+def message(call: Call, completion: Completion) -> dict[str, Any]:
+    """`content` is the answer's text; `blocks` is all of it, present when there is more than text."""
+    shown: dict[str, Any] = {
+        "id": ids.message_id(call.id),
+        "role": "assistant",
+        "content": "".join(block.text for block in completion.blocks if isinstance(block, Text)),
+        "stop_reason": completion.stop_reason.value,
+    }
+    if not all(isinstance(block, Text) for block in completion.blocks):
+        shown["blocks"] = [writing.block(block) for block in completion.blocks]
+    return shown
+
+
+def conversation_id(call: Call) -> str | None:
+    """None for a call whose conversation is kept nowhere, so that nobody tries to continue it."""
+    return ids.conversation_id(call.thread) if call.thread else None
+
+
+def phi(report: PhiReport) -> dict[str, Any] | None:
+    """`meta.phi`: present whenever something was redacted, absent otherwise; kinds and counts only (spec D16)."""
+    if not report.redaction_count:
+        return None
+    return {
+        "mode": report.mode.value,
+        "action": report.action,
+        "entity_types": list(report.entity_types),
+        "redaction_count": report.redaction_count,
+    }

@@ -1,0 +1,149 @@
+"""The OpenAPI document: bodies from their schemas, every error of a route from the table that renders it."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
+from api.dialect import Dialect
+from api.manage.schemas import CreateKeyRequest
+from api.native.schemas import ChatRequest
+from gateway import errors as facts
+from gateway.errors import GatewayError
+
+Responses = dict[int | str, dict[str, Any]]
+
+KEY_ERRORS: tuple[type[GatewayError], ...] = (
+    facts.InvalidApiKeyError,
+    facts.UnavailableError,
+    facts.InternalError,
+)
+ACCESS_ERRORS = (*KEY_ERRORS, facts.MissingScopeError)
+INFERENCE_ERRORS = (
+    *ACCESS_ERRORS,
+    facts.BaaRequiredError,
+    facts.CreditsExhaustedError,
+    facts.ValidationFailedError,
+    facts.FeatureNotEligibleError,
+    facts.PhiInToolSchemaError,
+    facts.PhiBlockedError,
+    facts.OpusNotEnabledError,
+    facts.ModelNotEnabledError,
+    facts.NotFoundError,
+    facts.ModelRetiredError,
+    facts.TooLargeError,
+    facts.ProviderRejectedError,
+    facts.UpstreamFailureError,
+    facts.UpstreamTimeoutError,
+    facts.UpstreamBusyError,
+)
+"""Everything an inference can be refused with, on any surface."""
+
+_BODIES: tuple[type[BaseModel], ...] = (ChatRequest, CreateMessageRequest, CountTokensRequest, CreateKeyRequest)
+_REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
+_DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {
+    facts.MissingScopeError: {"required_scope": "ai:chat"},
+    facts.BaaRequiredError: {"baa_url": "https://gateway.example/v1/compliance/baa"},
+    facts.CreditsExhaustedError: {"cycle_reset_at": "2026-05-01T00:00:00+00:00"},
+    facts.PhiBlockedError: {"entity_types": ["PERSON", "US_SSN"]},
+    facts.OpusNotEnabledError: {"model": "claude-opus-4-7"},
+    facts.ModelNotEnabledError: {"model": "gpt-5.5"},
+    facts.ModelRetiredError: {
+        "retired_at": "2026-10-01T00:00:00+00:00",
+        "recommended_replacement": "claude-sonnet-4-6",
+    },
+    facts.TooLargeError: {"max_bytes": 33_554_432},
+}
+_DESCRIPTION = """
+One gateway, two shapes of inference over the same compliance pipeline: the native surface `/v1/ai/*`
+and the Anthropic-compatible `/v1/messages`. Authenticate with `Authorization: Bearer hasp_key_...` or `x-api-key`.
+
+Branch on the HTTP status and `error.code`; messages are for people. Every response carries `x-request-id`.
+"""
+
+
+def errors(dialect: Dialect, *classes: type[GatewayError]) -> Responses:
+    """`responses=` for what a route can answer with, as `dialect` renders it, one example a code."""
+    by_status: Responses = {}
+    for made in classes:
+        error = made()
+        error.details = _DETAILS.get(made, {})
+        content = by_status.setdefault(
+            dialect.status(error),
+            {
+                "description": HTTPStatus(dialect.status(error)).phrase,
+                "content": {"application/json": {"schema": {"type": "object"}, "examples": {}}},
+            },
+        )["content"]["application/json"]
+        example = dialect.body(error, _REQUEST_ID)
+        content["examples"].setdefault(error.code, {"summary": error.text, "value": example})
+        content["schema"] = shape(example)
+    return by_status
+
+
+def json_body(schema: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
+    """`openapi_extra=` for a route that reads its body by hand."""
+    content = {
+        "schema": {"$ref": f"#/components/schemas/{schema.__name__}"},
+        "examples": {name: {"value": value} for name, value in examples.items()},
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def answer(description: str, example: Any, *, events: str | None = None) -> dict[str, Any]:  # noqa: ANN401
+    """A 200 whose schema is the shape of `example`; `events` is an example of the streamed form."""
+    content: dict[str, Any] = {"application/json": {"schema": shape(example), "example": example}}
+    if events is not None:
+        content["text/event-stream"] = {"schema": {"type": "string"}, "example": events}
+    return {"description": description, "content": content}
+
+
+def shape(example: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    """A JSON Schema that `example` fits. Nothing is required: fields may be added, and null stands for any type."""
+    match example:
+        case bool():
+            return {"type": "boolean"}
+        case int():
+            return {"type": "integer"}
+        case float():
+            return {"type": "number"}
+        case str():
+            return {"type": "string"}
+        case [first, *_]:
+            return {"type": "array", "items": shape(first)}
+        case list():
+            return {"type": "array", "items": {}}
+        case dict():
+            fields = cast("dict[str, Any]", example)
+            return {"type": "object", "properties": {name: shape(value) for name, value in fields.items()}}
+        case _:
+            return {}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The document, made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title="Hasp",
+            version=app.version,
+            description=_DESCRIPTION,
+            routes=app.routes,
+            servers=[{"url": "/"}],
+        )
+        components = document.setdefault("components", {})
+        _, bodies = models_json_schema(
+            [(body, "validation") for body in _BODIES], ref_template="#/components/schemas/{model}"
+        )
+        components.setdefault("schemas", {}).update(bodies["$defs"])
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer hasp_key_...`"},
+            "api_key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        }
+        document["security"] = [{"bearer": []}, {"api_key": []}]
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,101 @@
+"""Errors to answers: every refusal of access is audited before it is told, in the dialect of the route."""
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Scope as AsgiScope
+
+from api.dialect import dialect_of, error_headers
+from api.exchange import Exchange, exchange_of
+from api.native.envelope import NATIVE
+from api.state import gateway_of
+from gateway.errors import (
+    GatewayError,
+    InternalError,
+    Kind,
+    MethodNotAllowedError,
+    NotFoundError,
+    TooLargeError,
+    ValidationFailedError,
+)
+from gateway.ids import PLATFORM
+from gateway.inference.ports import Refusal
+from gateway.inference.shielding import uninterrupted
+from gateway.inference.trail import actor
+
+_ACCESS = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.FORBIDDEN})
+_OURS = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL})
+
+
+async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
+    """`error` as an answer. A refusal that could not be audited becomes the 503 that says so."""
+    exchange = exchange_of(scope)
+    if _is_ours_to_audit(exchange, error):
+        try:
+            await uninterrupted(gateway_of(scope).storage.journal.refuse(_refusal(scope, exchange, error)))
+        except GatewayError as unrecorded:
+            error = unrecorded
+    dialect = dialect_of(scope) or NATIVE
+    exchange.error_code = error.code
+    return Response(
+        dialect.render(error, exchange.request_id),
+        status_code=dialect.status(error),
+        headers=error_headers(error),
+        media_type="application/json",
+    )
+
+
+def _is_ours_to_audit(exchange: Exchange, error: GatewayError) -> bool:
+    if exchange.handed_over or error.kind in _OURS:
+        return False
+    return exchange.surface is not None or error.kind in _ACCESS
+
+
+def _refusal(scope: AsgiScope, exchange: Exchange, error: GatewayError) -> Refusal:
+    principal = exchange.access.principal if exchange.access else None
+    route = scope.get("route")
+    return Refusal(
+        org=principal.org if principal else PLATFORM,
+        id=exchange.id,
+        error=error,
+        at=gateway_of(scope).clock.now(),
+        surface=exchange.surface,
+        actor=actor(principal.key) if principal else None,
+        ip_address=exchange.ip_address,
+        path=route.path if route else None,
+    )
+
+
+async def on_gateway_error(request: Request, error: Exception) -> Response:
+    return await refuse(request.scope, error if isinstance(error, GatewayError) else InternalError())
+
+
+async def on_invalid_request(request: Request, error: Exception) -> Response:
+    """FastAPI's own validation, of query strings and paths: the declared name survives and nothing else."""
+    if not isinstance(error, RequestValidationError):
+        return await refuse(request.scope, InternalError())
+    rule = error.errors()[0]
+    # ("query", name): the name is the client's own when it is undeclared.
+    loc: tuple[object, ...] = rule["loc"]
+    if rule["type"] == "extra_forbidden":
+        return await refuse(request.scope, ValidationFailedError("An unknown query parameter was sent."))
+    param = str(loc[1]) if len(loc) > 1 else None
+    text = f"`{param}` is required." if rule["type"] == "missing" else f"`{param}` is not valid."
+    return await refuse(request.scope, ValidationFailedError(text, param=param))
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals: no such path, no such method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if isinstance(error.__cause__, GatewayError):
+        return await refuse(request.scope, error.__cause__)
+    facts: dict[int, GatewayError] = {
+        400: ValidationFailedError(),
+        404: NotFoundError("There is no such endpoint."),
+        405: MethodNotAllowedError(),
+        413: TooLargeError(),
+    }
+    response = await refuse(request.scope, facts.get(status) or InternalError())
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response

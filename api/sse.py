@@ -1,0 +1,92 @@
+"""Answers as server-sent events, at the cost of one ASGI message per batch of events."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from fastapi import Response
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from api.exchange import Exchange, exchange_of
+from api.hangup import HangUpWatch
+from gateway.completion import StreamEvent
+from gateway.errors import GatewayError, InternalError
+from gateway.inference.streaming import AnswerStream
+from gateway.logs import logger, raised_at
+
+_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class Frames(Protocol):
+    """One stream's rendering. Methods are called in order, from one task."""
+
+    keep_alive: bytes
+
+    def opening(self) -> bytes:
+        """What can be said before the provider's first event; may be empty."""
+        ...
+
+    def render(self, events: Sequence[StreamEvent]) -> bytes: ...
+
+    def failure(self, error: GatewayError) -> bytes:
+        """The in-band end of a stream that broke."""
+        ...
+
+
+class EventStream(Response):
+    """Sends an answer as it arrives, and closes it however that ends: settling is `AnswerStream.aclose`'s."""
+
+    def __init__(self, stream: AnswerStream, frames: Frames, headers: Mapping[str, str]) -> None:
+        # Not Response's own __init__, which renders a body and announces its length.
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = [*_HEADERS, *((name.encode(), value.encode()) for name, value in headers.items())]
+        self._stream = stream
+        self._frames = frames
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+
+        async def send_frame(frame: bytes) -> None:
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
+
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async with HangUpWatch(receive, lambda: send_frame(self._frames.keep_alive)) as watch:
+                if opening := self._frames.opening():
+                    await send_frame(opening)
+                try:
+                    async for batch in self._stream.events():
+                        await send_frame(self._frames.render(batch))
+                        watch.touch()
+                except GatewayError as error:
+                    exchange.error_code = error.code
+                    await send_frame(self._frames.failure(error))
+                except Exception as failure:  # noqa: BLE001 - the response has begun: told in-band or not at all
+                    _log_crash("stream.crashed", exchange, failure)
+                    exchange.error_code = InternalError.code
+                    await send_frame(self._frames.failure(InternalError()))
+                watch.finish()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await self._close(exchange)
+
+    async def _close(self, exchange: Exchange) -> None:
+        try:
+            await self._stream.aclose()
+        except Exception as failure:  # noqa: BLE001 - the answer is out; the sweep settles what this could not
+            _log_crash("stream.unsettled", exchange, failure)
+
+
+def _log_crash(event: str, exchange: Exchange, failure: Exception) -> None:
+    logger.error(
+        event,
+        request_id=exchange.request_id,
+        inference_id=exchange.id,
+        error_type=type(failure).__name__,
+        raised_at=raised_at(failure.__traceback__),
+    )

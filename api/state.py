@@ -1,0 +1,46 @@
+"""What the composition root made, as routes reach it."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope as AsgiScope
+
+from gateway.catalog import Catalog
+from gateway.clock import Clock
+from gateway.inference.counting import TokenCounter
+from gateway.inference.pipeline import InferencePipeline
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from storage import Storage
+
+
+class Probe(Protocol):
+    async def __call__(self) -> dict[str, bool]:
+        """Each dependency by name, and whether it works now."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Gateway:
+    """Everything a request needs that outlives it."""
+
+    settings: Settings
+    catalog: Catalog
+    clock: Clock
+    storage: "Storage"
+    pipeline: InferencePipeline
+    token_counter: TokenCounter
+    probe: Probe
+    draining: bool = False
+    """Set when the process was told to stop: readiness fails first, requests in flight finish."""
+
+
+GatewayFactory = AbstractAsyncContextManager[Gateway]
+
+
+def gateway_of(connection: HTTPConnection | AsgiScope) -> Gateway:
+    # `api.main` sets it before the server accepts a connection; Starlette's state is untyped.
+    return cast("Gateway", connection["app"].state.gateway)

@@ -1,0 +1,147 @@
+"""Bodies to schemas, and what is wrong with them in words that cannot quote one.
+
+pydantic's own errors carry the offending value, and their `loc` may hold a
+key that the client chose, which may be a patient's name. Of them only the
+rule and the path survive, the path cut at the last declared name.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from api.content.refused import INELIGIBLE, PUBLISHED
+from gateway.errors import (
+    FeatureNotEligibleError,
+    GatewayError,
+    UnsupportedParameterError,
+    ValidationFailedError,
+)
+
+SchemaT = TypeVar("SchemaT", bound=BaseModel)
+Loc = Sequence[int | str]
+
+# Texts of these rules name types and limits of ours only.
+_SAFE_RULES = frozenset(
+    {
+        "bool_type",
+        "dict_type",
+        "finite_number",
+        "float_type",
+        "greater_than",
+        "greater_than_equal",
+        "int_type",
+        "less_than",
+        "less_than_equal",
+        "list_type",
+        "literal_error",
+        "model_type",
+        "none_required",
+        "string_too_long",
+        "string_too_short",
+        "string_type",
+        "too_long",
+        "too_short",
+    }
+)
+
+_FIELD_NAME = re.compile(r"[a-z]+(_[a-z]+){0,5}(_?[0-9]{1,2})?\Z", re.ASCII)
+
+
+def read_object(body: bytes) -> dict[str, JsonValue]:
+    """The JSON object in `body`. Raises `ValidationFailedError` for anything else."""
+    try:
+        value: JsonValue = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValidationFailedError("The request body must be a JSON object.")
+    return value
+
+
+def validated(schema: type[SchemaT], value: dict[str, JsonValue], *, unknown: type[GatewayError]) -> SchemaT:
+    """`value` as `schema`. Raises `unknown` for undeclared fields, `ValidationFailedError` for the rest."""
+    try:
+        return schema.model_validate(value)
+    except ValidationError as failure:
+        rules = failure.errors(include_url=False, include_context=False, include_input=False)
+    # Outside the `except`: an error chained to pydantic's would carry the body along.
+    raise explained([(rule["type"], rule["loc"], rule["msg"]) for rule in rules], value, unknown=unknown)
+
+
+def explained(rules: Iterable[tuple[str, Loc, str]], value: JsonValue, *, unknown: type[GatewayError]) -> GatewayError:
+    """The one fact to tell about `rules` broken by `value`: of the first broken field, the deepest reason."""
+    found = [(rule, declared_path(rule, loc, value), message) for rule, loc, message in rules]
+    first = _top(found[0][1])
+    rule, path, message = max(
+        (each for each in found if _top(each[1]) == first), key=lambda each: each[1].count(".") + each[1].count("[")
+    )
+    if rule == "extra_forbidden":
+        return unknown("An undeclared field was sent here. Remove it from your request.", param=path or None)
+    if rule == "missing":
+        return ValidationFailedError(f"`{path}` is required.", param=path)
+    if rule == "union_tag_invalid":
+        return _refused_kind(path, value_at(path, value))
+    text = f"`{path}`: {message}." if rule in _SAFE_RULES else f"`{path}` is not valid."
+    return ValidationFailedError(text, param=path or None)
+
+
+def declared_path(rule: str, loc: Loc, value: JsonValue) -> str:
+    """`loc` as `messages[0].content[1].text`: without pydantic's union branches, without a client's own keys."""
+    steps = loc[:-1] if rule == "extra_forbidden" else loc
+    path = ""
+    for position, step in enumerate(steps):
+        last = position == len(loc) - 1
+        if isinstance(step, int):
+            if isinstance(value, list) and step < len(value):
+                path, value = f"{path}[{step}]", value[step]
+        elif isinstance(value, dict):
+            if step == value.get("type") and not last and isinstance(loc[position + 1], str):
+                continue  # the tag of a discriminated union, not a field
+            if step in value or (last and rule == "missing"):
+                path, value = f"{path}.{step}" if path else step, value.get(step)
+    return path
+
+
+def value_at(path: str, value: JsonValue) -> JsonValue:
+    """What stands at a `declared_path`."""
+    for step in re.findall(r"[^.\[\]]+", path):
+        if isinstance(value, list):
+            value = value[int(step)]
+        elif isinstance(value, dict):
+            value = value.get(step)
+    return value
+
+
+def nameable(field: str) -> str | None:
+    """`field`, an undeclared key of the client's, if it looks like an API's field name; else nothing may repeat it."""
+    return field if len(field) <= 40 and _FIELD_NAME.match(field) else None
+
+
+def refused_tool(value: dict[str, JsonValue]) -> GatewayError | None:
+    """Why a tool in `value` cannot be taken because of its kind, if one cannot."""
+    tools = value.get("tools")
+    if not isinstance(tools, list):
+        return None
+    for index, tool in enumerate(tools):
+        if isinstance(tool, dict) and tool.get("type") not in (None, "custom"):
+            return _refused_kind(f"tools[{index}]", tool)
+    return None
+
+
+def _refused_kind(path: str, value: JsonValue) -> GatewayError:
+    """The refusal of a `type` we do not take: not covered, not carried yet, or not known at all."""
+    kind: Any = value.get("type") if isinstance(value, dict) else None
+    param = f"{path}.type"
+    if isinstance(kind, str):
+        if any(kind == each or kind.startswith(f"{each}_2") for each in INELIGIBLE):
+            return FeatureNotEligibleError(param=param)
+        if any(kind == each or kind.startswith(f"{each}_2") for each in PUBLISHED):
+            return UnsupportedParameterError("This kind of tool or content is not supported yet.", param=param)
+    return ValidationFailedError(f"`{param}` is not one of the supported kinds.", param=param)
+
+
+def _top(path: str) -> str:
+    return re.split(r"[.\[]", path, maxsplit=1)[0]
