@@ -1,0 +1,53 @@
+"""A running sandbox for tests, with a record of what it was sent."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import Request, urlopen
+
+import orjson
+import pytest
+import uvicorn
+
+from sandbox.app import Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxServer:
+    """`url` is the base of both vendors' APIs."""
+
+    url: str
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What it was sent, oldest first: `path`, `body` (text), `status`, `hung_up`."""
+        return self._call("GET")
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return [orjson.loads(request["body"]) for request in self.requests()]
+
+    def clear(self) -> None:
+        self._call("DELETE")
+
+    def _call(self, method: str) -> list[dict[str, Any]]:
+        request = Request(f"{self.url}/__sandbox/requests", method=method)
+        with urlopen(request, timeout=10) as answer:
+            return orjson.loads(answer.read())["requests"]
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    """One sandbox for the session, in a thread of its own, recording."""
+    # Bound here, so that calls made before the server runs wait in the backlog.
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(Sandbox(record=True), log_level="critical", access_log=False, timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox")
+    thread.start()
+    try:
+        yield SandboxServer(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    finally:
+        server.should_exit = True
+        thread.join()
