@@ -51,7 +51,7 @@ $(VENV)/bin/uv: requirements-uv.lock
 # One stamp for each lock: what did not change is not installed again.
 $(VENV)/%.installed: requirements-%.lock pyproject.toml $(VENV)/bin/uv
 	@echo "Installing $< into $(VENV)"
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $<
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r $<
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
 	@touch $@
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from cli import admin
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -25,6 +26,10 @@ app = typer.Typer(
 )
 keyring_app = typer.Typer(help="Root keys, peppers and codec keys.", no_args_is_help=True)
 app.add_typer(keyring_app, name="keyring")
+app.add_typer(admin.org_app, name="org")
+app.add_typer(admin.key_app, name="key")
+app.add_typer(admin.baa_app, name="baa")
+app.add_typer(admin.audit_app, name="audit")
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]
 
@@ -121,6 +126,14 @@ def keyring_init(
         raise CommandError(f"{file} exists already; it stays as it is") from None
     except OSError as failure:
         raise CommandError(f"cannot write {file}: {failure.strerror}") from None
+
+
+@app.command("demo-seed", hidden=True)
+def demo_seed(
+    organization: Annotated[str | None, typer.Option(help="The demo organization, if there is one already.")] = None,
+) -> None:
+    """Make the demo organization if it is not there, and print what `hasp up` shows of it as JSON."""
+    admin.demo_seed(organization)
 
 
 def _outlive_temporal_threads() -> None:

@@ -95,8 +95,10 @@ class Home:
             if not _try_lock(parts.fileno()):
                 say("waiting for the parts of an earlier run to stop")
                 self._wait_for_orphans(parts.fileno())
-            yield parts.fileno()
-            lock.truncate(0)
+            try:
+                yield parts.fileno()
+            finally:
+                lock.truncate(0)
 
     def _wait_for_orphans(self, parts: int) -> None:
         deadline = time.monotonic() + ORPHANS_STOP_WITHIN_S

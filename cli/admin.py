@@ -1,0 +1,187 @@
+"""Commands for operators: organisations, keys, agreements, policy, the audit chain."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from cli.failure import CommandError
+from gateway.baa.template import Cover, current_template
+from gateway.errors import GatewayError
+from gateway.ids import OrganizationId, find_ulid
+from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode
+
+if TYPE_CHECKING:
+    from storage import Storage
+
+T = TypeVar("T")
+
+DEMO_CREDITS = 50_000_000
+
+org_app = typer.Typer(help="Organizations and their policies.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys.", no_args_is_help=True)
+baa_app = typer.Typer(help="Business associate agreements.", no_args_is_help=True)
+audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
+
+OrgOption = Annotated[str, typer.Option("--org", help="The organization's id.")]
+
+
+@org_app.command("create")
+def org_create(
+    name: Annotated[str, typer.Option(help="Its name, for people.")],
+    credits_allotment: Annotated[int, typer.Option("--credits", min=0, help="Credits per month.")] = 1_000_000,
+) -> None:
+    """Create an organization and print its id. It can call nothing until an agreement is accepted."""
+    from storage.onboarding import create_organization
+
+    print(_with_storage(lambda storage: create_organization(storage, name=name, credits_allotment=credits_allotment)))
+
+
+@org_app.command("policy")
+def org_policy(
+    org: OrgOption,
+    phi_mode: Annotated[PhiMode | None, typer.Option(help="redact (default), block, or allow.")] = None,
+    storage_mode: Annotated[StorageMode | None, typer.Option(help="full, or none: keep no content.")] = None,
+    restore_answers: Annotated[bool | None, typer.Option(help="Put values back into answers.")] = None,
+    unscannable: Annotated[str | None, typer.Option(help="refuse (default) or pass images and PDFs.")] = None,
+    opus: Annotated[bool | None, typer.Option(help="Enable Opus models.")] = None,
+    premium_model: Annotated[list[str] | None, typer.Option(help="Enable this premium model; repeatable.")] = None,
+) -> None:
+    """Change an organization's policy. Every API process follows within a second."""
+    changes = {
+        "phi_mode": phi_mode,
+        "storage_mode": storage_mode,
+        "restore_answers": restore_answers,
+        "unscannable": unscannable,
+        "opus_enabled": opus,
+        "premium_models": premium_model,
+    }
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    if unscannable not in (None, "refuse", "pass"):
+        raise CommandError("--unscannable is refuse or pass")
+    if not wanted:
+        raise CommandError("nothing to change: give at least one option")
+    from storage.onboarding import change_policy
+
+    _with_storage(lambda storage: change_policy(storage, _organization(org), wanted))
+
+
+@key_app.command("create")
+def key_create(
+    org: OrgOption,
+    name: Annotated[str, typer.Option(help="Its name, for people.")],
+    scope: Annotated[list[Scope] | None, typer.Option(help="Repeatable; default: ai:chat.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="A key that reaches only the sandbox.")] = False,
+) -> None:
+    """Create an API key and print it. It is shown only now."""
+    from storage.onboarding import create_key
+
+    mode = KeyMode.TEST if test else KeyMode.LIVE
+    scopes = scope or [Scope.AI_CHAT]
+    _, plaintext = _with_storage(
+        lambda storage: create_key(storage, _organization(org), name=name, scopes=scopes, mode=mode)
+    )
+    print(plaintext)
+
+
+@baa_app.command("show")
+def baa_show() -> None:
+    """Print the agreement's current text and its SHA-256."""
+    template = current_template()
+    print(f"{template.text}\nversion {template.version}  sha256 {template.sha256}")
+
+
+@baa_app.command("accept")
+def baa_accept(
+    org: OrgOption,
+    signer_name: Annotated[str, typer.Option(help="Who accepts.")],
+    signer_title: Annotated[str, typer.Option(help="In which capacity.")],
+    signer_email: Annotated[str, typer.Option(help="Where to reach them.")],
+    cover: Annotated[list[Cover] | None, typer.Option(help="Repeatable; default: all.")] = None,
+) -> None:
+    """Record an acceptance of the current agreement and put it in force; prints its id."""
+    from storage.onboarding import accept_agreement
+    from storage.stores.agreements import Signer
+
+    signer = Signer(name=signer_name, title=signer_title, email=signer_email)
+    covers = cover or list(Cover)
+    print(_with_storage(lambda storage: accept_agreement(storage, _organization(org), signer=signer, covers=covers)))
+
+
+@audit_app.command("verify")
+def audit_verify(
+    org: Annotated[str | None, typer.Option("--org", help="Only this organization's chain.")] = None,
+) -> None:
+    """Walk the audit chains. Exit code 1 and the first bad entry when one does not hold."""
+    from storage.chain import organizations, verify
+
+    async def walk(storage: "Storage") -> bool:
+        chains = [_organization(org)] if org else await organizations(storage.pool)
+        sound = True
+        for chain in chains:
+            verdict = await verify(storage.pool, chain)
+            if verdict.flaw is None:
+                print(f"ok    {chain}  {verdict.length} entries  head {verdict.head}")
+            else:
+                sound = False
+                print(f"BAD   {chain}  {verdict.flaw} after entry {verdict.length}: {verdict.entry_id}")
+        return sound
+
+    if not _with_storage(walk):
+        raise typer.Exit(1)
+
+
+def demo_seed(known: str | None) -> None:
+    """Make the demo organization unless `known` still exists; prints one JSON line for the supervisor."""
+    from storage.onboarding import accept_agreement, create_key, create_organization
+    from storage.stores.agreements import Signer
+
+    async def seed(storage: "Storage") -> dict[str, str | None]:
+        if known and await _exists(storage, OrganizationId(known)):
+            return {"organization_id": known, "api_key": None}
+        org = await create_organization(storage, name="Demo hospital", credits_allotment=DEMO_CREDITS)
+        signer = Signer(name="Demo", title="Operator of this machine", email="demo@localhost")
+        await accept_agreement(storage, org, signer=signer, covers=list(Cover))
+        _, key = await create_key(storage, org, name="demo", scopes=list(Scope), mode=KeyMode.LIVE)
+        return {"organization_id": org, "api_key": key}
+
+    print(json.dumps(_with_storage(seed)))
+
+
+async def _exists(storage: "Storage", org: OrganizationId) -> bool:
+    from gateway.errors import NotFoundError
+    from gateway.tenancy import Principal
+
+    try:
+        async with storage.read(Principal(org, None, frozenset(), KeyMode.LIVE)) as tx:
+            await tx.organization.get()
+    except NotFoundError:
+        return False
+    return True
+
+
+def _organization(given: str) -> OrganizationId:
+    ulid = find_ulid(given, "org_")
+    if ulid is None:
+        raise CommandError("--org is not an organization's id")
+    return OrganizationId(ulid)
+
+
+def _with_storage(work: "Callable[[Storage], Awaitable[T]]") -> T:
+    from cli.configuration import load_settings
+    from storage import Storage
+    from storage.keyring import KeyringError
+
+    async def run() -> T:
+        storage = await Storage.open(load_settings())
+        try:
+            return await work(storage)
+        finally:
+            await storage.close()
+
+    try:
+        return asyncio.run(run())
+    except (GatewayError, KeyringError) as failure:
+        raise CommandError(str(failure)) from None
