@@ -105,6 +105,13 @@ class PostgresJournal:
     async def refuse(self, refusal: Refusal) -> None:
         await self._refusing.submit(refusal_row(refusal))
 
+    async def renew(self) -> None:
+        """Extend the holds of the calls that run in this process by a lease from now."""
+        if self._held:
+            until = self._clock.now() + self._lease
+            async with durable(self._pool) as connection:
+                await connection.execute(journal_sql.RENEW, {"ids": list(self._held), "until": until})
+
     async def _sealed(self, call: Call, completion: Completion | None) -> tuple[bytes | None, bytes | None]:
         if completion is None or not call.keeps_content:
             return None, None
@@ -175,12 +182,7 @@ class PostgresJournal:
     async def _renew_forever(self) -> None:
         while True:
             await asyncio.sleep(self._lease.total_seconds() / 3)
-            if not self._held:
-                continue
             try:
-                async with durable(self._pool) as connection:
-                    await connection.execute(
-                        journal_sql.RENEW, {"ids": list(self._held), "until": self._clock.now() + self._lease}
-                    )
+                await self.renew()
             except UnavailableError:
                 log.warning("holds_not_renewed", held=len(self._held))

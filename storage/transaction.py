@@ -25,7 +25,7 @@ from storage.stores.agreements import AgreementStore
 from storage.stores.audit_log import AuditLog
 from storage.stores.inferences import InferenceReader
 from storage.stores.keys import KeyReader, KeyStore
-from storage.stores.organizations import OrganizationStore
+from storage.stores.organizations import OrganizationReader, OrganizationStore
 from storage.stores.usage import UsageReader
 from storage.tables import AuditEntryRow, AuditPendingRow, OutboxRow
 
@@ -39,6 +39,7 @@ class ReadTransaction:
 
     def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
         self.keys = KeyReader(session, org)
+        self.organization = OrganizationReader(session, org)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
         self.audit_log = AuditLog(session, org)

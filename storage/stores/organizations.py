@@ -21,10 +21,22 @@ class Organization:
     credits_allotment: int
 
 
-class OrganizationStore:
-    def __init__(self, session: AsyncSession, org: OrganizationId, root_keys: RootKeys, clock: Clock) -> None:
+class OrganizationReader:
+    def __init__(self, session: AsyncSession, org: OrganizationId) -> None:
         self._session = session
         self._org = org
+
+    async def get(self) -> Organization:
+        """Raises `NotFoundError`."""
+        row = await self._session.get(OrganizationRow, self._org)
+        if row is None:
+            raise NotFoundError("The organization does not exist.")
+        return Organization(self._org, row.name, row.credits_allotment)
+
+
+class OrganizationStore(OrganizationReader):
+    def __init__(self, session: AsyncSession, org: OrganizationId, root_keys: RootKeys, clock: Clock) -> None:
+        super().__init__(session, org)
         self._root_keys = root_keys
         self._clock = clock
 
@@ -42,13 +54,6 @@ class OrganizationStore:
         await self._session.flush()
         await self.add_data_key()
         return Organization(self._org, name, credits_allotment)
-
-    async def get(self) -> Organization:
-        """Raises `NotFoundError`."""
-        row = await self._session.get(OrganizationRow, self._org)
-        if row is None:
-            raise NotFoundError("The organization does not exist.")
-        return Organization(self._org, row.name, row.credits_allotment)
 
     async def set_policy(self, **changes: Any) -> None:  # noqa: ANN401 - columns differ in type
         """Change columns of the organisation's policy (`phi_mode`, `spend_cap`, …); the database checks the values."""

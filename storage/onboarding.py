@@ -1,0 +1,78 @@
+"""What an operator does for a customer: make the organisation, mint its keys, put its agreement in force.
+
+Each is one audited transaction; the command line and the demo are made of these.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from gateway.audit import AuditAction
+from gateway.baa.template import Cover, current_template
+from gateway.events import Event, EventType
+from gateway.ids import AcceptanceId, OrganizationId, new_ulid
+from gateway.keys.api_key import ApiKey
+from gateway.tenancy import KeyMode, Scope
+from storage.storage import Storage
+from storage.stores.agreements import Signer
+
+
+async def create_organization(storage: Storage, *, name: str, credits_allotment: int) -> OrganizationId:
+    org = OrganizationId(new_ulid())
+    async with storage.as_operator(org, command="org.create") as tx:
+        await tx.organization.add(name=name, credits_allotment=credits_allotment)
+        tx.audit(AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org)
+    return org
+
+
+async def create_key(
+    storage: Storage, org: OrganizationId, *, name: str, scopes: Collection[Scope], mode: KeyMode
+) -> tuple[ApiKey, str]:
+    """A key and its plaintext, which is kept nowhere. Raises `NotFoundError` for an unknown organisation."""
+    async with storage.as_operator(org, command="key.create") as tx:
+        await tx.organization.get()
+        key, plaintext = await tx.keys.add(name=name, scopes=scopes, mode=mode)
+        tx.audit(
+            AuditAction.API_KEY_CREATED,
+            entity_type="api_key",
+            entity_id=key.id,
+            metadata={"scopes": [*key.scopes], "mode": mode},
+        )
+        tx.tell(Event(EventType.API_KEY_CREATED, {"key_id": key.id, "mode": mode}))
+    return key, plaintext
+
+
+async def accept_agreement(
+    storage: Storage, org: OrganizationId, *, signer: Signer, covers: Collection[Cover]
+) -> AcceptanceId:
+    """Record that `signer` accepted the current template. Raises `NotFoundError` for an unknown organisation."""
+    template = current_template()
+    async with storage.as_operator(org, command="baa.accept") as tx:
+        await tx.organization.get()
+        acceptance = await tx.agreements.accept(
+            template_version=template.version, template_sha256=template.sha256, covers=covers, signer=signer
+        )
+        tx.audit(
+            AuditAction.BAA_ACCEPTED,
+            entity_type="baa_acceptance",
+            entity_id=acceptance,
+            metadata={
+                "template_version": template.version,
+                "template_sha256": template.sha256,
+                "covers": [*sorted(covers)],
+            },
+        )
+        tx.tell(Event(EventType.BAA_ACTIVATED, {"acceptance_id": acceptance, "template_version": template.version}))
+    return acceptance
+
+
+async def change_policy(storage: Storage, org: OrganizationId, changes: Mapping[str, Any]) -> None:
+    """Set columns of the organisation's policy. Raises `NotFoundError` for an unknown organisation."""
+    async with storage.as_operator(org, command="org.policy") as tx:
+        await tx.organization.get()
+        await tx.organization.set_policy(**changes)
+        tx.audit(
+            AuditAction.POLICY_UPDATED,
+            entity_type="organization",
+            entity_id=org,
+            metadata={"fields": [*sorted(changes)]},
+        )
