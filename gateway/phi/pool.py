@@ -1,0 +1,159 @@
+"""Scanner processes: detection off the event loop, with a deadline that nothing can outlive.
+
+A scanner takes one frame at a time. Whoever waits longer than the deadline,
+for a scanner or for its answer, gets an error and the stuck process is killed
+and replaced. A request that is larger than a frame goes in several, so that
+small ones get in between.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from gateway.phi.detector import DetectorError, Span
+from gateway.phi.frames import decode_spans, encode_texts, frame
+from gateway.phi.scanner_process import CrashedError, ScannerProcess
+
+_FRAME_CHARS = 64 * 1024
+_RESTART_PAUSE_S = 0.5
+
+
+class ScannerPool:
+    """A `Detector` over warm processes of its own. Make it inside the process that serves, after any fork."""
+
+    def __init__(self, processes: int, timeout_s: float, *, max_waiting: int = 1000) -> None:
+        """`timeout_s` bounds one frame from the call to the answer; beyond `max_waiting` calls it fails at once."""
+        self._size = processes
+        self._timeout_s = timeout_s
+        self._max_waiting = max_waiting
+        self._idle: deque[ScannerProcess] = deque()
+        self._waiting: deque[asyncio.Future[ScannerProcess]] = deque()
+        self._scanners: set[ScannerProcess] = set()
+        self._restarts: set[asyncio.Task[None]] = set()
+        self._closed = True
+
+    @property
+    def healthy(self) -> bool:
+        """Whether at least one scanner lives; for readiness."""
+        return not self._closed and bool(self._scanners)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return tuple(scanner.pid for scanner in self._scanners)
+
+    async def start(self) -> None:
+        """Returns when every scanner is warm. Raises `DetectorError` when one does not come up."""
+        self._closed = False
+        try:
+            await asyncio.gather(*(self._add() for _ in range(self._size)))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Ends the scanners; calls under way fail. May be called twice."""
+        self._closed = True
+        for task in self._restarts:
+            task.cancel()
+        await asyncio.gather(*self._restarts, return_exceptions=True)
+        while self._waiting:
+            _fail(self._waiting.popleft())
+        await asyncio.gather(*(scanner.stop() for scanner in tuple(self._scanners)))
+
+    async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
+        """Raises `DetectorError` when a scanner failed, crashed twice or took too long, or too many calls wait."""
+        found: list[list[Span]] = []
+        for batch in _batches(texts):
+            try:
+                request = frame(encode_texts(batch))
+            except ValueError as invalid:
+                raise DetectorError("A text is not valid Unicode.") from invalid
+            answer = await self._ask(request)
+            spans = decode_spans(answer) if answer else []
+            if len(spans) != len(batch):
+                raise DetectorError("The scan failed.")
+            found += spans
+        return found
+
+    async def _ask(self, request: bytes) -> bytes:
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        try:
+            return await self._ask_once(request, deadline)
+        except CrashedError:
+            return await self._ask_once(request, deadline)
+
+    async def _ask_once(self, request: bytes, deadline: float) -> bytes:
+        scanner = self._idle.popleft() if self._idle else await self._next_idle(deadline)
+        return await scanner.ask(request, deadline)
+
+    async def _next_idle(self, deadline: float) -> "ScannerProcess":
+        if self._closed or len(self._waiting) >= self._max_waiting:
+            raise DetectorError("The scanners are overloaded or closed.")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[ScannerProcess] = loop.create_future()
+        timer = loop.call_at(deadline, _fail, future)
+        self._waiting.append(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._release(future.result())
+            raise
+        finally:
+            timer.cancel()
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(future)
+
+    def _release(self, scanner: "ScannerProcess") -> None:
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(scanner)
+                return
+        self._idle.append(scanner)
+
+    async def _add(self) -> None:
+        scanner = await ScannerProcess.spawn(self._release, self._replace)
+        if self._closed:
+            await scanner.stop()
+            return
+        self._scanners.add(scanner)
+        self._release(scanner)
+
+    def _replace(self, scanner: "ScannerProcess") -> None:
+        self._scanners.discard(scanner)
+        with contextlib.suppress(ValueError):
+            self._idle.remove(scanner)
+        if not self._closed:
+            task = asyncio.get_running_loop().create_task(self._restart())
+            self._restarts.add(task)
+            task.add_done_callback(self._restarts.discard)
+
+    async def _restart(self) -> None:
+        while not self._closed:
+            try:
+                await self._add()
+            except (DetectorError, OSError):
+                await asyncio.sleep(_RESTART_PAUSE_S)
+            else:
+                return
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """`texts` in order, in runs of about one frame; a longer text is a run of its own."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        if batch and size + len(text) > _FRAME_CHARS:
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
+
+
+def _fail(future: asyncio.Future[ScannerProcess]) -> None:
+    if not future.done():
+        future.set_exception(DetectorError("No scanner became free in time."))

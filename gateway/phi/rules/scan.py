@@ -1,0 +1,64 @@
+"""All rules over one text, in windows, so that the cost grows with the length and with nothing else."""
+
+from collections.abc import Iterator
+
+from gateway.phi.detector import Span
+from gateway.phi.rules.dates import find_dates
+from gateway.phi.rules.document import Document
+from gateway.phi.rules.echoes import echoes
+from gateway.phi.rules.identifiers import find_identifiers
+from gateway.phi.rules.merge import merge
+from gateway.phi.rules.names import find_names
+from gateway.phi.rules.patterns import find_patterns
+from gateway.phi.rules.places import find_places
+from gateway.phi.rules.structure import find_structured
+
+_WINDOW = 8192
+_OVERLAP = 256
+
+
+def scan(text: str) -> list[Span]:
+    """Certain spans, and doubtful ones for the conversation to settle (`gateway.phi.detector`)."""
+    if len(text) <= _WINDOW:
+        return _window(text)
+    spans = [
+        Span(span.start + start, span.end + start, span.entity, span.score_milli)
+        for start, end in _windows(text)
+        for span in _window(text[start:end])
+    ]
+    return merge(spans)
+
+
+def _window(text: str) -> list[Span]:
+    document = Document(text)
+    places = list(find_places(document))
+    spans = [
+        *find_patterns(document),
+        *find_dates(document),
+        *find_structured(document),
+        *find_identifiers(document),
+        *places,
+        *find_names(document, places),
+    ]
+    merged = merge(spans)
+    return merge((*merged, *echoes(document, merged)))
+
+
+def _windows(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    while True:
+        end = _break_before(text, start + _WINDOW)
+        yield start, end
+        if end >= len(text):
+            return
+        start = _break_before(text, end - _OVERLAP)
+
+
+def _break_before(text: str, at: int) -> int:
+    """The last white space shortly before `at`, so that a window cuts no word unless the word is longer than that."""
+    if at >= len(text):
+        return len(text)
+    for index in range(at, at - 64, -1):
+        if text[index].isspace():
+            return index
+    return at

@@ -1,0 +1,64 @@
+"""One scanner process: `python -m gateway.phi.scanner FD` answers frames on an inherited socket until it closes.
+
+It says hello with an empty frame once it is warm. It keeps no text, writes no
+log and no core dump, and dies with the process that started it.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+
+from gateway.phi.frames import HEADER_BYTES, decode_texts, encode_spans, frame
+from gateway.phi.rules.scan import scan
+
+_PR_SET_PDEATHSIG = 1
+_WARM_UP = "Patient John Smith, DOB 01/02/1980, was seen at General Hospital by Dr. Lee."
+
+
+def main() -> None:
+    _die_with_parent(int(sys.argv[2]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    scan(_WARM_UP)
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        connection.setblocking(True)
+        connection.sendall(frame(b""))
+        serve(connection)
+
+
+def serve(connection: socket.socket) -> None:
+    """Answers each request until the other side closes."""
+    while header := _receive(connection, HEADER_BYTES):
+        payload = _receive(connection, int.from_bytes(header, "big"))
+        connection.sendall(frame(_answer(payload)))
+
+
+def _answer(payload: bytes) -> bytes:
+    try:
+        return encode_spans([scan(text) for text in decode_texts(payload)])
+    except Exception:  # noqa: BLE001 - whatever a text did to the rules, the caller must hear of it and fail closed
+        return b""
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    """Exactly `size` bytes, or none when the other side closed."""
+    received = bytearray()
+    while len(received) < size:
+        piece = connection.recv(min(size - len(received), 1 << 20))
+        if not piece:
+            return b""
+        received += piece
+    return bytes(received)
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The API's end of one scanner process."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.phi.detector import DetectorError
+from gateway.phi.frames import HEADER_BYTES
+
+_START_TIMEOUT_S = 30.0
+_ROOT = Path(__file__).parent.parent.parent
+
+
+class CrashedError(DetectorError):
+    """The scanner ended under a question; another one may answer it."""
+
+
+class ScannerProcess(asyncio.Protocol):
+    """One process and the socket to it. It answers one question at a time; when it is late or gone it is killed."""
+
+    def __init__(
+        self, on_idle: "Callable[[ScannerProcess], None]", on_lost: "Callable[[ScannerProcess], None]"
+    ) -> None:
+        self._on_idle = on_idle
+        self._on_lost = on_lost
+        self._received = bytearray()
+        self._answer: asyncio.Future[bytes] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._warm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._late = False
+
+    @classmethod
+    async def spawn(
+        cls, on_idle: "Callable[[ScannerProcess], None]", on_lost: "Callable[[ScannerProcess], None]"
+    ) -> "ScannerProcess":
+        """A warm scanner. Raises `DetectorError` when it does not come up within 30 s."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.setblocking(False)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "gateway.phi.scanner", str(theirs.fileno()), str(os.getpid())),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                cwd=_ROOT,
+                env={"PYTHONPATH": str(_ROOT)},  # none of our secrets: it reads text and nothing else
+                start_new_session=True,  # Ctrl-C is for the API, which ends its scanners after its requests
+            )
+        loop = asyncio.get_running_loop()
+        _, scanner = await loop.create_connection(lambda: cls(on_idle, on_lost), sock=ours)
+        scanner._process = process  # noqa: SLF001 - our own
+        try:
+            await asyncio.wait_for(scanner._warm, _START_TIMEOUT_S)  # noqa: SLF001
+        except (TimeoutError, CrashedError) as failure:
+            await scanner.stop()
+            raise DetectorError("A scanner did not start.") from failure
+        return scanner
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    async def ask(self, request: bytes, deadline: float) -> bytes:
+        """The answer to one frame. Raises `DetectorError` at `deadline` (loop time), `CrashedError` when it died.
+
+        A caller that stops waiting leaves the scanner busy until it has answered.
+        """
+        if self._transport is None or self._transport.is_closing():
+            raise CrashedError
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
+        self._deadline = loop.call_at(deadline, self._expire)
+        self._transport.write(request)
+        return await self._answer
+
+    async def stop(self) -> None:
+        """Kills the process and waits until it is gone."""
+        self._kill()
+        if self._process is not None:
+            await self._process.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) < HEADER_BYTES:
+            return
+        end = HEADER_BYTES + int.from_bytes(self._received[:HEADER_BYTES], "big")
+        if len(self._received) < end:
+            return
+        answer = bytes(self._received[HEADER_BYTES:end])
+        del self._received[:end]
+        if not self._warm.done():
+            self._warm.set_result(None)
+        elif self._answer is not None:
+            self._settle(self._answer, answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._kill()
+        if not self._warm.done():
+            self._warm.set_exception(CrashedError())
+        elif self._answer is not None and not self._answer.done():
+            self._answer.set_exception(DetectorError("The scan took too long.") if self._late else CrashedError())
+        self._cancel_deadline()
+        self._on_lost(self)
+
+    def _settle(self, waiting: "asyncio.Future[bytes]", answer: bytes) -> None:
+        self._cancel_deadline()
+        self._answer = None
+        if not waiting.done():
+            waiting.set_result(answer)
+        self._on_idle(self)
+
+    def _expire(self) -> None:
+        self._late = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _kill(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()

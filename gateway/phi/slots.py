@@ -1,0 +1,254 @@
+"""Every place of a conversation that can hold text, walked one way for reading and for rewriting.
+
+One traversal serves both, so a place that is scanned is a place that can be
+masked. A block kind it does not know fails type checking here and raises at
+run time; nothing is passed on unread.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Protocol, TypeVar, assert_never
+
+from pydantic import JsonValue
+
+from gateway.conversation import (
+    Block,
+    Conversation,
+    Document,
+    Image,
+    RedactedThinking,
+    SearchResult,
+    Text,
+    Thinking,
+    Tool,
+    ToolResult,
+    ToolUse,
+    Turn,
+)
+from gateway.phi.json_text import Leaf, render, rewrite
+
+_Item = TypeVar("_Item")
+_Block = TypeVar("_Block", Text, Document, SearchResult, ToolUse, ToolResult, Thinking, Turn)
+
+
+class Access(Enum):
+    """What may be done about PHI in a place."""
+
+    CONTENT = auto()
+    """Masked in place."""
+    IDENTIFIER = auto()
+    """Ids, names and addresses that other parts refer to: a masked one would be a broken one."""
+    DEFINITION = auto()
+    """Tool definitions and output schemas: PHI there is always an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text as the detector reads it, made of one slot or, for JSON, of one for every string, number and key."""
+
+    path: str
+    text: str
+    access: Access
+    leaves: tuple[Leaf, ...]
+
+
+class Visitor(Protocol):
+    def text(self, path: str, text: str) -> str: ...
+    def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]: ...
+    def identifier(self, path: str, text: str) -> None: ...
+    def definition(self, path: str, value: JsonValue) -> None: ...
+    def unscannable(self, path: str) -> None: ...
+
+
+class Reader:
+    """Collects what there is to scan, system first, then the turns from the oldest, then the rest."""
+
+    def __init__(self) -> None:
+        self.passages: list[Passage] = []
+        self.unscannables: list[str] = []
+
+    def text(self, path: str, text: str) -> str:
+        self._add(path, text, Access.CONTENT)
+        return text
+
+    def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        if value:
+            text, leaves = render(path, dict(value))
+            self.passages.append(Passage(path, text, Access.CONTENT, leaves))
+        return value
+
+    def identifier(self, path: str, text: str) -> None:
+        self._add(path, text, Access.IDENTIFIER)
+
+    def definition(self, path: str, value: JsonValue) -> None:
+        text, leaves = render(path, value)
+        self.passages.append(Passage(path, text, Access.DEFINITION, leaves))
+
+    def unscannable(self, path: str) -> None:
+        self.unscannables.append(path)
+
+    def _add(self, path: str, text: str, access: Access) -> None:
+        if text:
+            self.passages.append(Passage(path, text, access, (Leaf(path, 0, text, is_key=False),)))
+
+
+class Rewriter:
+    """Puts new texts in by path."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def text(self, path: str, text: str) -> str:
+        return self._texts.get(path, text)
+
+    def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return rewrite(path, value, self._texts)
+
+    def identifier(self, path: str, text: str) -> None: ...
+    def definition(self, path: str, value: JsonValue) -> None: ...
+    def unscannable(self, path: str) -> None: ...
+
+
+def visit(conversation: Conversation, visitor: Visitor) -> Conversation:
+    """Walks every text of `conversation` and returns it with what `visitor` answered; unchanged parts are shared."""
+    system = _each(
+        conversation.system,
+        "system",
+        lambda path, block: _text(path, block, visitor),
+        plain=conversation.system_plain,
+    )
+    turns = _each(conversation.turns, "messages", lambda path, turn: _turn(path, turn, visitor))
+    sampling = conversation.sampling
+    stops = _each(sampling.stop_sequences, "stop_sequences", visitor.text)
+    end_user = conversation.end_user and visitor.text("metadata.user_id", conversation.end_user)
+    for name, value in (("effort", sampling.effort), ("service_tier", sampling.service_tier)):
+        if value:
+            visitor.identifier(name, value)
+    if conversation.tool_choice and conversation.tool_choice.name:
+        visitor.identifier("tool_choice.name", conversation.tool_choice.name)
+    for index, tool in enumerate(conversation.tools):
+        _tool(f"tools[{index}]", tool, visitor)
+    if sampling.output_schema is not None:
+        visitor.definition("output_schema", dict(sampling.output_schema))
+    if stops is not sampling.stop_sequences:
+        sampling = replace(sampling, stop_sequences=stops)
+    changed = (system, turns, sampling, end_user)
+    if all(
+        new is old
+        for new, old in zip(
+            changed,
+            (conversation.system, conversation.turns, conversation.sampling, conversation.end_user),
+            strict=True,
+        )
+    ):
+        return conversation
+    return replace(conversation, system=system, turns=turns, sampling=sampling, end_user=end_user)
+
+
+def _each(
+    items: tuple[_Item, ...], path: str, edit: Callable[[str, _Item], _Item], *, plain: bool = False
+) -> tuple[_Item, ...]:
+    """`plain` items came as one string on the wire, so their path has no index."""
+    edited = tuple(edit(path if plain else f"{path}[{index}]", item) for index, item in enumerate(items))
+    return items if all(new is old for new, old in zip(edited, items, strict=True)) else edited
+
+
+def _with(block: _Block, **changes: object) -> _Block:
+    if all(getattr(block, name) is value for name, value in changes.items()):
+        return block
+    return replace(block, **changes)
+
+
+def _turn(path: str, turn: Turn, visitor: Visitor) -> Turn:
+    blocks = _each(turn.blocks, f"{path}.content", lambda at, block: _block(at, block, visitor), plain=turn.plain)
+    return _with(turn, blocks=blocks)
+
+
+def _block(path: str, block: Block, visitor: Visitor) -> Block:  # noqa: C901 - one arm for each kind of block
+    match block:
+        case Text():
+            return _text(path, block, visitor)
+        case ToolUse():
+            visitor.identifier(f"{path}.id", block.id)
+            visitor.identifier(f"{path}.name", block.name)
+            return _with(block, input=visitor.json(f"{path}.input", block.input))
+        case ToolResult():
+            visitor.identifier(f"{path}.tool_use_id", block.tool_use_id)
+            content = _each(
+                block.content, f"{path}.content", lambda at, part: _part(at, part, visitor), plain=block.plain
+            )
+            return _with(block, content=content)
+        case Thinking():
+            # Signed reasoning was made from masked text and must go back byte for byte.
+            return block if block.signature else _with(block, thinking=visitor.text(f"{path}.thinking", block.thinking))
+        case RedactedThinking():
+            return block
+        case Image() | Document() | SearchResult():
+            return _part(path, block, visitor)
+        case _:
+            assert_never(block)
+
+
+def _part(
+    path: str, part: Text | Image | Document | SearchResult, visitor: Visitor
+) -> Text | Image | Document | SearchResult:
+    match part:
+        case Text():
+            return _text(path, part, visitor)
+        case Image():
+            return _image(path, part, visitor)
+        case Document():
+            return _document(path, part, visitor)
+        case SearchResult():
+            return _with(
+                part,
+                source=visitor.text(f"{path}.source", part.source),
+                title=visitor.text(f"{path}.title", part.title),
+                content=_each(part.content, f"{path}.content", lambda at, text: _text(at, text, visitor)),
+            )
+        case _:
+            assert_never(part)
+
+
+def _text(path: str, block: Text, visitor: Visitor) -> Text:
+    at = path if path.endswith((".content", "system")) else f"{path}.text"
+    text = visitor.text(at, block.text)
+    citations = _each(block.citations, f"{path}.citations", visitor.json)
+    return _with(block, text=text, citations=citations)
+
+
+def _image(path: str, image: Image, visitor: Visitor) -> Image:
+    visitor.unscannable(path)
+    _addresses(path, image.media_type, image.url, visitor)
+    return image
+
+
+def _document(path: str, document: Document, visitor: Visitor) -> Document:
+    if document.data is not None or document.url is not None:
+        visitor.unscannable(path)
+    _addresses(path, document.media_type, document.url, visitor)
+    named = {
+        name: visitor.text(f"{path}.{name}", value)
+        for name, value in (("title", document.title), ("context", document.context), ("text", document.text))
+        if value is not None
+    }
+
+    def nested(at: str, block: Text | Image) -> Text | Image:
+        return _text(at, block, visitor) if isinstance(block, Text) else _image(at, block, visitor)
+
+    return _with(document, blocks=_each(document.blocks, f"{path}.blocks", nested), **named)
+
+
+def _addresses(path: str, media_type: str | None, url: str | None, visitor: Visitor) -> None:
+    if media_type:
+        visitor.identifier(f"{path}.media_type", media_type)
+    if url:
+        visitor.identifier(f"{path}.url", url)
+
+
+def _tool(path: str, tool: Tool, visitor: Visitor) -> None:
+    visitor.definition(f"{path}.name", tool.name)
+    if tool.description:
+        visitor.definition(f"{path}.description", tool.description)
+    visitor.definition(f"{path}.input_schema", dict(tool.schema))

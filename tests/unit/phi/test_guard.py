@@ -1,0 +1,271 @@
+"""What leaves the gateway, and what is said about it."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from gateway.completion import Completion, StopReason, Usage
+from gateway.conversation import Conversation, Document, Image, RedactedThinking, Text, Thinking, Tool, ToolUse, Turn
+from gateway.errors import (
+    FeatureNotEligibleError,
+    PhiBlockedError,
+    PhiInToolSchemaError,
+    UnavailableError,
+    ValidationFailedError,
+)
+from gateway.phi.detector import DetectorError, Span
+from gateway.phi.guard import Guard, ScreenBlockedError
+from gateway.phi.inline import RuleDetector
+from gateway.tenancy import PhiMode, Policy
+from tests.unit.phi.conversations import (
+    SAMPLING,
+    in_every_content_slot,
+    in_every_definition,
+    in_every_identifier,
+    said,
+    with_block,
+)
+
+CANARY = "917-44-8123"
+REDACT, BLOCK, ALLOW = (Policy(phi_mode=mode) for mode in PhiMode)
+GUARD = Guard(RuleDetector())
+
+
+def texts_of(conversation: Conversation) -> list[str]:
+    return [block.text for turn in conversation.turns for block in turn.blocks if isinstance(block, Text)]
+
+
+def everything_in(conversation: Conversation) -> str:
+    return orjson.dumps(conversation).decode()
+
+
+@pytest.mark.parametrize(("path", "conversation"), list(in_every_content_slot(f"reach {CANARY} now")))
+async def test_a_canary_is_masked_wherever_text_can_stand(path: str, conversation: Conversation) -> None:
+    screened = await GUARD.screen(conversation, REDACT)
+    assert CANARY not in everything_in(screened.conversation)
+    assert "[SSN_1]" in everything_in(screened.conversation)
+    (finding,) = screened.report.findings
+    assert (finding.slot, finding.entity, finding.placeholder) == (path, "US_SSN", "[SSN_1]")
+    assert (finding.start, finding.end) == (6, 17)
+    assert screened.report.action == "redacted"
+    assert screened.report.redaction_count == 1
+
+
+@pytest.mark.parametrize(("path", "conversation"), list(in_every_content_slot(f"reach {CANARY} now")))
+async def test_block_mode_refuses_a_canary_wherever_text_can_stand(path: str, conversation: Conversation) -> None:
+    with pytest.raises(PhiBlockedError) as refused:
+        await GUARD.screen(conversation, BLOCK)
+    assert refused.value.param == path
+    assert refused.value.details == {"entity_types": ["US_SSN"]}
+    assert isinstance(refused.value, ScreenBlockedError)
+    assert [finding.slot for finding in refused.value.report.findings] == [path]
+    assert CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize(("path", "conversation"), list(in_every_definition(f"reach {CANARY} now")))
+@pytest.mark.parametrize("policy", [REDACT, BLOCK, ALLOW])
+async def test_phi_in_a_definition_is_an_error_in_every_mode(
+    path: str, conversation: Conversation, policy: Policy
+) -> None:
+    with pytest.raises(PhiInToolSchemaError) as refused:
+        await GUARD.screen(conversation, policy)
+    assert refused.value.param == path
+
+
+@pytest.mark.parametrize(("path", "conversation"), list(in_every_identifier(CANARY)))
+async def test_phi_in_an_identifier_is_refused_because_it_cannot_be_masked(
+    path: str, conversation: Conversation
+) -> None:
+    with pytest.raises(ValidationFailedError) as refused:
+        await GUARD.screen(conversation, REDACT)
+    assert refused.value.param == path
+    with pytest.raises(PhiBlockedError):
+        await GUARD.screen(conversation, BLOCK)
+
+
+async def test_an_everyday_tool_definition_passes() -> None:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {
+            "location": {"type": "string", "description": "The city and state, e.g. San Francisco, CA"},
+            "date": {"type": "string", "description": "ISO date, e.g. 2024-01-15"},
+            "patient_name": {"type": "string", "description": "The patient's full name"},
+            "mrn": {"type": "string", "description": "Medical record number of the patient"},
+            "dob": {"type": "string", "format": "date"},
+        },
+        "required": ["location", "patient_name"],
+    }
+    tool = Tool("get_patient_record", schema, description="Look up a patient by name, MRN and date of birth.")
+    conversation = replace(said("Hello"), tools=(tool,))
+    assert (await GUARD.screen(conversation, REDACT)).conversation is conversation
+
+
+async def test_text_without_phi_comes_back_as_the_same_object() -> None:
+    conversation = said("What does a Murphy sign mean?")
+    screened = await GUARD.screen(conversation, REDACT)
+    assert screened.conversation is conversation
+    assert screened.report.action == "none"
+    assert not screened.restorer.active
+
+
+async def test_allow_mode_reports_and_sends_as_is() -> None:
+    conversation = said(f"SSN {CANARY}")
+    screened = await GUARD.screen(conversation, ALLOW)
+    assert screened.conversation is conversation
+    assert (screened.report.action, screened.report.redaction_count) == ("allowed", 0)
+    assert [finding.placeholder for finding in screened.report.findings] == [None]
+    assert not screened.restorer.active
+
+
+async def test_numbers_in_tool_inputs_are_masked_too() -> None:
+    screened = await GUARD.screen(with_block(ToolUse("t1", "look", {"ssn": 917448123, "count": 3})), REDACT)
+    (block,) = screened.conversation.turns[0].blocks
+    assert isinstance(block, ToolUse)
+    assert block.input == {"ssn": "[SSN_1]", "count": 3}
+
+
+async def test_a_key_types_its_value() -> None:
+    call = ToolUse("t1", "look", {"patient": {"family": "Love", "given": "Rich", "birthDate": "1980-03-04"}})
+    screened = await GUARD.screen(with_block(call), REDACT)
+    assert "Love" not in everything_in(screened.conversation)
+    assert "Rich" not in everything_in(screened.conversation)
+    assert "1980" not in everything_in(screened.conversation)
+
+
+async def test_object_keys_that_differ_only_in_case_stay_distinct() -> None:
+    call = ToolUse("t1", "look", {"Maria Lopez": 1, "MARIA LOPEZ": 2})
+    screened = await GUARD.screen(with_block(Text("Patient Maria Lopez"), call), REDACT)
+    block = screened.conversation.turns[0].blocks[1]
+    assert isinstance(block, ToolUse)
+    assert block.input == {"[NAME_1]": 1, "[NAME_2]": 2}
+
+
+async def test_signed_thinking_is_never_touched() -> None:
+    blocks = (Thinking("about [SSN_1] 917-44-8123", "sig"), RedactedThinking("917-44-8123"))
+    conversation = Conversation((Turn("assistant", blocks), Turn("user", (Text(f"SSN {CANARY}"),))), SAMPLING)
+    screened = await GUARD.screen(conversation, REDACT)
+    assert screened.conversation.turns[0].blocks == blocks
+    assert texts_of(screened.conversation) == ["SSN [SSN_1]"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        Image("image/png", "aGk=", None),
+        Image(None, None, "https://a.example/1.png"),
+        Document(media_type="application/pdf", data="aGk="),
+        Document(url="https://a.example/1.pdf"),
+        Document(blocks=(Image("image/png", "aGk=", None),)),
+    ],
+)
+async def test_unreadable_content_is_refused_unless_the_organisation_lets_it_pass(block: Image | Document) -> None:
+    conversation = with_block(Text("Look"), block)
+    for policy in (REDACT, replace(BLOCK, unscannable="pass")):
+        with pytest.raises(FeatureNotEligibleError) as refused:
+            await GUARD.screen(conversation, policy)
+        assert (refused.value.param or "").startswith("messages[0].content[1]")
+    assert (await GUARD.screen(conversation, replace(REDACT, unscannable="pass"))).conversation is conversation
+
+
+async def test_phi_in_an_image_address_is_refused_even_where_images_pass() -> None:
+    conversation = with_block(Image(None, None, f"https://a.example/{CANARY}.png"))
+    with pytest.raises(ValidationFailedError) as refused:
+        await GUARD.screen(conversation, replace(REDACT, unscannable="pass"))
+    assert refused.value.param == "messages[0].content[0].url"
+
+
+async def test_a_growing_conversation_keeps_its_masked_prefix() -> None:
+    told = [
+        "Patient Maria Lopez, MRN 00153497, DOB 03/04/1980, wife of Peter Lopez.",
+        "Maria Lopez was born on 03/04/1980.",
+        "Dr. Chen saw her on 5/6/2021; call 212-555-0100. What about Maria?",
+        "Dr. Chen can be reached at 212-555-0100.",
+        "Her SSN is 917-44-8123 and 00153497 is right.",
+    ]
+    system = (Text("You help Dr. Anna Weber."),)
+    masked: list[str] = []
+    for length in range(1, len(told) + 1):
+        screened = await GUARD.screen(said(*told[:length], system=system, end_user="maria.lopez@a.example"), REDACT)
+        now = texts_of(screened.conversation)
+        assert now[:-1] == masked
+        masked = now
+    assert masked == [
+        "Patient [NAME_2], MRN [MRN_1], DOB [DATE_1], wife of [NAME_3].",
+        "[NAME_2] was born on [DATE_1].",
+        "Dr. [NAME_4] saw her on [DATE_2]; call [PHONE_1]. What about [NAME_5]?",
+        "Dr. [NAME_4] can be reached at [PHONE_1].",
+        "Her SSN is [SSN_1] and [ID_1] is right."
+        if "[ID_1]" in masked[-1]
+        else "Her SSN is [SSN_1] and [MRN_1] is right.",
+    ]
+
+
+async def test_text_that_looks_like_a_placeholder_keeps_its_number_and_comes_back_unchanged() -> None:
+    screened = await GUARD.screen(said("Keep [SSN_1] and [ssn 2] as they are. SSN 917-44-8123."), REDACT)
+    (masked,) = texts_of(screened.conversation)
+    assert masked == "Keep [SSN_1] and [ssn 2] as they are. SSN [SSN_3]."
+    answer = Completion("m", (Text(masked),), StopReason.END_TURN, Usage())
+    (block,) = screened.restorer.completion(answer).blocks
+    assert isinstance(block, Text)
+    assert block.text == "Keep [SSN_1] and [ssn 2] as they are. SSN 917-44-8123."
+
+
+async def test_an_organisation_that_keeps_placeholders_gets_the_same_numbers_next_turn() -> None:
+    keep = replace(REDACT, restore_answers=False)
+    first = await GUARD.screen(said("SSN 917-44-8123"), keep)
+    assert not first.restorer.active
+    then = await GUARD.screen(said("SSN 917-44-8123", "Noted: [SSN_1].", "Good"), keep)
+    assert texts_of(then.conversation) == ["SSN [SSN_1]", "Noted: [SSN_1].", "Good"]
+
+
+async def test_parallel_requests_never_share_values() -> None:
+    async def one(number: int) -> None:
+        ssn = f"{100 + number}-45-{6000 + number}"
+        screened = await GUARD.screen(said(f"SSN {ssn}"), REDACT)
+        answer = Completion("m", (Text("It is [SSN_1]."),), StopReason.END_TURN, Usage())
+        (block,) = screened.restorer.completion(answer).blocks
+        assert isinstance(block, Text)
+        assert block.text == f"It is {ssn}."
+
+    await asyncio.gather(*(one(number) for number in range(200)))
+
+
+async def test_many_findings_in_one_text_are_all_replaced() -> None:
+    numbers = [f"{100 + n}-45-{1000 + n}" for n in range(400)]
+    screened = await GUARD.screen(said(" and ".join(numbers)), REDACT)
+    assert texts_of(screened.conversation) == [" and ".join(f"[SSN_{n + 1}]" for n in range(400))]
+
+
+async def test_a_failing_detector_fails_the_request() -> None:
+    class Broken:
+        async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
+            raise DetectorError("down")
+
+    with pytest.raises(UnavailableError):
+        await Guard(Broken()).screen(said("Hello"), REDACT)
+    with pytest.raises(UnavailableError):
+        await Guard(Broken()).scrub("Hello")
+
+
+async def test_scrubbing_leaves_unnumbered_placeholders() -> None:
+    assert await GUARD.scrub("No user 917-44-8123 at a@b.example") == "No user [SSN] at [EMAIL]"
+
+
+async def test_deeply_nested_input_is_refused_by_name() -> None:
+    value: dict[str, object] = {}
+    for _ in range(500):
+        value = {"a": value}
+    with pytest.raises(ValidationFailedError):
+        await GUARD.screen(with_block(ToolUse("t1", "look", value)), REDACT)  # pyright: ignore[reportArgumentType]
+
+
+async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await GUARD.screen(said(f"Patient Maria Lopez, SSN {CANARY}"), REDACT)
+    assert CANARY not in caplog.text
+    assert "Lopez" not in caplog.text

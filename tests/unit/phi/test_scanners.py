@@ -1,0 +1,171 @@
+"""Detection in processes of its own, and the cache before it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.phi.cached import CachedDetector
+from gateway.phi.detector import Detector, DetectorError, Span
+from gateway.phi.inline import RuleDetector
+from gateway.phi.pool import ScannerPool
+
+TEXTS = ["Patient Maria Lopez, SSN 917-44-8123", "Nothing here.", "", "Ünïcode: José Álvarez, MRN 00153497 💊"]
+
+
+@pytest_asyncio.fixture
+async def pool() -> AsyncIterator[ScannerPool]:
+    pool = ScannerPool(1, timeout_s=20)
+    await pool.start()
+    yield pool
+    await pool.close()
+
+
+async def test_a_pool_finds_what_the_rules_find(pool: ScannerPool) -> None:
+    assert pool.healthy
+    assert await pool.detect(TEXTS) == await RuleDetector().detect(TEXTS)
+
+
+async def test_a_request_larger_than_a_frame_is_scanned_whole(pool: ScannerPool) -> None:
+    texts = [("No finding here. " * 2000) + f"SSN {100 + n}-45-6789" for n in range(8)]
+    found = await pool.detect(texts)
+    assert [spans[-1].entity for spans in found] == ["US_SSN"] * 8
+
+
+async def test_parallel_calls_get_their_own_answers(pool: ScannerPool) -> None:
+    texts = [f"{'x ' * n}SSN 917-44-8123" for n in range(50)]
+    answers = await asyncio.gather(*(pool.detect([text]) for text in texts))
+    assert [spans[0].start for (spans,) in answers] == [2 * n + 4 for n in range(50)]
+
+
+async def test_a_crashed_scanner_is_replaced_and_the_call_answered(pool: ScannerPool) -> None:
+    for pid in pool.pids:
+        os.kill(pid, signal.SIGKILL)
+    assert await pool.detect(TEXTS[:1]) == await RuleDetector().detect(TEXTS[:1])
+    assert pool.healthy
+
+
+async def test_a_stuck_scanner_is_killed_and_the_call_fails_closed() -> None:
+    pool = ScannerPool(1, timeout_s=0.3)
+    await pool.start()
+    try:
+        (stuck,) = pool.pids
+        os.kill(stuck, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(DetectorError):
+            await pool.detect(TEXTS)
+        assert time.monotonic() - began < 5
+        async with asyncio.timeout(20):
+            while not pool.healthy:  # noqa: ASYNC110 - readiness is polled
+                await asyncio.sleep(0.05)
+        assert stuck not in pool.pids
+        assert (await pool.detect(TEXTS[:1]))[0]
+    finally:
+        await pool.close()
+
+
+async def test_a_caller_that_leaves_does_not_take_a_scanner_with_it(pool: ScannerPool) -> None:
+    calls = [asyncio.create_task(pool.detect(["SSN 917-44-8123 " * 2000])) for _ in range(4)]
+    await asyncio.sleep(0)
+    for call in calls[1:3]:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert await pool.detect(TEXTS[:1]) == await RuleDetector().detect(TEXTS[:1])
+
+
+async def test_too_many_waiting_calls_fail_at_once() -> None:
+    pool = ScannerPool(1, timeout_s=20, max_waiting=2)
+    await pool.start()
+    try:
+        calls = await asyncio.gather(*(pool.detect(["SSN 917-44-8123"]) for _ in range(6)), return_exceptions=True)
+        assert sum(isinstance(call, DetectorError) for call in calls) == 3
+    finally:
+        await pool.close()
+
+
+async def test_a_closed_pool_leaves_no_process_and_answers_nothing() -> None:
+    pool = ScannerPool(2, timeout_s=20)
+    await pool.start()
+    pids = pool.pids
+    assert len(pids) == 2
+    await pool.close()
+    await pool.close()
+    assert not any(map(_is_running, pids))
+    assert not pool.healthy
+    with pytest.raises(DetectorError):
+        await pool.detect(TEXTS)
+
+
+async def test_text_that_is_not_unicode_fails_closed(pool: ScannerPool) -> None:
+    with pytest.raises(DetectorError):
+        await pool.detect(["\ud800"])
+
+
+def test_scanners_die_with_a_parent_that_is_killed() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from gateway.phi.pool import ScannerPool\n"
+        "async def main():\n"
+        "    pool = ScannerPool(1, timeout_s=20)\n"
+        "    await pool.start()\n"
+        "    print(*pool.pids, flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while (alive := _is_running(pid)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not alive
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
+        self.seen += texts
+        return await RuleDetector().detect(texts)
+
+
+async def test_a_text_is_scanned_once() -> None:
+    inner = Counting()
+    cached: Detector = CachedDetector(inner)
+    first = await cached.detect([*TEXTS, TEXTS[0]])
+    assert inner.seen == TEXTS
+    assert await cached.detect([*TEXTS, TEXTS[0]]) == first
+    assert await cached.detect(["New.", *TEXTS]) == [(), *first[:-1]]
+    assert inner.seen == [*TEXTS, "New."]
+
+
+async def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
+    inner = Counting()
+    cached = CachedDetector(inner, max_entries=2)
+    for text in ("a", "b", "c", "b", "a"):
+        await cached.detect([text])
+    assert inner.seen == ["a", "b", "c", "a"]
+    tiny = CachedDetector(inner, max_bytes=10)
+    assert (await tiny.detect(TEXTS))[0]
+
+
+async def test_the_cache_keeps_no_text() -> None:
+    cached = CachedDetector(RuleDetector())
+    await cached.detect(TEXTS)
+    assert "Lopez" not in repr(vars(cached))
