@@ -3,7 +3,6 @@
 import asyncio
 import atexit
 import errno
-import runpy
 import sys
 import time
 from pathlib import Path
@@ -108,9 +107,23 @@ def migrate() -> None:
 
 
 @app.command()
-def sandbox() -> None:
-    """Serve the stand-in upstream, which speaks both vendors' wire formats, on HASP_SANDBOX_PORT."""
-    runpy.run_module("sandbox", run_name="__main__", alter_sys=True)
+def sandbox(
+    host: Annotated[str, typer.Option(envvar="HASP_SANDBOX_HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="HASP_SANDBOX_PORT", min=1, max=65535, help="Port to listen on.")] = 8090,
+) -> None:
+    """Serve the stand-in upstream, which speaks both vendors' wire formats."""
+    from sandbox.__main__ import main as serve
+
+    serve(["--host", host, "--port", str(port)])
+
+
+@app.command("demo-seed", hidden=True)
+def demo_seed(
+    organization: Annotated[str | None, typer.Option(help="The demo organization, if there is one already.")] = None,
+) -> None:
+    """Migrate, make the demo organization if it is not there, and print it as JSON: one process, for a quick `up`."""
+    migrate()
+    admin.demo_seed(organization)
 
 
 @keyring_app.command("init")
@@ -126,14 +139,6 @@ def keyring_init(
         raise CommandError(f"{file} exists already; it stays as it is") from None
     except OSError as failure:
         raise CommandError(f"cannot write {file}: {failure.strerror}") from None
-
-
-@app.command("demo-seed", hidden=True)
-def demo_seed(
-    organization: Annotated[str | None, typer.Option(help="The demo organization, if there is one already.")] = None,
-) -> None:
-    """Make the demo organization if it is not there, and print what `hasp up` shows of it as JSON."""
-    admin.demo_seed(organization)
 
 
 def _outlive_temporal_threads() -> None:

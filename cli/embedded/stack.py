@@ -66,7 +66,7 @@ class Stack:
                 name="sandbox",
                 argv=_hasp("sandbox"),
                 env=environment,
-                ready=answers(LOOPBACK, ports.sandbox.number, "/livez"),
+                ready=answers(LOOPBACK, ports.sandbox.number, "/"),
             ),
             Part(name=DEMO_JOB, argv=_hasp(*demo), env=environment, needs=("postgres",)),
             Part(
