@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
+from ulid import ULID
 
 from gateway.ids import EventId, OrganizationId
 from storage.pool import Pool, durable
@@ -16,6 +17,12 @@ where id in (
   where relayed_at is null and (claimed_until is null or claimed_until < %(now)s)
   order by id limit %(limit)s for update skip locked)
 returning id, org_id, type, data, created_at, attempts
+"""
+
+_FORGET = """
+delete from outbox where id in (
+  select id from outbox where id < %(newest)s and relayed_at < %(before)s
+  order by id limit %(limit)s for update skip locked)
 """
 
 
@@ -49,8 +56,9 @@ async def mark_relayed(pool: Pool, events: Sequence[EventId], *, now: datetime) 
         )
 
 
-async def forget_relayed(pool: Pool, *, before: datetime) -> int:
-    """Delete what was relayed before then; returns how many."""
+async def forget_relayed(pool: Pool, *, before: datetime, limit: int) -> int:
+    """Delete some of what was relayed before then, oldest first; returns how many, `limit` when there may be more."""
+    # What was relayed by then was made by then, and ids sort by time: the primary key finds it, no index needed.
+    parameters = {"before": before, "newest": str(ULID.from_datetime(before)), "limit": limit}
     async with durable(pool) as connection:
-        cursor = await connection.execute("delete from outbox where relayed_at < %s", [before])
-        return cursor.rowcount
+        return (await connection.execute(_FORGET, parameters)).rowcount
