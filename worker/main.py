@@ -1,0 +1,88 @@
+"""Composition root of the worker: settings, storage, Temporal's workers, the sequencer, health, drain."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib.metadata import version
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+from activities.event_log import EventLog
+from activities.holds import HoldActivities
+from activities.outbox import OutboxActivities
+from gateway import logs
+from gateway.clock import SystemClock
+from gateway.settings import Settings
+from storage import Storage
+from storage.sequencer import Sequencer
+from worker import health
+from worker.service import Service
+from worker.temporal import TemporalWork
+from workflows.hold_sweep import HoldSweep
+from workflows.outbox_relay import OutboxRelay
+from workflows.queues import TaskQueue
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then drain. Raises `KeyringError`, or `OSError` for a taken health port."""
+    logs.configure(settings.log_level)
+    stopping = _stopped_by_signals()
+    storage = await Storage.open(settings)
+    sequencer = Service("sequencer", Sequencer(storage.pool, SystemClock()).run)
+    temporal = TemporalWork(
+        settings,
+        keys=storage.keyring.codec.keys,
+        workers=lambda client: _workers(client, settings, storage),
+    )
+
+    async def database() -> bool:
+        return (await storage.health())["database"]
+
+    async def sequencing() -> bool:
+        return sequencer.alive
+
+    checks: dict[str, health.Check] = {"database": database, "temporal": temporal.healthy, "sequencer": sequencing}
+    try:
+        async with health.serving(settings.worker_health_port, checks), sequencer.running():
+            await temporal.run(stopping)
+    finally:
+        await storage.close()
+    log.info("worker_stopped")
+
+
+def _workers(client: Client, settings: Settings, storage: Storage) -> Sequence[Worker]:
+    """One for each task queue."""
+    clock = SystemClock()
+    holds = HoldActivities(storage.pool, clock)
+    outbox = OutboxActivities(storage.pool, clock, EventLog())
+    return [
+        Worker(
+            client,
+            task_queue=TaskQueue.UPKEEP,
+            workflows=[HoldSweep, OutboxRelay],
+            activities=[holds.expire_page, outbox.relay, outbox.forget],
+            graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_s),
+            deployment_config=_deployment(),
+        )
+    ]
+
+
+def _deployment() -> WorkerDeploymentConfig:
+    """Names the build by its version: left to itself the SDK hashes every loaded module, most of a second."""
+    release = WorkerDeploymentVersion(deployment_name="hasp", build_id=version("hasp"))
+    return WorkerDeploymentConfig(version=release, use_worker_versioning=False)
+
+
+def _stopped_by_signals() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT. Both explicitly: a shell starts background jobs with SIGINT ignored."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stopping.set)
+    return stopping

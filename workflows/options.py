@@ -1,0 +1,32 @@
+"""Every timeout and retry policy of a workflow, by name."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityConfig
+
+_UNTIL_IT_WORKS = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+)
+"""For our own failures: a database that is away, a worker that is gone."""
+
+QUICK_WRITE = ActivityConfig(start_to_close_timeout=timedelta(seconds=30), retry_policy=_UNTIL_IT_WORKS)
+"""One short transaction, or a few."""
+
+RELAY_SHIFT = timedelta(minutes=5)
+"""How long one relay activity works before it hands over: bounds what a lost one can hide."""
+
+OUTBOX_SHIFT = ActivityConfig(
+    start_to_close_timeout=RELAY_SHIFT + timedelta(minutes=2),
+    # A relay beats at least once a second; one that is silent for ten is dead, and another worker takes over.
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+
+NEVER_GIVE_UP = RetryPolicy(
+    initial_interval=timedelta(seconds=10), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
+)
+"""For a workflow that must always run: started anew should a fault of ours end it."""
+
+SWEEP_CATCH_UP = timedelta(minutes=1)
+"""After an outage one sweep does the work of all that were missed."""

@@ -1,0 +1,8 @@
+"""Task queues, by load and not by feature: one busy kind of work must not starve another."""
+
+from enum import StrEnum
+
+
+class TaskQueue(StrEnum):
+    UPKEEP = "upkeep"
+    """Small, regular work on our own database; never a call to the outside."""

@@ -1,0 +1,77 @@
+"""What must always be scheduled or running, made so by every worker that starts."""
+
+from datetime import timedelta
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.common import WorkflowIDConflictPolicy
+
+from gateway.settings import Settings
+from workflows import outbox_relay
+from workflows.hold_sweep import HoldSweep
+from workflows.options import NEVER_GIVE_UP, SWEEP_CATCH_UP
+from workflows.outbox_relay import OutboxRelay
+from workflows.queues import TaskQueue
+
+HOLD_SWEEP = "hold-sweep"
+
+
+async def ensure(client: Client, settings: Settings) -> None:
+    """Bring the schedules to what this code says, and start the relay unless it runs.
+
+    Safe to repeat, and when several workers start at once. A schedule that an operator paused stays paused.
+    """
+    await _ensure_schedule(client, HOLD_SWEEP, _hold_sweep(timedelta(seconds=settings.hold_sweep_s)))
+    await client.start_workflow(
+        OutboxRelay.run,
+        id=outbox_relay.WORKFLOW_ID,
+        task_queue=TaskQueue.UPKEEP,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        retry_policy=NEVER_GIVE_UP,
+    )
+
+
+def _hold_sweep(every: timedelta) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(HoldSweep.run, id=HOLD_SWEEP, task_queue=TaskQueue.UPKEEP),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=SWEEP_CATCH_UP),
+    )
+
+
+async def _ensure_schedule(client: Client, schedule_id: str, wanted: Schedule) -> None:
+    try:
+        await client.create_schedule(schedule_id, wanted)
+    except ScheduleAlreadyRunningError:
+        await client.get_schedule_handle(schedule_id).update(lambda found: _update(found, wanted))
+
+
+def _update(found: ScheduleUpdateInput, wanted: Schedule) -> ScheduleUpdate | None:
+    present = found.description.schedule
+    if _essence(present) == _essence(wanted):
+        return None
+    wanted.state = present.state
+    return ScheduleUpdate(wanted)
+
+
+def _essence(schedule: Schedule) -> tuple[object, ...]:
+    """What decides when and what is run, in a form that is the same before and after a visit to the server."""
+    action = schedule.action
+    if not isinstance(action, ScheduleActionStartWorkflow):
+        return (schedule,)
+    intervals = [(interval.every, interval.offset or timedelta()) for interval in schedule.spec.intervals]
+    return (
+        (action.workflow, action.id, action.task_queue),
+        (intervals, schedule.spec.calendars, schedule.spec.cron_expressions),
+        (schedule.policy.overlap, schedule.policy.catchup_window),
+    )
