@@ -11,7 +11,7 @@ from openai.types.responses import ResponseFunctionToolCall
 
 from tests.upstream import SandboxServer
 
-SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
+SCHEMA: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
 CALL_TWICE = "[[sandbox: thinking=on; tool=weather; tools=2; text=Let me look.]]"
 CLAUDE = "claude-sonnet-4-6"
 GPT = "gpt-5.4"
@@ -35,7 +35,7 @@ def test_a_message_echoes(claude: anthropic.Anthropic) -> None:
     assert [block.to_dict() for block in message.content] == [{"type": "text", "text": "Echo: Hello there"}]
     assert message.stop_reason == "end_turn"
     assert message.usage.output_tokens == 5
-    assert message._request_id
+    assert message._request_id  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_message_echoes_to_the_async_client(sandbox_server: SandboxServer) -> None:
