@@ -17,7 +17,7 @@ down: ## Stop what `make up` runs here
 	@if [ -x $(BIN)/hasp ]; then $(BIN)/hasp down; else echo "Nothing is installed, so nothing is running"; fi
 
 test: $(VENV)/dev.installed ## Install what the tests need and run them all
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(PYTEST_FLAGS)
 
 check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests with branch coverage
 	$(BIN)/ruff format --check .
@@ -25,7 +25,7 @@ check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests with br
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	! grep -n '://' requirements*.lock
-	$(BIN)/pytest -q --cov --cov-report=term
+	$(MAKE) test PYTEST_FLAGS="--cov --cov-report=term"
 
 bench: $(VENV)/dev.installed ## Measure the gateway against the sandbox, and print the distance to the targets
 	$(BIN)/python -m bench
