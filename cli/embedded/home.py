@@ -44,6 +44,11 @@ class Home:
         return self.root / "demo.json"
 
     @property
+    def schema(self) -> Path:
+        """The digest of the migrations that the database has been through."""
+        return self.root / "schema.sha256"
+
+    @property
     def supervisor_lock(self) -> Path:
         """Held by the supervisor, and holds its pid: whoever finds it locked knows whom to signal."""
         return self.root / "supervisor.pid"

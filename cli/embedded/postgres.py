@@ -44,6 +44,10 @@ class Cluster:
         return self.folder / f"pg{MAJOR}"
 
     @property
+    def exists(self) -> bool:
+        return (self.data / "PG_VERSION").exists()
+
+    @property
     def owner_url(self) -> str:
         return self.url(OWNER, self.password_file.read_text())
 
@@ -63,7 +67,7 @@ class Cluster:
 
     async def initialise(self) -> None:
         """Make the cluster and its database unless they exist. An interrupted run leaves nothing half-made."""
-        if (self.data / "PG_VERSION").exists():
+        if self.exists:
             return
         draft = self.data.with_name(self.data.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)

@@ -31,6 +31,7 @@ def up(root: Path) -> None:
             temporal_ui_url=stack.temporal.ui_url,
         )
         facts.save(stack.home.demo)
+        stack.note_schema()
         print(demo.banner(facts, stack.environ, seconds=time.monotonic() - began), flush=True)
 
     stack.home.create()

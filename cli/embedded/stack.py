@@ -1,5 +1,6 @@
 """Which parts make up the embedded stack, what each needs, and the environment that ties them together."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -59,6 +60,8 @@ class Stack:
         ports = self.ports
         known = Demo.load(self.home.demo)
         demo = ("demo-seed", "--organization", known.organization_id) if known else ("demo-seed",)
+        # A schema known to be current spares the wait for the job that makes sure of it.
+        database = "postgres" if known and self._schema_is_current() else DEMO_JOB
         return (
             self.cluster.part(),
             *self.temporal.parts(),
@@ -73,17 +76,25 @@ class Stack:
                 name="worker",
                 argv=_hasp("worker"),
                 env=environment,
-                needs=(DEMO_JOB, "namespace", "sandbox"),
+                needs=(database, "namespace"),
                 ready=answers(LOOPBACK, ports.worker_health.number, "/readyz"),
             ),
             Part(
                 name="api",
                 argv=_hasp("api"),
                 env=environment,
-                needs=(DEMO_JOB, "namespace", "sandbox"),
+                needs=(database,),
                 ready=answers(self._reachable_host, ports.api.number, "/readyz"),
             ),
         )
+
+    def note_schema(self) -> None:
+        """Remember that the cluster has this version's schema."""
+        self.home.schema.write_text(_migrations_digest())
+
+    def _schema_is_current(self) -> bool:
+        noted = self.home.schema
+        return self.cluster.exists and noted.exists() and noted.read_text() == _migrations_digest()
 
     def make_secrets(self) -> None:
         """Passwords and keys, each made on first use. Safe to repeat."""
@@ -114,6 +125,13 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "",  # unset: the next start is faster for what this one compiles
         }
+
+
+def _migrations_digest() -> str:
+    digest = hashlib.sha256()
+    for migration in sorted(Path(SOURCE, "storage", "migrations", "versions").glob("*.py")):
+        digest.update(migration.read_bytes())
+    return digest.hexdigest()
 
 
 def _hasp(*arguments: str) -> tuple[str, ...]:
