@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 
 import aiohttp
 import structlog
@@ -25,6 +26,7 @@ MAX_ERROR_BYTES = 64 * 1024
 _KEEPALIVE_S = 30.0
 _DNS_CACHE_S = 60
 _DRAIN_S = 0.5
+_LARGE_BODY_BYTES = 1024 * 1024
 _MAX_ID_CHARS = 128
 
 _log: FilteringBoundLogger = structlog.get_logger(__name__)
@@ -169,13 +171,16 @@ async def _send(
     session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], body: bytes, first_byte_s: float | None
 ) -> aiohttp.ClientResponse:
     failure: GatewayError
+    # aiohttp writes bytes at once, and a stream in pieces between which other calls get their turn.
+    data = BytesIO(body) if len(body) > _LARGE_BODY_BYTES else body
     try:
         async with asyncio.timeout(first_byte_s):
-            return await session.post(url, data=body, headers=headers, allow_redirects=False)
+            return await session.post(url, data=data, headers=headers, allow_redirects=False)
     except TimeoutError:
         failure = UpstreamTimeoutError()
     except (aiohttp.ClientError, OSError):
         failure = UpstreamFailureError()
+    _log.warning("upstream_unreachable", host=url.host, code=failure.kind)
     raise failure
 
 

@@ -103,16 +103,25 @@ def _tool(tool: Tool) -> Json:
 
 
 def _message(turn: Turn) -> Json | None:
-    """A turn, or None for one that held nothing but another vendor's reasoning."""
-    blocks = tuple(block for block in turn.blocks if not _is_foreign(block))
+    """A turn, or None for one of the model's that holds nothing the vendor takes back."""
+    blocks = turn.blocks
+    if turn.role == "assistant":
+        blocks = tuple(block for block in blocks if _is_taken_back(block))
     if turn.blocks and not blocks:
         return None
     return {"role": turn.role, "content": _content(blocks, plain=turn.plain)}
 
 
-def _is_foreign(block: Block) -> bool:
-    # Only the vendor that signed reasoning can verify it; another one answers 400.
-    return isinstance(block, Thinking) and is_openai_reasoning(block.signature)
+def _is_taken_back(block: Block) -> bool:
+    match block:
+        case Thinking():
+            # Only the vendor that signed reasoning can verify it, and a cut stream's is unsigned: both answer 400.
+            return block.signature != "" and not is_openai_reasoning(block.signature)
+        case Text():
+            # The vendor says empty texts, before a tool call say, and refuses to hear them.
+            return block.text != ""
+        case _:
+            return True
 
 
 def _content(blocks: Iterable[Block], *, plain: bool) -> JsonValue:

@@ -54,7 +54,7 @@ def _items_of(turn: Turn) -> list[Json]:
     return items
 
 
-def _own_items(block: Block) -> list[Json]:
+def _own_items(block: ToolUse | ToolResult | Thinking | RedactedThinking) -> list[Json]:
     match block:
         case ToolUse():
             arguments = orjson.dumps(block.input).decode()
@@ -67,8 +67,6 @@ def _own_items(block: Block) -> list[Json]:
         case RedactedThinking():
             # Another vendor's, which only that vendor can read.
             return []
-        case _:
-            raise ValidationFailedError(param="messages")
 
 
 def _output(result: ToolResult) -> JsonValue:

@@ -127,10 +127,9 @@ class OpenAiFrames:
             raise UpstreamFailureError
         reason = stop_reason_of(response, called=self._called, refused=self._refused)
         usage = decode_usage(response)
-        # A cut answer may leave its last item open.
-        closing = self._stop() if self._open else ()
         self.finished = True
-        return (*closing, Finishing(reason, usage), Stopped())
+        # A cut answer may leave its last item open.
+        return (*self._stop(), Finishing(reason, usage), Stopped())
 
     def _start(self, block: Text | ToolUse | Thinking, delta: Callable[[str], Delta]) -> BlockStarted:
         if not self._started or self._open is not None:
@@ -151,11 +150,8 @@ class OpenAiFrames:
         return () if self._current(delta).grown else self._grow(delta, whole)
 
     def _stop(self) -> Iterable[StreamEvent]:
-        if self._open is None:
-            raise UpstreamFailureError
-        stopped = BlockStopped(self._open.index)
-        self._open = None
-        return (stopped,)
+        block, self._open = self._open, None
+        return () if block is None else (BlockStopped(block.index),)
 
     def _current(self, delta: Callable[[str], Delta]) -> _Open:
         if self._open is None or self._open.delta is not delta:

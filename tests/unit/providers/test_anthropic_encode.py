@@ -181,13 +181,7 @@ def test_every_block_is_sent() -> None:
                 {"type": "thinking", "thinking": "Hm", "signature": "c2ln"},
                 {"type": "redacted_thinking", "data": "b3BhcXVl"},
                 {"type": "text", "text": "Cited", "citations": [{"type": "char_location", "cited_text": "Note"}]},
-                {
-                    "type": "tool_use",
-                    "id": "t1",
-                    "name": "weather",
-                    "input": {"city": "Oslo"},
-                    "cache_control": ephemeral,
-                },
+                {"type": "tool_use", "id": "t1", "name": "weather", "input": {}, "cache_control": ephemeral},
                 {"type": "tool_use", "id": "t2", "name": "weather", "input": {}},
             ],
         },
@@ -214,6 +208,15 @@ def test_another_vendor_s_reasoning_is_left_out_with_the_turn_it_filled() -> Non
         {"role": "user", "content": "a"},
         {"role": "user", "content": "b"},
         {"role": "assistant", "content": [{"type": "text", "text": "c"}]},
+    ]
+
+
+def test_what_the_vendor_said_but_does_not_take_back_is_left_out() -> None:
+    said = Turn("assistant", (Thinking("cut off", ""), Text(""), ToolUse("t1", "weather", {})))
+
+    assert encoded(conversation(says("a"), said, Turn("assistant", (Text(""),), plain=True)))["messages"] == [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "weather", "input": {}}]},
     ]
 
 

@@ -1,3 +1,5 @@
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -104,7 +106,7 @@ def test_every_setting_has_its_place() -> None:
         "reasoning": {"effort": "high", "summary": "auto"},
         "text": {"format": {"type": "json_schema", "name": "answer", "schema": {"type": "object"}, "strict": True}},
         "service_tier": "default",
-        "safety_identifier": "user_1",
+        "safety_identifier": sha256(b"user_1").hexdigest(),
         "tool_choice": {"type": "function", "name": "weather"},
         "parallel_tool_calls": False,
         "tools": [
@@ -234,12 +236,21 @@ def test_reasoning_whose_text_changed_goes_back_as_one_part() -> None:
     assert items(Turn("assistant", (thinking,)))[0]["summary"] == [{"type": "summary_text", "text": "Anything"}]
 
 
+@pytest.mark.parametrize("parts", [None, "x", ["x"], [99], [-1]])
+def test_a_signature_of_strange_lengths_means_one_part(parts: Any) -> None:
+    packed = orjson.dumps({"id": "rs_1", "encrypted_content": "b3BhcXVl", "parts": parts})
+    thinking = Thinking("Anything", "openai." + urlsafe_b64encode(packed).decode())
+
+    assert items(Turn("assistant", (thinking,)))[0]["summary"] == [{"type": "summary_text", "text": "Anything"}]
+
+
 @pytest.mark.parametrize(
     "block",
     [
         Thinking("Hm", "another vendor's"),
         Thinking("Hm", "openai.not base64!"),
         Thinking("Hm", "openai.e30"),
+        Thinking("Hm", "openai.W10"),
         Thinking("", reasoning.pack(ITEM | {"encrypted_content": None})),
         RedactedThinking("data"),
     ],

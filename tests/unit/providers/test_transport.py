@@ -17,6 +17,8 @@ from gateway.errors import (
 )
 from gateway.providers import transport as transport_module
 from gateway.providers.anthropic.errors import error_of_answer
+from gateway.providers.anthropic.stream import AnthropicFrames
+from gateway.providers.frames import EventStream
 from gateway.providers.transport import MAX_ERROR_BYTES, Transport, Vendor
 from tests.unit.providers.cases import settings
 
@@ -33,12 +35,13 @@ class Upstream:
         self.answer: web.StreamResponse = web.Response()
         self.released = asyncio.Event()
         self.stalls = False
+        self.received = 0
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         assert request.transport is not None
         self.callers.append(request.transport.get_extra_info("peername"))
         self.headers = request.headers
-        await request.read()
+        self.received = sum([len(chunk) async for chunk in request.content.iter_any()])
         if self.stalls:
             await self._stall(request)
         return self.answer
@@ -172,6 +175,7 @@ async def test_no_vendor_at_the_address_is_a_failure(unused_tcp_port: int) -> No
             await opened.fetch(VENDOR, URL(f"http://127.0.0.1:{unused_tcp_port}/"), b"{}")
 
     assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
 
 
 async def test_a_redirect_is_not_followed(upstream: Upstream) -> None:
@@ -224,6 +228,31 @@ async def test_an_answer_over_the_limit_is_a_failure(upstream: Upstream, monkeyp
     async with transport() as opened:
         with pytest.raises(UpstreamFailureError):
             await opened.fetch(VENDOR, upstream.url, b"{}")
+
+
+async def test_a_large_body_is_sent_whole(upstream: Upstream) -> None:
+    async with transport() as opened:
+        await opened.fetch(VENDOR, upstream.url, b"x" * 3_000_000)
+
+    assert upstream.received == 3_000_000
+
+
+async def test_a_stream_that_ends_without_its_last_event_is_a_failure(upstream: Upstream) -> None:
+    upstream.answer = web.Response(text=": only a comment\n\n", content_type="text/event-stream")
+
+    async with transport() as opened, opened.post(VENDOR, upstream.url, b"{}", stream=True) as response:
+        with pytest.raises(UpstreamFailureError):
+            await EventStream.start(response, AnthropicFrames())
+
+
+async def test_a_transport_opened_twice_keeps_its_pool(upstream: Upstream) -> None:
+    async with transport() as opened:
+        await opened.fetch(VENDOR, upstream.url, b"{}")
+        await opened.open()
+        upstream.answer = web.Response()
+        await opened.fetch(VENDOR, upstream.url, b"{}")
+
+    assert len(set(upstream.callers)) == 1
 
 
 async def test_a_transport_that_is_not_open_is_unavailable() -> None:
