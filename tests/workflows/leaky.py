@@ -20,10 +20,8 @@ async def leak(secret: str) -> str:
 
 @activity.defn(name="test.refuse")
 async def refuse(secret: str) -> None:
-    try:
-        raise ValueError(f"caused by {secret}")
-    except ValueError as error:
-        raise ApplicationError(f"refused {secret}", secret, type="REFUSED", non_retryable=True) from error
+    cause = ValueError(f"caused by {secret}")
+    raise ApplicationError(f"refused {secret}", secret, type="REFUSED", non_retryable=True) from cause
 
 
 @workflow.defn(name="test.leaky")

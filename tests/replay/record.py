@@ -1,0 +1,86 @@
+"""Walks the paths of our workflows whose histories are kept, on a real server: `make history`.
+
+The activities are stand-ins and every value is made up. A history once shipped stays until no run is that old;
+changing a workflow's order needs `workflow.patched` and a new history beside the old one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowHistory
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from cli.embedded import temporal
+from tests.workflows.test_hold_sweep import ScriptedHolds
+from tests.workflows.test_outbox_relay import CountingOutbox
+from workflows import codec, outbox_relay, schedules
+from workflows.hold_sweep import HoldSweep
+from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
+from workflows.queues import TaskQueue
+
+HISTORIES = Path(__file__).parent / "histories"
+NAMESPACE = "default"
+KEYS = {1: bytes(range(32))}
+"""Made for these histories; used nowhere else."""
+
+_SWEEPS: dict[str, Sequence[int | Exception]] = {
+    "hold-sweep-nothing-lapsed": [0],
+    "hold-sweep-three-pages": [200, 200, 13, 0],
+    "hold-sweep-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 5, 0],
+}
+
+
+async def record() -> None:
+    async with await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]
+        dev_server_existing_path=temporal.binary(),
+        search_attributes=[SearchAttributeKey.for_keyword(name) for name in temporal.SEARCH_ATTRIBUTES],
+    ) as environment:
+        client = await Client.connect(
+            environment.client.service_client.config.target_host,
+            namespace=NAMESPACE,
+            identity="make history",  # the default names this machine
+            data_converter=codec.data_converter(KEYS, NAMESPACE),
+            header_codec_behavior=codec.HEADERS,
+        )
+        for name, script in _SWEEPS.items():
+            _keep(name, await _sweep(client, script))
+        _keep("outbox-relay-continued-as-new", await _relay(client))
+
+
+async def _sweep(client: Client, script: Sequence[int | Exception]) -> WorkflowHistory:
+    holds = ScriptedHolds(script)
+    async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[HoldSweep], activities=[holds.expire_page]):
+        handle = await client.start_workflow(HoldSweep.run, id=schedules.HOLD_SWEEP, task_queue=TaskQueue.UPKEEP)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _relay(client: Client) -> WorkflowHistory:
+    outbox = CountingOutbox(shifts=SHIFTS_PER_RUN)
+    async with Worker(
+        client,
+        task_queue=TaskQueue.UPKEEP,
+        workflows=[OutboxRelay],
+        activities=[outbox.relay, outbox.forget],
+        graceful_shutdown_timeout=timedelta(seconds=1),
+    ):
+        handle = await client.start_workflow(OutboxRelay.run, id=outbox_relay.WORKFLOW_ID, task_queue=TaskQueue.UPKEEP)
+        await outbox.is_working_on.wait()
+        first = client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        history = await first.fetch_history()
+        await client.get_workflow_handle(handle.id).terminate()
+    return history
+
+
+def _keep(name: str, history: WorkflowHistory) -> None:
+    HISTORIES.mkdir(exist_ok=True)
+    (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
