@@ -205,8 +205,10 @@ def _numbered(
     for leaf in leaves:
         if not restoring:
             placeholders.reserve(leaf.text)
-        for hit in by_path.get(leaf.path, ()):
-            findings.append(hit.finding(placeholders.of(hit.span.entity, hit.value, exact=leaf.is_key)))
+        findings += (
+            hit.finding(placeholders.of(hit.span.entity, hit.value, exact=leaf.is_key))
+            for hit in by_path.get(leaf.path, ())
+        )
     return findings
 
 

@@ -62,7 +62,9 @@ def _rewritten(path: str, value: JsonValue, texts: Mapping[str, str]) -> JsonVal
     return texts.get(path, value)
 
 
-def _pieces(path: str, value: JsonValue, depth: int) -> Iterator[tuple[str, str | None, bool]]:
+def _pieces(  # noqa: C901 - one arm for each kind of value
+    path: str, value: JsonValue, depth: int
+) -> Iterator[tuple[str, str | None, bool]]:
     """Pieces of text, each with the path of the leaf it is, if it is one."""
     if depth > _MAX_DEPTH:
         raise ValidationFailedError("JSON is nested too deeply.", param=path.split("[", 1)[0])

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from gateway.phi.detector import DetectorError
 from gateway.phi.frames import HEADER_BYTES
@@ -88,8 +89,8 @@ class ScannerProcess(asyncio.Protocol):
             await self._process.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # A cast, not a check: uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -105,7 +106,7 @@ class ScannerProcess(asyncio.Protocol):
         elif self._answer is not None:
             self._settle(self._answer, answer)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's own signature
         self._kill()
         if not self._warm.done():
             self._warm.set_exception(CrashedError())

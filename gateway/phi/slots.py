@@ -165,7 +165,7 @@ def _turn(path: str, turn: Turn, visitor: Visitor) -> Turn:
     return _with(turn, blocks=blocks)
 
 
-def _block(path: str, block: Block, visitor: Visitor) -> Block:  # noqa: C901 - one arm for each kind of block
+def _block(path: str, block: Block, visitor: Visitor) -> Block:
     match block:
         case Text():
             return _text(path, block, visitor)

@@ -20,19 +20,19 @@ _MEDICAL = Path(__file__).with_name("medical.txt")
 
 
 def main(sources: Path, out: Path) -> None:
-    kinds: dict[str, Kind] = defaultdict(lambda: Kind(0))
+    kinds: dict[str, int] = defaultdict(int)
     for word, kind in _entries(sources):
         kinds[word] |= kind
-    lines = "\n".join(f"{word}\t{kind.value}" for word, kind in sorted(kinds.items()))
+    lines = "\n".join(f"{word}\t{kind}" for word, kind in sorted(kinds.items()))
     out.write_bytes(lzma.compress(lines.encode(), preset=9 | lzma.PRESET_EXTREME))
 
 
-def _entries(sources: Path) -> Iterator[tuple[str, Kind]]:
+def _entries(sources: Path) -> Iterator[tuple[str, int]]:
     for name in ("dist.male.first", "dist.female.first"):
         for rank, word in enumerate(_census(sources, name)):
-            yield word, Kind.FIRST | (Kind.COMMON_FIRST if rank < _COMMON_FIRST_NAMES else Kind(0))
+            yield word, Kind.FIRST | (Kind.COMMON_FIRST if rank < _COMMON_FIRST_NAMES else 0)
     for rank, word in enumerate(_census(sources, "dist.all.last")):
-        yield word, Kind.LAST | (Kind.COMMON_LAST if rank < _COMMON_LAST_NAMES else Kind(0))
+        yield word, Kind.LAST | (Kind.COMMON_LAST if rank < _COMMON_LAST_NAMES else 0)
     for word in _one(sources, "american-english").read_text("utf-8").split():
         if word.isascii() and word.isalpha() and word.islower():
             yield word, Kind.WORD

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
-from gateway.phi.rules.document import Document
+from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.vocabulary import word_set
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+_MONTHS = word_set(
+    "jan january feb february mar march apr april may jun june jul july aug august sep sept september oct october nov "
+    "november dec december"
 )
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _YEAR = r"(?:19|20)\d{2}"
@@ -21,20 +22,17 @@ _NUMERIC = re.compile(
     rf"{_YEAR}([-/.])(?:1[0-2]|0?[1-9])\1{_DAY}(?:T\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?)?"
     rf"|(?:1[0-2]|0?[1-9])([-/])(?:{_DAY}|xx|__)\2(?:{_YEAR}|\d{{2}})"
     rf"|(?:1[0-2]|0?[1-9])\.{_DAY}\.(?:{_YEAR}|\d{{2}})"
-    rf"|{_DAY}([-/.])(?:1[0-2]|0?[1-9])\3{_YEAR}"
+    rf"|{_DAY}([-/.])(?:1[0-2]|0?[1-9])\3{_YEAR}|(?:1[0-2]|0?[1-9])/{_YEAR}"
     rf")(?![\d/]|[-.]\d)",
     re.IGNORECASE,
 )
-_NAMED = re.compile(
-    rf"(?<![A-Za-z0-9])(?:"
-    rf"{_DAY}{_ORDINAL}(?:\s+of)?[\s-]{{1,2}}{_MONTH}(?:,?[\s-]{{1,2}}{_SHORT_YEAR})?"
-    rf"|{_MONTH}[\s-]{{1,2}}(?:the\s+)?{_DAY}{_ORDINAL}(?:(?:,\s*|\s+|-){_YEAR}|,?\s+'\d{{2}})?"
-    rf"|{_MONTH}(?:\s+of)?,?[\s-]{{1,2}}(?:{_YEAR}|'\d{{2}})"
-    rf"|{_DAY}{_MONTH}{_SHORT_YEAR}"
-    rf")(?![A-Za-z0-9])",
+_DAY_BEFORE = re.compile(rf"(?<![A-Za-z0-9.]){_DAY}{_ORDINAL}(?:\s+of)?[\s-]{{0,2}}\Z", re.IGNORECASE)
+_YEAR_AFTER = re.compile(rf"\.?,?[\s-]{{0,2}}(?:{_YEAR}|'\d{{2}}|(?<=-)\d{{2}}|(?<=[A-Za-z])\d{{2}})(?![A-Za-z0-9])")
+_AFTER_MONTH = re.compile(
+    rf"\.?(?:[\s-]{{1,2}}(?:the\s+)?{_DAY}{_ORDINAL}(?![A-Za-z0-9])(?:(?:,\s*|\s+|-){_YEAR}(?!\d)|,?\s+'\d{{2}}(?!\d))?"
+    rf"|(?:\s+of)?,?[\s-]{{1,2}}(?:{_YEAR}|'\d{{2}})(?![A-Za-z0-9]))",
     re.IGNORECASE,
 )
-_ENDS_LIKE_MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
 _COMPACT = re.compile(rf"(?<!\d){_YEAR}(?:1[0-2]|0[1-9])(?:3[01]|[12]\d|0[1-9])(?:\d{{4,6}})?(?!\d)")
 _COMPACT_CONTEXT = re.compile(
     r"(?:dob|d\.o\.b|birth|date|born|admit|visit|time)\W{0,12}(?:\w+\W{1,3}){0,2}\Z", re.IGNORECASE
@@ -59,8 +57,9 @@ _DATE_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _AGE = re.compile(
-    r"(?<![\w.$/-])(9\d|1[0-4]\d)(?:(?=[\s-]{0,2}(?:years?|yrs?|y\.?/?o\b\.?|yo[mf]?\b|y\b))|(?=\s?[MF]\b)|(?=[- ]?y/o))"
-    r"|\b(?:aged?|age\s+is|age\s+of|turn(?:ed|s|ing))\W{1,3}(9\d|1[0-4]\d)\b(?!\s*(?:%|mg|ml|days|weeks|months|minutes|hours))",
+    r"(?<![\w.$/-])(9\d|1[0-4]\d)(?=[\s-]{0,2}(?:years?|yrs?|y\.?/?o\b\.?|yo[mf]?\b|y\b)|\s?[MF]\b|[- ]?y/o)"
+    r"|\b(?:aged?|age\s+is|age\s+of|turn(?:ed|s|ing))\W{1,3}(9\d|1[0-4]\d)\b"
+    r"(?!\s*(?:%|mg|ml|days|weeks|months|minutes|hours))",
     re.IGNORECASE,
 )
 _DURATION = re.compile(
@@ -73,7 +72,9 @@ _HOLIDAY = re.compile(
     r"mother'?s\s+day|father'?s\s+day|veterans\s+day)\b",
     re.IGNORECASE,
 )
-_MAY_BE_VERB = re.compile(r"may\s+\d", re.IGNORECASE)
+_DATED = re.compile(
+    r"(?:on|until|since|by|before|after|seen|dob|birth|from|of|date|dated|in|d o b)\W{1,2}\Z", re.IGNORECASE
+)
 
 
 def find_dates(document: Document) -> Iterator[Span]:
@@ -84,10 +85,7 @@ def find_dates(document: Document) -> Iterator[Span]:
         return
     for match in _NUMERIC.finditer(text):
         yield Span(match.start(), match.end(), Entity.DATE_TIME, 950)
-    if _ENDS_LIKE_MONTH.search(text):
-        for match in _NAMED.finditer(text):
-            if not _is_verb(text, match):
-                yield Span(match.start(), match.end(), Entity.DATE_TIME, 900)
+    yield from _named(document)
     for match in _COMPACT.finditer(text):
         if _COMPACT_CONTEXT.search(text, max(0, match.start() - 30), match.start()):
             yield Span(match.start(), match.end(), Entity.DATE_TIME, 850)
@@ -95,12 +93,22 @@ def find_dates(document: Document) -> Iterator[Span]:
     yield from _ages(text)
 
 
-def _is_verb(text: str, match: re.Match[str]) -> bool:
+def _named(document: Document) -> Iterator[Span]:
+    """Dates around the name of a month."""
+    text = document.flat
+    for word in document.words:
+        if word.lower not in _MONTHS:
+            continue
+        day = _DAY_BEFORE.search(text, max(0, word.start - 12), word.start)
+        after = (_YEAR_AFTER if day else _AFTER_MONTH).match(text, word.end)
+        if day or (after and not _is_verb(word, text)):
+            start = day.start() if day else word.start
+            yield Span(start, after.end() if after else word.end, Entity.DATE_TIME, 900)
+
+
+def _is_verb(word: Word, text: str) -> bool:
     """`may 5` in lower case is a date only where a preposition stands before it."""
-    return match[0].startswith("may ") and not re.search(
-        r"(?:on|until|since|by|before|after|seen|dob|birth|from|of)\W{1,2}\Z",
-        text[max(0, match.start() - 10) : match.start()],
-    )
+    return word.text in {"may", "march"} and not _DATED.search(text, max(0, word.start - 12), word.start)
 
 
 def _month_days(text: str) -> Iterator[Span]:

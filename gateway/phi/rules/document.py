@@ -8,9 +8,9 @@ from functools import cached_property
 from gateway.phi.lexicon.words import lexicon
 
 _PUNCTUATION = {
-    **dict.fromkeys("‘’‛ʼ´`", "'"),
-    **dict.fromkeys("“”„‟«»", '"'),
-    **dict.fromkeys("‐‑‒–—−﹣-", "-"),
+    **dict.fromkeys("\u2018\u2019\u201b\u02bc\u00b4\u0060", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-"),
     **dict.fromkeys("\u00a0\u2007\u202f\u2009\u200a\u3000", " "),
 }
 _SPACES = str.maketrans("\n\r\t", "   ")
@@ -26,14 +26,7 @@ class Word:
     text: str
     lower: str
     kinds: int
-
-    @property
-    def is_capital(self) -> bool:
-        return self.text[0].isupper()
-
-    @property
-    def is_initial(self) -> bool:
-        return len(self.text) == 1 and self.text.isupper()
+    is_capital: bool
 
 
 class Document:
@@ -50,14 +43,18 @@ class Document:
         words: list[Word] = []
         for match in _WORD.finditer(self.folded):
             text = match[0]
-            if len(text) > 2 and text[-2:] in {"'s", "'S"}:  # noqa: PLR2004
+            if len(text) > 2 and text[-2:] in {"'s", "'S"}:
                 text = text[:-2]
             lower = text.lower()
             found = kinds.get(lower)
             if found is None:
                 found = _compound(lower, kinds) if "-" in lower or "'" in lower else 0
-            words.append(Word(match.start(), match.start() + len(text), text, lower, found))
+            words.append(Word(match.start(), match.start() + len(text), text, lower, found, text[0].isupper()))
         return words
+
+    def adjacent(self, index: int) -> bool:
+        """Whether only white space is between the word at `index` and the next one."""
+        return not self.flat[self.words[index].end : self.words[index + 1].start].strip()
 
     @cached_property
     def is_caseless(self) -> bool:
@@ -98,5 +95,5 @@ _STROKED = {
     "æ": "a",
     "Æ": "A",
     "œ": "o",
-    "ı": "i",
+    "\u0131": "i",
 }

@@ -6,62 +6,55 @@ from collections.abc import Iterator
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
+from gateway.phi.rules.vocabulary import word_set
 
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z./_-]{0,14}\d)[A-Za-z0-9]+(?:[-./_:]{1,2}[A-Za-z0-9]+)*")
-_NUMBER_WORD = r"(?:\s*(?:numbers?|nos?\b\.?|num\b|nbr|\#|id\b|ids\b|code|identifier))"
-_QUALIFIED = (
-    (Entity.US_DRIVER_LICENSE, r"driver'?s?['\s]*licen[sc]e|driving\s+licen[sc]e|\bdl"),
-    (Entity.VEHICLE_ID, r"licen[sc]e\s+plate|plate|\bvin|vehicle(?:\s+id\w*)?|\btags?"),
-    (
-        Entity.MEDICAL_RECORD_NUMBER,
-        r"\bmrn?|med(?:ical)?\.?\s*rec(?:ord)?s?|\bmr|chart|patient|\bpt|\bhospital|\bunit|record",
+_LABELS: dict[Entity, str] = {
+    Entity.US_DRIVER_LICENSE: "driver license|drivers license|driver's license|driver licence|driving licence|dl",
+    Entity.VEHICLE_ID: "license plate|licence plate|plate|vin|vehicle|tag",
+    Entity.MEDICAL_RECORD_NUMBER: (
+        "mrn|mr|mrno|medical record|medical records|med rec|medrec|chart|patient|pt|hospital|unit|record|emr|ehr"
     ),
-    (
-        Entity.HEALTH_PLAN_ID,
-        r"member(?:ship)?|subscriber|policy|group|\bgrp|insurance|medicare|medicaid|health\s*plan|plan|beneficiary|"
-        r"\bmbi|\bhicn|payer|insured|coverage|certificate\s+holder|benefits?",
+    Entity.HEALTH_PLAN_ID: (
+        "member|membership|subscriber|policy|group|grp|insurance|medicare|medicaid|plan|beneficiary|mbi|hicn|payer|insured|"
+        "coverage|benefit|benefits|health plan|policyholder"
     ),
-    (
-        Entity.ACCOUNT_NUMBER,
-        r"account|\bacct|\bacc|\ba/c|invoice|claim|billing|guarantor|\bcard|iban|routing|bank|authori[sz]ation|\bauth|"
-        r"confirmation|reference|\bref|transaction|statement|payment|check|\bbill|financial|\bfin|\bhar",
+    Entity.ACCOUNT_NUMBER: (
+        "account|acct|a/c|invoice|claim|billing|guarantor|card|iban|routing|bank|authorization|auth|confirmation|reference|"
+        "ref|transaction|statement|payment|check|bill|financial|fin|har|prior auth|visa|mastercard|amex|credit card"
     ),
-    (Entity.BIOMETRIC_ID, r"fingerprint|biometric|retina\w*|iris(?:\s+scan)?|voice\s?print|face\s?print|palm\s?print"),
-    (
-        Entity.DEVICE_ID,
-        r"serial|\bs/n|\bsn|\blot|\bbatch|device|\bimei|\budi|pacemaker|implant|model|pump|catheter|monitor|sensor|transmitter",
+    Entity.BIOMETRIC_ID: (
+        "fingerprint|biometric|retina|retinal|iris|iris scan|voiceprint|faceprint|palmprint|palm print"
     ),
-    (Entity.MEDICAL_LICENSE, r"\bnpi|\bdea|licen[sc]e|\blic|certificat\w+|\bcert|registration|credential"),
-    (
-        Entity.OTHER_ID,
-        r"accession|\bacc|specimen|sample|encounter|\benc|visit|\bcsn|order|case|study|participant|subject|\brx|"
-        r"prescription|\breport|protocol|badge|employee|student|ticket|tracking|passport|tax|\bein|\btin|isolate|"
-        r"enrollment|volunteer|randomization|donor|record\s+locator|docket|incident|file|police|court|permit|receipt|"
-        r"request|referral|session|user|\bid|identifier|identification|tattoo|study\s+arm|kit|image|film|block|slide|wristband",
+    Entity.DEVICE_ID: (
+        "serial|s/n|sn|lot|batch|device|imei|udi|pacemaker|implant|model|pump|catheter|monitor|sensor|transmitter|ser"
     ),
+    Entity.MEDICAL_LICENSE: "npi|dea|license|licence|lic|certificate|certification|cert|registration|credential",
+    Entity.OTHER_ID: (
+        "accession|acc|specimen|sample|encounter|enc|visit|csn|order|case|study|participant|subject|rx|prescription|report|"
+        "protocol|badge|employee|student|ticket|tracking|passport|tax|ein|tin|isolate|enrollment|volunteer|randomization|"
+        "donor|locator|docket|incident|file|police|court|permit|receipt|request|referral|session|user|id|identifier|"
+        "identification|kit|image|film|block|slide|wristband|visa|itin"
+    ),
+}
+"""What stands before an identifier, one or two words. The first listed kind wins."""
+
+_KIND_OF_LABEL = {label: entity for entity, labels in reversed(_LABELS.items()) for label in labels.split("|")}
+_SAYS_NUMBER = word_set("number numbers no num nbr id ids # code identifier nos")
+_LINKS = frozenset([":", "=", '"', "'", ">", "(", "is", "was", "ending", "in", "of", "-", ",", "are", "[", "issued"])
+_EXPLICIT = frozenset([":", "=", "#", '"', "'", ">"])
+_WEAK_LABELS = word_set(
+    "patient pt hospital unit record group plan policy order case study visit report model check card file block "
+    "reference image film kit user session request sample court bank tag benefit catheter pump monitor sensor implant "
+    "device slide statement payment tax license plate"
 )
-_LABELS = tuple(
-    (
-        entity,
-        re.compile(
-            rf"(?:{words})s?(?P<number>{_NUMBER_WORD}{{0,2}})\s*(?:\([A-Za-z .#/-]{{1,16}}\))?"
-            r"\s*(?P<sign>(?:[:=#\"'>]|\bis\b|\bwas\b|\bending(?:\s+in)?\b|\bof\b|-\s|,\s)?[\s\"'#:>(]*)\Z",
-            re.IGNORECASE,
-        ),
-    )
-    for entity, words in _QUALIFIED
-)
-_ANY_LABEL = re.compile(rf"(?:{'|'.join(words for _, words in _QUALIFIED)})", re.IGNORECASE)
+"""Labels that a number follows in other senses too: only a long or an announced one is their value."""
+
 _LOOKBACK = 44
-_WEAK_LABELS = re.compile(
-    r"(?:patient|pt|hospital|unit|record|group|plan|policy|order|case|study|visit|report|model|check|card|file|block|"
-    r"reference|image|film|kit|user|session|request|sample|court|bank|tag|benefit|catheter|pump|monitor|sensor|implant|"
-    r"device|slide|statement|payment|tax|code|license|plate|of)s?\W{0,2}\Z",
-    re.IGNORECASE,
-)
+_BEFORE = re.compile(r"[A-Za-z][A-Za-z/']*|[^\sA-Za-z]")
 _VETO = re.compile(
     r"(?:[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}|[TNM]\d[a-z]?(?:[TNM]\d[a-z]?)*|v?\d{1,3}(?:\.\d{1,4}){1,3}|[A-Z]\d{1,2}|\d+(?:st|nd|rd|th)"
-    r"|\d{1,4}[a-z]{1,3}/\w+|\d+(?:\.\d+)?(?:mg|mcg|ml|kg|g|l|cm|mm|mmhg|bpm|lbs?|oz|hrs?|h|min|mins?|s|ms|kb|mb|gb|px|u|iu|meq|yo|y|yr|yrs|f|c|x|am|pm|k|fr|ga|w|d)"
+    r"|\d{1,4}[a-z]{1,3}/\w+|\d{1,4}(?:\.\d+)?(?:mg|mcg|ml|kg|g|l|cm|mm|mmhg|bpm|lbs?|oz|hrs?|h|min|mins?|s|ms|kb|mb|gb|px|u|iu|meq|yo|y|yr|yrs|f|c|x|am|pm|k|fr|ga|w|d)"
     r"|\d{1,3}/\d{1,3}|\d{1,2}:\d{2}(?::\d{2})?(?:am|pm)?|covid-?19|h[a-z]?1c|b12|t[34]|q\d{1,2}h|[cltsvi]\d{1,2}(?:-[cltsvi]?\d{1,2})?"
     r"|(?:19|20)\d{2}(?:[-/](?:(?:19|20)?\d{2}))?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})",
     re.IGNORECASE,
@@ -87,33 +80,56 @@ def find_identifiers(document: Document) -> Iterator[Span]:
     for match in _TOKEN.finditer(text):
         token = match[0]
         digits = sum(map(str.isdigit, token))
+        if digits < 2 or _VETO.fullmatch(token):
+            continue
         before = text[max(0, match.start() - _LOOKBACK) : match.start()]
         if entity := _labelled(before, token, digits):
             yield Span(match.start(), match.end(), entity, 850)
-        elif digits >= 4 and len(token) <= 32 and not _cleared(text, match, before):  # noqa: PLR2004
+        elif digits >= 4 and len(token) <= 32 and not _cleared(text, match, before):
             score = LIKELY if _BARE.fullmatch(token) else _ID_WEAK_MILLI
             yield Span(match.start(), match.end(), Entity.OTHER_ID, score)
 
 
 def _labelled(before: str, token: str, digits: int) -> Entity | None:
-    if digits < 2 or not _ANY_LABEL.search(before):  # noqa: PLR2004
+    """What the label just before a token says it is: `Medical Record Number: `, `claim no. `, `(ID `."""
+    words = _BEFORE.findall(before.lower())
+    if words[-1:] == [","] and words[-2:-1] and words[-2] in _WEAK_LABELS:
         return None
-    for entity, label in _LABELS:
-        match = label.search(before)
-        if match and _is_value(match, token, digits):
-            return entity
-    return None
+    explicit = numbered = False
+    while words and (words[-1] in _LINKS or words[-1] in _SAYS_NUMBER or (words[-1] == "." and _is_abbreviated(words))):
+        word = words.pop()
+        explicit = explicit or word in _EXPLICIT
+        numbered = numbered or word in _SAYS_NUMBER
+    label, entity = _label(words)
+    if entity is None:
+        return Entity.OTHER_ID if numbered and _is_value("id", token, digits, explicit=explicit) else None
+    return entity if _is_value(label, token, digits, explicit=explicit or numbered) else None
 
 
-def _is_value(label: re.Match[str], token: str, digits: int) -> bool:
+def _is_abbreviated(words: list[str]) -> bool:
+    """Whether the dot at the end belongs to `no.`"""
+    return len(words) > 1 and words[-2] in _SAYS_NUMBER
+
+
+def _label(words: list[str]) -> tuple[str, Entity | None]:
+    if words and words[-1] == ".":
+        words = words[:-1]
+    if not words:
+        return "", None
+    pair = " ".join(words[-2:])
+    if pair in _KIND_OF_LABEL:
+        return pair, _KIND_OF_LABEL[pair]
+    word = words[-1].removesuffix("s")
+    return word, _KIND_OF_LABEL.get(words[-1], _KIND_OF_LABEL.get(word))
+
+
+def _is_value(label: str, token: str, digits: int, *, explicit: bool) -> bool:
     """Whether a token after a label is its value: longer and stranger the less the label says."""
-    explicit = bool(label["number"].strip()) or any(sign in label["sign"] for sign in ":=#\"'")
-    if _VETO.fullmatch(token):
-        return False
-    bare_label = not explicit and bool(_WEAK_LABELS.search(label[0]))
-    if bare_label:
-        return digits >= 5  # noqa: PLR2004
-    return digits >= (2 if explicit else 4) and len(token) >= 4 or (digits >= 3 and not token.isdigit())  # noqa: PLR2004
+    if not explicit and label in _WEAK_LABELS:
+        return digits >= 5
+    if token.isdigit():
+        return digits >= 4
+    return digits >= (2 if explicit else 3) and len(token) >= 4
 
 
 def _cleared(text: str, match: re.Match[str], before: str) -> bool:

@@ -42,13 +42,16 @@ _PHONE_LABEL = re.compile(
 )
 _FAX_BEFORE = re.compile(r"\bfax\w*\W{0,4}(?:(?:results|it|to|them|number|no|is|at)\W{1,3}){0,4}\Z", re.IGNORECASE)
 _CARD = re.compile(r"(?<![\d-])(?:\d{4}([- ]?)\d{4}\1\d{4}\1\d{4}|3[47]\d{2}([- ]?)\d{6}\2\d{5})(?![\d-])")
-_VIN = re.compile(
-    r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]{0,16}\d)(?=[A-Za-z0-9]*[A-Za-z])[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?![A-Za-z0-9])"
-)
+_VIN = re.compile(r"(?<![A-Za-z0-9])[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?![A-Za-z0-9])")
 _MBI = re.compile(
     r"(?<![A-Za-z0-9])[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d{2}(?![A-Za-z0-9])", re.IGNORECASE
 )
 _UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9-]{1,20}){0,6}")
+_PLATE = re.compile(
+    r"\bplate(?:\s*(?:number|no\.?|\#))?(?:\s+(?:is|was))?\W{0,3}"
+    r"((?=[A-Z0-9 -]*\d)[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,5})(?![A-Z0-9])",
+    re.IGNORECASE,
+)
 _MIN_VIN_DIGITS = 3
 _IPV6_COLONS = 2
 
@@ -81,28 +84,32 @@ def _colons(text: str) -> Iterator[Span]:
 
 def _is_ipv6(text: str) -> bool:
     try:
-        return ipaddress.IPv6Address(text) is not None and any(map(str.isdigit, text))
+        ipaddress.IPv6Address(text)
     except ValueError:
         return False
+    return any(map(str.isdigit, text))
 
 
 def _numbers(text: str) -> Iterator[Span]:
+    lower = text.lower()
     for match in _IPV4.finditer(text):
         if not _VERSION_BEFORE.search(text, max(0, match.start() - 12), match.start()):
             yield Span(match.start(), match.end(), Entity.IP_ADDRESS, 900)
     for match in _SSN.finditer(text):
         yield Span(match.start(), match.end(), Entity.US_SSN, 970)
-    for pattern, group, entity in (
-        (_SSN_LABEL, 1, Entity.US_SSN),
-        (_MASKED_SSN, 1, Entity.US_SSN),
-        (_CARD, 0, Entity.CREDIT_CARD),
-        (_MBI, 0, Entity.HEALTH_PLAN_ID),
-        (_UDI, 0, Entity.DEVICE_ID),
+    for sign, pattern, group, entity in (
+        ("s", _SSN_LABEL, 1, Entity.US_SSN),
+        ("", _MASKED_SSN, 1, Entity.US_SSN),
+        ("", _CARD, 0, Entity.CREDIT_CARD),
+        ("", _MBI, 0, Entity.HEALTH_PLAN_ID),
+        ("(01)", _UDI, 0, Entity.DEVICE_ID),
+        ("plate", _PLATE, 1, Entity.VEHICLE_ID),
     ):
-        for match in pattern.finditer(text):
-            yield Span(match.start(group), match.end(group), entity, 950)
+        if sign in lower:
+            for match in pattern.finditer(text):
+                yield Span(match.start(group), match.end(group), entity, 950)
     for match in _VIN.finditer(text):
-        if sum(map(str.isdigit, match[0])) >= _MIN_VIN_DIGITS:
+        if _MIN_VIN_DIGITS <= sum(map(str.isdigit, match[0])) < len(match[0]):
             yield Span(match.start(), match.end(), Entity.VEHICLE_ID, 900)
     yield from _phones(text)
 

@@ -9,6 +9,7 @@ from gateway.phi.rules.echoes import echoes
 from gateway.phi.rules.identifiers import find_identifiers
 from gateway.phi.rules.merge import merge
 from gateway.phi.rules.names import find_names
+from gateway.phi.rules.organizations import find_organizations
 from gateway.phi.rules.patterns import find_patterns
 from gateway.phi.rules.places import find_places
 from gateway.phi.rules.structure import find_structured
@@ -31,7 +32,7 @@ def scan(text: str) -> list[Span]:
 
 def _window(text: str) -> list[Span]:
     document = Document(text)
-    places = list(find_places(document))
+    places = [*find_places(document), *find_organizations(document)]
     spans = [
         *find_patterns(document),
         *find_dates(document),

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from gateway.phi.detector import Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
+from gateway.phi.rules.vocabulary import word_set
 
 _ASSIGNED = re.compile(
-    r"[\"']?\b([A-Za-z][A-Za-z_ -]{1,31}?)[\"']?\s{0,3}(?::|=>?|\bLIKE\b)\s{0,3}(?:\[\s{0,3})?([\"'])((?:(?!\2)[^\n\\]|\\.){1,120})\2",
+    r"[\"']?\b([A-Za-z][A-Za-z_ -]{1,31}?)[\"']?\s{0,3}(?::|=>?|\bLIKE\b)\s{0,3}(?:\[\s{0,3})?"
+    r"([\"'])((?:(?!\2)[^\n\\]|\\.){1,120})\2",
     re.IGNORECASE,
 )
 _NUMBER_ASSIGNED = re.compile(r"[\"']([A-Za-z][A-Za-z_ -]{1,31})[\"']\s{0,3}:\s{0,3}(\d{4,17})\b")
@@ -74,41 +76,10 @@ _KEYS: dict[str, Entity] = {
 }
 """What the last words of a key say about its value."""
 
-_PERSON_BEFORE_NAME = frozenset(
-    (
-        "first",
-        "last",
-        "middle",
-        "full",
-        "given",
-        "family",
-        "maiden",
-        "patient",
-        "provider",
-        "physician",
-        "doctor",
-        "mother",
-        "father",
-        "spouse",
-        "guardian",
-        "contact",
-        "nurse",
-        "member",
-        "subscriber",
-        "insured",
-        "legal",
-        "preferred",
-        "display",
-        "customer",
-        "client",
-        "employee",
-        "sender",
-        "recipient",
-        "caller",
-        "birth",
-        "attending",
-        "emergency",
-    )
+_PERSON_BEFORE_NAME = word_set(
+    "first last middle full given family maiden patient provider physician doctor mother father spouse guardian "
+    "contact nurse member subscriber insured legal preferred display customer client employee sender recipient caller "
+    "birth attending emergency"
 )
 _PROSE = re.compile(r"[.!?]\s|\b(?:the|a|an|is|are|was|were|and|or|of|to|for|with|this|that)\b", re.IGNORECASE)
 _MAX_NAME_WORDS = 5
@@ -120,7 +91,7 @@ _SEGMENT = re.compile(
     r"^(?:MSH|PID|PD1|NK1|PV1|PV2|OBR|OBX|ORC|IN1|IN2|GT1|DG1|AL1|EVN|SCH|TXA|RXA)\|.*$", re.MULTILINE
 )
 _HL7_NAME = re.compile(r"(?:\d+\^)?([A-Z][A-Za-z'-]+(?:\^[A-Z][A-Za-z'.-]*){1,4})")
-_HL7_STREET = re.compile(r"(\d+ [^|^]+)\^([^|^]*)\^([A-Za-z .'-]+)\^(?:[A-Z]{2})?\^?(\d{5}(?:-?\d{4})?)?")
+_HL7_STREET = re.compile(r"(\d+ [^|^]{1,80})\^([^|^]{0,80})\^([A-Za-z .'-]+)\^(?:[A-Z]{2})?\^?(\d{5}(?:-?\d{4})?)?")
 _HL7_DATE = re.compile(r"(?:19|20)\d{6}(?:\d{2,6})?(?:[+-]\d{4})?")
 _HL7_ID = re.compile(r"(?=[A-Z-]*\d)[A-Z0-9-]{5,20}")
 _SEPARATOR_CHOICES = (",", "|", "\t", ";")
@@ -131,6 +102,8 @@ def find_structured(document: Document) -> Iterator[Span]:
     text = document.folded
     if '"' in text or "'" in text:
         yield from _assignments(text)
+    if "^" in text:
+        yield from _hl7_addresses(document.flat)
     if "|" in text:
         for line in _SEGMENT.finditer(text):
             yield from _segment(line[0], line.start())
@@ -171,16 +144,19 @@ def _fits(entity: Entity, value: str) -> bool:
     if entity in {Entity.LOCATION, Entity.FACILITY, Entity.EMPLOYER}:
         return not _PROSE.search(value) or has_digit
     if entity is Entity.DATE_TIME:
-        return sum(map(str.isdigit, value)) > 4  # noqa: PLR2004 - more than a year
+        return sum(map(str.isdigit, value)) > 4
     return has_digit
 
 
-def _segment(line: str, offset: int) -> Iterator[Span]:
-    """One HL7 v2 segment: names, addresses, dates and ids by the form of their fields."""
-    for match in _HL7_STREET.finditer(line):
+def _hl7_addresses(text: str) -> Iterator[Span]:
+    for match in _HL7_STREET.finditer(text):
         for group, entity in ((1, Entity.LOCATION), (2, Entity.LOCATION), (3, Entity.LOCATION), (4, Entity.US_ZIP)):
             if match[group]:
-                yield Span(offset + match.start(group), offset + match.end(group), entity, 900)
+                yield Span(match.start(group), match.end(group), entity, 900)
+
+
+def _segment(line: str, offset: int) -> Iterator[Span]:
+    """One HL7 v2 segment: names, dates and ids by the form of their fields."""
     at = 0
     for number, field in enumerate(line.split("|")):
         if number > 1 or line.startswith("PID"):

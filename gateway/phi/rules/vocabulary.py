@@ -1,86 +1,114 @@
 """The small words that names, places and identifiers are recognised by."""
 
-FUNCTION_WORDS = frozenset(
-    "a an the and or but if of at by for from in into on onto to with within without about after before since until till via "
-    "is are was were be been being am has have had do does did will would can could shall should may might must not no "
-    "this that these those there here it its he she they we you i me him her them us my his their our your who whom which "
-    "what when where why how as than then so also please thanks per uses used using seen sent went admitted transferred "
-    "discharged lives works called attends visited referral referred presents presented presenting near".split()
-)
-GENERIC_PLACE_WORDS = frozenset(
-    "the a an our your this that local nearest nearby community general regional county city state national public private "
-    "medical health care home nursing primary urgent emergency outpatient inpatient acute critical teaching academic rural "
-    "urban big small new old same other another any each every hospital clinic center centre system services network group "
-    "family pain eye ear dental mental behavioral surgical surgery cancer heart womens women's children's childrens children "
-    "pediatric veterans va walk-in specialty cardiology oncology dermatology orthopedic neurology psychiatry rehab "
-    "rehabilitation skilled long-term term long short-term respite home palliative compounding retail mail-order online "
-    "high middle elementary law grad graduate night day summer medicine nursing business trade free busy outside "
-    "diabetes asthma anticoagulation coumadin wound infusion memory travel vaccine flu covid prenatal fertility "
-    "university college school large patients patient sleep stroke trauma tertiary discharge continue check contact call".split()
-)
-TITLES = frozenset(
-    "dr doctor mr mrs ms miss mx prof professor rev reverend sr sra srta chaplain officer sgt judge pastor rabbi dra".split()
-)
-ROLES = frozenset(
-    "patient pt name named attending physician provider surgeon therapist counselor psychiatrist psychologist claimant adjuster "
-    "requesting ordering referring clinician radiologist cardiologist oncologist neurologist pathologist anesthesiologist "
-    "dermatologist nephrologist urologist hospitalist pediatrician midwife pharmacist dietitian interpreter technician "
-    "nurse resident intern fellow guardian spouse partner wife husband mother father mom dad mum son daughter brother sister "
-    "aunt uncle cousin niece nephew grandmother grandfather grandson granddaughter grandma grandpa stepmother stepfather "
-    "fiance fiancee girlfriend boyfriend friend neighbor caregiver caretaker roommate coworker dear participant client "
-    "insured subscriber beneficiary caller student teacher coach boss manager employee supervisor attorney lawyer "
-    "md contact attn attention surname forename donor witness victim defendant plaintiff veteran baby twin infant "
-    "pcp specialist consultant dentist orthodontist optometrist podiatrist chiropractor paramedic social worker signed "
-    "dictated transcribed authored electronically reviewed verified ordered requested hi hello".split()
-)
-"""Words before a name; after the patient-like ones plain words follow more often than names, so a name must look like one."""
 
-LEADS = frozenset(
-    "by for from to re cc with of is see met saw told asked and between on about regarding called ask tell paged notify".split()
+def word_set(text: str) -> frozenset[str]:
+    """The words of `text`, which white space separates."""
+    return frozenset(text.split())
+
+
+def phrase_set(text: str) -> frozenset[str]:
+    """The phrases of `text`, which commas separate."""
+    return frozenset(phrase.strip() for phrase in text.split(","))
+
+
+FUNCTION_WORDS = word_set(
+    "a an the and or but if of at by for from in into on onto to with within without about after before since until "
+    "till via is are was were be been being am has have had do does did will would can could shall should may might "
+    "must not no this that these those there here it its he she they we you i me him her them us my his their our "
+    "your who whom which what when where why how as than then so also please thanks per uses used using seen sent "
+    "went admitted transferred discharged lives works called attends visited referral referred presents presented "
+    "presenting near"
+)
+GENERIC_PLACE_WORDS = word_set(
+    "the a an our your this that local nearest nearby community general regional county city state national public "
+    "private medical health care home nursing primary urgent emergency outpatient inpatient acute critical teaching "
+    "academic rural urban big small new old same other another any each every hospital clinic center centre system "
+    "services network group family pain eye ear dental mental behavioral surgical surgery cancer heart womens women's "
+    "children's childrens children pediatric veterans va walk-in specialty cardiology oncology dermatology orthopedic "
+    "neurology psychiatry rehab rehabilitation skilled long-term term long short-term respite home palliative "
+    "compounding retail mail-order online high middle elementary law grad graduate night day summer medicine nursing "
+    "business trade free busy outside diabetes asthma anticoagulation coumadin wound infusion memory travel vaccine "
+    "flu covid prenatal fertility american european international royal british canadian society association board "
+    "university college school large patients patient sleep stroke trauma tertiary discharge continue check contact "
+    "call"
+)
+TITLES = word_set(
+    "dr doctor mr mrs ms miss mx prof professor rev reverend sr sra srta chaplain officer sgt judge pastor rabbi dra"
+)
+ROLES = word_set(
+    "patient pt name named attending physician provider surgeon therapist counselor psychiatrist psychologist "
+    "claimant adjuster requesting ordering referring clinician radiologist cardiologist oncologist neurologist "
+    "pathologist anesthesiologist dermatologist nephrologist urologist hospitalist pediatrician midwife pharmacist "
+    "dietitian interpreter technician nurse resident intern fellow guardian spouse partner wife husband mother father "
+    "mom dad mum son daughter brother sister aunt uncle cousin niece nephew grandmother grandfather grandson "
+    "granddaughter grandma grandpa stepmother stepfather fiance fiancee girlfriend boyfriend friend neighbor "
+    "caregiver caretaker roommate coworker dear participant client insured subscriber beneficiary caller student "
+    "teacher coach boss manager employee supervisor attorney lawyer md contact attn attention surname forename donor "
+    "witness victim defendant plaintiff veteran baby twin infant pcp specialist consultant dentist orthodontist "
+    "optometrist podiatrist chiropractor paramedic social worker signed dictated transcribed authored electronically "
+    "reviewed verified ordered requested hi hello"
+)
+"""Words before a name; plain words follow them more often than names do, so a name must look like one."""
+
+LEADS = word_set(
+    "by for from to re cc with of is see met saw told asked and between on about regarding called ask tell paged notify"
 )
 """Words that often stand before a name, and more often before something else."""
 
-RELATIONS = frozenset(
-    "wife husband mother father mom dad mum son daughter brother sister aunt uncle cousin niece nephew grandmother grandfather "
-    "grandson granddaughter spouse partner friend guardian caregiver neighbor stepmother stepfather fiance fiancee girlfriend "
-    "boyfriend proxy poa patient pt self roommate parent".split()
+RELATIONS = word_set(
+    "wife husband mother father mom dad mum son daughter brother sister aunt uncle cousin niece nephew grandmother "
+    "grandfather grandson granddaughter spouse partner friend guardian caregiver neighbor stepmother stepfather "
+    "fiance fiancee girlfriend boyfriend proxy poa patient pt self roommate parent"
 )
-CREDENTIALS = frozenset(
-    "md do rn np pa pa-c phd dnp aprn fnp lpn cna crna dds dmd od pharmd lcsw lmft lpc msw mph psyd dpt pt ot slp rd cnm mbbs "
-    "facs facp facog faap esq jr sr ii iii iv".split()
+CREDENTIALS = word_set(
+    "md do rn np pa pa-c phd dnp aprn fnp lpn cna crna dds dmd od pharmd lcsw lmft lpc msw mph psyd dpt pt ot slp rd "
+    "cnm mbbs facs facp facog faap esq jr sr ii iii iv"
 )
-PERSON_VERBS = frozenset(
-    "is was has had will would can could did does said says states stated reports reported denies denied called calls wants "
-    "wanted asked asks went takes took lives works came feels felt presents presented presenting needs needed tolerated "
-    "remains continues agreed refused underwent received requests requested complains admits endorses understands "
-    "returned arrived verbalized manages moved notified signed at paged".split()
+PERSON_VERBS = word_set(
+    "is was has had will would can could did does said says states stated reports reported denies denied called calls "
+    "wants wanted asked asks went takes took lives works came feels felt presents presented presenting needs needed "
+    "tolerated remains continues agreed refused underwent received requests requested complains admits endorses "
+    "understands returned arrived verbalized manages moved notified signed at paged"
 )
-EPONYM_HEADS = frozenset(
-    "disease syndrome sign signs test catheter line lines palsy dementia thyroiditis score scale stage staging index criteria "
-    "point phenomenon reflex lymphoma tumor sarcoma esophagus chorea fracture contracture position maneuver procedure "
-    "operation repair incision forceps clamp tube drain stain law effect reaction ulcer cyst node nodes nodule bodies body "
-    "cells cell anemia purpura encephalopathy psychosis aphasia area canal duct gland tendon triad tetralogy anomaly "
-    "malformation ataxia dystrophy neuroma node's grade classification method formula equation rule rules protocol solution "
-    "virus fever bacillus ring rings web loop pouch capsule fissure ligament muscle nerve plexus tremor gait breathing "
-    "respiration murmur pulse nystagmus arthropathy arthritis vasculitis granulomatosis cirrhosis colitis carcinoma "
-    "questionnaire inventory interview assessment model distribution curve plot estimator coefficient regression guideline "
-    "trial study plan vaccine tablet tablets capsules injection insulin coronavirus scan mg mcg ml units".split()
+HUMAN_VERBS = word_set(
+    "says said denies denied reports reported wants wanted called asks asked agrees agreed refused complains lives "
+    "works would verbalized endorses feels felt lost moved married"
 )
-NOT_NAMES = frozenset(
-    "january february march april may june july august september october november december monday tuesday wednesday thursday "
-    "friday saturday sunday jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun mrn dob ssn npi dea "
-    "vin id no phone fax tel cell email address date time age sex gender male female white black race unit apt suite room "
-    "rm floor bed street st ave avenue road rd blvd drive lane usa us uk am pm est pst cst edt pdt portal group account "
-    "insurance member claim policy medical record number chief complaint hpi history social family past present plan "
-    "assessment impression diagnosis findings technique comparison indication exam vitals labs imaging admission discharge "
-    "consult radiology nursing psych home visit school worker works service report reason draft summary summarize translate "
-    "explain write please note progress transcribed voicemail device invoice questions vaccine license licence state county "
-    "city hospital clinic center centre university college institute health system church diner company department of and "
-    "the in on at to for with by from is was a an he she they it we i you his her their my our your this that yes no not "
-    "dear sincerely regards thank thanks hello hi re cc bcc subject mr mrs ms dr miss md rn do np pa phd jr sr ii iii iv "
-    "select insert update delete where null true false json sql csv none http https www com org hl7 pid obr pv1 nk1 msh "
-    "mother father wife husband son daughter brother sister aunt uncle partner patient pt provider physician attending".split()
+"""Verbs that nobody but a person is the subject of in a note."""
+
+EPONYM_HEADS = word_set(
+    "disease syndrome sign signs test catheter line lines palsy dementia thyroiditis score scale stage staging index "
+    "criteria point phenomenon reflex lymphoma tumor sarcoma esophagus chorea fracture contracture position maneuver "
+    "procedure operation repair incision forceps clamp tube drain stain law effect reaction ulcer cyst node nodes "
+    "nodule bodies body cells cell anemia purpura encephalopathy psychosis aphasia area canal duct gland tendon triad "
+    "tetralogy anomaly malformation ataxia dystrophy neuroma node's grade classification method formula equation rule "
+    "rules protocol solution virus fever bacillus ring rings web loop pouch capsule fissure ligament muscle nerve "
+    "plexus tremor gait breathing respiration murmur pulse nystagmus arthropathy arthritis vasculitis granulomatosis "
+    "cirrhosis colitis carcinoma questionnaire inventory interview assessment model distribution curve plot estimator "
+    "coefficient regression guideline trial study plan vaccine tablet tablets capsules injection insulin coronavirus "
+    "scan mg mcg ml units"
 )
-SPECIES = frozenset(
-    "coli pylori aureus difficile diff pneumoniae aeruginosa albicans faecalis gondii burgdorferi influenzae pombe elegans".split()
+NOT_NAMES = word_set(
+    "january february march april may june july august september october november december monday tuesday wednesday "
+    "thursday friday saturday sunday jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun mrn "
+    "dob ssn npi dea vin id no phone fax tel cell email address date time age sex gender male female white black race "
+    "unit apt suite room rm floor bed street st ave avenue road rd blvd drive lane usa us uk am pm est pst cst edt "
+    "pdt portal group account insurance member claim policy medical record number chief complaint hpi history social "
+    "family past present plan assessment impression diagnosis findings technique comparison indication exam vitals "
+    "labs imaging admission discharge consult radiology nursing psych home visit school worker works service report "
+    "reason draft summary summarize translate explain write please note progress transcribed voicemail device invoice "
+    "questions vaccine license licence state county city hospital clinic center centre university college institute "
+    "health system church diner company department of and the in on at to for with by from is was a an he she they it "
+    "we i you his her their my our your this that yes no not i'm i'll i've i'd it's she's he's that's what's who's "
+    "there's let's don't can't we're you're they're dear sincerely regards thank thanks hello hi re cc bcc subject mr "
+    "mrs ms dr miss md rn do np pa phd jr sr ii iii iv select insert update delete where null true false json sql csv "
+    "none http https www com org hl7 pid obr pv1 nk1 msh mother father wife husband son daughter brother sister aunt "
+    "uncle partner patient pt provider physician attending"
+)
+AMBIGUOUS_LAST_NAMES = word_set("black white lane church street case day may june april march")
+"""Words that stand in lists of non-names above but are a surname right after a first name."""
+
+SPECIES = word_set(
+    "coli pylori aureus difficile diff pneumoniae aeruginosa albicans faecalis gondii burgdorferi influenzae pombe "
+    "elegans"
 )

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pydantic import JsonValue
+
 from gateway.conversation import (
+    Block,
     Conversation,
     Document,
     Sampling,
@@ -25,8 +28,8 @@ def said(*texts: str, **fields: object) -> Conversation:
     return replace(Conversation(turns, SAMPLING), **fields)
 
 
-def with_block(*blocks: object) -> Conversation:
-    return Conversation((Turn("user", blocks),), SAMPLING)  # pyright: ignore[reportArgumentType]
+def with_block(*blocks: Block) -> Conversation:
+    return Conversation((Turn("user", blocks),), SAMPLING)
 
 
 def in_every_content_slot(text: str) -> Iterator[tuple[str, Conversation]]:
@@ -46,8 +49,9 @@ def in_every_content_slot(text: str) -> Iterator[tuple[str, Conversation]]:
     yield "messages[0].content[0].content", with_block(ToolResult("t1", (Text(text),), plain=True))
     yield "messages[0].content[0].content[0].text", with_block(ToolResult("t1", (Text(text),)))
     yield "messages[0].content[0].content[0].title", with_block(ToolResult("t1", (Document(text="a", title=text),)))
-    for name in ("text", "title", "context"):
-        yield f"messages[0].content[0].{name}", with_block(Document(**{name: text}))
+    yield "messages[0].content[0].text", with_block(Document(text=text))
+    yield "messages[0].content[0].title", with_block(Document(title=text))
+    yield "messages[0].content[0].context", with_block(Document(context=text))
     yield "messages[0].content[0].blocks[0].text", with_block(Document(blocks=(Text(text),)))
     result = SearchResult("a handbook", "A title", (Text("a"),))
     yield "messages[0].content[0].source", with_block(replace(result, source=text))
@@ -63,7 +67,7 @@ def in_every_definition(text: str) -> Iterator[tuple[str, Conversation]]:
     hello = said("Hello")
     yield "tools[0].name", replace(hello, tools=(Tool(text, {}),))
     yield "tools[0].description", replace(hello, tools=(Tool("look", {}, description=text),))
-    schema = {"type": "object", "properties": {"q": {"type": "string", "description": text}}}
+    schema: dict[str, JsonValue] = {"type": "object", "properties": {"q": {"type": "string", "description": text}}}
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", schema),))
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", {"properties": {text: {"type": "string"}}}),))
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", {"properties": {"q": {"enum": ["a", text]}}}),))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from pydantic import JsonValue
 
 from gateway.completion import Completion, StopReason, Usage
 from gateway.conversation import Conversation, Document, Image, RedactedThinking, Text, Thinking, Tool, ToolUse, Turn
@@ -88,7 +89,7 @@ async def test_phi_in_an_identifier_is_refused_because_it_cannot_be_masked(
 
 
 async def test_an_everyday_tool_definition_passes() -> None:
-    schema = {
+    schema: dict[str, JsonValue] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "properties": {
@@ -243,7 +244,7 @@ async def test_many_findings_in_one_text_are_all_replaced() -> None:
 
 async def test_a_failing_detector_fails_the_request() -> None:
     class Broken:
-        async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
+        async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:  # noqa: ARG002
             raise DetectorError("down")
 
     with pytest.raises(UnavailableError):
@@ -257,11 +258,11 @@ async def test_scrubbing_leaves_unnumbered_placeholders() -> None:
 
 
 async def test_deeply_nested_input_is_refused_by_name() -> None:
-    value: dict[str, object] = {}
+    value: dict[str, JsonValue] = {}
     for _ in range(500):
         value = {"a": value}
     with pytest.raises(ValidationFailedError):
-        await GUARD.screen(with_block(ToolUse("t1", "look", value)), REDACT)  # pyright: ignore[reportArgumentType]
+        await GUARD.screen(with_block(ToolUse("t1", "look", value)), REDACT)
 
 
 async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,10 +1,12 @@
 """Answers and streams get their values back, however they are cut."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from gateway.completion import (
     BlockDelta,
@@ -16,8 +18,8 @@ from gateway.completion import (
     Finishing,
     InputDelta,
     Started,
-    StopReason,
     Stopped,
+    StopReason,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -132,7 +134,7 @@ def test_every_cut_of_a_stream_gives_the_same_text(text: str) -> None:
 @given(PIECES, st.lists(st.integers(0, 200), max_size=8))
 def test_any_text_in_any_pieces_equals_the_whole(text: str, cuts: list[int]) -> None:
     edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    pieces = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [text[a:b] for a, b in pairwise(edges)]
     assert streamed(text_stream(*pieces)).blocks == (Text(answered(text)),)
 
 
@@ -140,11 +142,11 @@ def test_any_text_in_any_pieces_equals_the_whole(text: str, cuts: list[int]) -> 
     st.dictionaries(PIECES, st.one_of(PIECES, st.lists(PIECES, max_size=3)), max_size=3),
     st.lists(st.integers(0, 400), max_size=8),
 )
-def test_streamed_tool_inputs_parse_to_the_restored_values(value: dict[str, object], cuts: list[int]) -> None:
+def test_streamed_tool_inputs_parse_to_the_restored_values(value: dict[str, JsonValue], cuts: list[int]) -> None:
     text = json.dumps(value, ensure_ascii=False)
     edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    pieces = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
-    whole = Completion("m", (ToolUse("t", "look", value),), StopReason.END_TURN, Usage())  # pyright: ignore[reportArgumentType]
+    pieces = [text[a:b] for a, b in pairwise(edges)]
+    whole = Completion("m", (ToolUse("t", "look", value),), StopReason.END_TURN, Usage())
     assert streamed(input_stream(*pieces)).blocks == RESTORER.completion(whole).blocks
 
 
