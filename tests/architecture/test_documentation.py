@@ -1,0 +1,27 @@
+"""Documents that must keep up with the code."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_in_the_table(name: str) -> None:
+    assert f"`HASP_{name.upper()}`" in (ROOT / "docs" / "configuration.md").read_text()
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    import re
+
+    broken = [
+        f"{document.relative_to(ROOT)} -> {target}"
+        for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", document.read_text())
+        if not (document.parent / target).exists()
+    ]
+
+    assert broken == []
