@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from gateway.conversation import Conversation
@@ -16,7 +16,7 @@ from gateway.errors import (
 from gateway.phi.detector import CERTAIN, Detector, DetectorError, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Finding
 from gateway.phi.json_text import Leaf
-from gateway.phi.placeholders import Placeholders, Replacement, mask
+from gateway.phi.placeholders import Placeholders, Replacement, mask, prepare
 from gateway.phi.propagation import Propagation
 from gateway.phi.restore import Restorer
 from gateway.phi.slots import Access, Passage, Reader, Rewriter, visit
@@ -72,6 +72,7 @@ class Guard:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+        prepare()
 
     async def screen(self, conversation: Conversation, policy: Policy) -> Screened:
         """Finds PHI everywhere in `conversation` and does what `policy` says about it.
@@ -160,12 +161,13 @@ def _in_leaves(passage: Passage, spans: Sequence[Span]) -> list[_Hit]:
     for span in spans:
         while at < len(leaves) and leaves[at].start + len(leaves[at].text) <= span.start:
             at += 1
-        for leaf in leaves[at:]:
-            if leaf.start >= span.end:
-                break
+        touched = at
+        while touched < len(leaves) and leaves[touched].start < span.end:
+            leaf = leaves[touched]
             start, end = max(span.start - leaf.start, 0), min(span.end - leaf.start, len(leaf.text))
             if start < end:
-                hits.append(_Hit(leaf, replace(span, start=start, end=end)))
+                hits.append(_Hit(leaf, Span(start, end, span.entity, span.score_milli)))
+            touched += 1
     return hits
 
 

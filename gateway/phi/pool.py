@@ -118,10 +118,14 @@ class ScannerPool:
         if self._closed:
             await scanner.stop()
             return
+        if not scanner.is_alive:
+            raise DetectorError("A scanner died as it started.")
         self._scanners.add(scanner)
         self._release(scanner)
 
     def _replace(self, scanner: "ScannerProcess") -> None:
+        if scanner not in self._scanners:  # it never came up; whoever started it knows
+            return
         self._scanners.discard(scanner)
         with contextlib.suppress(ValueError):
             self._idle.remove(scanner)

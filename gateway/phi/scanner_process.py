@@ -66,6 +66,10 @@ class ScannerProcess(asyncio.Protocol):
         return scanner
 
     @property
+    def is_alive(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
     def pid(self) -> int:
         return self._process.pid if self._process else 0
 
@@ -74,7 +78,7 @@ class ScannerProcess(asyncio.Protocol):
 
         A caller that stops waiting leaves the scanner busy until it has answered.
         """
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or not self.is_alive:
             raise CrashedError
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()

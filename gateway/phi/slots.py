@@ -150,8 +150,13 @@ def _each(
     items: tuple[_Item, ...], path: str, edit: Callable[[str, _Item], _Item], *, plain: bool = False
 ) -> tuple[_Item, ...]:
     """`plain` items came as one string on the wire, so their path has no index."""
-    edited = tuple(edit(path if plain else f"{path}[{index}]", item) for index, item in enumerate(items))
-    return items if all(new is old for new, old in zip(edited, items, strict=True)) else edited
+    edited: list[_Item] = []
+    is_changed = False
+    for index, item in enumerate(items):
+        new = edit(path if plain else f"{path}[{index}]", item)
+        is_changed = is_changed or new is not item
+        edited.append(new)
+    return tuple(edited) if is_changed else items
 
 
 def _with(block: _Block, **changes: object) -> _Block:

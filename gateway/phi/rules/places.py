@@ -104,7 +104,7 @@ def _states_and_counties(document: Document) -> Iterator[Span]:
         elif word.lower in _STATE_ENDS and (first := _state_start(document, index)) is not None:
             post = _ZIP_AFTER.match(document.flat, word.end)
             if post:
-                yield Span(post.start(1), post.end(1), Entity.US_ZIP, 850)
+                yield Span(post.start(1), post.end(1), Entity.US_ZIP, 870)
             is_degree = word.text in {"MD", "PA"} and post is None
             if not is_degree and (town := _town_before(document, first, has_zip=post is not None)):
                 yield town

@@ -1,6 +1,7 @@
 """All rules over one text, in windows, so that the cost grows with the length and with nothing else."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from gateway.phi.detector import Span
 from gateway.phi.rules.dates import find_dates
@@ -14,6 +15,7 @@ from gateway.phi.rules.patterns import find_patterns
 from gateway.phi.rules.places import find_places
 from gateway.phi.rules.structure import find_structured
 
+_PLACEHOLDER = re.compile(r"\[[A-Z]{2,9}_\d{1,6}\]")
 _WINDOW = 8192
 _OVERLAP = 256
 
@@ -41,8 +43,16 @@ def _window(text: str) -> list[Span]:
         *places,
         *find_names(document, places),
     ]
-    merged = merge(spans)
-    return merge((*merged, *echoes(document, merged)))
+    merged = merge(_outside_placeholders(document, spans))
+    return merge((*merged, *_outside_placeholders(document, echoes(document, merged))))
+
+
+def _outside_placeholders(document: Document, spans: Iterable[Span]) -> list[Span]:
+    """Without what is only the inside of a placeholder of ours, which earlier turns may quote."""
+    if "[" not in document.folded:
+        return list(spans)
+    inside = {index for match in _PLACEHOLDER.finditer(document.folded) for index in range(*match.span())}
+    return [span for span in spans if span.start not in inside or span.end - 1 not in inside]
 
 
 def _windows(text: str) -> Iterator[tuple[int, int]]:
