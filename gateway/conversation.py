@@ -38,6 +38,10 @@ class Image:
     url: str | None
     cache: CacheControl | None = None
 
+    def __post_init__(self) -> None:
+        if self.data is None and self.url is None:
+            raise ValueError("an image is data or a URL")
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -52,6 +56,10 @@ class Document:
     context: str | None = None
     citations_enabled: bool | None = None
     cache: CacheControl | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is None and not self.blocks and self.data is None and self.url is None:
+            raise ValueError("a document is text, blocks, data or a URL")
 
 
 @dataclass(frozen=True, slots=True)

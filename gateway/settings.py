@@ -11,9 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Every knob of the API, the worker and the command line. Unknown `HASP_` names are ignored."""
+    """Every knob of the API, the worker and the command line. Unknown `HASP_` names are ignored, empty ones unset."""
 
-    model_config = SettingsConfigDict(env_prefix="HASP_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HASP_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_url: PostgresDsn = Field(description="PostgreSQL, as the application's own role (no DDL, no superuser).")
     database_owner_url: PostgresDsn | None = Field(
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(default=None, description="Key for OpenAI; unset: sandbox.")
     openai_base_url: str = Field(default="https://api.openai.com", description="OpenAI's API.")
     upstream_connect_timeout_s: float = Field(default=5.0, gt=0, description="To connect to a provider.")
-    upstream_first_byte_timeout_s: float = Field(default=120.0, gt=0, description="To a provider's first byte.")
+    upstream_first_byte_timeout_s: float = Field(default=120.0, gt=0, description="To the first byte of a stream.")
     upstream_idle_timeout_s: float = Field(default=60.0, gt=0, description="Between two bytes of a stream.")
     upstream_total_timeout_s: float = Field(default=600.0, gt=0, description="For one provider call in all.")
 

@@ -73,7 +73,9 @@ class PlainTextSource(Strict):
 
 class ContentSource(Strict):
     type: Literal["content"]
-    content: str | list[Annotated[TextParam | ImageParam, Field(discriminator="type")]]
+    content: (
+        str | Annotated[list[Annotated[TextParam | ImageParam, Field(discriminator="type")]], Field(min_length=1)]
+    )
 
 
 class DocumentParam(Strict):

@@ -5,35 +5,25 @@ so that the body of a longer conversation starts with the bytes of the shorter
 one: what the vendor's prompt cache, and a reader of two recordings, look for.
 """
 
-from collections.abc import Iterable
-from typing import assert_never
-
 import orjson
 from pydantic import JsonValue
 
 from gateway.catalog import Model
 from gateway.conversation import (
     Block,
-    CacheControl,
     Conversation,
-    Document,
-    Image,
-    RedactedThinking,
     Sampling,
-    SearchResult,
     Text,
     Thinking,
     ThinkingConfig,
     Tool,
     ToolChoice,
-    ToolResult,
-    ToolUse,
     Turn,
 )
-from gateway.errors import ValidationFailedError
 from gateway.providers.abilities import sampling_fields
 from gateway.providers.openai.reasoning import is_openai_reasoning
 from gateway.providers.wire import without_none
+from gateway.transcript import dump_cache, dump_content
 
 Json = dict[str, JsonValue]
 
@@ -63,13 +53,13 @@ def _told(conversation: Conversation) -> Json:
     """What the vendor counts tokens of, the messages last."""
     body = _modes(conversation.sampling)
     if conversation.cache is not None:
-        body["cache_control"] = _cache_control(conversation.cache)
+        body["cache_control"] = dump_cache(conversation.cache)
     if conversation.tool_choice is not None:
         body["tool_choice"] = _tool_choice(conversation.tool_choice)
     if conversation.tools:
         body["tools"] = [_tool(tool) for tool in conversation.tools]
     if conversation.system:
-        body["system"] = _content(conversation.system, plain=conversation.system_plain)
+        body["system"] = dump_content(conversation.system, plain=conversation.system_plain)
     body["messages"] = [message for turn in conversation.turns if (message := _message(turn)) is not None]
     return body
 
@@ -99,7 +89,9 @@ def _tool(tool: Tool) -> Json:
     encoded["input_schema"] = dict(tool.schema)
     if tool.strict is not None:
         encoded["strict"] = tool.strict
-    return _cached(encoded, tool.cache)
+    if tool.cache is not None:
+        encoded["cache_control"] = dump_cache(tool.cache)
+    return encoded
 
 
 def _message(turn: Turn) -> Json | None:
@@ -109,7 +101,7 @@ def _message(turn: Turn) -> Json | None:
         blocks = tuple(block for block in blocks if _is_taken_back(block))
     if turn.blocks and not blocks:
         return None
-    return {"role": turn.role, "content": _content(blocks, plain=turn.plain)}
+    return {"role": turn.role, "content": dump_content(blocks, plain=turn.plain)}
 
 
 def _is_taken_back(block: Block) -> bool:
@@ -122,89 +114,3 @@ def _is_taken_back(block: Block) -> bool:
             return block.text != ""
         case _:
             return True
-
-
-def _content(blocks: Iterable[Block], *, plain: bool) -> JsonValue:
-    if plain:
-        return "".join(block.text for block in blocks if isinstance(block, Text))
-    return [_block(block) for block in blocks]
-
-
-def _block(block: Block) -> Json:
-    match block:
-        case Text():
-            return _text(block)
-        case ToolUse():
-            encoded: Json = {"type": "tool_use", "id": block.id, "name": block.name, "input": dict(block.input)}
-            return _cached(encoded, block.cache)
-        case ToolResult():
-            return _tool_result(block)
-        case Thinking():
-            return {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
-        case RedactedThinking():
-            return {"type": "redacted_thinking", "data": block.data}
-        case Image():
-            return _cached({"type": "image", "source": _source(block)}, block.cache)
-        case Document():
-            return _document(block)
-        case SearchResult():
-            return _search_result(block)
-        case _:
-            assert_never(block)
-
-
-def _text(block: Text) -> Json:
-    encoded: Json = {"type": "text", "text": block.text}
-    if block.citations:
-        encoded["citations"] = [dict(citation) for citation in block.citations]
-    return _cached(encoded, block.cache)
-
-
-def _tool_result(block: ToolResult) -> Json:
-    encoded: Json = {"type": "tool_result", "tool_use_id": block.tool_use_id}
-    encoded["content"] = _content(block.content, plain=block.plain)
-    if block.is_error:
-        encoded["is_error"] = True
-    return _cached(encoded, block.cache)
-
-
-def _document(block: Document) -> Json:
-    encoded: Json = {"type": "document", "source": _document_source(block)}
-    encoded |= without_none(title=block.title, context=block.context)
-    if block.citations_enabled is not None:
-        encoded["citations"] = {"enabled": block.citations_enabled}
-    return _cached(encoded, block.cache)
-
-
-def _document_source(block: Document) -> Json:
-    if block.text is not None:
-        return {"type": "text", "media_type": "text/plain", "data": block.text}
-    if block.blocks:
-        return {"type": "content", "content": _content(block.blocks, plain=False)}
-    return _source(block)
-
-
-def _source(block: Image | Document) -> Json:
-    if block.data is not None:
-        return {"type": "base64", "media_type": block.media_type, "data": block.data}
-    if block.url is not None:
-        return {"type": "url", "url": block.url}
-    raise ValidationFailedError("An image or document has no content.", param="messages")
-
-
-def _search_result(block: SearchResult) -> Json:
-    encoded: Json = {"type": "search_result", "source": block.source, "title": block.title}
-    encoded["content"] = _content(block.content, plain=False)
-    if block.citations_enabled is not None:
-        encoded["citations"] = {"enabled": block.citations_enabled}
-    return _cached(encoded, block.cache)
-
-
-def _cached(encoded: Json, cache: CacheControl | None) -> Json:
-    if cache is not None:
-        encoded["cache_control"] = _cache_control(cache)
-    return encoded
-
-
-def _cache_control(cache: CacheControl) -> Json:
-    return without_none(type="ephemeral", ttl=cache.ttl)

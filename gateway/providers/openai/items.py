@@ -112,9 +112,7 @@ def _document(block: Document) -> list[Json]:
 def _url(block: Image | Document, media_type: str) -> str:
     if block.data is not None:
         return f"data:{block.media_type or media_type};base64,{block.data}"
-    if block.url is not None:
-        return block.url
-    raise ValidationFailedError("An image or document has no content.", param="messages")
+    return block.url or ""  # never empty: a block is data or a URL
 
 
 def _refuse_citations(enabled: bool | None) -> None:

@@ -249,8 +249,3 @@ def test_a_default_spelled_out_is_no_sampling() -> None:
     body = orjson.loads(encode_request(told, CATALOG.get("claude-opus-4-7"), stream=False))
 
     assert list(body) == ["model", "max_tokens", "messages"]
-
-
-def test_an_image_of_nothing_is_refused() -> None:
-    with pytest.raises(ValidationFailedError):
-        encoded(conversation(Turn("user", (Image(None, None, None),))))

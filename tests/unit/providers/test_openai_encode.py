@@ -215,7 +215,6 @@ def test_a_rule_in_mid_conversation_is_the_developer_s() -> None:
         Turn("assistant", (Image("image/png", "aGk=", None),)),
         Turn("user", (Document(text="Note", citations_enabled=True),)),
         Turn("user", (SearchResult("src", "Title", (), citations_enabled=True),)),
-        Turn("user", (Document(),)),
     ],
 )
 def test_a_part_without_a_place_is_refused(turn: Turn) -> None:
