@@ -1,0 +1,81 @@
+"""Tables that must stay whole: errors of each dialect, published fields, the reference."""
+
+import re
+from typing import Any
+
+import orjson
+import pytest
+from anthropic.types import message_count_tokens_params, message_create_params
+from fastapi import FastAPI
+
+from api.anthropic.envelope import ANTHROPIC
+from api.anthropic.schemas import FIELDS, CreateMessageRequest, Handling
+from api.dialect import Dialect
+from api.main import create_app
+from api.native.envelope import CONTROL, NATIVE
+from api.native.schemas import ChatRequest
+from gateway.errors import Kind
+from gateway.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    settings = Settings.model_validate({"database_url": "postgresql://nobody@127.0.0.1/none", "keyring_file": "none"})
+    app: FastAPI = create_app(settings)
+    return app.openapi()
+
+
+@pytest.mark.parametrize("dialect", [NATIVE, CONTROL, ANTHROPIC], ids=lambda dialect: dialect.name)
+def test_every_kind_of_error_has_a_status_in_every_dialect(dialect: Dialect) -> None:
+    assert set(dialect.table) == set(Kind)
+
+
+def test_the_field_table_is_the_sdks_published_one() -> None:
+    published = {
+        *message_create_params.MessageCreateParamsBase.__annotations__,
+        *message_count_tokens_params.MessageCountTokensParams.__annotations__,
+    }
+
+    assert published <= set(FIELDS)
+    # Not in the newest SDK's types, but in the API they describe.
+    assert set(FIELDS) - published == {
+        "context_management",
+        "mcp_servers",
+        "stream",
+        "temperature",
+        "top_k",
+        "top_p",
+    }
+
+
+def test_what_is_carried_is_declared_and_nothing_else() -> None:
+    taken = {name for name, handling in FIELDS.items() if handling in (Handling.CARRIED, Handling.NOT_FORWARDED)}
+
+    assert set(CreateMessageRequest.model_fields) == taken
+
+
+def test_every_route_lists_its_errors_with_examples(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            statuses = set(operation["responses"])
+            if path in {"/livez", "/readyz"}:
+                continue
+            assert {"401", "500", "503"} <= statuses, path
+            for status in statuses - {"200", "201", "422"}:
+                examples = operation["responses"][status]["content"]["application/json"]["examples"]
+                assert examples, (path, status)
+                assert all("error" in example["value"] for example in examples.values())
+
+
+def test_every_example_body_is_valid(document: dict[str, Any]) -> None:
+    for path, schema in (("/v1/ai/chat", ChatRequest), ("/v1/messages", CreateMessageRequest)):
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        assert content["schema"]["$ref"].rpartition("/")[2] in document["components"]["schemas"]
+        for example in content["examples"].values():
+            schema.model_validate(example["value"])
+
+
+def test_every_reference_of_the_document_resolves(document: dict[str, Any]) -> None:
+    names = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+    assert set(re.findall(r'"\$ref":"([^"]+)"', orjson.dumps(document).decode())) <= names

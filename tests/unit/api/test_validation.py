@@ -1,0 +1,172 @@
+"""What is wrong with a body, said by declared names and indexes only."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from api.anthropic import translate as anthropic
+from api.anthropic.schemas import FIELDS
+from api.native import translate as native
+from gateway.conversation import Document, Image, SearchResult, Text, Thinking, ToolResult, ToolUse
+from gateway.errors import GatewayError
+
+SECRET = "Zachary Quillfeather"
+GOOD: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def user(*blocks: object) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(blocks)}]}
+
+
+BAD: list[tuple[dict[str, Any], str, str | None]] = [
+    ({"max_tokens": None}, "VALIDATION_FAILED", "max_tokens"),
+    ({"max_tokens": "5"}, "VALIDATION_FAILED", "max_tokens"),
+    ({"max_tokens": 0}, "VALIDATION_FAILED", "max_tokens"),
+    ({"max_tokens": True}, "VALIDATION_FAILED", "max_tokens"),
+    ({"model": None}, "VALIDATION_FAILED", "model"),
+    ({"messages": []}, "VALIDATION_FAILED", "messages"),
+    ({"messages": SECRET}, "VALIDATION_FAILED", "messages"),
+    ({"messages": [SECRET]}, "VALIDATION_FAILED", "messages[0]"),
+    ({"messages": [{"role": SECRET, "content": "x"}]}, "VALIDATION_FAILED", "messages[0].role"),
+    ({"messages": [{"role": "user"}]}, "VALIDATION_FAILED", "messages[0].content"),
+    ({"messages": [{"role": "user", "content": 5}]}, "VALIDATION_FAILED", "messages[0].content"),
+    ({"messages": [{"role": "user", "content": {SECRET: 5}}]}, "VALIDATION_FAILED", "messages[0].content"),
+    (user(SECRET), "VALIDATION_FAILED", "messages[0].content[0]"),
+    (user({"type": "text"}), "VALIDATION_FAILED", "messages[0].content[0].text"),
+    (user({"type": "text", "text": 5}), "VALIDATION_FAILED", "messages[0].content[0].text"),
+    (user({"type": "text", "text": "x", SECRET: 1}), "UNSUPPORTED_PARAMETER", "messages[0].content[0]"),
+    (
+        user({"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": SECRET}}),
+        "VALIDATION_FAILED",
+        "messages[0].content[0].cache_control.ttl",
+    ),
+    (user({"text": "x"}), "VALIDATION_FAILED", "messages[0].content[0]"),
+    (user({"type": SECRET}), "VALIDATION_FAILED", "messages[0].content[0].type"),
+    (user({"type": "server_tool_use", "id": "x"}), "FEATURE_NOT_HIPAA_ELIGIBLE", "messages[0].content[0].type"),
+    (
+        user({"type": "image", "source": {"type": "file", "file_id": "x"}}),
+        "FEATURE_NOT_HIPAA_ELIGIBLE",
+        "messages[0].content[0].source.type",
+    ),
+    (
+        user({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "%%"}}),
+        "VALIDATION_FAILED",
+        "messages[0].content[0].source.data",
+    ),
+    (
+        user({"type": "tool_result", "tool_use_id": "x", "content": [{"type": "text"}]}),
+        "VALIDATION_FAILED",
+        "messages[0].content[0].content[0].text",
+    ),
+    ({"system": [{"type": "text", "text": 1}]}, "VALIDATION_FAILED", "system[0].text"),
+    ({"temperature": 1.5}, "VALIDATION_FAILED", "temperature"),
+    ({"stop_sequences": [1]}, "VALIDATION_FAILED", "stop_sequences[0]"),
+    ({"metadata": {SECRET: 1}}, "UNSUPPORTED_PARAMETER", "metadata"),
+    ({"tool_choice": {"type": "tool"}}, "VALIDATION_FAILED", "tool_choice.name"),
+    ({"thinking": {"type": "enabled"}}, "VALIDATION_FAILED", "thinking.budget_tokens"),
+    ({"tools": [{"name": "x y", "input_schema": {}}]}, "VALIDATION_FAILED", "tools[0].name"),
+    ({"tools": [{"name": "x"}]}, "VALIDATION_FAILED", "tools[0].input_schema"),
+    ({"tools": [{"type": "web_search_20250305"}]}, "FEATURE_NOT_HIPAA_ELIGIBLE", "tools[0].type"),
+    ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "UNSUPPORTED_PARAMETER", "tools[0].type"),
+    ({"tools": [{"type": SECRET}]}, "VALIDATION_FAILED", "tools[0].type"),
+    ({"container": {"id": "x"}}, "FEATURE_NOT_HIPAA_ELIGIBLE", "container"),
+    ({"mcp_servers": []}, "FEATURE_NOT_HIPAA_ELIGIBLE", "mcp_servers"),
+    ({"inference_geo": "us"}, "UNSUPPORTED_PARAMETER", "inference_geo"),
+    ({"store": None}, "UNSUPPORTED_PARAMETER", "store"),
+    ({"conversation_id": "x"}, "UNSUPPORTED_PARAMETER", "conversation_id"),
+    ({SECRET: 1}, "UNSUPPORTED_PARAMETER", None),
+    ({"219-09-9999": 1}, "UNSUPPORTED_PARAMETER", None),
+]
+
+
+@pytest.mark.parametrize(("change", "code", "param"), BAD)
+def test_a_bad_messages_body_is_named_by_its_field(change: dict[str, Any], code: str, param: str | None) -> None:
+    with pytest.raises(GatewayError) as raised:
+        anthropic.create_message(orjson.dumps(GOOD | change))
+
+    assert (raised.value.code, raised.value.param) == (code, param)
+    assert SECRET not in raised.value.text
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "message"),
+        ({"message": "x", "messages": [{"role": "user", "content": "x"}]}, "messages"),
+        ({"message": ""}, "message"),
+        ({"message": 5}, "message"),
+        ({"message": "x", "frobnicate": 1}, "frobnicate"),
+        ({"message": "x", SECRET: 1}, None),
+        ({"message": "x", "stream": "yes"}, "stream"),
+        ({"message": "x", "store": 1}, "store"),
+        ({"message": "x", "max_tokens": -1}, "max_tokens"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
+    ],
+)
+def test_a_bad_chat_body_is_named_by_its_field(body: dict[str, Any], param: str | None) -> None:
+    with pytest.raises(GatewayError) as raised:
+        native.chat(orjson.dumps(body))
+
+    assert (raised.value.code, raised.value.param) == ("VALIDATION_FAILED", param)
+    assert SECRET not in raised.value.text
+
+
+def test_null_is_as_absent_for_every_published_field() -> None:
+    parsed = anthropic.create_message(orjson.dumps(dict.fromkeys(FIELDS) | GOOD))
+
+    assert parsed == anthropic.create_message(orjson.dumps(GOOD))
+
+
+def test_every_block_kind_reaches_the_conversation() -> None:
+    cached = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    parsed = anthropic.create_message(
+        orjson.dumps(
+            GOOD
+            | {
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {"type": "thinking", "thinking": "t", "signature": "s"},
+                            {"type": "tool_use", "id": "1", "name": "f", "input": {"a": 1}, "caller": None},
+                        ],
+                    },
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "tool_result", "tool_use_id": "1", "content": "done", "is_error": True},
+                            {"type": "text", "text": "x", "citations": None, **cached},
+                            {"type": "image", "source": {"type": "url", "url": "https://x.example/y.png"}},
+                            {
+                                "type": "document",
+                                "title": "T",
+                                "source": {"type": "content", "content": [{"type": "text", "text": "d"}]},
+                                "citations": {"enabled": True},
+                            },
+                            {
+                                "type": "search_result",
+                                "source": "s",
+                                "title": "t",
+                                "content": [{"type": "text", "text": "r"}],
+                            },
+                        ],
+                    },
+                ]
+            }
+        )
+    )
+
+    first, second = parsed.conversation.turns
+    assert list(map(type, first.blocks)) == [Thinking, ToolUse]
+    assert list(map(type, second.blocks)) == [ToolResult, Text, Image, Document, SearchResult]
+    result, text, _, document, _ = second.blocks
+    assert isinstance(result, ToolResult)
+    assert (result.plain, result.is_error, result.content) == (True, True, (Text("done"),))
+    assert isinstance(text, Text)
+    assert text.cache
+    assert text.cache.ttl == "1h"
+    assert isinstance(document, Document)
+    assert (document.blocks, document.citations_enabled) == ((Text("d"),), True)
