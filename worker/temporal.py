@@ -16,6 +16,7 @@ from workflows.client import connect
 log = structlog.get_logger()
 
 _RETRY_S = 1.0
+_ENSURED_EVERY_S = 60.0
 _PROBE_LIMIT = timedelta(seconds=2)
 
 MakeWorkers = Callable[[Client], Sequence[Worker]]
@@ -50,6 +51,7 @@ class TemporalWork:
             return
         self._workers = self._make_workers(self._client)
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_over(self._client, stopping))
             for worker in self._workers:
                 group.create_task(worker.run())
                 log.info("worker_polls", task_queue=worker.task_queue)
@@ -69,8 +71,16 @@ class TemporalWork:
                 log.warning("temporal_not_reached", dependency="temporal", attempt=attempt, error_type=_name(error))
             else:
                 return client
-            await _first_of(stopping, _RETRY_S)
+            await _stopped_within(_RETRY_S, stopping)
         return None
+
+    async def _watch_over(self, client: Client, stopping: asyncio.Event) -> None:
+        """Bring back what must run should somebody end it: a relay that is terminated would leave events lying."""
+        while not await _stopped_within(_ENSURED_EVERY_S, stopping):
+            try:
+                await schedules.ensure(client, self._settings)
+            except RPCError as error:
+                log.warning("temporal_not_reached", dependency="temporal", error_type=_name(error))
 
 
 def _name(error: RuntimeError | RPCError) -> str:
@@ -78,8 +88,9 @@ def _name(error: RuntimeError | RPCError) -> str:
     return error.status.name if isinstance(error, RPCError) else type(error).__name__
 
 
-async def _first_of(stopping: asyncio.Event, wait_s: float) -> None:
+async def _stopped_within(wait_s: float, stopping: asyncio.Event) -> bool:
     try:
         await asyncio.wait_for(stopping.wait(), timeout=wait_s)
     except TimeoutError:
-        return
+        return False
+    return True

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import QUICK_WRITE
     from workflows.search_attributes import State
 
-MOST_PAGES = 100
+MOST_PAGES = 50
 """Keeps a history small; the next run of the schedule goes on from there."""
 
 

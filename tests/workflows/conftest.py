@@ -1,17 +1,19 @@
 """A client of the time-skipping server that encrypts as production does."""
 
 import uuid
+from collections.abc import Mapping
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from workflows import codec
+from workflows import codec, outbox_relay, schedules
 
 KEYS = {1: bytes(range(32))}
 
 
-def encrypting(client: Client, keys: dict[int, bytes]) -> Client:
+def encrypting(client: Client, keys: Mapping[int, bytes]) -> Client:
     """The same connection, clock and namespace with our converter."""
     config = client.config()
     config["data_converter"] = codec.data_converter(keys, client.namespace)
@@ -27,3 +29,15 @@ def client(temporal_env: WorkflowEnvironment) -> Client:
 @pytest.fixture
 def task_queue() -> str:
     return f"test-{uuid.uuid4()}"
+
+
+async def clear(client: Client) -> None:
+    """Take away what `schedules.ensure` made, where it is there."""
+    for clearing in (
+        client.get_schedule_handle(schedules.HOLD_SWEEP).delete(),
+        client.get_workflow_handle(outbox_relay.WORKFLOW_ID).terminate(),
+    ):
+        try:
+            await clearing
+        except RPCError:
+            continue

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest_asyncio
 from temporalio.client import Client, ScheduleDescription, ScheduleOverlapPolicy, WorkflowExecutionStatus
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from gateway.settings import Settings
+from tests.workflows.conftest import clear
 from tests.workflows.test_hold_sweep import ScriptedHolds
 from workflows import outbox_relay, schedules
 from workflows.hold_sweep import HoldSweep
@@ -17,9 +17,9 @@ from workflows.queues import TaskQueue
 @pytest_asyncio.fixture
 async def upkeep(client: Client) -> AsyncIterator[Client]:
     """A client of a server on which nothing of ours is scheduled, before or after."""
-    await _clear(client)
+    await clear(client)
     yield client
-    await _clear(client)
+    await clear(client)
 
 
 async def test_ensuring_twice_leaves_one_schedule_as_it_was(upkeep: Client, settings: Settings) -> None:
@@ -99,14 +99,3 @@ async def _described(client: Client) -> ScheduleDescription:
 def _period(described: ScheduleDescription) -> timedelta:
     (interval,) = described.schedule.spec.intervals
     return interval.every
-
-
-async def _clear(client: Client) -> None:
-    for clearing in (
-        client.get_schedule_handle(schedules.HOLD_SWEEP).delete(),
-        client.get_workflow_handle(outbox_relay.WORKFLOW_ID).terminate(),
-    ):
-        try:
-            await clearing
-        except RPCError:
-            continue
