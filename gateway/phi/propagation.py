@@ -33,13 +33,11 @@ class Propagation:
 
     def _counting(self, text: str, spans: Sequence[Span]) -> Iterable[Span]:
         for span in spans:
-            if span.score_milli >= CERTAIN:
-                yield span
-                continue
             known = self._known.get(_key(text[span.start : span.end]))
             if known is not None:
-                yield Span(span.start, span.end, known, CERTAIN)
-            elif span.score_milli >= LIKELY and self._personal:
+                # One value, one kind: a record number stays one where it stands without its label.
+                yield Span(span.start, span.end, known, max(span.score_milli, CERTAIN))
+            elif span.score_milli >= CERTAIN or (span.score_milli >= LIKELY and self._personal):
                 yield span
 
     def _learn(self, entity: Entity, value: str) -> None:
