@@ -36,7 +36,7 @@ def org_create(
     """Create an organization and print its id. It can call nothing until an agreement is accepted."""
     from storage.onboarding import create_organization
 
-    print(_with_storage(lambda storage: create_organization(storage, name=name, credits_allotment=credits_allotment)))
+    print(with_storage(lambda storage: create_organization(storage, name=name, credits_allotment=credits_allotment)))
 
 
 @org_app.command("policy")
@@ -65,7 +65,7 @@ def org_policy(
         raise CommandError("nothing to change: give at least one option")
     from storage.onboarding import change_policy
 
-    _with_storage(lambda storage: change_policy(storage, _organization(org), wanted))
+    with_storage(lambda storage: change_policy(storage, _organization(org), wanted))
 
 
 @key_app.command("create")
@@ -80,7 +80,7 @@ def key_create(
 
     mode = KeyMode.TEST if test else KeyMode.LIVE
     scopes = scope or [Scope.AI_CHAT]
-    _, plaintext = _with_storage(
+    _, plaintext = with_storage(
         lambda storage: create_key(storage, _organization(org), name=name, scopes=scopes, mode=mode)
     )
     print(plaintext)
@@ -107,7 +107,7 @@ def baa_accept(
 
     signer = Signer(name=signer_name, title=signer_title, email=signer_email)
     covers = cover or list(Cover)
-    print(_with_storage(lambda storage: accept_agreement(storage, _organization(org), signer=signer, covers=covers)))
+    print(with_storage(lambda storage: accept_agreement(storage, _organization(org), signer=signer, covers=covers)))
 
 
 @audit_app.command("verify")
@@ -129,7 +129,7 @@ def audit_verify(
                 print(f"BAD   {chain}  {verdict.flaw} after entry {verdict.length}: {verdict.entry_id}")
         return sound
 
-    if not _with_storage(walk):
+    if not with_storage(walk):
         raise typer.Exit(1)
 
 
@@ -147,7 +147,7 @@ def demo_seed(known: str | None) -> None:
         _, key = await create_key(storage, org, name="demo", scopes=list(Scope), mode=KeyMode.LIVE)
         return {"organization_id": org, "api_key": key}
 
-    print(json.dumps(_with_storage(seed)))
+    print(json.dumps(with_storage(seed)))
 
 
 async def _exists(storage: "Storage", org: OrganizationId) -> bool:
@@ -169,7 +169,8 @@ def _organization(given: str) -> OrganizationId:
     return OrganizationId(ulid)
 
 
-def _with_storage(work: "Callable[[Storage], Awaitable[T]]") -> T:
+def with_storage(work: "Callable[[Storage], Awaitable[T]]") -> T:
+    """What `work` returns, done on the configured store. What it refuses ends the command with one line."""
     from cli.configuration import load_settings
     from storage import Storage
     from storage.keyring import KeyringError

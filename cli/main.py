@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin
+from cli import admin, keyring
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -23,8 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-keyring_app = typer.Typer(help="Root keys, peppers and codec keys.", no_args_is_help=True)
-app.add_typer(keyring_app, name="keyring")
+app.add_typer(keyring.app, name="keyring")
 app.add_typer(admin.org_app, name="org")
 app.add_typer(admin.key_app, name="key")
 app.add_typer(admin.baa_app, name="baa")
@@ -124,21 +123,6 @@ def demo_seed(
     """Migrate, make the demo organization if it is not there, and print it as JSON: one process, for a quick `up`."""
     migrate()
     admin.demo_seed(organization)
-
-
-@keyring_app.command("init")
-def keyring_init(
-    file: Annotated[Path, typer.Option("--file", envvar="HASP_KEYRING_FILE", help="Where to write it, mode 0600.")],
-) -> None:
-    """Make a keyring with fresh keys. Never overwrites one: without its keys, what they encrypted is lost."""
-    from storage.keyring import create_keyring
-
-    try:
-        create_keyring(file)
-    except FileExistsError:
-        raise CommandError(f"{file} exists already; it stays as it is") from None
-    except OSError as failure:
-        raise CommandError(f"cannot write {file}: {failure.strerror}") from None
 
 
 def _outlive_temporal_threads() -> None:

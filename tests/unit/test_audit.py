@@ -24,7 +24,8 @@ ENTRY = AuditEntry(
 
 
 def test_a_seal_covers_the_twelve_values_and_the_place() -> None:
-    metadata = '{"_chain":{"prev_hash":"%s","seq":1},"a":{"b":"é/","z":1},"mode":"live","scopes":["ai:chat"]}' % GENESIS
+    chain_part = f'{{"prev_hash":"{GENESIS}","seq":1}}'
+    metadata = f'{{"_chain":{chain_part},"a":{{"b":"é/","z":1}},"mode":"live","scopes":["ai:chat"]}}'
     text = (
         '["key:01JQ0000000000000000000003","01JQ0000000000000000000001",null,"api_key.created","api_key",'
         f'"01JQ0000000000000000000002",{metadata},"192.0.2.1","2026-05-27T12:00:00.123456+00:00","not_present",null,null]'

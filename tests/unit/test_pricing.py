@@ -25,7 +25,7 @@ CATALOG = shipped_catalog()
 
 
 @pytest.mark.parametrize(
-    ("model", "tokens", "credits"),
+    ("model", "tokens", "charged"),
     [
         ("claude-haiku-4-5", 100, 33),
         ("claude-haiku-4-5", 1, 1),
@@ -34,8 +34,8 @@ CATALOG = shipped_catalog()
         ("claude-sonnet-4-6", 0, 0),
     ],
 )
-def test_a_credit_is_a_sonnet_equivalent_token_rounded_up(model: str, tokens: int, credits: int) -> None:
-    assert charge(CATALOG.get(model), Usage(output=tokens)) == credits
+def test_a_credit_is_a_sonnet_equivalent_token_rounded_up(model: str, tokens: int, charged: int) -> None:
+    assert charge(CATALOG.get(model), Usage(output=tokens)) == charged
 
 
 def test_every_kind_of_token_counts() -> None:

@@ -1,0 +1,61 @@
+"""Commands for the keyring file: make it, rotate its rings, wrap data keys anew."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.failure import CommandError
+
+app = typer.Typer(help="Root keys, peppers and codec keys.", no_args_is_help=True)
+
+FileOption = Annotated[Path, typer.Option("--file", envvar="HASP_KEYRING_FILE", help="The keyring file, mode 0600.")]
+
+
+class RingName(StrEnum):
+    """What each ring is for is in the keyring's own documentation."""
+
+    ROOT = "root"
+    PEPPER = "pepper"
+    CODEC = "codec"
+
+
+@app.command("init")
+def init(file: FileOption) -> None:
+    """Make a keyring with fresh keys. Never overwrites one: without its keys, what they encrypted is lost."""
+    from storage.keyring import create_keyring
+
+    try:
+        create_keyring(file)
+    except FileExistsError:
+        raise CommandError(f"{file} exists already; it stays as it is") from None
+    except OSError as failure:
+        raise CommandError(f"cannot write {file}: {failure.strerror}") from None
+
+
+@app.command("rotate")
+def rotate(ring: Annotated[RingName, typer.Argument(help="Which ring gets a new version.")], file: FileOption) -> None:
+    """Add a version to a ring and print its number. Old versions stay, and read what they wrote.
+
+    Give the file to every process and restart them; after `root`, run `hasp keyring rewrap`.
+    """
+    from storage.keyring import KeyringError, read_keyring
+    from storage.keyring import rotate as add_version
+
+    try:
+        read_keyring(file)
+        print(add_version(file, ring))
+    except KeyringError as failure:
+        raise CommandError(str(failure)) from None
+    except OSError as failure:
+        raise CommandError(f"cannot write {file}: {failure.strerror}") from None
+
+
+@app.command("rewrap")
+def rewrap() -> None:
+    """Wrap every organization's data key under the newest root key, and print how many were. Safe to repeat."""
+    from cli.admin import with_storage
+    from storage.encryption import rewrap_data_keys
+
+    print(with_storage(lambda storage: rewrap_data_keys(storage.pool, storage.root_keys)))
