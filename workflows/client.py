@@ -3,8 +3,10 @@
 import os
 import socket
 from collections.abc import Mapping
+from functools import cache
 
 from temporalio.client import Client
+from temporalio.runtime import LoggingConfig, LoggingFormat, Runtime, TelemetryConfig, TelemetryFilter
 
 from gateway.settings import Settings
 from workflows import codec
@@ -21,4 +23,12 @@ async def connect(settings: Settings, keys: Mapping[int, bytes], *, part: str) -
         identity=f"{part}/{os.getpid()}@{socket.gethostname()}",
         data_converter=codec.data_converter(keys, settings.temporal_namespace),
         header_codec_behavior=codec.HEADERS,
+        runtime=_runtime(),
     )
+
+
+@cache
+def _runtime() -> Runtime:
+    """One per process: it owns threads. Its warnings become JSON lines, as all our logs are."""
+    warnings = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), format=LoggingFormat.JSON)
+    return Runtime(telemetry=TelemetryConfig(logging=warnings))
