@@ -2,8 +2,11 @@
 
 import json
 import time
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.phi.detector import CERTAIN
 from gateway.phi.rules.scan import scan
@@ -129,3 +132,18 @@ def test_no_text_costs_more_than_its_length(unit: str) -> None:
 def test_scanning_twice_gives_the_same() -> None:
     text = "Patient Chidi Okafor, MRN 8837261, lives in Boise."
     assert scan(text) == scan(text)
+
+
+FRAGMENTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["Dr. ", "Patient: ", "MRN ", "Lopez, ", "Maria", " St. ", "A.", "May 5", "3/4", "'s", "-", ","]),
+    st.sampled_from(["Boise, ID ", "83702", "PID|1||", "^", "|", "\n", "[NAME_1]", "name,dob\n", '{"zip":']),
+    st.sampled_from(["University of ", " County", "works at ", "the "]),
+)
+
+
+@given(st.lists(FRAGMENTS, max_size=25).map("".join))
+def test_any_text_scans_to_ordered_spans_inside_it(text: str) -> None:
+    spans = scan(text)
+    assert all(0 <= span.start < span.end <= len(text) for span in spans)
+    assert all(left.end <= right.start for left, right in pairwise(spans))
