@@ -5,6 +5,7 @@ from typing import cast
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope as AsgiScope
+from starlette.types import Send
 
 from gateway import ids
 from gateway.ids import InferenceId
@@ -19,6 +20,8 @@ class Exchange:
     id: InferenceId
     """The ULID of the request, and of the inference if it becomes one."""
     ip_address: str | None
+    send: Send
+    """The server's own `send`: what the body of a response that has started may use, past every wrapper."""
     access: Access | None = None
     """Set once the key is known."""
     surface: Surface | None = None

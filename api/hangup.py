@@ -14,12 +14,19 @@ class HangUpWatch:
     """Cancels the task inside `async with` when its client disconnects; `ClientDisconnect` comes out.
 
     The request's body must have been read. With `keep_alive`, calls it
-    whenever nothing was sent (see `touch`) for `KEEP_ALIVE_S`.
+    whenever nothing was sent (see `touch`) for `every_s`.
     """
 
-    def __init__(self, receive: Receive, keep_alive: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        keep_alive: Callable[[], Awaitable[None]] | None = None,
+        *,
+        every_s: float = KEEP_ALIVE_S,
+    ) -> None:
         self._receive = receive
         self._keep_alive = keep_alive
+        self._every_s = every_s
         self._loop = asyncio.get_running_loop()
         self._hung_up = False
         self._over = False
@@ -63,10 +70,10 @@ class HangUpWatch:
             self._task.cancel()
 
     def _deadline(self) -> float | None:
-        return self._touched_at + KEEP_ALIVE_S if self._keep_alive else None
+        return self._touched_at + self._every_s if self._keep_alive else None
 
     async def _keep_alive_if_due(self) -> None:
-        if self._keep_alive and not self._over and self._loop.time() - self._touched_at >= KEEP_ALIVE_S:
+        if self._keep_alive and not self._over and self._loop.time() - self._touched_at >= self._every_s:
             await self._keep_alive()
             self.touch()
 

@@ -43,7 +43,7 @@ class ExchangeMiddleware:
             await self._app(scope, receive, send)
             return
         client = scope.get("client")
-        exchange = Exchange(InferenceId(new_ulid()), client[0] if client else None)
+        exchange = Exchange(InferenceId(new_ulid()), client[0] if client else None, send)
         put_exchange(scope, exchange)
         outgoing = _Outgoing(send, exchange, scope)
         incoming = _LimitedBody(receive, scope, self._max_body_bytes)

@@ -125,6 +125,16 @@ def shape(example: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
             return {}
 
 
+def _drop_framework_errors(document: dict[str, Any]) -> None:
+    """FastAPI documents its own validation error wherever there is a parameter; ours are documented by `errors`."""
+    document.get("components", {}).pop("schemas", None)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            unprocessable = operation["responses"].get("422", {})
+            if "HTTPValidationError" in str(unprocessable):
+                del operation["responses"]["422"]
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The document, made once."""
     if app.openapi_schema is None:
@@ -135,6 +145,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             servers=[{"url": "/"}],
         )
+        _drop_framework_errors(document)
         components = document.setdefault("components", {})
         _, bodies = models_json_schema(
             [(body, "validation") for body in _BODIES], ref_template="#/components/schemas/{model}"

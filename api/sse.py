@@ -52,7 +52,7 @@ class EventStream(Response):
         exchange = exchange_of(scope)
 
         async def send_frame(frame: bytes) -> None:
-            await send({"type": "http.response.body", "body": frame, "more_body": True})
+            await exchange.send({"type": "http.response.body", "body": frame, "more_body": True})
 
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

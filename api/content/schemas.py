@@ -73,9 +73,7 @@ class PlainTextSource(Strict):
 
 class ContentSource(Strict):
     type: Literal["content"]
-    content: (
-        str | Annotated[list[Annotated[TextParam | ImageParam, Field(discriminator="type")]], Field(min_length=1)]
-    )
+    content: str | Annotated[list[Annotated[TextParam | ImageParam, Field(discriminator="type")]], Field(min_length=1)]
 
 
 class DocumentParam(Strict):

@@ -209,6 +209,32 @@ async def test_an_inbound_request_id_is_not_ours(gateway_server: GatewayServer) 
     assert "Hasp-Version" in reply.headers["warning"]
 
 
+async def test_a_client_that_hangs_up_before_the_answer_pays_nothing(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    body = {"message": "[[sandbox: first_delay_ms=60000]] go", "stream": False}
+
+    async def ask() -> None:
+        await gateway_server.post("/v1/ai/chat", body, key=tenant.token)
+
+    gateway_server.sandbox.clear()
+    asking = asyncio.create_task(ask())
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(gateway_server.sandbox.requests):
+            pass
+        asking.cancel()
+        while not (usage := await usage_of(gateway_server, tenant.token))["requests"]["total"]:
+            audit = await gateway_server.get("/v1/audit?entity_type=inference", key=tenant.token)
+            if audit.json()["data"]:
+                break
+    usage = await usage_of(gateway_server, tenant.token)
+    assert (usage["credits"]["used"], usage["credits"]["held"]) == (0, 0)
+    assert audit.json()["data"][0]["metadata"]["status"] == "cancelled"
+
+
+async def usage_of(server: GatewayServer, key: str) -> dict[str, Any]:
+    return (await server.get("/v1/usage", key=key)).json()["data"]
+
+
 async def test_a_client_that_hangs_up_is_settled_and_cancels_upstream(gateway_server: GatewayServer) -> None:
     tenant = await make_tenant(gateway_server.storage)
     text = "[[sandbox: frames=2000; delay_ms=20]] go"

@@ -9,7 +9,7 @@ from api.anthropic import translate as anthropic
 from api.anthropic.schemas import FIELDS
 from api.native import translate as native
 from gateway.conversation import Document, Image, SearchResult, Text, Thinking, ToolResult, ToolUse
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ValidationFailedError
 
 SECRET = "Zachary Quillfeather"
 GOOD: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
@@ -112,6 +112,16 @@ def test_a_bad_chat_body_is_named_by_its_field(body: dict[str, Any], param: str 
 
     assert (raised.value.code, raised.value.param) == ("VALIDATION_FAILED", param)
     assert SECRET not in raised.value.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"null", b"{", b"\xff", b'{"model": "\\ud800"}', b'{"a":' * 2000 + b"1" + b"}" * 2000, b"{} {}"],
+)
+def test_what_is_no_json_object_is_said_to_be_none(body: bytes) -> None:
+    for parse in (anthropic.create_message, anthropic.count_tokens, native.chat):
+        with pytest.raises(ValidationFailedError, match="must be a JSON object"):
+            parse(body)
 
 
 def test_null_is_as_absent_for_every_published_field() -> None:
