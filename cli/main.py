@@ -15,6 +15,8 @@ from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
 GRACEFUL_SHUTDOWN_S = 30
+# Longer than the minute that balancers and SDK pools keep idle connections: who closes first must not be us.
+KEEP_ALIVE_S = 75
 
 app = typer.Typer(
     name="hasp",
@@ -70,6 +72,7 @@ def api() -> None:
         log_config=None,  # the application sets up logging: one format, one allow-list of fields
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
 
 
