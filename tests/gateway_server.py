@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,11 +106,18 @@ def server_settings(
 
 @pytest.fixture(scope="session")
 def served(server_settings: Settings) -> Iterator[str]:
-    """The base URL of a running API, in a thread of its own."""
+    """The base URL of a running API."""
+    with serve(server_settings) as url:
+        yield url
+
+
+@contextmanager
+def serve(settings: Settings) -> Generator[str]:
+    """The API, in a thread of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(server_settings),
+            create_app(settings),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=2,

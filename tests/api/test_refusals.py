@@ -222,17 +222,15 @@ async def test_a_client_that_hangs_up_before_the_answer_pays_nothing(gateway_ser
         while not await asyncio.to_thread(gateway_server.sandbox.requests):
             pass
         asking.cancel()
-        while not (usage := await usage_of(gateway_server, tenant.token))["requests"]["total"]:
-            audit = await gateway_server.get("/v1/audit?entity_type=inference", key=tenant.token)
-            if audit.json()["data"]:
-                break
-    usage = await usage_of(gateway_server, tenant.token)
-    assert (usage["credits"]["used"], usage["credits"]["held"]) == (0, 0)
-    assert audit.json()["data"][0]["metadata"]["status"] == "cancelled"
+        while not (entries := await listed(gateway_server, "/v1/audit?entity_type=inference", tenant.token)):
+            pass
+    assert [entry["metadata"]["status"] for entry in entries] == ["cancelled"]
+    credit = (await gateway_server.get("/v1/usage", key=tenant.token)).json()["data"]["credits"]
+    assert (credit["used"], credit["held"]) == (0, 0)
 
 
-async def usage_of(server: GatewayServer, key: str) -> dict[str, Any]:
-    return (await server.get("/v1/usage", key=key)).json()["data"]
+async def listed(server: GatewayServer, path: str, key: str) -> list[dict[str, Any]]:
+    return (await server.get(path, key=key)).json()["data"]
 
 
 async def test_a_client_that_hangs_up_is_settled_and_cancels_upstream(gateway_server: GatewayServer) -> None:
