@@ -61,8 +61,9 @@ class EventStream(Response):
                     await send_frame(opening)
                 try:
                     async for batch in self._stream.events():
-                        await send_frame(self._frames.render(batch))
-                        watch.touch()
+                        if frame := self._frames.render(batch):
+                            await send_frame(frame)
+                            watch.touch()
                 except GatewayError as error:
                     exchange.error_code = error.code
                     await send_frame(self._frames.failure(error))

@@ -1,6 +1,5 @@
 """What the composition root made, as routes reach it."""
 
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -36,9 +35,6 @@ class Gateway:
     probe: Probe
     draining: bool = False
     """Set when the process was told to stop: readiness fails first, requests in flight finish."""
-
-
-GatewayFactory = AbstractAsyncContextManager[Gateway]
 
 
 def gateway_of(connection: HTTPConnection | AsgiScope) -> Gateway:
