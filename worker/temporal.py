@@ -16,7 +16,6 @@ from workflows.client import connect
 log = structlog.get_logger()
 
 _RETRY_S = 1.0
-_ENSURED_EVERY_S = 60.0
 _PROBE_LIMIT = timedelta(seconds=2)
 
 MakeWorkers = Callable[[Client], Sequence[Worker]]
@@ -25,10 +24,13 @@ MakeWorkers = Callable[[Client], Sequence[Worker]]
 class TemporalWork:
     """Temporal may come up later than the worker, go away and return."""
 
-    def __init__(self, settings: Settings, *, keys: Mapping[int, bytes], workers: MakeWorkers) -> None:
+    def __init__(
+        self, settings: Settings, *, keys: Mapping[int, bytes], workers: MakeWorkers, ensured_every_s: float = 60.0
+    ) -> None:
         self._settings = settings
         self._keys = keys
         self._make_workers = workers
+        self._ensured_every_s = ensured_every_s
         self._client: Client | None = None
         self._workers: Sequence[Worker] = ()
 
@@ -76,7 +78,7 @@ class TemporalWork:
 
     async def _watch_over(self, client: Client, stopping: asyncio.Event) -> None:
         """Bring back what must run should somebody end it: a relay that is terminated would leave events lying."""
-        while not await _stopped_within(_ENSURED_EVERY_S, stopping):
+        while not await _stopped_within(self._ensured_every_s, stopping):
             try:
                 await schedules.ensure(client, self._settings)
             except RPCError as error:

@@ -1,5 +1,8 @@
+import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 
+from tests.embedded import free_port
 from worker import health
 
 
@@ -31,3 +34,13 @@ async def test_a_worker_that_lacks_something_names_it_and_lives() -> None:
 async def test_port_0_serves_nothing() -> None:
     async with health.serving(0, {"database": _down}):
         pass
+
+
+async def test_a_taken_port_is_an_error() -> None:
+    port = free_port()
+    async with health.serving(port, {"database": _up}), ClientSession() as session:
+        async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
+            assert response.status == 200
+        with pytest.raises(OSError, match="address already in use"):
+            async with health.serving(port, {"database": _up}):
+                pass

@@ -24,7 +24,7 @@ from workflows.queues import TaskQueue
 
 
 def _relayed(line: Line) -> bool:
-    return line["event"] == "event_relayed"
+    return line.get("event") == "event_relayed"
 
 
 @pytest.mark.usefixtures("upkeep")
@@ -35,7 +35,7 @@ async def test_a_worker_sweeps_and_relays_until_it_is_stopped(worker_settings: S
         await worker.becomes_ready()
         event = await worker.line(_relayed)
         worker.process.send_signal(signal.SIGTERM)
-        await worker.line(lambda line: line["event"] == "worker_stopped")
+        await worker.line(lambda line: line.get("event") == "worker_stopped")
 
         assert await worker.process.wait() == 0
     assert (event["event_type"], event["request_id"], event["status"]) == (
@@ -84,7 +84,7 @@ async def test_a_worker_started_before_temporal_waits_for_it_and_outlives_it(wor
     port = free_port()
     early = worker_settings.model_copy(update={"temporal_address": f"127.0.0.1:{port}"})
     async with worker_process(early) as worker:
-        refused = await worker.line(lambda line: line["event"] == "temporal_not_reached")
+        refused = await worker.line(lambda line: line.get("event") == "temporal_not_reached")
 
         assert refused["dependency"] == "temporal"
         assert await worker.live() == (200, {"status": "alive"})
@@ -107,7 +107,7 @@ async def test_a_worker_started_before_temporal_waits_for_it_and_outlives_it(wor
 async def test_a_missing_namespace_is_named_and_waited_for(worker_settings: Settings) -> None:
     lost = worker_settings.model_copy(update={"temporal_namespace": "nowhere"})
     async with worker_process(lost) as worker:
-        refused = await worker.line(lambda line: line["event"] == "temporal_not_reached")
+        refused = await worker.line(lambda line: line.get("event") == "temporal_not_reached")
 
     assert refused["error_type"] == "NOT_FOUND"
 
@@ -116,7 +116,7 @@ async def test_a_missing_namespace_is_named_and_waited_for(worker_settings: Sett
 async def test_a_worker_without_its_database_says_so_and_lives(worker_settings: Settings) -> None:
     nowhere = f"postgresql://hasp_app:no@127.0.0.1:{free_port()}/hasp"
     async with worker_process(worker_settings.model_copy(update={"database_url": nowhere})) as worker:
-        await worker.line(lambda line: line["event"] == "audit_not_sealed")
+        await worker.line(lambda line: line.get("event") == "audit_not_sealed")
 
         status, body = await worker.ready()
         assert status == 503

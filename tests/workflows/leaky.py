@@ -49,3 +49,10 @@ class Echo:
             start_to_close_timeout=timedelta(seconds=10),
             retry_policy=RetryPolicy(maximum_attempts=ATTEMPTS),
         )
+
+
+@workflow.defn(name="test.faulty")
+class Faulty:
+    @workflow.run
+    async def run(self, secret: str) -> None:
+        raise KeyError(f"broke on {secret}")

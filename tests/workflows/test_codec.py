@@ -48,6 +48,25 @@ async def test_without_the_codec_the_same_search_finds_it(temporal_env: Workflow
     assert everything.count(CANARY.encode()) >= 10
 
 
+async def test_a_fault_in_workflow_code_is_not_readable_either(
+    client: Client, temporal_env: WorkflowEnvironment, task_queue: str
+) -> None:
+    """It fails the workflow's task, not the workflow: another path through the SDK."""
+    async with _worker(client, task_queue):
+        started = await client.start_workflow(leaky.Faulty.run, CANARY, id=f"f/{task_queue}", task_queue=task_queue)
+        handle = temporal_env.client.get_workflow_handle(started.id)
+        failures = (
+            event.workflow_task_failed_event_attributes.failure
+            async for event in handle.fetch_history_events(wait_new_event=True)
+            if event.HasField("workflow_task_failed_event_attributes")
+        )
+        failure = await anext(failures)
+        await handle.terminate()
+
+    assert (failure.message, failure.application_failure_info.type) == ("Encoded failure", "KeyError")
+    assert CANARY.encode() not in failure.SerializeToString()
+
+
 async def test_a_failing_activity_is_retried_and_its_failure_read(client: Client, task_queue: str) -> None:
     """A codec that broke failure details once left workflows stuck (sdk-python#1191)."""
     async with _worker(client, task_queue):
@@ -141,7 +160,7 @@ def _worker(client: Client, task_queue: str) -> Worker:
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[leaky.Leaky, leaky.Echo],
+        workflows=[leaky.Leaky, leaky.Echo, leaky.Faulty],
         activities=[leaky.leak, leaky.refuse],
     )
 
