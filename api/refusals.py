@@ -18,10 +18,11 @@ from gateway.errors import (
     TooLargeError,
     ValidationFailedError,
 )
-from gateway.ids import PLATFORM
+from gateway.ids import PLATFORM, ApiKeyId, OrganizationId
 from gateway.inference.ports import Refusal
 from gateway.inference.shielding import uninterrupted
 from gateway.inference.trail import actor
+from gateway.keys.api_key import RevokedApiKeyError
 
 _ACCESS = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.FORBIDDEN})
 _OURS = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL})
@@ -52,18 +53,27 @@ def _is_ours_to_audit(exchange: Exchange, error: GatewayError) -> bool:
 
 
 def _refusal(scope: AsgiScope, exchange: Exchange, error: GatewayError) -> Refusal:
-    principal = exchange.access.principal if exchange.access else None
+    org, key = _known(exchange, error)
     route = scope.get("route")
     return Refusal(
-        org=principal.org if principal else PLATFORM,
+        org=org,
         id=exchange.id,
         error=error,
         at=gateway_of(scope).clock.now(),
         surface=exchange.surface,
-        actor=actor(principal.key) if principal else None,
+        actor=actor(key),
         ip_address=exchange.ip_address,
         path=route.path if route else None,
     )
+
+
+def _known(exchange: Exchange, error: GatewayError) -> tuple[OrganizationId, ApiKeyId | None]:
+    """Whose key it was, as far as anybody can say."""
+    if exchange.access is not None:
+        return exchange.access.principal.org, exchange.access.principal.key
+    if isinstance(error, RevokedApiKeyError):
+        return error.org, error.key
+    return PLATFORM, None
 
 
 async def on_gateway_error(request: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ class AuditAction(StrEnum):
     AI_REQUEST_FAILED = "ai.request.failed"
     AI_REQUEST_REFUSED = "ai.request.refused"
     AI_REQUEST_LOST = "ai.request.lost"
+    AI_TOKENS_COUNTED = "ai.tokens.counted"
     AI_MESSAGE_RETRIEVED = "ai.message.retrieved"
     ACCESS_REFUSED = "access.refused"
     API_KEY_CREATED = "api_key.created"

@@ -2,6 +2,7 @@
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from pydantic import JsonValue
 
 from api import examples
 from api.anthropic import translate
@@ -16,6 +17,7 @@ from api.inference import answered
 from api.openapi import ACCESS_ERRORS, INFERENCE_ERRORS, errors, json_body
 from api.state import gateway_of
 from gateway import errors as facts
+from gateway.audit import AuditAction
 from gateway.inference.call import Call, Surface
 from gateway.tenancy import Scope
 
@@ -88,7 +90,12 @@ async def count_tokens(request: Request) -> Response:
     """The prompt's input tokens, for limit checks; not the billed number. Needs the scope `ai:chat`."""
     access = await admit(request, Surface.MESSAGES, Scope.AI_CHAT)
     parsed = translate.count_tokens(await request.body())
-    counted = await gateway_of(request).token_counter.count(parsed.conversation, parsed.model, access)
+    gateway, exchange = gateway_of(request), exchange_of(request)
+    counted = await gateway.token_counter.count(parsed.conversation, parsed.model, access)
+    # The prompt may have reached a vendor's counter: recorded like any other AI call.
+    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+        about: dict[str, JsonValue] = {"request_id": exchange.request_id, "model": parsed.model}
+        tx.audit(AuditAction.AI_TOKENS_COUNTED, entity_type="request", entity_id=exchange.id, metadata=about)
     return Response(orjson.dumps({"input_tokens": counted}), media_type="application/json", headers=_ignored(parsed))
 
 

@@ -7,7 +7,7 @@ import orjson
 
 from api.anthropic.envelope import ANTHROPIC
 from api.anthropic.translate import opening_message
-from api.content import writing
+from api.content import metering
 from gateway import ids
 from gateway.completion import (
     BlockDelta,
@@ -27,6 +27,7 @@ from gateway.completion import (
 )
 from gateway.errors import GatewayError
 from gateway.inference.call import Call
+from gateway.transcript import dump_block
 
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -62,7 +63,7 @@ class MessageFrames:
             case BlockDelta(index, delta):
                 return _DELTA % (index, orjson.dumps(_delta(delta)))
             case BlockStarted(index, block):
-                started = {"type": "content_block_start", "index": index, "content_block": writing.block(block)}
+                started = {"type": "content_block_start", "index": index, "content_block": dump_block(block)}
                 return _frame(b"content_block_start", started)
             case BlockStopped(index):
                 return _BLOCK_STOP % index
@@ -84,7 +85,7 @@ def _ending(event: Finishing) -> dict[str, Any]:
         "type": "message_delta",
         "delta": {"stop_reason": event.stop_reason.value, "stop_sequence": event.stop_sequence},
         # Input and cache counts again: some clients read them only here.
-        "usage": writing.anthropic_usage(event.usage),
+        "usage": metering.anthropic_usage(event.usage),
     }
 
 

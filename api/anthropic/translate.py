@@ -6,13 +6,14 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
-from api.content import reading, writing
+from api.content import metering, reading
 from api.validation import nameable, read_object, refused_tool, validated
 from gateway import ids
 from gateway.completion import Usage
 from gateway.conversation import Conversation, Sampling
 from gateway.errors import FeatureNotEligibleError, UnsupportedParameterError
 from gateway.inference.call import Answer
+from gateway.transcript import dump_block
 
 RequestT = TypeVar("RequestT", CreateMessageRequest, CountTokensRequest)
 
@@ -132,13 +133,13 @@ def message(answer: Answer) -> dict[str, Any]:
         "type": "message",
         "role": "assistant",
         "model": answer.call.model,
-        "content": [writing.block(block) for block in completion.blocks],
+        "content": [dump_block(block) for block in completion.blocks],
         "stop_reason": completion.stop_reason.value,
         "stop_sequence": completion.stop_sequence,
-        "usage": writing.anthropic_usage(completion.usage),
+        "usage": metering.anthropic_usage(completion.usage),
         "meta": {
             "request_id": ids.request_id(answer.call.id),
-            "usage": writing.metered_usage(answer.model, completion.usage, answer.charge),
+            "usage": metering.metered_usage(answer.model, completion.usage, answer.charge),
         },
     }
 
@@ -153,5 +154,5 @@ def opening_message(message_id: str, model: str, usage: Usage) -> dict[str, Any]
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": writing.anthropic_usage(usage),
+        "usage": metering.anthropic_usage(usage),
     }

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api import examples
 from api.authentication import caller
-from api.content.writing import dollars
+from api.content.metering import dollars
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.native.envelope import CONTROL, success

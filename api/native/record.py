@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.content import writing
+from api.content import metering
 from gateway import ids
 from gateway.inference.records import InferenceRecord
 
@@ -36,7 +36,7 @@ def record_data(record: InferenceRecord) -> dict[str, Any]:
 def _usage(record: InferenceRecord) -> dict[str, Any] | None:
     if record.usage is None:
         return None
-    return writing.usage_lines(record.model, record.usage, record.credits, record.cost_micro_usd)
+    return metering.usage_lines(record.model, record.usage, record.credits, record.cost_micro_usd)
 
 
 def _phi(record: InferenceRecord) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from api.content import writing
+from api.content import metering
 from api.middleware import API_VERSION
 from api.native import translate
 from api.native.envelope import NATIVE
@@ -118,7 +118,7 @@ class ChatFrames:
         completed: dict[str, Any] = {"message": translate.message(stream.call, completion)}
         if report := translate.phi(stream.report):
             completed["phi"] = report
-        usage = writing.metered_usage(stream.model, completion.usage, stream.charge)
+        usage = metering.metered_usage(stream.model, completion.usage, stream.charge)
         return b"".join(
             (
                 self._frame(b"message.completed", completed),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from api.content import reading, writing
+from api.content import metering, reading
 from api.native.schemas import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, ChatRequest
 from api.validation import nameable, read_object, refused_tool, validated
 from gateway import ids
@@ -13,6 +13,7 @@ from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.ids import ConversationId, find_ulid
 from gateway.inference.call import Answer, Call
 from gateway.phi.guard import PhiReport
+from gateway.transcript import dump_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def answer_data(answer: Answer) -> dict[str, Any]:
 
 
 def answer_meta(answer: Answer) -> dict[str, Any]:
-    meta: dict[str, Any] = {"usage": writing.metered_usage(answer.model, answer.completion.usage, answer.charge)}
+    meta: dict[str, Any] = {"usage": metering.metered_usage(answer.model, answer.completion.usage, answer.charge)}
     if report := phi(answer.report):
         meta["phi"] = report
     return meta
@@ -104,7 +105,7 @@ def message(call: Call, completion: Completion) -> dict[str, Any]:
         "stop_reason": completion.stop_reason.value,
     }
     if not all(isinstance(block, Text) for block in completion.blocks):
-        shown["blocks"] = [writing.block(block) for block in completion.blocks]
+        shown["blocks"] = [dump_block(block) for block in completion.blocks]
     return shown
 
 

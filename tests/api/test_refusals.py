@@ -252,3 +252,24 @@ async def test_a_client_that_hangs_up_is_settled_and_cancels_upstream(gateway_se
     usage = (await gateway_server.get("/v1/usage", key=tenant.token)).json()["data"]
     assert usage["credits"]["held"] == 0
     assert usage["credits"]["used"] > 0
+
+
+async def test_a_revoked_key_is_audited_by_the_organisation_whose_it_was(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    await gateway_server.request("DELETE", f"/v1/api_keys/{tenant.key.id}", key=tenant.token)
+
+    async with asyncio.timeout(5):
+        while (reply := await gateway_server.post("/v1/messages", MESSAGE, key=tenant.token)).status != 401:
+            pass
+
+    [entry] = await entries_of(gateway_server, tenant.org, reply)
+    assert entry.actor == f"key:{tenant.key.id}"
+
+
+async def test_counting_tokens_is_audited(gateway_server: GatewayServer) -> None:
+    body = {"model": "claude-haiku-4-5", "messages": MESSAGE["messages"]}
+
+    reply = await gateway_server.post("/v1/messages/count_tokens", body)
+
+    [entry] = await entries_of(gateway_server, gateway_server.tenant.org, reply)
+    assert (reply.status, entry.action) == (200, "ai.tokens.counted")

@@ -1,28 +1,12 @@
-"""Answers to wire shapes: blocks in Anthropic's form, usage in both surfaces' forms."""
+"""Usage to wire shapes, in both surfaces' forms."""
 
 from typing import Any
 
 from gateway.catalog import Model
-from gateway.completion import AnswerBlock, Usage
-from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
+from gateway.completion import Usage
 from gateway.credits import pricing
 
 _MICRO = 1_000_000
-
-
-def block(answer: AnswerBlock) -> dict[str, Any]:
-    match answer:
-        case Text(text, citations=citations):
-            shown: dict[str, Any] = {"type": "text", "text": text}
-            if citations:
-                shown["citations"] = [dict(citation) for citation in citations]
-            return shown
-        case ToolUse(id=tool_id, name=name, input=arguments):
-            return {"type": "tool_use", "id": tool_id, "name": name, "input": dict(arguments)}
-        case Thinking(thinking, signature):
-            return {"type": "thinking", "thinking": thinking, "signature": signature}
-        case RedactedThinking(data):
-            return {"type": "redacted_thinking", "data": data}
 
 
 def anthropic_usage(usage: Usage) -> dict[str, Any]:
