@@ -20,7 +20,7 @@ from gateway.clock import Clock
 from gateway.completion import Completion
 from gateway.conversation import Turn
 from gateway.credits.period import Period, period_of
-from gateway.errors import NotFoundError, UnavailableError
+from gateway.errors import CreditsExhaustedError, NotFoundError, UnavailableError
 from gateway.ids import ConversationId, OrganizationId
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import Refusal
@@ -148,7 +148,15 @@ class PostgresJournal:
         if refused and len(rows) > 1:
             for row in refused:
                 admitted |= await self._run(journal_sql.OPEN, [row])
-        return [None if row["id"] in admitted else exhausted(row) for row in rows]
+        return [None if row["id"] in admitted else await self._exhausted(row) for row in rows]
+
+    async def _exhausted(self, row: Json) -> CreditsExhaustedError:
+        async with durable(self._pool) as connection:
+            cursor = await connection.execute(
+                journal_sql.IS_CAPPED, {"org": row["org_id"], "start": row["period_start"]}
+            )
+            account = await cursor.fetchone()
+        return exhausted(row, capped=account is not None and account[0])
 
     async def _close_group(self, closings: Sequence[_Closing]) -> Sequence[Exception | None]:
         rows = [closing.row | {"place": place} for place, closing in enumerate(closings, start=1)]

@@ -121,5 +121,11 @@ def refusal_row(refusal: Refusal) -> Json:
     }
 
 
-def exhausted(row: Json) -> CreditsExhaustedError:
-    return CreditsExhaustedError(details={"cycle_reset_at": period_of(row["created_at"]).end.isoformat()})
+def exhausted(row: Json, *, capped: bool) -> CreditsExhaustedError:
+    """Why `row` was not admitted; `capped` when the organisation's own cap is what it ran into (spec D8)."""
+    return CreditsExhaustedError(
+        details={
+            "cycle_reset_at": period_of(row["created_at"]).end.isoformat(),
+            "reason": "spend_cap" if capped else "allotment",
+        }
+    )

@@ -1,4 +1,8 @@
-"""The three statements of the hot path. Each takes a JSON array of rows and is one transaction by itself."""
+"""The three statements of the hot path. Each takes a JSON array of rows and is one transaction by itself.
+
+Rows that exist are found by `= any(array(...))`: joined to a set of unknown
+size, a plan made while a table was small would go on scanning all of it.
+"""
 
 OPEN = """
 with wanted as (
@@ -8,7 +12,7 @@ with wanted as (
     created_at timestamptz)
 ),
 -- A group whose commit was acknowledged to nobody is sent again: what it wrote must count once.
-known as (select w.id from wanted w join credit_holds h on h.id = w.id),
+known as (select id from credit_holds where id = any(array(select id from wanted))),
 fresh as (select * from wanted w where w.id not in (select id from known)),
 asked as (select org_id, period_start, sum(amount) as amount from fresh group by org_id, period_start),
 locked as (
@@ -48,8 +52,8 @@ with done as (
 -- Locked first, so that a sweep cannot expire a hold between our look and our change.
 prior as (
   select h.id, h.org_id, h.period_start, case when h.state = 'open' then h.amount else 0 end as released
-  from credit_holds h join done on done.id = h.id
-  where h.state in ('open', 'expired') order by h.id for update of h
+  from credit_holds h
+  where h.id = any(array(select id from done)) and h.state in ('open', 'expired') order by h.id for update
 ),
 released as (
   update credit_holds h set state = done.hold_state, charged = done.charge, closed_at = done.at
@@ -154,4 +158,9 @@ where org_id = %(org)s and conversation_id = %(thread)s and status = 'completed'
 
 HAS_THREAD = """
 select 1 from inferences where org_id = %(org)s and conversation_id = %(thread)s limit 1
+"""
+
+IS_CAPPED = """
+select coalesce(spend_cap < allotment, false) from credit_accounts
+where org_id = %(org)s and period_start = %(start)s
 """

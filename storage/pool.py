@@ -18,6 +18,10 @@ Pool = AsyncConnectionPool[Connection]
 _WAIT_S = 3.0
 STATEMENT_TIMEOUT_MS = 10_000
 
+# A prepared statement keeps the plan of its first runs until the tables are analysed again: made while they were
+# empty, it would scan what has grown since.
+_PLANNING = "-c enable_seqscan=off"
+
 
 class LostConnection(UnavailableError):  # noqa: N818 - a fact, like its parent
     """The database answered with a broken connection or a deadlock: sending again may work."""
@@ -39,7 +43,7 @@ async def open_pool(url: str, *, size: int) -> Pool:
             "autocommit": True,
             "application_name": "hasp",
             "connect_timeout": 5,
-            "options": f"-c hasp.system=on -c statement_timeout={STATEMENT_TIMEOUT_MS} -c TimeZone=UTC",
+            "options": f"-c hasp.system=on -c statement_timeout={STATEMENT_TIMEOUT_MS} -c TimeZone=UTC {_PLANNING}",
         },
         check=None,
         open=False,

@@ -105,7 +105,8 @@ async def test_a_spend_cap_below_the_allotment_is_what_counts(storage: Storage) 
     with pytest.raises(CreditsExhaustedError) as refused:
         await storage.journal.open(make_call(access), HAIKU, 100)
 
-    assert "cycle_reset_at" in refused.value.details
+    assert set(refused.value.details) == {"cycle_reset_at", "reason"}
+    assert refused.value.details["reason"] == "spend_cap"
 
 
 async def test_one_organisation_out_of_credits_does_not_fail_another_in_the_same_group(storage: Storage) -> None:
