@@ -17,7 +17,7 @@ down: ## Stop what `make up` runs here
 	@if [ -x $(BIN)/hasp ]; then $(BIN)/hasp down; else echo "Nothing is installed, so nothing is running"; fi
 
 test: $(VENV)/dev.installed ## Install what the tests need and run them all
-	$(BIN)/pytest -q $(PYTEST_FLAGS)
+	$(BIN)/pytest -q -n 2 --dist loadgroup $(PYTEST_FLAGS)
 
 check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests with branch coverage
 	$(BIN)/ruff format --check .

@@ -28,6 +28,13 @@ LEASE_S = 5
 SWEEP_S = 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One stack serves the whole ring: when pytest runs in several processes, the ring stays in one of them."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("stack"))
+
+
 @dataclass(frozen=True, slots=True)
 class RunningStack:
     stack: Stack
