@@ -140,7 +140,7 @@ def _is_complete(answer: bytearray) -> bool:
 
 def _failure(answer: bytearray, *, stream: bool) -> str | None:
     """Why an answer does not count; never a word of what it said."""
-    if answer[9:12] != b"200":
+    if not answer.startswith(b"200", 9):
         return f"status {answer[9:12].decode('ascii', 'replace')}"
     whole = b'"type":"message_stop"' if stream else b'"stop_reason":"end_turn"'
     return None if whole in answer else "incomplete answer"

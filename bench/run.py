@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -115,7 +115,7 @@ class Bench:
         return [processes.cpu_ms(group) for group in groups]
 
 
-def as_data(results: Results) -> list[dict[str, object]]:
+def as_data(results: Results) -> list[dict[str, Any]]:
     """Every sample as JSON-able data."""
     return [
         {"workload": cell.workload, "stream": cell.stream, "concurrency": cell.concurrency, "target": target}

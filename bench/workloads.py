@@ -63,7 +63,10 @@ _NOTE = (
     "daily. Mr. {last} was counselled on diet and foot care. Insurance member ID {member}. Labs to be repeated in six "
     "weeks; return sooner for syncope or visual changes. Discussed with Dr. {doctor} by phone. Summarise this."
 )
-_LIVE = "Patient {first} {last}, MRN {record}, phone (217) 555-{phone:04}, asks when to fast before the blood test. Answer briefly."
+_LIVE = (
+    "Patient {first} {last}, MRN {record}, phone (217) 555-{phone:04}, asks when to fast before the blood test."
+    " Answer briefly."
+)
 
 
 @dataclass(frozen=True, slots=True)
