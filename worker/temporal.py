@@ -16,6 +16,7 @@ from workflows.client import connect
 log = structlog.get_logger()
 
 _RETRY_S = 1.0
+_DRAIN_MARGIN_S = 5.0
 _PROBE_LIMIT = timedelta(seconds=2)
 
 MakeWorkers = Callable[[Client], Sequence[Worker]]
@@ -54,12 +55,22 @@ class TemporalWork:
         self._workers = self._make_workers(self._client)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_over(self._client, stopping))
+            polling = [group.create_task(worker.run()) for worker in self._workers]
             for worker in self._workers:
-                group.create_task(worker.run())
                 log.info("worker_polls", task_queue=worker.task_queue)
             await stopping.wait()
             log.info("worker_drains")
-            await asyncio.gather(*(worker.shutdown() for worker in self._workers))
+            await self._drain()
+            for task in polling:
+                task.cancel()
+
+    async def _drain(self) -> None:
+        """The SDK's shutdown can hang when it cancels an activity that is just ending; the process must stop even so."""
+        try:
+            async with asyncio.timeout(self._settings.worker_drain_s + _DRAIN_MARGIN_S):
+                await asyncio.gather(*(worker.shutdown() for worker in self._workers))
+        except TimeoutError:
+            log.warning("worker_not_drained")
 
     async def _connected(self, stopping: asyncio.Event) -> Client | None:
         """A client of a server that serves our namespace, or None if the worker is stopped first."""

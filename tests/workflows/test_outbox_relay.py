@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
@@ -75,13 +76,19 @@ async def test_it_can_be_found_as_running(client: Client, task_queue: str) -> No
 async def _relay(client: Client, task_queue: str, outbox: CountingOutbox) -> list[WorkflowHistory]:
     """Run the relay until `outbox` works on its last shift; the histories of its runs, first to last."""
     activities = [outbox.relay, outbox.forget]
-    async with Worker(client, task_queue=task_queue, workflows=[OutboxRelay], activities=activities):
+    async with Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[OutboxRelay],
+        activities=activities,
+        graceful_shutdown_timeout=timedelta(seconds=5),  # with none the SDK's shutdown hung in 1 run of 25
+    ):
         handle = await client.start_workflow(OutboxRelay.run, id=_id(task_queue), task_queue=task_queue)
         await outbox.is_working_on.wait()
         described = await client.get_workflow_handle(handle.id).describe()
         runs = list(dict.fromkeys([handle.first_execution_run_id, described.run_id]))
         histories = [await client.get_workflow_handle(handle.id, run_id=run).fetch_history() for run in runs]
-        await client.get_workflow_handle(handle.id).terminate()
+    await client.get_workflow_handle(handle.id).terminate()
     return histories
 
 
