@@ -65,7 +65,7 @@ class TemporalWork:
                 task.cancel()
 
     async def _drain(self) -> None:
-        """The SDK's shutdown can hang when it cancels an activity that is just ending; the process must stop even so."""
+        """The SDK's shutdown can hang when it cancels an activity that is just ending; a process must stop even so."""
         try:
             async with asyncio.timeout(self._settings.worker_drain_s + _DRAIN_MARGIN_S):
                 await asyncio.gather(*(worker.shutdown() for worker in self._workers))
