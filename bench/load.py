@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
@@ -57,6 +57,9 @@ class _Run:
     def __init__(self, job: Job) -> None:
         parts = urlsplit(job.url)
         self.stream = job.stream
+        self._loop = asyncio.get_running_loop()
+        self._opened = 0
+        self._pause_s = WORKLOADS[job.workload].spread_s / job.concurrency
         self.tally = Tally()
         self.errors: Counter[str] = Counter()
         self.host, self.port = parts.hostname or "", parts.port or 80
@@ -65,6 +68,11 @@ class _Run:
         self._head = f"POST {parts.path} HTTP/1.1\r\n{lines}content-length: ".encode()
         self._bodies: Iterator[bytes] = WORKLOADS[job.workload].bodies(job.seed, stream=job.stream)
         self._until = time.perf_counter() + job.seconds
+
+    def start(self, send: Callable[[], None]) -> None:
+        """Call `send` when it is this connection's turn."""
+        self._loop.call_later(self._opened * self._pause_s, send)
+        self._opened += 1
 
     def next_request(self) -> bytes | None:
         """None once the time is over."""
@@ -87,7 +95,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own does not inherit
-        self._send()
+        self._run.start(self._send)
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()

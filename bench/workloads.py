@@ -71,11 +71,16 @@ _LIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One kind of request. `directives` tell the sandbox how to stream its answer."""
+    """One kind of request. `directives` tell the sandbox how to stream its answer.
+
+    Connections send their first request over `spread_s` seconds: requests of
+    one known length would otherwise stay in step, and wait for each other.
+    """
 
     name: str
     text: Callable[[Random], str]
     directives: str
+    spread_s: float = 0.0
     max_tokens: int = 1024
 
     def bodies(self, seed: int, *, stream: bool) -> Iterator[bytes]:
@@ -127,7 +132,7 @@ def _live(random: Random) -> str:
 SMALL: Final = Workload("small", _small, f"frames={FRAMES}")
 NOTE: Final = Workload("note", _note, "chunk=23")
 LIVE: Final = Workload("live", _live, "chunk=4")
-PACED: Final = Workload("paced", _live, "chunk=4; delay_ms=20")
+PACED: Final = Workload("paced", _live, "chunk=4; delay_ms=20", spread_s=0.7)
 SLOW: Final = Workload("slow", _small, "frames=10; delay_ms=1000")
 
 WORKLOADS: Final = {each.name: each for each in (SMALL, NOTE, LIVE, PACED, SLOW)}
