@@ -21,7 +21,7 @@ PORTS = (
     *("HASP_API_PORT", "HASP_POSTGRES_PORT", "HASP_TEMPORAL_PORT"),
     *("HASP_TEMPORAL_UI_PORT", "HASP_SANDBOX_PORT", "HASP_WORKER_HEALTH_PORT"),
 )
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("newcomer")]
 
 
 class Newcomer:
@@ -69,6 +69,15 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         someone.down()
 
 
+@pytest.fixture
+def settled(newcomer: Newcomer) -> Newcomer:
+    """A newcomer who has started and stopped the stack at least once."""
+    if not (newcomer.home / "demo.json").exists():
+        newcomer.up()
+        newcomer.down()
+    return newcomer
+
+
 def paste(shown: str) -> dict[str, object]:
     """Run the curl line as it was printed, but for its progress meter."""
     [line] = re.findall(r"^curl .*$", shown, re.MULTILINE)
@@ -94,10 +103,10 @@ def test_the_first_start_makes_a_demo_whose_printed_call_works_and_a_second_keep
     assert newcomer.down().endswith("Stopping\n")
 
 
-def test_a_known_schema_lets_the_api_start_beside_the_migration_and_a_new_one_does_not(newcomer: Newcomer) -> None:
-    stack = Stack(Home(newcomer.home), Ports.read(newcomer.environ), newcomer.environ)
+def test_a_known_schema_lets_the_api_start_beside_the_migration_and_a_new_one_does_not(settled: Newcomer) -> None:
+    stack = Stack(Home(settled.home), Ports.read(settled.environ), settled.environ)
     assert needs(stack, "api") == ("postgres",)
-    (newcomer.home / "schema.sha256").write_text("another version's")
+    (settled.home / "schema.sha256").write_text("another version's")
     assert needs(stack, "api") == ("demo",)
     assert needs(stack, "worker") == ("demo", "namespace")
     stack.note_schema()
@@ -109,11 +118,11 @@ def needs(stack: Stack, name: str) -> tuple[str, ...]:
     return part.needs
 
 
-def test_no_secret_is_in_a_log_or_in_a_file_that_others_can_read(newcomer: Newcomer) -> None:
-    home = Home(newcomer.home)
+def test_no_secret_is_in_a_log_or_in_a_file_that_others_can_read(settled: Newcomer) -> None:
+    home = Home(settled.home)
     hidden = [(home.secrets / name).read_text() for name in ("postgres-owner", "postgres-app")]
-    hidden.append(newcomer.demo()["api_key"])
+    hidden.append(settled.demo()["api_key"])
     for log in home.logs.iterdir():
         assert not any(secret in log.read_text() for secret in hidden)
-    assert newcomer.home.stat().st_mode & 0o077 == 0
+    assert settled.home.stat().st_mode & 0o077 == 0
     assert all(secret.stat().st_mode & 0o077 == 0 for secret in home.secrets.iterdir())
