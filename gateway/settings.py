@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     upstream_total_timeout_s: float = Field(default=600.0, gt=0, description="For one provider call in all.")
 
     hold_lease_s: int = Field(default=60, ge=5, description="Life of a credit hold; renewed while its call runs.")
-    hold_sweep_s: int = Field(default=15, ge=1, description="Period of the sweep that expires dead holds.")
+    hold_sweep_s: int = Field(default=30, ge=1, description="Period of the sweep that expires dead holds.")
 
     phi_scanners: int = Field(default=1, ge=1, le=16, description="PHI scanner processes per API process.")
     phi_scan_timeout_s: float = Field(default=20.0, gt=0, description="A scan that takes longer fails closed (503).")

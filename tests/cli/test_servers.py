@@ -96,7 +96,7 @@ async def test_search_attributes_and_retention_reach_a_database_that_lacks_them(
     async with started([runs_server, namespace], home) as supervisor:
         await supervisor.start()
         config = described(server)["config"]
-    assert config["workflowExecutionRetentionTtl"] == f"{90 * 24 * 3600}s"
+    assert config["workflowExecutionRetentionTtl"] == f"{7 * 24 * 3600}s"
     assert set(config["customSearchAttributeAliases"].values()) == set(SEARCH_ATTRIBUTES)
 
 
