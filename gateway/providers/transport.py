@@ -54,22 +54,30 @@ class Response:
         self._response = response
         self._wait_s = first_byte_s
         self._idle_s = idle_s
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting_since: float | None = None
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
     async def next_chunk(self) -> bytes:
         """What has arrived of the body; empty at its end."""
         failure: GatewayError
+        self._waiting_since = self._loop.time()
+        if self._timer is None:
+            self._watch(self._wait_s)
         try:
-            async with asyncio.timeout(self._wait_s):
-                chunk = await self._response.content.readany()
+            chunk = await self._response.content.readany()
         except TimeoutError:
             failure = UpstreamTimeoutError()
         except (aiohttp.ClientError, OSError):
             failure = UpstreamFailureError()
         else:
-            self._wait_s = self._idle_s
+            if self._wait_s != self._idle_s:
+                self._limit(self._idle_s)
             return chunk
+        finally:
+            self._waiting_since = None
         raise failure
 
     async def read(self) -> bytes:
@@ -88,11 +96,38 @@ class Response:
 
         A vendor that keeps the connection open instead is given up after half a second.
         """
-        self._wait_s = self._idle_s = _DRAIN_S
+        self._idle_s = _DRAIN_S
+        self._limit(_DRAIN_S)
         try:
             await self._read_up_to(MAX_ERROR_BYTES)
         except GatewayError:
             self._response.close()
+
+    def release(self) -> None:
+        """Keep the connection when the body was read to its end, close it otherwise."""
+        self._limit(None)
+        self._response.release()
+
+    def _limit(self, wait_s: float | None) -> None:
+        """Bound every wait from the next one on."""
+        self._wait_s = wait_s
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self, after_s: float | None) -> None:
+        # One timer looks after a whole stream: a timeout around each chunk costs as much as reading the chunk.
+        if after_s is not None:
+            self._timer = self._loop.call_later(after_s, self._interrupt_or_go_on)
+
+    def _interrupt_or_go_on(self) -> None:
+        if self._wait_s is None:
+            return
+        waited = 0.0 if self._waiting_since is None else self._loop.time() - self._waiting_since
+        if waited >= self._wait_s:
+            self._response.content.set_exception(TimeoutError())
+        else:
+            self._watch(self._wait_s - waited)
 
     async def _read_up_to(self, limit: int) -> bytes:
         pieces: list[bytes] = []
@@ -157,14 +192,13 @@ class Transport:
         idle_s = self._settings.upstream_idle_timeout_s if stream else None
         headers = vendor.stream_headers if stream else vendor.headers
         raw = await _send(self._session, url, headers, body, first_byte_s)
+        response = Response(raw, first_byte_s, idle_s)
         try:
-            response = Response(raw, first_byte_s, idle_s)
             if raw.status != 200:
                 raise await _refusal(vendor, response)
             yield response
         finally:
-            # Keeps the connection when the body was read to its end, closes it otherwise.
-            raw.release()
+            response.release()
 
 
 async def _send(
