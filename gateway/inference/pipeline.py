@@ -6,6 +6,7 @@ and no answer is given that could not be recorded. No transaction is open
 while a provider works: a hold spans the gap (decision 0002).
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from gateway.catalog import Catalog, Model
@@ -24,7 +25,7 @@ from gateway.inference import trail
 from gateway.inference.admission import require_agreement, require_model, require_within_limits
 from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.ports import Journal, Providers, Refusal
-from gateway.inference.shielding import uninterrupted
+from gateway.inference.shielding import uninterrupted, unstoppable
 from gateway.inference.streaming import AnswerStream
 from gateway.phi.guard import Guard, ScreenBlockedError, Screened
 from gateway.providers.provider import Provider
@@ -109,7 +110,7 @@ class InferencePipeline:
             require_model(model, call.access.policy, baa_url=self._baa_url)
             require_within_limits(call.conversation, model)
             provider = self._providers.provider_for(model, call.access.principal.mode)
-            await uninterrupted(self._journal.open(call, model, pricing.ceiling(model, call.conversation)))
+            await self._open(call, model)
         except GatewayError as refusal:
             await self._refuse(call, model, refusal)
             raise
@@ -118,6 +119,22 @@ class InferencePipeline:
         except BaseException as failure:
             raise await self._turn_away(call, model, failure) from failure
         return _Admitted(call, model, screened, provider)
+
+    async def _open(self, call: Call, model: Model) -> None:
+        """Hold credits and write the shell; a caller who hangs up meanwhile leaves neither open."""
+        opening = unstoppable(self._journal.open(call, model, pricing.ceiling(model, call.conversation)))
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await uninterrupted(self._void(opening, call, model))
+            raise
+
+    async def _void(self, opening: asyncio.Task[None], call: Call, model: Model) -> None:
+        try:
+            await opening
+        except GatewayError:
+            return
+        await self._journal.close(Outcome(call=call, model=model, status=Status.CANCELLED, at=self._clock.now()))
 
     async def _resumed(self, call: Call) -> Call:
         if call.thread is None or not call.continues:

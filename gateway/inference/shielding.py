@@ -9,8 +9,8 @@ T = TypeVar("T")
 _running: set[asyncio.Task[Any]] = set()
 
 
-async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end even if the caller is cancelled while it waits.
+def unstoppable(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """`work` as a task that runs to its end whatever happens to whoever started it.
 
     The event loop keeps only weak references to tasks, so a shielded one
     nobody awaits any more could be collected half-way; this module holds it.
@@ -18,4 +18,9 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     _running.add(task)
     task.add_done_callback(_running.discard)
-    return await asyncio.shield(task)
+    return task
+
+
+async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end even if the caller is cancelled while it waits."""
+    return await asyncio.shield(unstoppable(work))

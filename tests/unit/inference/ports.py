@@ -1,5 +1,6 @@
 """The pipeline's ports in memory. Each writes what it was asked to one shared list, so that order can be read off."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -39,6 +40,10 @@ class FakeJournal:
         self.steps = steps
         self.outcomes: list[Outcome] = []
         self.refusals: list[Refusal] = []
+        self.reached = asyncio.Event()
+        """Set when `open` was asked."""
+        self.opening: asyncio.Event | None = None
+        """What `open` waits for, if anything."""
         self._failing = failing or {}
 
     async def history(self, access: Access, thread: ConversationId) -> tuple[Turn, ...]:
@@ -47,6 +52,9 @@ class FakeJournal:
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
         self._take("open")
+        self.reached.set()
+        if self.opening:
+            await self.opening.wait()
 
     async def close(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

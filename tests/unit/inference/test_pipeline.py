@@ -1,5 +1,6 @@
 """The pipeline's order is the compliance argument; this holds it in place."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -277,6 +278,20 @@ async def test_a_stream_abandoned_before_its_first_event_is_settled_too() -> Non
     await stream.aclose()
 
     assert [outcome.status for outcome in bench.journal.outcomes] == [Status.CANCELLED]
+
+
+async def test_a_client_that_hangs_up_while_credits_are_held_leaves_nothing_on_hold() -> None:
+    bench = Bench()
+    bench.journal.opening = asyncio.Event()
+    asking = asyncio.create_task(bench.pipeline.complete(make_call(access())))
+    await bench.journal.reached.wait()
+
+    asking.cancel()
+    bench.journal.opening.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert bench.steps == ["open", "close:cancelled"]
 
 
 async def test_the_provider_sees_placeholders_and_the_caller_sees_values() -> None:
