@@ -4,6 +4,15 @@ Rows that exist are found by `= any(array(...))`: joined to a set of unknown
 size, a plan made while a table was small would go on scanning all of it.
 """
 
+from typing import LiteralString
+
+
+def _compact(statement: LiteralString) -> LiteralString:
+    """`statement` without comments and indentation: psycopg parses longer ones than 4,096 characters on every call."""
+    lines = (line.strip() for line in statement.splitlines())
+    return " ".join(line for line in lines if not line.startswith("--"))
+
+
 OPEN = """
 with wanted as (
   select * from jsonb_to_recordset(%(rows)s) as w(
@@ -39,7 +48,7 @@ shells as (
 select id from held union all select id from known
 """
 
-CLOSE = """
+CLOSE = _compact("""
 with done as (
   select d.*, c.request_content, c.answer_content
   from jsonb_to_recordset(%(rows)s) as d(
@@ -118,7 +127,7 @@ told as (
   cross join lateral jsonb_to_recordset(done.events) as e(id text, type text, data jsonb)
 )
 select id from prior
-"""
+""")
 
 REFUSE = """
 with refused as (
