@@ -9,8 +9,9 @@ from typing import LiteralString
 
 def _compact(statement: LiteralString) -> LiteralString:
     """`statement` without comments and indentation: psycopg parses longer ones than 4,096 characters on every call."""
-    lines = (line.strip() for line in statement.splitlines())
-    return " ".join(line for line in lines if not line.startswith("--"))
+    lines: list[LiteralString] = [line.strip() for line in statement.splitlines()]
+    kept: list[LiteralString] = [line for line in lines if not line.startswith("--")]
+    return " ".join(kept)
 
 
 OPEN = """
