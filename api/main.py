@@ -6,13 +6,17 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from types import FrameType
+from typing import TypeGuard
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from api.anthropic import models
 from api.anthropic import routes as anthropic
+from api.hot_path import HotPath
 from api.manage import audit, health, keys, usage
 from api.middleware import API_VERSION, ExchangeMiddleware
 from api.native import routes as native
@@ -33,6 +37,7 @@ from gateway.providers.registry import Providers
 from gateway.settings import Settings
 from storage import Storage
 
+_HOT = frozenset({"/v1/messages", "/v1/ai/chat"})
 _DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 OpenGateway = Callable[[Settings], AbstractAsyncContextManager[Gateway]]
@@ -98,17 +103,24 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        max_body_size=None,  # the exchange's own limit answers in the route's dialect
         exception_handlers={
             GatewayError: on_gateway_error,
             RequestValidationError: on_invalid_request,
             HTTPException: on_http_exception,
         },
     )
+    inference = [route for module in (anthropic, native) for route in module.router.routes if _is_hot(route)]
+    app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
     for module in (anthropic, native, models, keys, usage, audit, health):
         app.include_router(module.router)
     _add_reference(app)
     return app
+
+
+def _is_hot(route: BaseRoute) -> TypeGuard[APIRoute]:
+    return isinstance(route, APIRoute) and route.path in _HOT
 
 
 def _add_reference(app: FastAPI) -> None:
