@@ -55,7 +55,7 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         scanners = ScannerPool(settings.phi_scanners, settings.phi_scan_timeout_s)
         opened.push_async_callback(scanners.close)
         await scanners.start()
-        guard = Guard(CachedDetector(scanners))
+        guard = Guard(CachedDetector(scanners), scanners)
 
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}

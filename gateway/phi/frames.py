@@ -1,19 +1,33 @@
 """What the API process and a scanner say to each other: length-prefixed JSON, one answer for each question.
 
-A request is a list of texts. An answer is a list, for each text, of spans as
-`[start, end, entity, score]`; an empty answer means that the scan failed.
+A request is `["scan", texts]`, answered by a list, for each text, of spans as
+`[start, end, entity, score]`; or `["mask", [[text, [[start, end, placeholder],
+…]], …]]`, answered by the masked texts. An empty answer means that it failed.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from gateway.phi.detector import Span
 from gateway.phi.findings import Entity
+from gateway.phi.masking import Marked, Replacement
 
 HEADER_BYTES = 4
 _ENTITIES = tuple(Entity)
 _NUMBERS = {entity: number for number, entity in enumerate(_ENTITIES)}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRequest:
+    texts: Sequence[Marked]
 
 
 def frame(payload: bytes) -> bytes:
@@ -22,13 +36,28 @@ def frame(payload: bytes) -> bytes:
 
 def encode_texts(texts: Sequence[str]) -> bytes:
     """Raises `ValueError` when a text holds a lone surrogate, which no encoding can carry."""
-    try:
-        return orjson.dumps(texts)
-    except orjson.JSONEncodeError as invalid:
-        raise ValueError("A text is not valid Unicode.") from invalid
+    return _encoded(["scan", texts])
 
 
-def decode_texts(payload: bytes) -> list[str]:
+def encode_marked(texts: Sequence[Marked]) -> bytes:
+    """Raises `ValueError` as `encode_texts` does."""
+    rows = [(each.text, [(r.start, r.end, r.placeholder) for r in each.replacements]) for each in texts]
+    return _encoded(["mask", rows])
+
+
+def decode_request(payload: bytes) -> ScanRequest | MaskRequest:
+    verb, rows = orjson.loads(payload)
+    if verb == "scan":
+        return ScanRequest(rows)
+    marked = [Marked(text, tuple(Replacement(*each) for each in replacements)) for text, replacements in rows]
+    return MaskRequest(marked)
+
+
+def encode_masked(texts: Sequence[str]) -> bytes:
+    return orjson.dumps(texts)
+
+
+def decode_masked(payload: bytes) -> list[str]:
     return orjson.loads(payload)
 
 
@@ -39,3 +68,10 @@ def encode_spans(texts: Sequence[Sequence[Span]]) -> bytes:
 def decode_spans(payload: bytes) -> list[list[Span]]:
     rows: list[list[tuple[int, int, int, int]]] = orjson.loads(payload)
     return [[Span(start, end, _ENTITIES[entity], score) for start, end, entity, score in spans] for spans in rows]
+
+
+def _encoded(request: list[Any]) -> bytes:
+    try:
+        return orjson.dumps(request)
+    except orjson.JSONEncodeError as invalid:
+        raise ValueError("A text is not valid Unicode.") from invalid

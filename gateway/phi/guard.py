@@ -16,7 +16,8 @@ from gateway.errors import (
 from gateway.phi.detector import CERTAIN, Detector, DetectorError, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Finding
 from gateway.phi.json_text import Leaf
-from gateway.phi.placeholders import Placeholders, Replacement, mask, prepare
+from gateway.phi.masking import InlineMasker, Marked, Masker, Replacement
+from gateway.phi.placeholders import Placeholders
 from gateway.phi.propagation import Propagation
 from gateway.phi.restore import Restorer
 from gateway.phi.slots import Access, Passage, Reader, Rewriter, visit
@@ -70,9 +71,9 @@ class _Hit:
 class Guard:
     """Stateless between requests: whatever belongs to one lives in what `screen` returns."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, masker: Masker | None = None) -> None:
         self._detector = detector
-        prepare()
+        self._masker = masker or InlineMasker()
 
     async def screen(self, conversation: Conversation, policy: Policy) -> Screened:
         """Finds PHI everywhere in `conversation` and does what `policy` says about it.
@@ -102,7 +103,7 @@ class Guard:
                         param=identifier_hits[0].leaf.path,
                     )
                 if hits:
-                    return _redact(conversation, reader.passages, hits, restoring=policy.restore_answers)
+                    return await self._redact(conversation, reader.passages, hits, restoring=policy.restore_answers)
             case _:
                 assert_never(policy.phi_mode)
         return Screened(conversation, _report(policy.phi_mode, "none", []), Restorer({}))
@@ -111,7 +112,31 @@ class Guard:
         """`text` with unnumbered placeholders (`[NAME]`), for texts of others that must not quote a patient."""
         (spans,) = await self._detect([text])
         counting = Propagation().settle(text, spans)
-        return mask(text, [Replacement(s.start, s.end, f"[{s.entity.label}]") for s in counting])
+        stand_ins = tuple(Replacement(s.start, s.end, f"[{s.entity.label}]") for s in counting)
+        (scrubbed,) = await self._mask([Marked(text, stand_ins)])
+        return scrubbed
+
+    async def _redact(
+        self, conversation: Conversation, passages: Sequence[Passage], hits: list[_Hit], *, restoring: bool
+    ) -> Screened:
+        placeholders = Placeholders()
+        findings = _numbered(placeholders, passages, hits, restoring=restoring)
+        originals = {hit.leaf.path: hit.leaf.text for hit in hits}
+        replacements: dict[str, list[Replacement]] = defaultdict(list)
+        for finding in findings:
+            replacements[finding.slot].append(Replacement(finding.start, finding.end, finding.placeholder or ""))
+        masked = await self._mask([Marked(originals[path], tuple(each)) for path, each in replacements.items()])
+        return Screened(
+            conversation=visit(conversation, Rewriter(dict(zip(replacements, masked, strict=True)))),
+            report=_report(PhiMode.REDACT, "redacted", findings),
+            restorer=Restorer(placeholders.values if restoring else {}),
+        )
+
+    async def _mask(self, texts: Sequence[Marked]) -> Sequence[str]:
+        try:
+            return await self._masker.mask(texts)
+        except DetectorError as failure:
+            raise UnavailableError from failure
 
     async def _detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
         if not texts:
@@ -169,21 +194,6 @@ def _in_leaves(passage: Passage, spans: Sequence[Span]) -> list[_Hit]:
                 hits.append(_Hit(leaf, Span(start, end, span.entity, span.score_milli)))
             touched += 1
     return hits
-
-
-def _redact(conversation: Conversation, passages: Sequence[Passage], hits: list[_Hit], *, restoring: bool) -> Screened:
-    placeholders = Placeholders()
-    findings = _numbered(placeholders, passages, hits, restoring=restoring)
-    originals = {hit.leaf.path: hit.leaf.text for hit in hits}
-    replacements: dict[str, list[Replacement]] = defaultdict(list)
-    for finding in findings:
-        replacements[finding.slot].append(Replacement(finding.start, finding.end, finding.placeholder or ""))
-    texts = {path: mask(originals[path], each) for path, each in replacements.items()}
-    return Screened(
-        conversation=visit(conversation, Rewriter(texts)),
-        report=_report(PhiMode.REDACT, "redacted", findings),
-        restorer=Restorer(placeholders.values if restoring else {}),
-    )
 
 
 def _numbered(

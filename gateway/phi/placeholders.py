@@ -5,33 +5,15 @@ keeps the numbers it had and the provider's prompt cache keeps its prefix.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from gateway.phi.findings import Entity
-
-if TYPE_CHECKING:
-    from presidio_anonymizer import AnonymizerEngine
-
-_SPLICE_ABOVE = 200
-"""Spans in one text above which the engine, 20 microseconds a span and a copy of the text, would stall the loop."""
 
 _OPENED = re.compile(r"\\?\[([A-Za-z0-9_\\ \-]{3,48})\]")
 _SEPARATORS = re.compile(r"[ _\-]+")
 _SHAPE = re.compile(r"[A-Z]+_[0-9]+")
 _LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 _BY_DIGITS = frozenset({Entity.US_SSN, Entity.PHONE_NUMBER, Entity.FAX_NUMBER, Entity.CREDIT_CARD})
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """`placeholder` for what stands at `start` to `end` of a text."""
-
-    start: int
-    end: int
-    placeholder: str
 
 
 def canonical(body: str) -> str:
@@ -90,50 +72,6 @@ class Placeholders:
             number += 1
         self._last[label] = number
         return f"{label}_{number}"
-
-
-def mask(text: str, replacements: Sequence[Replacement]) -> str:
-    """`text` with each replacement made; they are in order and do not overlap."""
-    if len(replacements) > _SPLICE_ABOVE:
-        return _splice(text, replacements)
-    return _anonymize(text, replacements)
-
-
-def _anonymize(text: str, replacements: Sequence[Replacement]) -> str:
-    from presidio_anonymizer import OperatorConfig, RecognizerResult
-
-    # The engine knows operators by entity type alone, so each placeholder is a type of its own here.
-    results = [RecognizerResult(each.placeholder, each.start, each.end, 1.0) for each in replacements]
-    operators = {
-        each.placeholder: OperatorConfig("custom", {"lambda": partial(_stand_in, each.placeholder)})
-        for each in replacements
-    }
-    return _engine().anonymize(text, results, operators, merge_entities_with_spaces=False).text
-
-
-def _stand_in(placeholder: str, _value: str) -> str:
-    return placeholder
-
-
-def _splice(text: str, replacements: Sequence[Replacement]) -> str:
-    pieces: list[str] = []
-    at = 0
-    for each in replacements:
-        pieces += (text[at : each.start], each.placeholder)
-        at = each.end
-    return "".join((*pieces, text[at:]))
-
-
-def prepare() -> None:
-    """Loads the engine now, about 80 ms, rather than under the first request that needs it."""
-    _engine()
-
-
-@cache
-def _engine() -> "AnonymizerEngine":
-    from presidio_anonymizer import AnonymizerEngine
-
-    return AnonymizerEngine()
 
 
 def _normal(entity: Entity, value: str) -> str:

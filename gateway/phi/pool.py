@@ -1,4 +1,4 @@
-"""Scanner processes: detection off the event loop, with a deadline that nothing can outlive.
+"""Scanner processes: detection and masking off the event loop, with a deadline that nothing can outlive.
 
 A scanner takes one frame at a time. Whoever waits longer than the deadline,
 for a scanner or for its answer, gets an error and the stuck process is killed
@@ -9,18 +9,23 @@ small ones get in between.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from gateway.phi.detector import DetectorError, Span
-from gateway.phi.frames import decode_spans, encode_texts, frame
+from gateway.phi.frames import decode_masked, decode_spans, encode_marked, encode_texts, frame
+from gateway.phi.masking import Marked
 from gateway.phi.scanner_process import CrashedError, ScannerProcess
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _FRAME_CHARS = 64 * 1024
 _RESTART_PAUSE_S = 0.5
 
 
 class ScannerPool:
-    """A `Detector` over warm processes of its own. Make it inside the process that serves, after any fork."""
+    """A `Detector` and a `Masker` over warm processes. Make it inside the process that serves, after any fork."""
 
     def __init__(self, processes: int, timeout_s: float, *, max_waiting: int = 1000) -> None:
         """`timeout_s` bounds one frame from the call to the answer; beyond `max_waiting` calls it fails at once."""
@@ -64,19 +69,32 @@ class ScannerPool:
     async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
         """Raises `DetectorError` when a scanner failed, crashed twice or took too long, or too many calls wait."""
         found: list[list[Span]] = []
-        for batch in _batches(texts):
-            try:
-                request = frame(encode_texts(batch))
-            except ValueError as invalid:
-                raise DetectorError("A text is not valid Unicode.") from invalid
-            answer = await self._ask(request)
-            spans = decode_spans(answer) if answer else []
-            if len(spans) != len(batch):
-                raise DetectorError("The scan failed.")
-            found += spans
+        for batch in _batches(texts, len):
+            found += await self._ask(batch, encode_texts, decode_spans)
         return found
 
-    async def _ask(self, request: bytes) -> bytes:
+    async def mask(self, texts: Sequence[Marked]) -> Sequence[str]:
+        """Raises `DetectorError` as `detect` does."""
+        masked: list[str] = []
+        for batch in _batches(texts, lambda marked: len(marked.text)):
+            masked += await self._ask(batch, encode_marked, decode_masked)
+        return masked
+
+    async def _ask(
+        self, batch: list[T], encode: Callable[[Sequence[T]], bytes], decode: Callable[[bytes], list[R]]
+    ) -> list[R]:
+        """A scanner's answer to one frame, which has an item for each of `batch`."""
+        try:
+            request = frame(encode(batch))
+        except ValueError as invalid:
+            raise DetectorError("A text is not valid Unicode.") from invalid
+        answer = await self._answer(request)
+        items = decode(answer) if answer else []
+        if len(items) != len(batch):
+            raise DetectorError("The scan failed.")
+        return items
+
+    async def _answer(self, request: bytes) -> bytes:
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         try:
             return await self._ask_once(request, deadline)
@@ -144,16 +162,16 @@ class ScannerPool:
                 return
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """`texts` in order, in runs of about one frame; a longer text is a run of its own."""
-    batch: list[str] = []
+def _batches(items: Sequence[T], length: Callable[[T], int]) -> Iterator[list[T]]:
+    """`items` in order, in runs of about one frame; a longer one is a run of its own."""
+    batch: list[T] = []
     size = 0
-    for text in texts:
-        if batch and size + len(text) > _FRAME_CHARS:
+    for item in items:
+        if batch and size + length(item) > _FRAME_CHARS:
             yield batch
             batch, size = [], 0
-        batch.append(text)
-        size += len(text)
+        batch.append(item)
+        size += length(item)
     if batch:
         yield batch
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from gateway.conversation import Conversation
 from gateway.phi.findings import Finding
-from gateway.phi.placeholders import Replacement, mask
+from gateway.phi.masking import Marked, Replacement, splice
 from gateway.phi.slots import Reader, Rewriter, visit
 
 
@@ -19,7 +19,8 @@ def as_sent(conversation: Conversation, findings: Sequence[Finding]) -> Conversa
     for finding in findings:
         if finding.placeholder is not None and finding.slot in texts:
             replacements[finding.slot].append(Replacement(finding.start, finding.end, finding.placeholder))
-    return visit(conversation, Rewriter({slot: mask(texts[slot], each) for slot, each in replacements.items()}))
+    sent = {slot: splice(Marked(texts[slot], tuple(each))) for slot, each in replacements.items()}
+    return visit(conversation, Rewriter(sent))
 
 
 def without_values(answer: JsonValue, conversation: Conversation, findings: Sequence[Finding]) -> JsonValue:

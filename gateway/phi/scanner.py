@@ -11,7 +11,16 @@ import signal
 import socket
 import sys
 
-from gateway.phi.frames import HEADER_BYTES, decode_texts, encode_spans, frame
+from gateway.phi.frames import (
+    HEADER_BYTES,
+    MaskRequest,
+    ScanRequest,
+    decode_request,
+    encode_masked,
+    encode_spans,
+    frame,
+)
+from gateway.phi.masking import Marked, Replacement, anonymize
 from gateway.phi.rules.scan import scan
 
 _PR_SET_PDEATHSIG = 1
@@ -22,6 +31,7 @@ def main() -> None:
     _die_with_parent(int(sys.argv[2]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     scan(_WARM_UP)
+    anonymize(Marked(_WARM_UP, (Replacement(8, 18, "[NAME_1]"),)))
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         connection.setblocking(True)
         connection.sendall(frame(b""))
@@ -37,8 +47,12 @@ def serve(connection: socket.socket) -> None:
 
 def _answer(payload: bytes) -> bytes:
     try:
-        return encode_spans([scan(text) for text in decode_texts(payload)])
-    except Exception:  # noqa: BLE001 - whatever a text did to the rules, the caller must hear of it and fail closed
+        match decode_request(payload):
+            case ScanRequest(texts):
+                return encode_spans([scan(text) for text in texts])
+            case MaskRequest(marked):
+                return encode_masked([anonymize(each) for each in marked])
+    except Exception:  # noqa: BLE001 - whatever a text did to us, the caller must hear of it and fail closed
         return b""
 
 

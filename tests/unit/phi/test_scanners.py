@@ -15,6 +15,7 @@ import pytest_asyncio
 from gateway.phi.cached import CachedDetector
 from gateway.phi.detector import Detector, DetectorError, Span
 from gateway.phi.inline import RuleDetector
+from gateway.phi.masking import InlineMasker, Marked, Replacement, anonymize, splice
 from gateway.phi.pool import ScannerPool
 
 TEXTS = ["Patient Maria Lopez, SSN 917-44-8123", "Nothing here.", "", "Ünïcode: José Álvarez, MRN 00153497 💊"]
@@ -31,6 +32,42 @@ async def pool() -> AsyncIterator[ScannerPool]:
 async def test_a_pool_finds_what_the_rules_find(pool: ScannerPool) -> None:
     assert pool.healthy
     assert await pool.detect(TEXTS) == await RuleDetector().detect(TEXTS)
+
+
+MARKED = [
+    Marked("Maria saw José.", (Replacement(0, 5, "[NAME_1]"), Replacement(10, 14, "[NAME_2]"))),
+    Marked("💊 for Maria", (Replacement(6, 11, "[NAME_1]"),)),
+    Marked("Nothing", ()),
+]
+
+
+async def test_a_pool_masks_as_the_engine_does_in_process(pool: ScannerPool) -> None:
+    masked = await pool.mask(MARKED)
+
+    assert masked == ["[NAME_1] saw [NAME_2].", "💊 for [NAME_1]", "Nothing"]
+    assert masked == await InlineMasker().mask(MARKED)
+
+
+def test_splicing_by_hand_gives_what_the_engine_gives() -> None:
+    assert [splice(each) for each in MARKED] == [anonymize(each) for each in MARKED]
+
+
+async def test_scanners_serve_under_the_loop_that_the_api_runs_on() -> None:
+    """uvloop's transports are none of asyncio's classes."""
+    program = (
+        "import asyncio, uvloop\n"
+        "from gateway.phi.pool import ScannerPool\n"
+        "async def main():\n"
+        "    pool = ScannerPool(1, timeout_s=20)\n"
+        "    await pool.start()\n"
+        "    print(len((await pool.detect(['SSN 917-44-8123']))[0]))\n"
+        "    await pool.close()\n"
+        "uvloop.run(main())"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert (ran.returncode, ran.stdout) == (0, "1\n"), ran.stderr
 
 
 async def test_a_request_larger_than_a_frame_is_scanned_whole(pool: ScannerPool) -> None:
