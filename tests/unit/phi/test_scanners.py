@@ -52,7 +52,7 @@ def test_splicing_by_hand_gives_what_the_engine_gives() -> None:
     assert [splice(each) for each in MARKED] == [anonymize(each) for each in MARKED]
 
 
-async def test_scanners_serve_under_the_loop_that_the_api_runs_on() -> None:
+def test_scanners_serve_under_the_loop_that_the_api_runs_on() -> None:
     """uvloop's transports are none of asyncio's classes."""
     program = (
         "import asyncio, uvloop\n"
