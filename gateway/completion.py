@@ -38,7 +38,7 @@ class Usage:
     """Of `output`, the tokens spent on reasoning, when the provider says so."""
     service_tier: str | None = None
     estimated: bool = False
-    """True when the caller hung up before the provider's own count."""
+    """True until the provider's own count: all there is when the caller hung up before it."""
 
     @property
     def cache_write(self) -> int:
@@ -213,7 +213,7 @@ class CompletionFold:
                 pass
 
     def completion(self) -> Completion:
-        """What arrived so far. An unfinished stream counts the produced text for its output tokens."""
+        """What arrived so far. An unfinished stream has its start's input, and its produced text for output tokens."""
         blocks = tuple(block.close() for _, block in sorted(self._blocks.items()))
         return Completion(
             model=self._model,
@@ -225,7 +225,7 @@ class CompletionFold:
         )
 
     def _produced_usage(self) -> Usage:
-        # Vendors count output only at the end; four bytes a token is their own rule of thumb for English.
+        # Vendors count output, thinking included, only at the end; four bytes a token is their own rule of thumb.
         produced = sum(len(piece.encode()) for block in self._blocks.values() for piece in block.pieces)
         return replace(self._usage, output=max(self._usage.output, -(-produced // 4)), estimated=True)
 

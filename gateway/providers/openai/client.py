@@ -39,7 +39,8 @@ class OpenAiProvider:
     async def stream(self, conversation: Conversation, model: Model) -> AsyncGenerator[EventStream]:
         body = encode_request(conversation, model, stream=True)
         async with self._transport.post(self._vendor, self._url, body, stream=True) as response:
-            yield await EventStream.start(response, OpenAiFrames())
+            # Estimated now that the request is under way, not before: the vendor is the one who is waited for.
+            yield await EventStream.start(response, OpenAiFrames(estimate_tokens(conversation)))
 
     async def count_tokens(self, conversation: Conversation, model: Model) -> int:  # noqa: ARG002 - the protocol's
         return estimate_tokens(conversation)

@@ -19,7 +19,7 @@ TOKENS_PER_IMAGE = 1_100
 
 
 def estimate_tokens(conversation: Conversation) -> int:
-    """Input tokens, near enough for limit checks; never the billed number."""
+    """Input tokens, near enough for limit checks; billed only for a stream that was left before the vendor's count."""
     return _of_told(encode_told(conversation))
 
 

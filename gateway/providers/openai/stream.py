@@ -42,9 +42,11 @@ class _Open:
 class OpenAiFrames:
     """Decodes frames in the order they come; an event type that is not known is skipped."""
 
-    __slots__ = ("_blocks", "_called", "_open", "_refused", "_started", "finished")
+    __slots__ = ("_asked_tokens", "_blocks", "_called", "_open", "_refused", "_started", "finished")
 
-    def __init__(self) -> None:
+    def __init__(self, asked_tokens: int) -> None:
+        """`asked_tokens` estimates the input, which this vendor counts only at the end: a cut stream pays for that."""
+        self._asked_tokens = asked_tokens
         self.finished = False
         self._started = False
         self._blocks = 0
@@ -86,7 +88,8 @@ class OpenAiFrames:
         if self._started:
             raise UpstreamFailureError
         self._started = True
-        return (Started(text(response, "model"), Usage(), optional_text(response, "id")),)
+        usage = Usage(input=self._asked_tokens, estimated=True)
+        return (Started(text(response, "model"), usage, optional_text(response, "id")),)
 
     def _item_added(self, item: WireObject) -> Iterable[StreamEvent]:
         match item.get("type"):

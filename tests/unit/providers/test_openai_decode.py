@@ -125,7 +125,7 @@ STREAM = b"".join(
 
 
 def read(*pieces: bytes) -> list[StreamEvent]:
-    reader = EventReader(OpenAiFrames())
+    reader = EventReader(OpenAiFrames(7))
     events = [event for piece in pieces for event in reader.feed(piece)]
     reader.close()
     return events

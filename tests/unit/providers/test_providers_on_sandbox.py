@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from gateway.catalog import Model
-from gateway.completion import BlockDelta, Completion, CompletionFold, Stopped, StopReason, StreamEvent
+from gateway.completion import BlockDelta, Completion, CompletionFold, Stopped, StopReason, StreamEvent, ThinkingDelta
 from gateway.conversation import (
     Conversation,
     RedactedThinking,
@@ -180,6 +180,23 @@ async def test_tokens_are_counted(providers: Providers, model: Model) -> None:
     many = await provider(providers, model).count_tokens(asked("Hi " * 400), model)
 
     assert 0 < few < many - 250
+
+
+@MODELS
+async def test_a_stream_left_early_has_used_its_input_and_the_thinking_it_produced(
+    providers: Providers, model: Model
+) -> None:
+    told = asked("[[sandbox: thinking=on]] " + "Hello there " * 100)
+    whole = await provider(providers, model).complete(told, model)
+    events = await streamed(provider(providers, model), told, model)
+    left = next(at for at, e in enumerate(events) if isinstance(e, BlockDelta) and isinstance(e.delta, ThinkingDelta))
+
+    usage = fold(events[: left + 1]).usage
+
+    assert usage.estimated
+    assert whole.usage.total_input * 0.7 < usage.total_input < whole.usage.total_input * 1.3
+    assert usage.output > 0
+    assert not fold(events).usage.estimated
 
 
 ERRORS: list[tuple[int, type[GatewayError]]] = [
