@@ -22,7 +22,7 @@ from gateway.keys import api_key
 from gateway.keys.api_key import RevokedApiKeyError
 from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope, StorageMode
 from storage.keyring import Ring
-from storage.pool import Pool, durable, libpq_url
+from storage.pool import Pool, fetch, libpq_url
 
 log = structlog.get_logger()
 
@@ -44,9 +44,11 @@ where k.digest = any(%s)
 """
 
 _USED = """
-update api_keys k set last_used_at = u.at
-from unnest(%s::text[], %s::timestamptz[]) as u(id, at)
-where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)
+with used as (select * from unnest(%s::text[], %s::timestamptz[]) as u(id, at)),
+locked as (select k.id from api_keys k join used using (id) order by k.id for update of k)
+update api_keys k set last_used_at = used.at
+from used join locked using (id)
+where k.id = used.id and (k.last_used_at is null or k.last_used_at < used.at)
 """
 
 
@@ -104,11 +106,10 @@ class AccessCache:
 
     async def _read(self, token: str, cached_as: bytes) -> Access:
         epoch, until = self._epoch, time.monotonic() + _FRESH_S
-        async with durable(self._pool) as connection:
-            cursor = await connection.execute(_SELECT, [api_key.digests(token, self._peppers.keys)])
-            row = await cursor.fetchone()
-        if row is None:
+        rows = await fetch(self._pool, _SELECT, [api_key.digests(token, self._peppers.keys)])
+        if not rows:
             raise InvalidApiKeyError
+        (row,) = rows
         access, revoked = _access(row)
         if revoked:
             raise RevokedApiKeyError(OrganizationId(row[1]), ApiKeyId(row[0]))
@@ -175,8 +176,7 @@ class AccessCache:
     async def _note_use(self) -> None:
         used, self._used = self._used, {}
         if used:
-            async with durable(self._pool) as connection:
-                await connection.execute(_USED, [list(used), list(used.values())])
+            await fetch(self._pool, _USED, [list(used), list(used.values())])
 
 
 def _access(row: tuple[Any, ...]) -> tuple[Access, bool]:

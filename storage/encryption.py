@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
-from storage.pool import Pool, durable
+from storage.pool import Pool, durable, fetch
 from storage.root_keys import RootKeys, UnwrapError
 
 _FORMAT = b"\x01"
@@ -56,8 +56,12 @@ class ContentCipher:
 
     async def open(self, org: OrganizationId, place: str, sealed: bytes) -> bytes:
         """Raises `SealedValueError` for a value that is not what was sealed for this place."""
-        keys = await self._keys(org)
-        cipher = keys.ciphers.get(int.from_bytes(sealed[1:5], "big"))
+        version = int.from_bytes(sealed[1:5], "big")
+        cipher = (await self._keys(org)).ciphers.get(version)
+        if cipher is None:
+            # Another process may have added a data key since we looked.
+            self._cached.pop(org, None)
+            cipher = (await self._keys(org)).ciphers.get(version)
         if cipher is None or sealed[:1] != _FORMAT:
             raise SealedValueError
         try:
@@ -77,10 +81,7 @@ class ContentCipher:
             return loaded
 
     async def _load(self, org: OrganizationId) -> _DataKeys:
-        async with durable(self._pool) as connection:
-            rows = await (
-                await connection.execute("select version, wrapped from data_keys where org_id = %s", [org])
-            ).fetchall()
+        rows = await fetch(self._pool, "select version, wrapped from data_keys where org_id = %s", [org])
         if not rows:
             raise UnavailableError("The organization has no data key.")
         try:

@@ -38,6 +38,8 @@ class GroupCommit(Generic[T, R]):
         self._largest = largest
         self._gathered: list[_Waiting[T, R]] = []
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._task = asyncio.create_task(self._run())
 
     async def submit(self, item: T) -> R:
@@ -45,12 +47,12 @@ class GroupCommit(Generic[T, R]):
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._gathered.append(_Waiting(item, done))
         self._wake.set()
+        self._idle.clear()
         return await done
 
     async def close(self) -> None:
         """Commits what was submitted, then stops."""
-        while self._gathered:
-            await asyncio.wait([self._gathered[-1].done])
+        await self._idle.wait()
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -62,6 +64,8 @@ class GroupCommit(Generic[T, R]):
             if not self._gathered:
                 self._wake.clear()
             await self._settle(group)
+            if not self._gathered:
+                self._idle.set()
 
     async def _settle(self, group: Sequence[_Waiting[T, R]]) -> None:
         try:

@@ -1,6 +1,7 @@
 """Inferences as the rows that the journal's statements take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -121,11 +122,30 @@ def refusal_row(refusal: Refusal) -> Json:
     }
 
 
-def exhausted(row: Json, *, capped: bool) -> CreditsExhaustedError:
-    """Why `row` was not admitted; `capped` when the organisation's own cap is what it ran into (spec D8)."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Credits left to an organisation in a period; `capped` when its own cap sets them."""
+
+    left: int
+    capped: bool
+
+
+def fitting(rows: Sequence[Json], rooms: Mapping[str, Room]) -> list[Json]:
+    """The rows, first come first served, whose amounts fit into what is left to their organisations."""
+    left = {org: room.left for org, room in rooms.items()}
+    chosen: list[Json] = []
+    for row in rows:
+        if row["amount"] <= left.get(row["org_id"], 0):
+            left[row["org_id"]] -= row["amount"]
+            chosen.append(row)
+    return chosen
+
+
+def exhausted(row: Json, room: Room | None) -> CreditsExhaustedError:
+    """Why `row` was not admitted (spec D8)."""
     return CreditsExhaustedError(
         details={
             "cycle_reset_at": period_of(row["created_at"]).end.isoformat(),
-            "reason": "spend_cap" if capped else "allotment",
+            "reason": "spend_cap" if room is not None and room.capped else "allotment",
         }
     )

@@ -148,11 +148,7 @@ told as (
   from refused r join audited using (id)
   cross join lateral jsonb_to_recordset(r.events) as e(id text, type text, data jsonb)
 )
-insert into audit_pending (entry_id) select id from audited
-"""
-
-RENEW = """
-update credit_holds set expires_at = %(until)s where id = any(%(ids)s) and state = 'open'
+insert into audit_pending (entry_id) select id from audited returning entry_id
 """
 
 OPEN_ACCOUNTS = """
@@ -170,7 +166,9 @@ HAS_THREAD = """
 select 1 from inferences where org_id = %(org)s and conversation_id = %(thread)s limit 1
 """
 
-IS_CAPPED = """
-select coalesce(spend_cap < allotment, false) from credit_accounts
-where org_id = %(org)s and period_start = %(start)s
+ROOMS = """
+select a.org_id, least(a.allotment, coalesce(a.spend_cap, a.allotment)) - a.posted - a.pending,
+       coalesce(a.spend_cap < a.allotment, false)
+from unnest(%(orgs)s::text[], %(starts)s::timestamptz[]) as o(org_id, period_start)
+join credit_accounts a using (org_id, period_start)
 """

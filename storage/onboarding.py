@@ -6,12 +6,15 @@ Each is one audited transaction; the command line and the demo are made of these
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic import JsonValue
+
 from gateway.audit import AuditAction
 from gateway.baa.template import Cover, current_template
+from gateway.errors import ValidationFailedError
 from gateway.events import Event, EventType
 from gateway.ids import AcceptanceId, OrganizationId, new_ulid
 from gateway.keys.api_key import ApiKey
-from gateway.tenancy import KeyMode, Scope
+from gateway.tenancy import KeyMode, PhiMode, Scope
 from storage.storage import Storage
 from storage.stores.agreements import Signer
 
@@ -65,14 +68,24 @@ async def accept_agreement(
     return acceptance
 
 
-async def change_policy(storage: Storage, org: OrganizationId, changes: Mapping[str, Any]) -> None:
-    """Set columns of the organisation's policy. Raises `NotFoundError` for an unknown organisation."""
-    async with storage.as_operator(org, command="org.policy") as tx:
-        await tx.organization.get()
-        await tx.organization.set_policy(**changes)
-        tx.audit(
-            AuditAction.POLICY_UPDATED,
-            entity_type="organization",
-            entity_id=org,
-            metadata={"fields": [*sorted(changes)]},
+async def change_policy(
+    storage: Storage, org: OrganizationId, changes: Mapping[str, Any], *, acknowledges_phi_leaves: bool = False
+) -> None:
+    """Set columns of the organisation's policy.
+
+    Raises `NotFoundError` for an unknown organisation, and `ValidationFailedError` for mode `allow`
+    unless whoever sets it acknowledges that PHI then leaves as it is (spec D14).
+    """
+    allows_phi = changes.get("phi_mode") == PhiMode.ALLOW
+    if allows_phi and not acknowledges_phi_leaves:
+        raise ValidationFailedError(
+            "In mode allow PHI leaves for the model provider unmasked: confirm with --acknowledge-phi-leaves"
         )
+    async with storage.as_operator(org, command="org.policy") as tx:
+        before = await tx.organization.set_policy(**changes)
+        facts: dict[str, JsonValue] = {
+            "changes": {name: {"from": before[name], "to": changes[name]} for name in sorted(changes)}
+        }
+        if allows_phi:
+            facts["acknowledged_phi_leaves"] = True
+        tx.audit(AuditAction.POLICY_UPDATED, entity_type="organization", entity_id=org, metadata=facts)

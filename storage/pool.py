@@ -1,8 +1,9 @@
 """psycopg connections for the hot path: autocommit, prepared statements, every organisation visible."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import cast
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import AsyncConnection
@@ -15,7 +16,10 @@ from gateway.errors import UnavailableError
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 
+Parameters = Sequence[Any] | Mapping[str, Any]
+
 _WAIT_S = 3.0
+_TRIES = 3
 STATEMENT_TIMEOUT_MS = 10_000
 
 # A prepared statement keeps the plan of its first runs until the tables are analysed again: made while they were
@@ -63,5 +67,27 @@ async def durable(pool: Pool) -> AsyncGenerator[Connection]:
             yield connection
     except PoolTimeout as error:
         raise UnavailableError from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction) as error:
         raise LostConnection from error
+
+
+async def fetch(pool: Pool, statement: LiteralString, parameters: Parameters = ()) -> list[TupleRow]:
+    """Rows of one statement that may be sent twice: a read, or a write that counts once however often it arrives.
+
+    A restarted server leaves a pool full of lost connections: the first loss
+    has all of them looked at, so that one call pays for it and not each.
+    Raises `UnavailableError` when trying again did not help.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(LostConnection):
+            return await _fetch(pool, statement, parameters)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WAIT_S):
+                await pool.check()
+    return await _fetch(pool, statement, parameters)
+
+
+async def _fetch(pool: Pool, statement: LiteralString, parameters: Parameters) -> list[TupleRow]:
+    async with durable(pool) as connection:
+        cursor = await connection.execute(statement, parameters)
+        return await cursor.fetchall() if cursor.description else []

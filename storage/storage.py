@@ -18,9 +18,13 @@ from storage.access import AccessCache
 from storage.encryption import ContentCipher
 from storage.journal import PostgresJournal
 from storage.keyring import Keyring, read_keyring
-from storage.pool import STATEMENT_TIMEOUT_MS, Pool, durable, open_pool
+from storage.leases import Leases
+from storage.pool import STATEMENT_TIMEOUT_MS, Pool, fetch, open_pool
 from storage.root_keys import FileRootKeys, RootKeys, VaultRootKeys
 from storage.transaction import ReadTransaction, Transaction, tenant_session
+
+_AROUND_A_CALL = timedelta(minutes=2)
+"""What a call may last beyond its provider: the guard before, a slow reader after."""
 
 
 class Storage:
@@ -41,7 +45,16 @@ class Storage:
         self.root_keys = root_keys
         self.cipher = ContentCipher(pool, root_keys)
         self.access = AccessCache(pool, str(settings.database_url), keyring.pepper)
-        self.journal = PostgresJournal(pool, self.cipher, clock=clock, lease=timedelta(seconds=settings.hold_lease_s))
+        self.journal = PostgresJournal(
+            pool,
+            self.cipher,
+            Leases(
+                pool,
+                clock=clock,
+                lease=timedelta(seconds=settings.hold_lease_s),
+                longest_call=timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL,
+            ),
+        )
         self._engine = engine
         self._clock = clock
 
@@ -55,6 +68,7 @@ class Storage:
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=3,
+            hide_parameters=True,
             pool_pre_ping=True,
             connect_args={"options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c TimeZone=UTC"},
         )
@@ -99,8 +113,7 @@ class Storage:
 
     async def _answers(self) -> bool:
         try:
-            async with durable(self.pool) as connection:
-                await connection.execute("select 1")
+            await fetch(self.pool, "select 1")
         except UnavailableError:
             return False
         return True

@@ -55,9 +55,18 @@ class OrganizationStore(OrganizationReader):
         await self.add_data_key()
         return Organization(self._org, name, credits_allotment)
 
-    async def set_policy(self, **changes: Any) -> None:  # noqa: ANN401 - columns differ in type
-        """Change columns of the organisation's policy (`phi_mode`, `spend_cap`, …); the database checks the values."""
+    async def set_policy(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - columns differ in type
+        """Change columns of the organisation's policy (`phi_mode`, `spend_cap`, …); returns what they were.
+
+        The database checks the values. Raises `NotFoundError`.
+        """
+        columns = [getattr(OrganizationRow, name) for name in changes]
+        query = select(*columns).where(OrganizationRow.id == self._org).with_for_update()
+        before = (await self._session.execute(query)).one_or_none()
+        if before is None:
+            raise NotFoundError("The organization does not exist.")
         await self._session.execute(update(OrganizationRow).where(OrganizationRow.id == self._org).values(**changes))
+        return dict(zip(changes, before, strict=True))
 
     async def add_data_key(self) -> int:
         """A new data key version; content is sealed under it from now on."""

@@ -261,7 +261,7 @@ async def test_a_renewed_hold_outlives_its_first_lease(storage: Storage) -> None
     stale = make_call(access, at=datetime.now(UTC) - timedelta(seconds=50))
     await storage.journal.open(stale, HAIKU, 500)
 
-    await storage.journal.renew()
+    await storage.journal.leases.renew()
 
     assert await expire_lapsed(storage.pool, In(timedelta(seconds=30))) == 0
 

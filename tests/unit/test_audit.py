@@ -24,7 +24,7 @@ ENTRY = AuditEntry(
 
 
 def test_a_seal_covers_the_twelve_values_and_the_place() -> None:
-    chain_part = f'{{"prev_hash":"{GENESIS}","seq":1}}'
+    chain_part = f'{{"id":"{ENTRY.id}","prev_hash":"{GENESIS}","seq":1}}'
     metadata = f'{{"_chain":{chain_part},"a":{{"b":"é/","z":1}},"mode":"live","scopes":["ai:chat"]}}'
     text = (
         '["key:01JQ0000000000000000000003","01JQ0000000000000000000001",null,"api_key.created","api_key",'
@@ -63,6 +63,8 @@ def test_a_sound_chain_has_no_flaw() -> None:
         {"entity_id": "another"},
         {"ip_address": None},
         {"metadata": {}},
+        {"metadata": {**(ENTRY.metadata or {}), "_chain": {"seq": 2}}},
+        {"id": AuditEntryId("01JQ0000000000000000000009")},
         {"org": OrganizationId("another")},
         {"phi": "contains_phi"},
         {"subject_id_hmac": "x"},

@@ -35,7 +35,15 @@ CHANGEABLE = (
     "inferences",
     "outbox",
 )
-ACCESS_TABLES = {"organizations": "id", "api_keys": "org_id", "baa_acceptances": "org_id"}
+# Which column names the organisation, and which changes bear on access: a note of a key's last use does not.
+ACCESS_TABLES = {
+    "organizations": (
+        "id",
+        "update of phi_mode, storage_mode, restore_answers, unscannable, opus_enabled, premium_models",
+    ),
+    "api_keys": ("org_id", "update of scopes, mode, digest, revoked_at"),
+    "baa_acceptances": ("org_id", "update"),
+}
 
 IS_VISIBLE = "({column} = current_setting('hasp.organization', true) or current_setting('hasp.system', true) = 'on')"
 
@@ -86,10 +94,10 @@ def upgrade() -> None:
         end $$
         """
     )
-    for table, column in ACCESS_TABLES.items():
+    for table, (column, changes) in ACCESS_TABLES.items():
         op.execute(
             f"""
-            create trigger {table}_announce after insert or update on {table}
+            create trigger {table}_announce after insert or {changes} on {table}
             for each row execute function hasp_announce_access('{column}')
             """
         )
