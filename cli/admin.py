@@ -9,6 +9,7 @@ import typer
 
 from cli.failure import CommandError
 from gateway.baa.template import Cover, current_template
+from gateway.catalog import shipped_catalog
 from gateway.errors import GatewayError
 from gateway.ids import OrganizationId, find_ulid
 from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode
@@ -43,6 +44,9 @@ def org_create(
 def org_policy(
     org: OrgOption,
     phi_mode: Annotated[PhiMode | None, typer.Option(help="redact (default), block, or allow.")] = None,
+    acknowledge_phi_leaves: Annotated[
+        bool, typer.Option("--acknowledge-phi-leaves", help="Needed for --phi-mode allow.")
+    ] = False,
     storage_mode: Annotated[StorageMode | None, typer.Option(help="full, or none: keep no content.")] = None,
     restore_answers: Annotated[bool | None, typer.Option(help="Put values back into answers.")] = None,
     unscannable: Annotated[str | None, typer.Option(help="refuse (default) or pass images and PDFs.")] = None,
@@ -63,9 +67,16 @@ def org_policy(
         raise CommandError("--unscannable is refuse or pass")
     if not wanted:
         raise CommandError("nothing to change: give at least one option")
+    unknown = set(premium_model or ()) - {model.id for model in shipped_catalog()}
+    if unknown:
+        raise CommandError("--premium-model is not the id of a model")
     from storage.onboarding import change_policy
 
-    with_storage(lambda storage: change_policy(storage, _organization(org), wanted))
+    with_storage(
+        lambda storage: change_policy(
+            storage, _organization(org), wanted, acknowledges_phi_leaves=acknowledge_phi_leaves
+        )
+    )
 
 
 @key_app.command("create")

@@ -63,6 +63,8 @@ async def test_a_policy_set_by_the_operator_is_followed(
         ("baa", "accept", "--org", new_ulid(), *SIGNER),
         ("org", "policy", "--org", new_ulid(), "--opus"),
         ("org", "policy", "--org", new_ulid()),
+        ("org", "policy", "--org", new_ulid(), "--phi-mode", "allow"),
+        ("org", "policy", "--org", new_ulid(), "--premium-model", "Zachary Quillfeather"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(running_stack: RunningStack, arguments: tuple[str, ...]) -> None:
