@@ -16,6 +16,7 @@ from gateway.inference.call import Status
 from gateway.tenancy import StorageMode
 from storage import Storage
 from storage.holds import expire_lapsed
+from storage.leases import Leases
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, failed, make_call, make_conversation, make_outcome, make_tenant
 
@@ -264,6 +265,34 @@ async def test_a_renewed_hold_outlives_its_first_lease(storage: Storage) -> None
     await storage.journal.leases.renew()
 
     assert await expire_lapsed(storage.pool, In(timedelta(seconds=30))) == 0
+
+
+async def test_a_hold_is_not_renewed_beyond_the_longest_call(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    call = make_call(await storage.access.resolve(tenant.token), at=datetime.now(UTC) - timedelta(seconds=50))
+    await storage.journal.open(call, HAIKU, 500)
+    leases = Leases(storage.pool, clock=SystemClock(), lease=timedelta(minutes=1), longest_call=timedelta(0))
+    leases.take(call.id)
+
+    await leases.renew()
+    await leases.close()
+
+    assert await expire_lapsed(storage.pool, In(timedelta(seconds=30))) == 1
+
+
+async def test_no_call_fails_on_a_connection_that_a_restart_left_behind(storage: Storage, database: Database) -> None:
+    tenant = await make_tenant(storage)
+    access = await storage.access.resolve(tenant.token)
+    await asyncio.gather(*(storage.journal.open(make_call(access), HAIKU, 10) for _ in range(20)))
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+    for _ in range(10):
+        await storage.journal.open(make_call(access), HAIKU, 10)
+        assert (await storage.health())["database"]
 
 
 async def test_a_blocked_call_is_recorded_without_a_charge(storage: Storage) -> None:
