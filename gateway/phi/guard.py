@@ -87,7 +87,11 @@ class Guard:
         reader = Reader()
         visit(conversation, reader)
         _refuse_unscannable(reader, policy)
-        hits, identifier_hits = _sort(reader.passages, await self._detect([each.text for each in reader.passages]))
+        detected = await self._detect([each.text for each in reader.passages])
+        try:
+            hits, identifier_hits = _sort(reader.passages, detected)
+        except DetectorError as failure:
+            raise UnavailableError from failure
         match policy.phi_mode:
             case PhiMode.BLOCK:
                 if found := hits + identifier_hits:
@@ -179,20 +183,25 @@ def _personal(spans: Sequence[Span]) -> list[Span]:
 
 
 def _in_leaves(passage: Passage, spans: Sequence[Span]) -> list[_Hit]:
-    """Spans cut to the leaves they touch; both are in order."""
+    """Spans cut to the leaves they touch; both are in order.
+
+    Raises `DetectorError` for a span in none: what was found but can neither be masked nor named must not pass.
+    """
     hits: list[_Hit] = []
     leaves = passage.leaves
     at = 0
     for span in spans:
         while at < len(leaves) and leaves[at].start + len(leaves[at].text) <= span.start:
             at += 1
-        touched = at
+        touched, before = at, len(hits)
         while touched < len(leaves) and leaves[touched].start < span.end:
             leaf = leaves[touched]
             start, end = max(span.start - leaf.start, 0), min(span.end - leaf.start, len(leaf.text))
             if start < end:
                 hits.append(_Hit(leaf, Span(start, end, span.entity, span.score_milli)))
             touched += 1
+        if len(hits) == before:
+            raise DetectorError("A finding is in no slot.")
     return hits
 
 

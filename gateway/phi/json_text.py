@@ -13,13 +13,14 @@ from pydantic import JsonValue
 from gateway.errors import ValidationFailedError
 
 _MAX_DEPTH = 100
-_SHORTEST_NUMBER = 5
-"""Digits a number needs to be a slot: shorter ones are counts and measurements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One string, number or key at `start` of its passage. Paths name array and object positions, never keys."""
+    """One key or scalar at `start` of its passage. Paths name array and object positions, never keys.
+
+    However short a number is, it may be a record number or an age over 89: what is masked is the spans' to say.
+    """
 
     path: str
     start: int
@@ -91,7 +92,6 @@ def _pieces(  # noqa: C901 - one arm for each kind of value
             if depth:
                 yield '"', None, False
         case bool() | None:
-            yield str(value).lower(), None, False
+            yield "null" if value is None else str(value).lower(), path, False
         case int() | float():
-            text = str(value)
-            yield text, path if len(text) >= _SHORTEST_NUMBER else None, False
+            yield str(value), path, False

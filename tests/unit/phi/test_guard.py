@@ -19,6 +19,7 @@ from gateway.errors import (
     ValidationFailedError,
 )
 from gateway.phi.detector import DetectorError, Span
+from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard, ScreenBlockedError
 from gateway.phi.inline import RuleDetector
 from gateway.tenancy import PhiMode, Policy
@@ -128,6 +129,40 @@ async def test_numbers_in_tool_inputs_are_masked_too() -> None:
     (block,) = screened.conversation.turns[0].blocks
     assert isinstance(block, ToolUse)
     assert block.input == {"ssn": "[SSN_1]", "count": 3}
+
+
+@pytest.mark.parametrize(
+    ("value", "masked"),
+    [
+        ({"patient": "Maria Lopez", "age": 94}, {"patient": "[NAME_1]", "age": "[AGE_1]"}),
+        ({"mrn": 4123}, {"mrn": "[MRN_1]"}),
+        ({"zip": 2139}, {"zip": "[ZIP_1]"}),
+        (
+            {"patient": "Maria Lopez", "pulse": 94, "weight_kg": 81.5, "age": 45, "smoker": False, "ward": None},
+            {"patient": "[NAME_1]", "pulse": 94, "weight_kg": 81.5, "age": 45, "smoker": False, "ward": None},
+        ),
+    ],
+)
+async def test_a_number_is_masked_by_what_it_says_and_not_by_its_length(
+    value: dict[str, JsonValue], masked: dict[str, JsonValue]
+) -> None:
+    conversation = with_block(ToolUse("t1", "look", value))
+    screened = await GUARD.screen(conversation, REDACT)
+    (block,) = screened.conversation.turns[0].blocks
+    assert isinstance(block, ToolUse)
+    assert block.input == masked
+    with pytest.raises(PhiBlockedError):
+        await GUARD.screen(conversation, BLOCK)
+
+
+async def test_a_finding_that_is_in_no_slot_fails_the_request() -> None:
+    class Odd:
+        async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
+            return [[Span(0, 1, Entity.PERSON, 900)] if text.startswith("{") else [] for text in texts]
+
+    for policy in (REDACT, BLOCK, ALLOW):
+        with pytest.raises(UnavailableError):
+            await Guard(Odd()).screen(with_block(ToolUse("t1", "look", {"q": "a"})), policy)
 
 
 async def test_a_key_types_its_value() -> None:
