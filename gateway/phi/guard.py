@@ -80,6 +80,7 @@ class Guard:
 
         Raises `ScreenBlockedError` in block mode, `PhiInToolSchemaError` for
         PHI in tool definitions and output schemas in every mode,
+        `TooLargeError` for more than one request may hold,
         `FeatureNotEligibleError` for content that cannot be read,
         `ValidationFailedError` for PHI in an identifier that cannot be masked,
         and `UnavailableError` when the scan did not end well: nothing passes unscanned.
@@ -131,7 +132,7 @@ class Guard:
             replacements[finding.slot].append(Replacement(finding.start, finding.end, finding.placeholder or ""))
         masked = await self._mask([Marked(originals[path], tuple(each)) for path, each in replacements.items()])
         return Screened(
-            conversation=visit(conversation, Rewriter(dict(zip(replacements, masked, strict=True)))),
+            conversation=visit(conversation, Rewriter(passages, dict(zip(replacements, masked, strict=True)))),
             report=_report(PhiMode.REDACT, "redacted", findings),
             restorer=Restorer(placeholders.values if restoring else {}),
         )

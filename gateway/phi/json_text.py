@@ -5,12 +5,13 @@ text, not string by string. Strings stand in that text as they are, without
 escapes, so that offsets in a leaf are offsets in its value.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from gateway.errors import ValidationFailedError
+from gateway.phi.budget import Budget
 
 _MAX_DEPTH = 100
 
@@ -28,27 +29,18 @@ class Leaf:
     is_key: bool
 
 
-def render(path: str, value: JsonValue) -> tuple[str, tuple[Leaf, ...]]:
-    """The text of `value` and its leaves in order. Raises `ValidationFailedError` when nested beyond 100 levels."""
-    pieces: list[str] = []
-    leaves: list[Leaf] = []
-    length = 0
-    for piece, leaf_path, is_key in _pieces(path, value, depth=0):
-        if leaf_path is not None:
-            leaves.append(Leaf(leaf_path, length, piece, is_key))
-        pieces.append(piece)
-        length += len(piece)
-    return "".join(pieces), tuple(leaves)
+def render(path: str, value: JsonValue, budget: Budget) -> tuple[str, tuple[Leaf, ...]]:
+    """The text of `value` and its leaves in order.
+
+    Raises `ValidationFailedError` when nested beyond 100 levels, `TooLargeError` when `budget` is spent.
+    """
+    rendering = _Rendering(budget)
+    rendering.value(path, value, depth=0)
+    return "".join(rendering.pieces), tuple(rendering.leaves)
 
 
-def rewrite(path: str, value: Mapping[str, JsonValue], texts: Mapping[str, str]) -> Mapping[str, JsonValue]:
-    """`value` with the leaves that `texts` names replaced; the same object when it names none."""
-    if not any(name.startswith(f"{path}[") for name in texts):
-        return value
-    return _rewritten_object(path, value, texts)
-
-
-def _rewritten_object(path: str, value: Mapping[str, JsonValue], texts: Mapping[str, str]) -> dict[str, JsonValue]:
+def rewrite(path: str, value: Mapping[str, JsonValue], texts: Mapping[str, str]) -> dict[str, JsonValue]:
+    """`value` with the leaves that `texts` names replaced."""
     return {
         texts.get(f"{path}[{index}].key", key): _rewritten(f"{path}[{index}]", item, texts)
         for index, (key, item) in enumerate(value.items())
@@ -57,41 +49,63 @@ def _rewritten_object(path: str, value: Mapping[str, JsonValue], texts: Mapping[
 
 def _rewritten(path: str, value: JsonValue, texts: Mapping[str, str]) -> JsonValue:
     if isinstance(value, dict):
-        return _rewritten_object(path, value, texts)
+        return rewrite(path, value, texts)
     if isinstance(value, list):
         return [_rewritten(f"{path}[{index}]", item, texts) for index, item in enumerate(value)]
     return texts.get(path, value)
 
 
-def _pieces(  # noqa: C901 - one arm for each kind of value
-    path: str, value: JsonValue, depth: int
-) -> Iterator[tuple[str, str | None, bool]]:
-    """Pieces of text, each with the path of the leaf it is, if it is one."""
-    if depth > _MAX_DEPTH:
-        raise ValidationFailedError("JSON is nested too deeply.", param=path.split("[", 1)[0])
-    match value:
-        case dict():
-            yield "{", None, False
-            for index, (key, item) in enumerate(value.items()):
-                yield '"' if index == 0 else ', "', None, False
-                yield key, f"{path}[{index}].key", True
-                yield '": ', None, False
-                yield from _pieces(f"{path}[{index}]", item, depth + 1)
-            yield "}", None, False
-        case list():
-            yield "[", None, False
-            for index, item in enumerate(value):
-                if index:
-                    yield ", ", None, False
-                yield from _pieces(f"{path}[{index}]", item, depth + 1)
-            yield "]", None, False
-        case str():
-            if depth:
-                yield '"', None, False
-            yield value, path, False
-            if depth:
-                yield '"', None, False
-        case bool() | None:
-            yield "null" if value is None else str(value).lower(), path, False
-        case int() | float():
-            yield str(value), path, False
+class _Rendering:
+    """A text as it grows, with its leaves so far."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.pieces: list[str] = []
+        self.leaves: list[Leaf] = []
+        self._length = 0
+        self._budget = budget
+
+    def value(self, path: str, value: JsonValue, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise ValidationFailedError("JSON is nested too deeply.", param=path.split("[", 1)[0])
+        match value:
+            case dict():
+                self._object(path, value, depth)
+            case list():
+                self._array(path, value, depth)
+            case str():
+                self._append('"' if depth else "")
+                self._leaf(path, value)
+                self._append('"' if depth else "")
+            case bool():
+                self._leaf(path, str(value).lower())
+            case None:
+                self._leaf(path, "null")
+            case int() | float():
+                self._leaf(path, str(value))
+
+    def _object(self, path: str, value: Mapping[str, JsonValue], depth: int) -> None:
+        self._budget.spend()
+        self._append("{")
+        for index, (key, item) in enumerate(value.items()):
+            self._append(', "' if index else '"')
+            self._leaf(f"{path}[{index}].key", key, is_key=True)
+            self._append('": ')
+            self.value(f"{path}[{index}]", item, depth + 1)
+        self._append("}")
+
+    def _array(self, path: str, value: Sequence[JsonValue], depth: int) -> None:
+        self._budget.spend()
+        self._append("[")
+        for index, item in enumerate(value):
+            self._append(", " if index else "")
+            self.value(f"{path}[{index}]", item, depth + 1)
+        self._append("]")
+
+    def _leaf(self, path: str, text: str, *, is_key: bool = False) -> None:
+        self._budget.spend()
+        self.leaves.append(Leaf(path, self._length, text, is_key))
+        self._append(text)
+
+    def _append(self, piece: str) -> None:
+        self.pieces.append(piece)
+        self._length += len(piece)

@@ -2,57 +2,51 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
 from gateway.conversation import Conversation
 from gateway.phi.findings import Finding
 from gateway.phi.masking import Marked, Replacement, splice
-from gateway.phi.slots import Reader, Rewriter, visit
+from gateway.phi.slots import Passage, Rewriter, visit
 
 
 def as_sent(conversation: Conversation, findings: Sequence[Finding]) -> Conversation:
     """`conversation` with the placeholders that its findings name put back in."""
-    texts = _texts(conversation)
+    passages = _passages(conversation)
+    texts = _texts(passages)
     replacements: dict[str, list[Replacement]] = defaultdict(list)
     for finding in findings:
         if finding.placeholder is not None and finding.slot in texts:
             replacements[finding.slot].append(Replacement(finding.start, finding.end, finding.placeholder))
     sent = {slot: splice(Marked(texts[slot], tuple(each))) for slot, each in replacements.items()}
-    return visit(conversation, Rewriter(sent))
+    return visit(conversation, Rewriter(passages, sent))
 
 
-def without_values(answer: JsonValue, conversation: Conversation, findings: Sequence[Finding]) -> JsonValue:
-    """`answer` with every value that the findings point at replaced by its placeholder, in keys and strings."""
-    texts = _texts(conversation)
-    values = {
-        texts[finding.slot][finding.start : finding.end]: finding.placeholder
-        for finding in findings
-        if finding.placeholder is not None and finding.slot in texts
-    }
-    if not values:
+def without_values(answer: JsonValue, placeholders: Mapping[str, str]) -> JsonValue:
+    """`answer` with every value that restoring put in taken out again, in keys and strings."""
+    if not placeholders:
         return answer
+    bodies = {value: body for body, value in placeholders.items()}
     # The longest first: a surname must not be taken out of a full name.
-    pattern = re.compile("|".join(map(re.escape, sorted(values, key=len, reverse=True))))
-    return _replaced(answer, pattern, values)
+    pattern = re.compile("|".join(map(re.escape, sorted(bodies, key=len, reverse=True))))
+    return _replaced(answer, pattern, bodies)
 
 
-def _texts(conversation: Conversation) -> dict[str, str]:
-    reader = Reader()
-    visit(conversation, reader)
-    return {leaf.path: leaf.text for passage in reader.passages for leaf in passage.leaves}
+def _texts(passages: Sequence[Passage]) -> dict[str, str]:
+    return {leaf.path: leaf.text for passage in passages for leaf in passage.leaves}
 
 
-def _replaced(value: JsonValue, pattern: re.Pattern[str], values: dict[str, str]) -> JsonValue:
+def _replaced(value: JsonValue, pattern: re.Pattern[str], bodies: Mapping[str, str]) -> JsonValue:
     match value:
         case str():
-            return pattern.sub(lambda found: values[found.group()], value)
+            return pattern.sub(lambda found: f"[{bodies[found.group()]}]", value)
         case list():
-            return [_replaced(item, pattern, values) for item in value]
+            return [_replaced(item, pattern, bodies) for item in value]
         case dict():
             return {
-                str(_replaced(key, pattern, values)): _replaced(item, pattern, values) for key, item in value.items()
+                str(_replaced(key, pattern, bodies)): _replaced(item, pattern, bodies) for key, item in value.items()
             }
         case _:
             return value

@@ -36,11 +36,12 @@ _SLACK = 8
 class Restorer:
     """One request's way back. Holds a person's data: lives as long as its request, never logged or shared."""
 
-    __slots__ = ("_in_json", "_in_text", "active")
+    __slots__ = ("_in_json", "_in_text", "active", "values")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         """`values` are originals by placeholder body (`NAME_1`); empty when answers are to stay as they are."""
         self.active = bool(values)
+        self.values = values
         self._in_text = _Grammar(values, in_json=False)
         self._in_json = _Grammar(values, in_json=True)
 

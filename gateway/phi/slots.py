@@ -5,7 +5,7 @@ masked. A block kind it does not know fails type checking here and raises at
 run time; nothing is passed on unread.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol, TypeVar, assert_never
@@ -26,6 +26,7 @@ from gateway.conversation import (
     ToolUse,
     Turn,
 )
+from gateway.phi.budget import Budget
 from gateway.phi.json_text import Leaf, render, rewrite
 
 _Item = TypeVar("_Item")
@@ -62,11 +63,15 @@ class Visitor(Protocol):
 
 
 class Reader:
-    """Collects what there is to scan, system first, then the turns from the oldest, then the rest."""
+    """Collects what there is to scan, system first, then the turns from the oldest, then the rest.
+
+    A visit raises `TooLargeError` when that is more than one request may hold.
+    """
 
     def __init__(self) -> None:
         self.passages: list[Passage] = []
         self.unscannables: list[str] = []
+        self._budget = Budget()
 
     def text(self, path: str, text: str) -> str:
         self._add(path, text, Access.CONTENT)
@@ -74,7 +79,7 @@ class Reader:
 
     def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         if value:
-            text, leaves = render(path, dict(value))
+            text, leaves = render(path, dict(value), self._budget)
             self.passages.append(Passage(path, text, Access.CONTENT, leaves))
         return value
 
@@ -82,28 +87,31 @@ class Reader:
         self._add(path, text, Access.IDENTIFIER)
 
     def definition(self, path: str, value: JsonValue) -> None:
-        text, leaves = render(path, value)
+        text, leaves = render(path, value, self._budget)
         self.passages.append(Passage(path, text, Access.DEFINITION, leaves))
 
     def unscannable(self, path: str) -> None:
+        self._budget.spend()
         self.unscannables.append(path)
 
     def _add(self, path: str, text: str, access: Access) -> None:
+        self._budget.spend()
         if text:
             self.passages.append(Passage(path, text, access, (Leaf(path, 0, text, is_key=False),)))
 
 
 class Rewriter:
-    """Puts new texts in by path."""
+    """Puts new texts in, by the paths of the leaves of `passages` that they replace."""
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    def __init__(self, passages: Sequence[Passage], texts: Mapping[str, str]) -> None:
         self._texts = texts
+        self._changed = {each.path for each in passages if any(leaf.path in texts for leaf in each.leaves)}
 
     def text(self, path: str, text: str) -> str:
         return self._texts.get(path, text)
 
     def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        return rewrite(path, value, self._texts)
+        return rewrite(path, value, self._texts) if path in self._changed else value
 
     def identifier(self, path: str, text: str) -> None: ...
     def definition(self, path: str, value: JsonValue) -> None: ...

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,11 +11,23 @@ import pytest
 from pydantic import JsonValue
 
 from gateway.completion import Completion, StopReason, Usage
-from gateway.conversation import Conversation, Document, Image, RedactedThinking, Text, Thinking, Tool, ToolUse, Turn
+from gateway.conversation import (
+    Block,
+    Conversation,
+    Document,
+    Image,
+    RedactedThinking,
+    Text,
+    Thinking,
+    Tool,
+    ToolUse,
+    Turn,
+)
 from gateway.errors import (
     FeatureNotEligibleError,
     PhiBlockedError,
     PhiInToolSchemaError,
+    TooLargeError,
     UnavailableError,
     ValidationFailedError,
 )
@@ -22,6 +35,7 @@ from gateway.phi.detector import DetectorError, Span
 from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard, ScreenBlockedError
 from gateway.phi.inline import RuleDetector
+from gateway.phi.slots import Reader, Rewriter, visit
 from gateway.tenancy import PhiMode, Policy
 from tests.unit.phi.conversations import (
     SAMPLING,
@@ -313,3 +327,36 @@ async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         await GUARD.screen(said(f"Patient Maria Lopez, SSN {CANARY}"), REDACT)
     assert CANARY not in caplog.text
     assert "Lopez" not in caplog.text
+
+
+async def test_putting_texts_in_costs_as_much_as_the_texts_and_not_their_square() -> None:
+    calls = tuple(ToolUse(f"t{n}", "look", {"q": f"value {n}"}) for n in range(10_000))
+    conversation = with_block(*calls)
+    reader = Reader()
+    visit(conversation, reader)
+    texts = {leaf.path: "[ID_1]" for passage in reader.passages for leaf in passage.leaves if "value" in leaf.text}
+    assert len(texts) == len(calls)
+    began = time.process_time()
+    rewritten = visit(conversation, Rewriter(reader.passages, texts))
+    assert time.process_time() - began < 2
+    assert {str(block.input) for block in rewritten.turns[0].blocks if isinstance(block, ToolUse)} == {
+        "{'q': '[ID_1]'}"
+    }
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [ToolUse("t1", "look", {"q": list(range(60_000))})],
+        [ToolUse("t1", "look", {"q": [[] for _ in range(60_000)]})],
+        [ToolUse("t1", "look", {"q": "a"})] * 12_000,
+        [Text("")] * 60_000,
+        [Image("image/png", "aGk=", None)] * 60_000,
+    ],
+    ids=["numbers", "empty arrays", "tool uses", "empty texts", "images"],
+)
+async def test_more_parts_than_a_request_may_have_are_refused_before_the_scan(blocks: list[Block]) -> None:
+    for policy in (replace(REDACT, unscannable="pass"), BLOCK, replace(ALLOW, unscannable="pass")):
+        with pytest.raises(TooLargeError) as refused:
+            await GUARD.screen(with_block(*blocks), policy)
+        assert refused.value.param == "messages"
