@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from gateway.audit import AuditAction
+from gateway.audit import AuditAction, PhiDisposition
 from gateway.clock import Clock
 from gateway.errors import UnavailableError
 from gateway.events import Event
@@ -78,6 +78,7 @@ class Transaction(ReadTransaction):
         entity_type: str,
         entity_id: str,
         metadata: Mapping[str, JsonValue] | None = None,
+        phi: PhiDisposition = PhiDisposition.NOT_PRESENT,
     ) -> str:
         """Write an audit entry with this transaction; returns its id. `metadata` is ids, numbers and enums only."""
         entry = AuditEntryRow(
@@ -89,7 +90,7 @@ class Transaction(ReadTransaction):
             actor=self._actor,
             ip_address=self._ip_address,
             entry_metadata=dict(metadata or {}),
-            phi_disposition="not_present",
+            phi_disposition=phi,
             subject_type=None,
             subject_id_hmac=None,
             created_at=self._now,

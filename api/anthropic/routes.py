@@ -2,7 +2,6 @@
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from pydantic import JsonValue
 
 from api import examples
 from api.anthropic import translate
@@ -18,6 +17,7 @@ from api.openapi import ACCESS_ERRORS, INFERENCE_ERRORS, errors, json_body
 from api.state import gateway_of
 from gateway import errors as facts
 from gateway.audit import AuditAction
+from gateway.inference import trail
 from gateway.inference.call import Call, Surface
 from gateway.tenancy import Scope
 
@@ -94,9 +94,19 @@ async def count_tokens(request: Request) -> Response:
     counted = await gateway.token_counter.count(parsed.conversation, parsed.model, access)
     # The prompt may have reached a vendor's counter: recorded like any other AI call.
     async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
-        about: dict[str, JsonValue] = {"request_id": exchange.request_id, "model": parsed.model}
-        tx.audit(AuditAction.AI_TOKENS_COUNTED, entity_type="request", entity_id=exchange.id, metadata=about)
-    return Response(orjson.dumps({"input_tokens": counted}), media_type="application/json", headers=_ignored(parsed))
+        tx.audit(
+            AuditAction.AI_TOKENS_COUNTED,
+            entity_type="request",
+            entity_id=exchange.id,
+            metadata={
+                "request_id": exchange.request_id,
+                "model": parsed.model,
+                "phi_scan": trail.phi_scan(counted.report),
+            },
+            phi=trail.counting_disposition(counted.report),
+        )
+    body = orjson.dumps({"input_tokens": counted.tokens})
+    return Response(body, media_type="application/json", headers=_ignored(parsed))
 
 
 def _ignored(parsed: Parsed) -> dict[str, str]:

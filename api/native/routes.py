@@ -21,6 +21,7 @@ from gateway import ids
 from gateway.audit import AuditAction
 from gateway.errors import NotFoundError
 from gateway.ids import ConversationId, InferenceId, find_ulid, new_ulid
+from gateway.inference import trail
 from gateway.inference.call import Answer, Call, Surface
 from gateway.tenancy import Access, Scope, StorageMode
 
@@ -104,8 +105,13 @@ async def get_message(
         raise NotFoundError("The message does not exist.", param="message_id")
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
-        record = await tx.inferences.get(InferenceId(ulid), redacted=view == "redacted")
+        redacted = view == "redacted"
+        record = await tx.inferences.get(InferenceId(ulid), redacted=redacted)
         tx.audit(
-            AuditAction.AI_MESSAGE_RETRIEVED, entity_type="inference", entity_id=record.id, metadata={"view": view}
+            AuditAction.AI_MESSAGE_RETRIEVED,
+            entity_type="inference",
+            entity_id=record.id,
+            metadata={"view": view},
+            phi=trail.reading_disposition(record, redacted=redacted),
         )
     return success(record_data(record), request_id=exchange.request_id)

@@ -1,12 +1,22 @@
 """Counting a prompt's tokens: no answer and no charge, but the prompt may still reach a vendor's counter."""
 
+from dataclasses import dataclass
+
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.conversation import Conversation
 from gateway.inference.admission import require_agreement, require_model
 from gateway.inference.ports import Providers
-from gateway.phi.guard import Guard
+from gateway.phi.guard import Guard, PhiReport
 from gateway.tenancy import Access
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Input tokens, and what the guard found and did before they were counted."""
+
+    tokens: int
+    report: PhiReport
 
 
 class TokenCounter:
@@ -19,12 +29,12 @@ class TokenCounter:
         self._clock = clock
         self._baa_url = baa_url
 
-    async def count(self, conversation: Conversation, model_id: str, access: Access) -> int:
-        """Input tokens of `conversation` as the model would see it. Raises `GatewayError`; audits nothing itself."""
+    async def count(self, conversation: Conversation, model_id: str, access: Access) -> Counted:
+        """Counts `conversation` as the model would see it. Raises `GatewayError`; audits nothing itself."""
         now = self._clock.now()
         require_agreement(access.policy, now=now, baa_url=self._baa_url)
         model = self._catalog.get(model_id, now=now)
         require_model(model, access.policy, baa_url=self._baa_url)
         provider = self._providers.provider_for(model, access.principal.mode)
         screened = await self._guard.screen(conversation, access.policy)
-        return await provider.count_tokens(screened.conversation, model)
+        return Counted(await provider.count_tokens(screened.conversation, model), screened.report)

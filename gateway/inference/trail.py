@@ -12,6 +12,8 @@ from gateway.events import Event, EventType
 from gateway.ids import ApiKeyId, request_id
 from gateway.inference.call import Outcome, Status
 from gateway.inference.ports import Refusal
+from gateway.inference.records import InferenceRecord
+from gateway.phi.guard import PhiReport
 
 _ACTIONS = {
     Status.COMPLETED: AuditAction.AI_REQUEST_COMPLETED,
@@ -27,20 +29,38 @@ def actor(key: ApiKeyId | None) -> str | None:
 
 
 def action(outcome: Outcome) -> AuditAction:
+    """What is audited. A call that was hung up on counts as completed once it produced something to charge."""
+    if outcome.status is Status.CANCELLED and outcome.completion is None:
+        return AuditAction.AI_REQUEST_FAILED
     return _ACTIONS[outcome.status]
 
 
 def disposition(outcome: Outcome) -> PhiDisposition:
     """What became of PHI on its way to the provider and back."""
-    report = outcome.report
+    restored = outcome.completion is not None and outcome.call.access.policy.restore_answers
+    return _disposition(outcome.report, restored=restored)
+
+
+def counting_disposition(report: PhiReport) -> PhiDisposition:
+    """What became of PHI in a prompt whose tokens were counted: only a number came back."""
+    return _disposition(report, restored=False)
+
+
+def reading_disposition(record: InferenceRecord, *, redacted: bool) -> PhiDisposition:
+    """What of PHI is shown to whoever retrieves `record`; `redacted`, as the provider saw it."""
+    if record.content is None or not record.findings:
+        return PhiDisposition.NOT_PRESENT
+    if record.phi_action != "redacted":
+        return PhiDisposition.CONTAINS_PHI
+    return PhiDisposition.REDACTED if redacted else PhiDisposition.REIDENTIFIED
+
+
+def _disposition(report: PhiReport | None, *, restored: bool) -> PhiDisposition:
     if report is None or not report.findings:
         return PhiDisposition.NOT_PRESENT
-    match report.action:
-        case "redacted":
-            restored = outcome.completion is not None and outcome.call.access.policy.restore_answers
-            return PhiDisposition.REIDENTIFIED if restored else PhiDisposition.REDACTED
-        case _:
-            return PhiDisposition.CONTAINS_PHI
+    if report.action != "redacted":
+        return PhiDisposition.CONTAINS_PHI
+    return PhiDisposition.REIDENTIFIED if restored else PhiDisposition.REDACTED
 
 
 def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
@@ -64,15 +84,20 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         facts["input_tokens"] = usage.total_input
         facts["output_tokens"] = usage.output
     if outcome.report is not None:
-        facts["phi_scan"] = {
-            "mode": outcome.report.mode.value,
-            "action": outcome.report.action,
-            "redaction_count": outcome.report.redaction_count,
-            "categories_detected": list(outcome.report.entity_types),
-        }
+        facts["phi_scan"] = phi_scan(outcome.report)
     if outcome.error is not None:
         facts["error_code"] = outcome.error.code
     return facts
+
+
+def phi_scan(report: PhiReport) -> dict[str, JsonValue]:
+    """What the guard found and did, as audit entries say it."""
+    return {
+        "mode": report.mode.value,
+        "action": report.action,
+        "redaction_count": report.redaction_count,
+        "categories_detected": list(report.entity_types),
+    }
 
 
 def events(outcome: Outcome) -> list[Event]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.tenancy import Scope, StorageMode
+from gateway.tenancy import PhiMode, Scope, StorageMode
 from tests.gateway_server import GatewayServer
 from tests.grammar import assert_native_stream
 from tests.tenants import make_tenant
@@ -85,6 +85,33 @@ async def test_a_conversation_continues_by_either_spelling(gateway_server: Gatew
         assert reply.status == 200, reply.body
         assert reply.json()["data"]["conversation_id"] == thread
         assert "Remember blue." in gateway_server.sandbox.requests()[-1]["body"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "stored", "original", "redacted"),
+    [
+        (PhiMode.REDACT, "My SSN is 219-09-9999.", True, "reidentified_at_delivery", "redacted_at_delivery"),
+        (PhiMode.ALLOW, "My SSN is 219-09-9999.", True, "contains_phi", "contains_phi"),
+        (PhiMode.REDACT, "Hello", True, "not_present", "not_present"),
+        (PhiMode.REDACT, "My SSN is 219-09-9999.", False, "not_present", "not_present"),
+    ],
+)
+async def test_reading_a_record_is_audited_with_what_of_phi_was_shown(
+    gateway_server: GatewayServer, mode: PhiMode, text: str, stored: bool, original: str, redacted: str
+) -> None:
+    key = (await make_tenant(gateway_server.storage, phi_mode=mode)).token
+    asked = await gateway_server.post("/v1/ai/chat", {"message": text, "stream": False, "store": stored}, key=key)
+    ulid = asked.headers["x-request-id"].removeprefix("req_")
+
+    await gateway_server.get(f"/v1/ai/messages/{ulid}", key=key)
+    await gateway_server.get(f"/v1/ai/messages/{ulid}?view=redacted", key=key)
+
+    path = f"/v1/audit?entity_id={ulid}&action=ai.message.retrieved"
+    shown = (await gateway_server.get(path, key=key)).json()["data"]
+    assert {entry["metadata"]["view"]: entry["phi_disposition"] for entry in shown} == {
+        "original": original,
+        "redacted": redacted,
+    }
 
 
 @pytest.mark.parametrize("unknown", ["conv_01K0B6W4M7RT2V9YQ3X5ZC8D1E", "nonsense"])

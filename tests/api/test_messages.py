@@ -148,6 +148,22 @@ async def test_tokens_are_counted_behind_the_same_gates(gateway_server: GatewayS
     assert refused.status == 400
 
 
+async def test_counting_is_audited_with_what_the_guard_found(gateway_server: GatewayServer) -> None:
+    prompt = {"model": MODEL, "messages": [{"role": "user", "content": "My SSN is 219-09-9999."}]}
+
+    counted = await gateway_server.post("/v1/messages/count_tokens", prompt)
+
+    ulid = counted.headers["request-id"].removeprefix("req_")
+    (entry,) = (await gateway_server.get(f"/v1/audit?entity_id={ulid}")).json()["data"]
+    assert (entry["action"], entry["phi_disposition"]) == ("ai.tokens.counted", "redacted_at_delivery")
+    assert entry["metadata"]["phi_scan"] == {
+        "mode": "redact",
+        "action": "redacted",
+        "redaction_count": 1,
+        "categories_detected": ["US_SSN"],
+    }
+
+
 async def test_a_test_key_is_as_good(gateway_server: GatewayServer) -> None:
     tenant = await make_tenant(gateway_server.storage, mode=KeyMode.TEST)
 
