@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from gateway.conversation import Conversation
 from gateway.phi.findings import Finding
 from gateway.phi.masking import Marked, Replacement, splice
-from gateway.phi.slots import Passage, Rewriter, visit
+from gateway.phi.slots import Passage, Reader, Rewriter, visit
 
 
 def as_sent(conversation: Conversation, findings: Sequence[Finding]) -> Conversation:
@@ -32,6 +32,12 @@ def without_values(answer: JsonValue, placeholders: Mapping[str, str]) -> JsonVa
     # The longest first: a surname must not be taken out of a full name.
     pattern = re.compile("|".join(map(re.escape, sorted(bodies, key=len, reverse=True))))
     return _replaced(answer, pattern, bodies)
+
+
+def _passages(conversation: Conversation) -> Sequence[Passage]:
+    reader = Reader()
+    visit(conversation, reader)
+    return reader.passages
 
 
 def _texts(passages: Sequence[Passage]) -> dict[str, str]:
