@@ -30,6 +30,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
+from gateway.inference.shielding import everything_settled
 from gateway.phi.cached import CachedDetector
 from gateway.phi.guard import Guard
 from gateway.phi.pool import ScannerPool
@@ -51,6 +52,7 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
     async with AsyncExitStack() as opened:
         storage = await Storage.open(settings)
         opened.push_async_callback(storage.close)
+        opened.push_async_callback(everything_settled)
         providers = await opened.enter_async_context(Providers.from_settings(settings))
         scanners = ScannerPool(settings.phi_scanners, settings.phi_scan_timeout_s)
         opened.push_async_callback(scanners.close)

@@ -1,5 +1,7 @@
 """What is sealed of an inference, and under which names: the only plaintext content ever takes on its way to disk."""
 
+from collections.abc import Mapping
+
 import orjson
 
 from gateway.completion import Completion
@@ -15,8 +17,11 @@ def answer_place(inference: str) -> str:
     return f"inferences.answer_content/{inference}"
 
 
-def dump_request(conversation: Conversation, *, own_turns: int | None) -> bytes:
-    """The system prompt and the call's own turns; a conversation's earlier ones are in its earlier records."""
+def dump_request(conversation: Conversation, *, own_turns: int | None, placeholders: Mapping[str, str]) -> bytes:
+    """The system prompt, the call's own turns and what stood in for which value.
+
+    A conversation's earlier turns are in its earlier records.
+    """
     turns = conversation.turns if own_turns is None else conversation.turns[len(conversation.turns) - own_turns :]
     first = len(conversation.turns) - len(turns)
     return orjson.dumps(
@@ -26,6 +31,7 @@ def dump_request(conversation: Conversation, *, own_turns: int | None) -> bytes:
             else None,
             "messages": [dump_turn(turn) for turn in turns],
             "first": first,
+            "placeholders": dict(placeholders),
         }
     )
 

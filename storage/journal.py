@@ -14,7 +14,6 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from gateway.catalog import Model
-from gateway.completion import Completion
 from gateway.conversation import Turn
 from gateway.credits.period import Period, period_of
 from gateway.errors import NotFoundError, UnavailableError
@@ -86,7 +85,7 @@ class PostgresJournal:
     async def close(self, outcome: Outcome) -> None:
         call = outcome.call
         try:
-            sealed = await self._sealed(call, outcome.completion)
+            sealed = await self._sealed(outcome)
             await self._closing.submit(_Closing(closing_row(outcome), *sealed))
         finally:
             # Ours no longer, whatever came of it: a hold left open now lapses.
@@ -95,11 +94,12 @@ class PostgresJournal:
     async def refuse(self, refusal: Refusal) -> None:
         await self._refusing.submit(refusal_row(refusal))
 
-    async def _sealed(self, call: Call, completion: Completion | None) -> tuple[bytes | None, bytes | None]:
+    async def _sealed(self, outcome: Outcome) -> tuple[bytes | None, bytes | None]:
+        call, completion = outcome.call, outcome.completion
         if completion is None or not call.keeps_content:
             return None, None
         org = call.access.principal.org
-        request = content.dump_request(call.conversation, own_turns=call.own_turns)
+        request = content.dump_request(call.conversation, own_turns=call.own_turns, placeholders=outcome.placeholders)
         answer = content.dump_answer(completion)
         return (
             await self._cipher.seal(org, content.request_place(call.id), request),

@@ -15,6 +15,7 @@ from gateway.events import Event, EventType
 from gateway.ids import AcceptanceId, OrganizationId, new_ulid
 from gateway.keys.api_key import ApiKey
 from gateway.tenancy import KeyMode, PhiMode, Scope
+from storage.key_issue import issue_key
 from storage.storage import Storage
 from storage.stores.agreements import Signer
 
@@ -33,15 +34,7 @@ async def create_key(
     """A key and its plaintext, which is kept nowhere. Raises `NotFoundError` for an unknown organisation."""
     async with storage.as_operator(org, command="key.create") as tx:
         await tx.organization.get()
-        key, plaintext = await tx.keys.add(name=name, scopes=scopes, mode=mode)
-        tx.audit(
-            AuditAction.API_KEY_CREATED,
-            entity_type="api_key",
-            entity_id=key.id,
-            metadata={"scopes": [*key.scopes], "mode": mode},
-        )
-        tx.tell(Event(EventType.API_KEY_CREATED, {"key_id": key.id, "mode": mode}))
-    return key, plaintext
+        return await issue_key(tx, name=name, scopes=scopes, mode=mode)
 
 
 async def accept_agreement(

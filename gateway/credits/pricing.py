@@ -4,6 +4,11 @@ A credit is one Sonnet-equivalent token. Amounts are whole credits, rounded up
 once per call; dollars are integer micro-dollars. No floats.
 """
 
+from collections.abc import Mapping
+
+import orjson
+from pydantic import JsonValue
+
 from gateway.catalog import Model
 from gateway.completion import Usage
 from gateway.conversation import (
@@ -18,6 +23,7 @@ from gateway.conversation import (
     ToolResult,
     ToolUse,
 )
+from gateway.errors import ValidationFailedError
 
 _MILLI = 1000
 _PER_MILLION = 1_000_000
@@ -26,6 +32,8 @@ _PER_MILLION = 1_000_000
 # is not text is bounded by what the vendors document for it.
 _IMAGE_TOKENS = 5_000
 _FRAME_TOKENS = 32
+_TOOLS_TOKENS = 1_000
+"""The vendors' own instructions for tools, several hundred tokens when any are given."""
 
 
 def charge(model: Model, usage: Usage) -> int:
@@ -35,8 +43,7 @@ def charge(model: Model, usage: Usage) -> int:
 
 def ceiling(model: Model, conversation: Conversation) -> int:
     """Credits that cover the worst case: the input's upper bound and every output token asked for."""
-    bound = min(_input_bound(conversation), model.context_tokens)
-    return _credits(model, bound + conversation.sampling.max_tokens)
+    return _credits(model, _input_bound(conversation) + conversation.sampling.max_tokens)
 
 
 def cost_micro_usd(model: Model, usage: Usage) -> int | None:
@@ -61,34 +68,42 @@ def _credits(model: Model, tokens: int) -> int:
 def _input_bound(conversation: Conversation) -> int:
     turns = sum(_FRAME_TOKENS + sum(map(_bound, turn.blocks)) for turn in conversation.turns)
     system = sum(map(_bound, conversation.system))
-    tools = sum(
-        _FRAME_TOKENS + _bytes(tool.name) + _bytes(tool.description) + len(repr(tool.schema).encode())
-        for tool in conversation.tools
-    )
-    schema = conversation.sampling.output_schema
-    return turns + system + tools + (len(repr(schema).encode()) if schema else 0)
+    tools = sum(_bytes(tool.name) + _bytes(tool.description) + _json_bytes(tool.schema) for tool in conversation.tools)
+    preamble = _TOOLS_TOKENS + _FRAME_TOKENS * len(conversation.tools) if conversation.tools else 0
+    return turns + system + tools + preamble + _json_bytes(conversation.sampling.output_schema)
 
 
 def _bound(block: Block) -> int:
     match block:
-        case Text(text):
-            return _bytes(text)
+        case Text():
+            return _FRAME_TOKENS + _bytes(block.text) + sum(map(_json_bytes, block.citations))
         case Image():
             return _IMAGE_TOKENS
         case Document():
             nested = sum(map(_bound, block.blocks))
-            return _bytes(block.text) + _bytes(block.data) + _bytes(block.title) + _bytes(block.context) + nested
+            said = _bytes(block.text) + _bytes(block.title) + _bytes(block.context)
+            return _FRAME_TOKENS + said + _bytes(block.data) + nested
         case SearchResult():
-            return _bytes(block.source) + _bytes(block.title) + sum(map(_bound, block.content))
+            return _FRAME_TOKENS + _bytes(block.source) + _bytes(block.title) + sum(map(_bound, block.content))
         case ToolUse():
-            return _bytes(block.name) + len(repr(block.input).encode())
+            return _FRAME_TOKENS + _bytes(block.id) + _bytes(block.name) + _json_bytes(block.input)
         case ToolResult():
-            return _FRAME_TOKENS + sum(map(_bound, block.content))
+            return _FRAME_TOKENS + _bytes(block.tool_use_id) + sum(map(_bound, block.content))
         case Thinking(thinking, signature):
-            return _bytes(thinking) + _bytes(signature)
+            return _FRAME_TOKENS + _bytes(thinking) + _bytes(signature)
         case RedactedThinking(data):
-            return _bytes(data)
+            return _FRAME_TOKENS + _bytes(data)
 
 
 def _bytes(text: str | None) -> int:
-    return len(text.encode()) if text else 0
+    return len(text.encode("utf-8", "surrogatepass")) if text else 0
+
+
+def _json_bytes(value: Mapping[str, JsonValue] | None) -> int:
+    """Length as JSON. Raises `ValidationFailedError` for what JSON cannot say."""
+    if not value:
+        return 0
+    try:
+        return len(orjson.dumps(value))
+    except orjson.JSONEncodeError:
+        raise ValidationFailedError("A JSON value is nested too deeply or is not valid Unicode.") from None

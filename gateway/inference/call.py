@@ -1,6 +1,7 @@
 """One inference, from an authenticated caller's wish to a recorded outcome."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -66,6 +67,8 @@ class Outcome:
     completion: Completion | None = None
     """Restored, as the caller saw it."""
     report: PhiReport | None = None
+    placeholders: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """What stood in for which value in the answer; sealed with the content, or forgotten with it."""
     charge: int = 0
     """Credits."""
     error: GatewayError | None = None

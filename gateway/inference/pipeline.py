@@ -20,6 +20,7 @@ from gateway.errors import (
     PhiBlockedError,
     PhiInToolSchemaError,
     ProviderRejectedError,
+    ValidationFailedError,
 )
 from gateway.inference import trail
 from gateway.inference.admission import require_agreement, require_model, require_within_limits
@@ -30,6 +31,8 @@ from gateway.inference.streaming import AnswerStream
 from gateway.phi.guard import Guard, ScreenBlockedError, Screened
 from gateway.providers.provider import Provider
 from gateway.tenancy import Policy
+
+_REFUSED_BY_GUARD = (PhiBlockedError, PhiInToolSchemaError, FeatureNotEligibleError, ValidationFailedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,10 @@ class InferencePipeline:
         admitted = await self._admit(call)
         try:
             upstream = await admitted.provider.complete(admitted.screened.conversation, admitted.model)
+            completion = admitted.screened.restorer.completion(upstream)
+            charge = pricing.charge(admitted.model, completion.usage)
         except BaseException as failure:
-            raise await self._abandon(admitted, failure) from failure
-        completion = admitted.screened.restorer.completion(upstream)
-        charge = pricing.charge(admitted.model, completion.usage)
+            raise await uninterrupted(self._abandon(admitted, failure)) from failure
         await uninterrupted(self._journal.close(self._completed(admitted, completion, charge)))
         return Answer(
             call=admitted.call,
@@ -88,7 +91,7 @@ class InferencePipeline:
         try:
             batches = await context.__aenter__()
         except BaseException as failure:
-            raise await self._abandon(admitted, failure) from failure
+            raise await uninterrupted(self._abandon(admitted, failure)) from failure
         return AnswerStream(
             call=admitted.call,
             model=admitted.model,
@@ -114,10 +117,13 @@ class InferencePipeline:
         except GatewayError as refusal:
             await self._refuse(call, model, refusal)
             raise
+        except Exception as failure:
+            await self._refuse(call, model, InternalError())
+            raise InternalError from failure
         try:
             screened = await self._guard.screen(call.conversation, call.access.policy)
         except BaseException as failure:
-            raise await self._turn_away(call, model, failure) from failure
+            raise await uninterrupted(self._turn_away(call, model, failure)) from failure
         return _Admitted(call, model, screened, provider)
 
     async def _open(self, call: Call, model: Model) -> None:
@@ -126,15 +132,15 @@ class InferencePipeline:
         try:
             await asyncio.shield(opening)
         except asyncio.CancelledError:
-            await uninterrupted(self._void(opening, call, model))
+            await uninterrupted(self._close_opened(opening, call, model))
             raise
 
-    async def _void(self, opening: asyncio.Task[None], call: Call, model: Model) -> None:
+    async def _close_opened(self, opening: asyncio.Task[None], call: Call, model: Model) -> None:
         try:
             await opening
         except GatewayError:
             return
-        await self._journal.close(Outcome(call=call, model=model, status=Status.CANCELLED, at=self._clock.now()))
+        await self._journal.close(Outcome(call, model, Status.CANCELLED, self._clock.now()))
 
     async def _resumed(self, call: Call) -> Call:
         if call.thread is None or not call.continues:
@@ -163,46 +169,37 @@ class InferencePipeline:
 
     async def _turn_away(self, call: Call, model: Model, failure: BaseException) -> BaseException:
         """Void a call that the guard stopped, or that could not be screened; returns what to raise."""
-        blocked = isinstance(failure, PhiBlockedError | PhiInToolSchemaError | FeatureNotEligibleError)
-        error = failure if isinstance(failure, GatewayError) else InternalError()
-        await uninterrupted(
-            self._journal.close(
-                Outcome(
-                    call=call,
-                    model=model,
-                    status=Status.BLOCKED if blocked else Status.FAILED,
-                    at=self._clock.now(),
-                    report=failure.report if isinstance(failure, ScreenBlockedError) else None,
-                    error=error,
-                )
-            )
-        )
-        return error if isinstance(failure, Exception) else failure
+        report = failure.report if isinstance(failure, ScreenBlockedError) else None
+        status = Status.BLOCKED if isinstance(failure, _REFUSED_BY_GUARD) else _ended(failure)
+        return await self._void(Outcome(call, model, status, self._clock.now(), report=report), failure)
 
     async def _abandon(self, admitted: _Admitted, failure: BaseException) -> BaseException:
         """Void a call whose provider gave no answer; returns what to raise."""
-        error = await self._explain(failure)
-        cancelled = not isinstance(failure, Exception)
-        await uninterrupted(
-            self._journal.close(
-                Outcome(
-                    call=admitted.call,
-                    model=admitted.model,
-                    status=Status.CANCELLED if cancelled else Status.FAILED,
-                    at=self._clock.now(),
-                    report=admitted.screened.report,
-                    error=error,
-                )
-            )
+        outcome = Outcome(
+            admitted.call, admitted.model, _ended(failure), self._clock.now(), report=admitted.screened.report
         )
-        return failure if cancelled else error
+        return await self._void(outcome, failure)
+
+    async def _void(self, outcome: Outcome, failure: BaseException) -> BaseException:
+        if not isinstance(failure, Exception):  # the caller hung up: nobody to explain it to
+            await self._journal.close(outcome)
+            return failure
+        error = await self._explain(failure)
+        await self._journal.close(replace(outcome, error=error))
+        return error
 
     async def _explain(self, failure: BaseException) -> GatewayError:
         """`failure` as a fact safe to show; a provider's own words only after the guard has read them."""
         if isinstance(failure, ProviderRejectedError) and failure.upstream_message:
-            words = await self._guard.scrub(failure.upstream_message[:500])
-            return ProviderRejectedError(f"The model provider rejected the request: {words}", param=failure.param)
+            return await self._scrubbed(failure)
         return failure if isinstance(failure, GatewayError) else InternalError()
+
+    async def _scrubbed(self, rejected: ProviderRejectedError) -> ProviderRejectedError:
+        try:
+            words = await self._guard.scrub(rejected.upstream_message[:500])
+        except GatewayError:
+            return ProviderRejectedError(param=rejected.param)
+        return ProviderRejectedError(f"The model provider rejected the request: {words}", param=rejected.param)
 
     def _completed(self, admitted: _Admitted, completion: Completion, charge: int) -> Outcome:
         return Outcome(
@@ -212,8 +209,13 @@ class InferencePipeline:
             at=self._clock.now(),
             completion=completion,
             report=admitted.screened.report,
+            placeholders=admitted.screened.restorer.values,
             charge=charge,
         )
 
     def _is_sandboxed(self, admitted: _Admitted) -> bool:
         return self._providers.is_sandboxed(admitted.model, admitted.call.access.principal.mode)
+
+
+def _ended(failure: BaseException) -> Status:
+    return Status.FAILED if isinstance(failure, Exception) else Status.CANCELLED

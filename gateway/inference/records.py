@@ -23,6 +23,8 @@ class Content:
     """Index of `messages[0]` in the conversation as sent: a continued one's earlier turns are in earlier records."""
     answer: tuple[Mapping[str, JsonValue], ...]
     stop_sequence: str | None
+    placeholders: Mapping[str, str]
+    """What stood in for which value, by placeholder body (`NAME_1`)."""
 
 
 @dataclass(frozen=True, slots=True)

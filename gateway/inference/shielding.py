@@ -24,3 +24,9 @@ def unstoppable(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` to its end even if the caller is cancelled while it waits."""
     return await asyncio.shield(unstoppable(work))
+
+
+async def everything_settled() -> None:
+    """Returns once all such work has ended: before what it works with is closed."""
+    while _running:
+        await asyncio.wait(_running)

@@ -80,13 +80,16 @@ class AnswerStream:
                 if restored:
                     yield restored
         except Exception as failure:
-            raise await self._fail(failure) from failure
+            raise await uninterrupted(self._fail(failure)) from failure
 
     async def aclose(self) -> None:
         """End the stream now. A call still open was abandoned by its client and pays for what was produced."""
-        if not self._closed:
-            await uninterrupted(self._finish(Status.CANCELLED))
-        await uninterrupted(self._upstream.__aexit__(None, None, None))
+        try:
+            # The provider first: it bills for as long as it is let talk.
+            await uninterrupted(self._upstream.__aexit__(None, None, None))
+        finally:
+            if not self._closed:
+                await uninterrupted(self._finish(Status.CANCELLED))
 
     async def _finish(self, status: Status) -> None:
         completion = self._fold.completion()
@@ -95,9 +98,10 @@ class AnswerStream:
         self.completion, self.charge = completion, charge
 
     async def _fail(self, failure: Exception) -> GatewayError:
+        open_still, self._closed = not self._closed, True
         error = await self._explain(failure)
-        if not self._closed:
-            await uninterrupted(self._record(Status.FAILED, error=error))
+        if open_still:
+            await self._record(Status.FAILED, error=error)
         return error
 
     async def _record(
@@ -118,6 +122,7 @@ class AnswerStream:
                 at=self._clock.now(),
                 completion=completion,
                 report=self.report,
+                placeholders=self._screened.restorer.values,
                 charge=charge,
                 error=error,
             )

@@ -81,6 +81,7 @@ class InferenceReader:
             first_message=asked["first"],
             answer=tuple(said["content"]),
             stop_sequence=said["stop_sequence"],
+            placeholders=asked["placeholders"],
         )
 
     async def _findings(self, row: InferenceRow) -> tuple[Finding, ...]:
@@ -118,9 +119,10 @@ def _as_sent(recorded: Content, findings: Sequence[Finding]) -> Content:
         answer=tuple(
             block
             for each in recorded.answer
-            if isinstance(block := without_values(dict(each), original, findings), dict)
+            if isinstance(block := without_values(dict(each), recorded.placeholders), dict)
         ),
         stop_sequence=None,
+        placeholders={},
     )
 
 

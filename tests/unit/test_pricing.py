@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.catalog import Model, shipped_catalog
+from gateway.catalog import shipped_catalog
 from gateway.completion import Usage
 from gateway.conversation import (
     Conversation,
@@ -20,6 +20,7 @@ from gateway.conversation import (
     Turn,
 )
 from gateway.credits.pricing import ceiling, charge, cost_micro_usd
+from gateway.errors import ValidationFailedError
 
 CATALOG = shipped_catalog()
 
@@ -97,7 +98,18 @@ def test_tools_raise_the_ceiling() -> None:
     assert ceiling(sonnet, armed) >= ceiling(sonnet, bare) + 100
 
 
-def test_input_beyond_the_context_is_not_held_for() -> None:
-    haiku: Model = CATALOG.get("claude-haiku-4-5")
+def test_citations_and_ids_raise_the_ceiling() -> None:
+    sonnet = CATALOG.get("claude-sonnet-4-6")
+    cited = Text("x", citations=({"type": "char_location", "cited_text": "y" * 100},))
 
-    assert ceiling(haiku, conversation(Text("x" * 1_000_000))) == -(-(haiku.context_tokens + 50) * 330 // 1000)
+    assert ceiling(sonnet, conversation(cited)) >= ceiling(sonnet, conversation(Text("x"))) + 100
+    assert ceiling(sonnet, conversation(ToolUse("i" * 100, "n", {}))) >= ceiling(sonnet, conversation()) + 100
+
+
+def test_what_json_cannot_say_is_a_refusal() -> None:
+    nested: dict[str, object] = {}
+    for _ in range(2_000):
+        nested = {"a": nested}
+
+    with pytest.raises(ValidationFailedError):
+        ceiling(CATALOG.get("claude-sonnet-4-6"), conversation(ToolUse("id", "name", nested)))  # pyright: ignore[reportArgumentType]

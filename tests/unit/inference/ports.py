@@ -27,7 +27,28 @@ from gateway.phi.detector import DetectorError, Span
 from gateway.providers.provider import Provider
 from gateway.tenancy import Access, KeyMode
 
-Steps = list[str]
+
+class Steps(list[str]):
+    """What was asked, in order. At the step `pause_at`, the one who asks waits: for tests that hang up there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pause_at: str | None = None
+        self.reached = asyncio.Event()
+        self.resume = asyncio.Event()
+
+    def move_pause_to(self, step: str) -> None:
+        """Let whoever waits go on, up to `step`."""
+        waited_for = self.resume
+        self.pause_at, self.reached, self.resume = step, asyncio.Event(), asyncio.Event()
+        waited_for.set()
+
+    async def take(self, step: str) -> None:
+        self.append(step)
+        if step == self.pause_at:
+            self.reached.set()
+            await self.resume.wait()
+
 
 ANSWER = "Hello there."
 USAGE = Usage(input=20, output=4)
@@ -40,32 +61,25 @@ class FakeJournal:
         self.steps = steps
         self.outcomes: list[Outcome] = []
         self.refusals: list[Refusal] = []
-        self.reached = asyncio.Event()
-        """Set when `open` was asked."""
-        self.opening: asyncio.Event | None = None
-        """What `open` waits for, if anything."""
         self._failing = failing or {}
 
     async def history(self, access: Access, thread: ConversationId) -> tuple[Turn, ...]:
-        self._take("history")
+        await self._take("history")
         return (Turn("user", (Text("Earlier"),), plain=True), Turn("assistant", (Text("Indeed"),)))
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
-        self._take("open")
-        self.reached.set()
-        if self.opening:
-            await self.opening.wait()
+        await self._take("open")
 
     async def close(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
-        self._take(f"close:{outcome.status}")
+        await self._take(f"close:{outcome.status}")
 
     async def refuse(self, refusal: Refusal) -> None:
         self.refusals.append(refusal)
-        self._take(f"refuse:{refusal.error.code}")
+        await self._take(f"refuse:{refusal.error.code}")
 
-    def _take(self, step: str) -> None:
-        self.steps.append(step)
+    async def _take(self, step: str) -> None:
+        await self.steps.take(step)
         if error := self._failing.get(step.partition(":")[0]):
             raise error
 
@@ -77,7 +91,7 @@ class FakeDetector:
         self._broken = broken
 
     async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
-        self.steps.append("scan")
+        await self.steps.take("scan")
         if self._broken:
             raise DetectorError
         return [self._spans if index == 0 else () for index in range(len(texts))]
@@ -93,21 +107,21 @@ class ScriptedProvider:
         self._breaks_after = breaks_after
 
     async def complete(self, conversation: Conversation, model: Model) -> Completion:
-        self._ask(conversation)
+        await self._ask(conversation)
         return Completion(model.upstream, (Text(ANSWER),), StopReason.END_TURN, USAGE)
 
     @asynccontextmanager
     async def stream(
         self, conversation: Conversation, model: Model
     ) -> AsyncGenerator[AsyncIterator[Sequence[StreamEvent]]]:
-        self._ask(conversation)
+        await self._ask(conversation)
         try:
             yield self._batches(model)
         finally:
             self.steps.append("hang up")
 
     async def count_tokens(self, conversation: Conversation, model: Model) -> int:
-        self._ask(conversation)
+        await self._ask(conversation)
         return USAGE.input
 
     async def _batches(self, model: Model) -> AsyncIterator[Sequence[StreamEvent]]:
@@ -123,8 +137,8 @@ class ScriptedProvider:
                 raise self._error
             yield batch
 
-    def _ask(self, conversation: Conversation) -> None:
-        self.steps.append("provider")
+    async def _ask(self, conversation: Conversation) -> None:
+        await self.steps.take("provider")
         self.asked.append(conversation)
         if self._error and self._breaks_after is None:
             raise self._error

@@ -27,12 +27,20 @@ from gateway.errors import (
 from gateway.ids import AcceptanceId, ApiKeyId, ConversationId, OrganizationId
 from gateway.inference.call import Call, Status
 from gateway.inference.pipeline import InferencePipeline
+from gateway.inference.shielding import everything_settled
 from gateway.phi.detector import Span
 from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard
 from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope
 from tests.tenants import COVERS, make_call, make_conversation
-from tests.unit.inference.ports import ANSWER, FakeDetector, FakeJournal, FakeProviders, ScriptedProvider
+from tests.unit.inference.ports import (
+    ANSWER,
+    FakeDetector,
+    FakeJournal,
+    FakeProviders,
+    ScriptedProvider,
+    Steps,
+)
 
 NOW = datetime.now(UTC)
 AGREEMENT = Agreement(AcceptanceId("01"), frozenset(COVERS), NOW - timedelta(days=1), None)
@@ -56,7 +64,7 @@ class Bench:
     breaks_after: int | None = None
 
     def __post_init__(self) -> None:
-        self.steps: list[str] = []
+        self.steps = Steps()
         self.journal = FakeJournal(self.steps, failing=self.failing)
         self.provider = ScriptedProvider(self.steps, error=self.provider_error, breaks_after=self.breaks_after)
         self.pipeline = InferencePipeline(
@@ -280,18 +288,60 @@ async def test_a_stream_abandoned_before_its_first_event_is_settled_too() -> Non
     assert [outcome.status for outcome in bench.journal.outcomes] == [Status.CANCELLED]
 
 
-async def test_a_client_that_hangs_up_while_credits_are_held_leaves_nothing_on_hold() -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("pause_at", "closed"),
+    [
+        ("history", []),
+        ("open", ["close:cancelled"]),
+        ("scan", ["close:cancelled"]),
+        ("provider", ["close:cancelled"]),
+        ("close:completed", ["close:completed"]),
+    ],
+)
+async def test_a_client_that_hangs_up_anywhere_leaves_a_call_closed_exactly_once(
+    pause_at: str, closed: list[str], *, streamed: bool
+) -> None:
     bench = Bench()
-    bench.journal.opening = asyncio.Event()
-    asking = asyncio.create_task(bench.pipeline.complete(make_call(access())))
-    await bench.journal.reached.wait()
+    bench.steps.pause_at = pause_at
+    call = replace(make_call(access(), thread=ConversationId("c")), continues=True)
+    asking = asyncio.create_task(read_stream(bench, call) if streamed else bench.pipeline.complete(call))
+    await bench.steps.reached.wait()
 
     asking.cancel()
-    bench.journal.opening.set()
+    await asyncio.sleep(0)
+    bench.steps.resume.set()
     with pytest.raises(asyncio.CancelledError):
         await asking
+    await everything_settled()
 
-    assert bench.steps == ["open", "close:cancelled"]
+    assert [step for step in bench.steps if step.startswith("close")] == closed
+
+
+async def read_stream(bench: Bench, call: Call) -> None:
+    """As the API does: whatever happens, the stream is closed."""
+    stream = await bench.pipeline.stream(call)
+    try:
+        _ = [batch async for batch in stream.events()]
+    finally:
+        await stream.aclose()
+
+
+async def test_a_hang_up_while_a_providers_words_are_scrubbed_closes_the_call_too() -> None:
+    bench = Bench(provider_error=ProviderRejectedError(upstream_message="too long"))
+    bench.steps.pause_at = "provider"
+    asking = asyncio.create_task(bench.pipeline.complete(make_call(access())))
+    await bench.steps.reached.wait()
+    bench.steps.move_pause_to("scan")
+    await bench.steps.reached.wait()
+
+    asking.cancel()
+    await asyncio.sleep(0)
+    bench.steps.resume.set()
+    await asyncio.gather(asking, return_exceptions=True)
+    await everything_settled()
+
+    assert bench.steps == ["open", "scan", "provider", "scan", "close:failed"]
 
 
 async def test_the_provider_sees_placeholders_and_the_caller_sees_values() -> None:
