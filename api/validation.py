@@ -2,7 +2,8 @@
 
 pydantic's own errors carry the offending value, and their `loc` may hold a
 key that the client chose, which may be a patient's name. Of them only the
-rule and the path survive, the path cut at the last declared name.
+rule and the path survive, the path cut at the last name that is declared or
+well known.
 """
 
 import re
@@ -12,11 +13,11 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from api.content.known_fields import KNOWN_FIELDS
 from api.content.refused import INELIGIBLE, PUBLISHED
 from gateway.errors import (
     FeatureNotEligibleError,
     GatewayError,
-    UnsupportedParameterError,
     ValidationFailedError,
 )
 
@@ -47,18 +48,36 @@ _SAFE_RULES = frozenset(
     }
 )
 
-_FIELD_NAME = re.compile(r"[a-z]+(_[a-z]+){0,5}(_?[0-9]{1,2})?\Z", re.ASCII)
+MAX_DEPTH = 100
+"""Levels of objects and lists in a body. What walks one recursively is safe far beyond."""
 
 
 def read_object(body: bytes) -> dict[str, JsonValue]:
-    """The JSON object in `body`. Raises `ValidationFailedError` for anything else."""
+    """The JSON object in `body`. Raises `ValidationFailedError` for anything else, or one beyond `MAX_DEPTH`."""
     try:
         value: JsonValue = orjson.loads(body)
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
         raise ValidationFailedError("The request body must be a JSON object.")
+    # Counting brackets is a bound from above, and nearly free.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        raise ValidationFailedError(f"The request body must not be nested more than {MAX_DEPTH} levels deep.")
     return value
+
+
+def _is_deeper(value: JsonValue, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent if isinstance(parent, list) else ())
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def validated(schema: type[SchemaT], value: dict[str, JsonValue], *, unknown: type[GatewayError]) -> SchemaT:
@@ -73,17 +92,17 @@ def validated(schema: type[SchemaT], value: dict[str, JsonValue], *, unknown: ty
 
 def explained(rules: Iterable[tuple[str, Loc, str]], value: JsonValue, *, unknown: type[GatewayError]) -> GatewayError:
     """The one fact to tell about `rules` broken by `value`: of the first broken field, the deepest reason."""
-    found = [(rule, declared_path(rule, loc, value), message) for rule, loc, message in rules]
-    first = _top(found[0][1])
-    rule, path, message = max(
-        (each for each in found if _top(each[1]) == first), key=lambda each: each[1].count(".") + each[1].count("[")
+    found = [(declared_path(rule, loc, value), rule, loc, message) for rule, loc, message in rules]
+    first = _top(found[0][0])
+    path, rule, loc, message = max(
+        (each for each in found if _top(each[0]) == first), key=lambda each: each[0].count(".") + each[0].count("[")
     )
     if rule == "extra_forbidden":
-        return unknown("An undeclared field was sent here. Remove it from your request.", param=path or None)
+        return unknown_field(path, loc[-1], unknown)
     if rule == "missing":
         return ValidationFailedError(f"`{path}` is required.", param=path)
     if rule == "union_tag_invalid":
-        return _refused_kind(path, value_at(path, value))
+        return _refused_kind(path, value_at(path, value), unknown)
     text = f"`{path}`: {message}." if rule in _SAFE_RULES else f"`{path}` is not valid."
     return ValidationFailedError(text, param=path or None)
 
@@ -115,23 +134,27 @@ def value_at(path: str, value: JsonValue) -> JsonValue:
     return value
 
 
-def nameable(field: str) -> str | None:
-    """`field`, an undeclared key of the client's, if it looks like an API's field name; else nothing may repeat it."""
-    return field if len(field) <= 40 and _FIELD_NAME.match(field) else None
+def unknown_field(place: str, name: int | str, unknown: type[GatewayError]) -> GatewayError:
+    """The refusal of the undeclared field `name` of the object at `place` (empty: the body)."""
+    if name in KNOWN_FIELDS:
+        path = f"{place}.{name}" if place else str(name)
+        return unknown(f"The field `{path}` is not supported here. Remove it from your request.", param=path)
+    where = f"`{place}`" if place else "The request"
+    return unknown(f"{where} has an unknown field. Remove it from your request.", param=place or None)
 
 
-def refused_tool(value: dict[str, JsonValue]) -> GatewayError | None:
+def refused_tool(value: dict[str, JsonValue], *, unknown: type[GatewayError]) -> GatewayError | None:
     """Why a tool in `value` cannot be taken because of its kind, if one cannot."""
     tools = value.get("tools")
     if not isinstance(tools, list):
         return None
     for index, tool in enumerate(tools):
         if isinstance(tool, dict) and tool.get("type") not in (None, "custom"):
-            return _refused_kind(f"tools[{index}]", tool)
+            return _refused_kind(f"tools[{index}]", tool, unknown)
     return None
 
 
-def _refused_kind(path: str, value: JsonValue) -> GatewayError:
+def _refused_kind(path: str, value: JsonValue, unknown: type[GatewayError]) -> GatewayError:
     """The refusal of a `type` we do not take: not covered, not carried yet, or not known at all."""
     kind: Any = value.get("type") if isinstance(value, dict) else None
     param = f"{path}.type"
@@ -139,7 +162,7 @@ def _refused_kind(path: str, value: JsonValue) -> GatewayError:
         if any(kind == each or kind.startswith(f"{each}_2") for each in INELIGIBLE):
             return FeatureNotEligibleError(param=param)
         if any(kind == each or kind.startswith(f"{each}_2") for each in PUBLISHED):
-            return UnsupportedParameterError("This kind of tool or content is not supported yet.", param=param)
+            return unknown("This kind of tool or content is not supported yet.", param=param)
     return ValidationFailedError(f"`{param}` is not one of the supported kinds.", param=param)
 
 

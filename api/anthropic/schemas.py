@@ -12,6 +12,7 @@ from api.content.schemas import (
     MessageParam,
     MetadataParam,
     OutputConfigParam,
+    StopSequence,
     Strict,
     SystemParam,
     ThinkingConfigParam,
@@ -80,7 +81,7 @@ class CreateMessageRequest(_Prompt):
 
     max_tokens: Annotated[int, Field(ge=1)]
     stream: bool | None = None
-    stop_sequences: list[str] | None = None
+    stop_sequences: list[StopSequence] | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -7,7 +7,8 @@ from pydantic import JsonValue
 
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
 from api.content import metering, reading
-from api.validation import nameable, read_object, refused_tool, validated
+from api.content.known_fields import KNOWN_FIELDS
+from api.validation import read_object, refused_tool, unknown_field, validated
 from gateway import ids
 from gateway.completion import Usage
 from gateway.conversation import Conversation, Sampling
@@ -88,7 +89,7 @@ def _read(body: bytes, schema: type[RequestT]) -> tuple[RequestT, tuple[str, ...
     value = read_object(body)
     for name in value:
         if name not in FIELDS:
-            raise _unknown(name)
+            raise _unsupported(name) if name in KNOWN_FIELDS else unknown_field("", name, UnsupportedParameterError)
     # Official SDKs send null for a field that is not set.
     given: dict[str, JsonValue] = {name: sent for name, sent in value.items() if sent is not None}
     for name in given:
@@ -96,7 +97,7 @@ def _read(body: bytes, schema: type[RequestT]) -> tuple[RequestT, tuple[str, ...
             raise FeatureNotEligibleError(param=name)
         if FIELDS[name] is Handling.UNSUPPORTED:
             raise _unsupported(name)
-    if refusal := refused_tool(given):
+    if refusal := refused_tool(given, unknown=UnsupportedParameterError):
         raise refusal
     request = validated(schema, given, unknown=UnsupportedParameterError)
     return request, _ignored(given, request)
@@ -107,15 +108,6 @@ def _ignored(given: dict[str, JsonValue], request: CreateMessageRequest | CountT
     if request.tools and any(tool.eager_input_streaming for tool in request.tools):
         ignored.append("tools.eager_input_streaming")
     return tuple(ignored)
-
-
-def _unknown(name: str) -> UnsupportedParameterError:
-    shown = nameable(name)
-    if shown is None:
-        return UnsupportedParameterError(
-            "A parameter is not supported on the Hasp compat surface. Remove it from your request."
-        )
-    return _unsupported(shown)
 
 
 def _unsupported(name: str) -> UnsupportedParameterError:

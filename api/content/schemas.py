@@ -224,4 +224,5 @@ class OutputConfigParam(Strict):
     format: JsonOutputFormat | None = None
 
 
+StopSequence = Annotated[str, Field(min_length=1)]
 SystemParam = str | list[TextParam]

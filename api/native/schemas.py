@@ -7,6 +7,7 @@ from pydantic import Field
 from api.content.schemas import (
     MessageParam,
     MetadataParam,
+    StopSequence,
     Strict,
     SystemParam,
     ThinkingConfigParam,
@@ -38,5 +39,5 @@ class ChatRequest(Strict):
     thinking: ThinkingConfigParam | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    stop_sequences: list[str] | None = None
+    stop_sequences: list[StopSequence] | None = None
     metadata: MetadataParam | None = None

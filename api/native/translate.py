@@ -5,7 +5,7 @@ from typing import Any
 
 from api.content import metering, reading
 from api.native.schemas import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, ChatRequest
-from api.validation import nameable, read_object, refused_tool, validated
+from api.validation import read_object, refused_tool, unknown_field, validated
 from gateway import ids
 from gateway.completion import Completion
 from gateway.conversation import Conversation, Sampling, Text, Turn
@@ -31,8 +31,8 @@ def chat(body: bytes) -> Parsed:
     value = read_object(body)
     for name in value:
         if name not in ChatRequest.model_fields:
-            raise ValidationFailedError("An unknown field was sent. Remove it from your request.", param=nameable(name))
-    if refusal := refused_tool(value):
+            raise unknown_field("", name, ValidationFailedError)
+    if refusal := refused_tool(value, unknown=ValidationFailedError):
         raise refusal
     request = validated(ChatRequest, value, unknown=ValidationFailedError)
     system, system_plain = reading.system(request.system)

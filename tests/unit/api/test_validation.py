@@ -4,12 +4,16 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import JsonValue
 
 from api.anthropic import translate as anthropic
 from api.anthropic.schemas import FIELDS
+from api.content.known_fields import KNOWN_FIELDS
+from api.manage.schemas import CreateKeyRequest
 from api.native import translate as native
+from api.native.schemas import ChatRequest
 from gateway.conversation import Document, Image, SearchResult, Text, Thinking, ToolResult, ToolUse
-from gateway.errors import GatewayError, ValidationFailedError
+from gateway.errors import GatewayError, UnsupportedParameterError, ValidationFailedError
 
 SECRET = "Zachary Quillfeather"
 GOOD: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
@@ -62,7 +66,11 @@ BAD: list[tuple[dict[str, Any], str, str | None]] = [
     ({"system": [{"type": "text", "text": 1}]}, "VALIDATION_FAILED", "system[0].text"),
     ({"temperature": 1.5}, "VALIDATION_FAILED", "temperature"),
     ({"stop_sequences": [1]}, "VALIDATION_FAILED", "stop_sequences[0]"),
+    ({"stop_sequences": [""]}, "VALIDATION_FAILED", "stop_sequences[0]"),
     ({"metadata": {SECRET: 1}}, "UNSUPPORTED_PARAMETER", "metadata"),
+    ({"metadata": {"maria_lopez": 1}}, "UNSUPPORTED_PARAMETER", "metadata"),
+    ({"messages": [{"role": "user", "content": "x", "name": "y"}]}, "UNSUPPORTED_PARAMETER", "messages[0].name"),
+    ({"tools": [{"name": "x", "input_schema": {}, "function": {}}]}, "UNSUPPORTED_PARAMETER", "tools[0].function"),
     ({"tool_choice": {"type": "tool"}}, "VALIDATION_FAILED", "tool_choice.name"),
     ({"thinking": {"type": "enabled"}}, "VALIDATION_FAILED", "thinking.budget_tokens"),
     ({"tools": [{"name": "x y", "input_schema": {}}]}, "VALIDATION_FAILED", "tools[0].name"),
@@ -75,7 +83,10 @@ BAD: list[tuple[dict[str, Any], str, str | None]] = [
     ({"inference_geo": "us"}, "UNSUPPORTED_PARAMETER", "inference_geo"),
     ({"store": None}, "UNSUPPORTED_PARAMETER", "store"),
     ({"conversation_id": "x"}, "UNSUPPORTED_PARAMETER", "conversation_id"),
+    ({"seed": 1}, "UNSUPPORTED_PARAMETER", "seed"),
     ({SECRET: 1}, "UNSUPPORTED_PARAMETER", None),
+    ({"maria_lopez": 1}, "UNSUPPORTED_PARAMETER", None),
+    ({"rosa": 1}, "UNSUPPORTED_PARAMETER", None),
     ({"219-09-9999": 1}, "UNSUPPORTED_PARAMETER", None),
 ]
 
@@ -86,7 +97,7 @@ def test_a_bad_messages_body_is_named_by_its_field(change: dict[str, Any], code:
         anthropic.create_message(orjson.dumps(GOOD | change))
 
     assert (raised.value.code, raised.value.param) == (code, param)
-    assert SECRET not in raised.value.text
+    assert not any(name in raised.value.text for name in (SECRET, "maria", "rosa"))
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
 
@@ -98,7 +109,12 @@ def test_a_bad_messages_body_is_named_by_its_field(change: dict[str, Any], code:
         ({"message": "x", "messages": [{"role": "user", "content": "x"}]}, "messages"),
         ({"message": ""}, "message"),
         ({"message": 5}, "message"),
-        ({"message": "x", "frobnicate": 1}, "frobnicate"),
+        ({"message": "x", "seed": 1}, "seed"),
+        ({"message": "x", "maria_lopez": 1}, None),
+        ({"message": "x", "stop_sequences": ["a", ""]}, "stop_sequences[1]"),
+        ({"message": "x", "tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0].type"),
+        ({"messages": [{"role": "user", "content": [{"type": "tool_reference"}]}]}, "messages[0].content[0].type"),
+        ({"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}, "messages[0].content[0].type"),
         ({"message": "x", SECRET: 1}, None),
         ({"message": "x", "stream": "yes"}, "stream"),
         ({"message": "x", "store": 1}, "store"),
@@ -122,6 +138,46 @@ def test_what_is_no_json_object_is_said_to_be_none(body: bytes) -> None:
     for parse in (anthropic.create_message, anthropic.count_tokens, native.chat):
         with pytest.raises(ValidationFailedError, match="must be a JSON object"):
             parse(body)
+
+
+def of_depth(levels: int) -> bytes:
+    """A body whose tool's schema reaches down to `levels`, objects and lists in turns."""
+    pairs = (levels - 4) // 2
+    schema = b'{"x":[' * pairs + b"{}" * (levels % 2) + b"]}" * pairs
+    body = orjson.dumps(GOOD | {"tools": [{"name": "f", "input_schema": {"x": 0}}]})
+    return body.replace(b'{"x":0}', b'{"x":%b}' % schema)
+
+
+def test_a_body_of_a_hundred_levels_is_taken() -> None:
+    tool = anthropic.create_message(of_depth(100)).conversation.tools[0]
+
+    assert str(tool.schema).count("{") + str(tool.schema).count("[") == 97
+
+
+@pytest.mark.parametrize("levels", [101, 102, 501, 960, 1014])
+def test_a_body_beyond_a_hundred_levels_is_refused_before_anything_walks_it(levels: int) -> None:
+    for parse in (anthropic.create_message, native.chat):
+        with pytest.raises(ValidationFailedError, match="more than 100 levels deep"):
+            parse(of_depth(levels))
+
+
+def test_wide_is_not_deep() -> None:
+    wide: list[JsonValue] = [{"x": [{}]}] * 500
+
+    anthropic.create_message(orjson.dumps(GOOD | {"tools": [{"name": "f", "input_schema": {"enum": wide}}]}))
+
+
+def test_what_counting_tokens_cannot_use_is_named() -> None:
+    with pytest.raises(UnsupportedParameterError) as raised:
+        anthropic.count_tokens(orjson.dumps(GOOD))
+
+    assert raised.value.param == "max_tokens"
+
+
+def test_every_declared_field_may_be_named() -> None:
+    declared = {*FIELDS, *ChatRequest.model_fields, *CreateKeyRequest.model_fields}
+
+    assert declared <= KNOWN_FIELDS
 
 
 def test_null_is_as_absent_for_every_published_field() -> None:
