@@ -15,12 +15,12 @@ from api.openapi import ACCESS_ERRORS, errors, json_body
 from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
-from gateway.audit import AuditAction
 from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.ids import ApiKeyId, find_ulid
 from gateway.keys.api_key import ApiKey
 from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.tenancy import Access, KeyMode, Scope
+from storage import key_issue
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["API keys"])
 
@@ -68,14 +68,8 @@ async def create_key(request: Request, access: Caller) -> Response:
     wanted = validated(CreateKeyRequest, read_object(await request.body()), unknown=ValidationFailedError)
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
-        key, plaintext = await tx.keys.add(
-            name=wanted.name, scopes=tuple(dict.fromkeys(wanted.scopes)), mode=wanted.mode or KeyMode.LIVE
-        )
-        tx.audit(
-            AuditAction.API_KEY_CREATED,
-            entity_type="api_key",
-            entity_id=key.id,
-            metadata={"scopes": [scope.value for scope in key.scopes], "mode": key.mode.value},
+        key, plaintext = await key_issue.issue_key(
+            tx, name=wanted.name, scopes=tuple(dict.fromkeys(wanted.scopes)), mode=wanted.mode or KeyMode.LIVE
         )
     data = _key(key)
     created = {"id": data.pop("id"), "name": data.pop("name"), "plaintext": plaintext, **data}
@@ -95,8 +89,7 @@ async def revoke_key(request: Request, access: Caller, key_id: str) -> Response:
         raise NotFoundError("The API key does not exist.", param="key_id")
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
-        key = await tx.keys.revoke(ApiKeyId(ulid))
-        tx.audit(AuditAction.API_KEY_REVOKED, entity_type="api_key", entity_id=key.id)
+        key = await key_issue.revoke_key(tx, ApiKeyId(ulid))
     revoked_at = key.revoked_at.isoformat() if key.revoked_at else None
     return success({"id": key.id, "deleted": True, "revoked_at": revoked_at}, request_id=exchange.request_id)
 

@@ -6,8 +6,17 @@ import re
 import pytest
 
 from gateway.tenancy import Scope
+from storage import Storage
+from storage.pool import durable
 from tests.gateway_server import GatewayServer
-from tests.tenants import make_tenant
+from tests.tenants import Tenant, make_tenant
+
+
+async def told(storage: Storage, tenant: Tenant) -> list[tuple[str, dict[str, object]]]:
+    """The organisation's events, oldest first."""
+    async with durable(storage.pool) as connection:
+        events = await connection.execute("select type, data from outbox where org_id = %s order by id", [tenant.org])
+        return await events.fetchall()
 
 
 async def test_a_key_is_shown_once_works_and_dies_at_once(gateway_server: GatewayServer) -> None:
@@ -33,6 +42,19 @@ async def test_a_key_is_shown_once_works_and_dies_at_once(gateway_server: Gatewa
     assert all("plaintext" not in each for each in listed)
     audit = (await gateway_server.get(f"/v1/audit?entity_id={key['id']}")).json()["data"]
     assert [entry["action"] for entry in audit] == ["api_key.revoked", "api_key.created"]
+
+
+async def test_a_key_s_life_is_told_to_whoever_listens(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+
+    made = await gateway_server.post("/v1/api_keys", {"name": "CI", "scopes": ["ai:chat"]}, key=tenant.token)
+    key_id = made.json()["data"]["id"]
+    await gateway_server.request("DELETE", f"/v1/api_keys/{key_id}", key=tenant.token)
+
+    assert await told(gateway_server.storage, tenant) == [
+        ("api_key.created", {"key_id": key_id, "mode": "live"}),
+        ("api_key.revoked", {"key_id": key_id, "mode": "live"}),
+    ]
 
 
 async def test_a_test_key_says_so(gateway_server: GatewayServer) -> None:
