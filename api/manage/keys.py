@@ -64,12 +64,18 @@ async def list_keys(request: Request, access: Caller, query: Annotated[KeysQuery
     openapi_extra=json_body(CreateKeyRequest, examples.NEW_KEY_REQUEST),
 )
 async def create_key(request: Request, access: Caller) -> Response:
-    """A key with its plaintext, which is never shown again. Needs the scope `control:read`."""
+    """A key with its plaintext, which is never shown again. Needs the scope `control:read`.
+
+    A test key can create test keys only.
+    """
     wanted = validated(CreateKeyRequest, read_object(await request.body()), unknown=ValidationFailedError)
+    mode = wanted.mode or access.principal.mode
+    if access.principal.mode is KeyMode.TEST and mode is KeyMode.LIVE:
+        raise ValidationFailedError("A test key can create test keys only.", param="mode")
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         key, plaintext = await key_issue.issue_key(
-            tx, name=wanted.name, scopes=tuple(dict.fromkeys(wanted.scopes)), mode=wanted.mode or KeyMode.LIVE
+            tx, name=wanted.name, scopes=tuple(dict.fromkeys(wanted.scopes)), mode=mode
         )
     data = _key(key)
     created = {"id": data.pop("id"), "name": data.pop("name"), "plaintext": plaintext, **data}

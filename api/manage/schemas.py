@@ -15,5 +15,6 @@ class CreateKeyRequest(Strict):
     # Enums are read from their values: `strict` would ask for members.
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1)]
     mode: Annotated[
-        KeyMode | None, Field(strict=False, description="`test` keys reach the sandbox only. Default: live.")
+        KeyMode | None,
+        Field(strict=False, description="`test` keys reach the sandbox only. Default: the calling key's mode."),
     ] = None

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from gateway.tenancy import Scope
+from gateway.tenancy import KeyMode, Scope
 from storage import Storage
 from storage.pool import durable
 from tests.gateway_server import GatewayServer
@@ -62,6 +62,20 @@ async def test_a_test_key_says_so(gateway_server: GatewayServer) -> None:
 
     assert made.json()["data"]["plaintext"].startswith("hasp_key_test_")
     assert made.json()["data"]["mode"] == "test"
+
+
+async def test_a_test_key_creates_test_keys_only(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage, mode=KeyMode.TEST)
+    wanted = {"name": "CI", "scopes": ["ai:chat"]}
+
+    unsaid = await gateway_server.post("/v1/api_keys", wanted, key=tenant.token)
+    test = await gateway_server.post("/v1/api_keys", wanted | {"mode": "test"}, key=tenant.token)
+    live = await gateway_server.post("/v1/api_keys", wanted | {"mode": "live"}, key=tenant.token)
+
+    assert [made.json()["data"]["mode"] for made in (unsaid, test)] == ["test", "test"]
+    assert (live.status, live.json()["error"]["param"]) == (422, "mode")
+    listed = (await gateway_server.get("/v1/api_keys", key=tenant.token)).json()["data"]
+    assert {key["mode"] for key in listed} == {"test"}
 
 
 @pytest.mark.parametrize(
