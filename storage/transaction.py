@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 
 from pydantic import JsonValue
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.clock import Clock
-from gateway.errors import UnavailableError
+from gateway.errors import UnavailableError, ValidationFailedError
 from gateway.events import Event
 from gateway.ids import OrganizationId, new_ulid
 from storage.encryption import ContentCipher
@@ -113,7 +113,10 @@ class Transaction(ReadTransaction):
 
 @asynccontextmanager
 async def tenant_session(engine: AsyncEngine, org: OrganizationId, *, writes: bool) -> AsyncGenerator[AsyncSession]:
-    """A session that sees one organisation's rows; commits when `writes` and the block ends well."""
+    """A session that sees one organisation's rows; commits when `writes` and the block ends well.
+
+    Raises `ValidationFailedError` for a value that PostgreSQL cannot hold, such as a text with a NUL character.
+    """
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
             await session.execute(text("select set_config('hasp.organization', :org, true)"), {"org": org})
@@ -122,6 +125,9 @@ async def tenant_session(engine: AsyncEngine, org: OrganizationId, *, writes: bo
             yield session
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         raise UnavailableError from error
+    except DataError:
+        # Without its cause, which carries the values.
+        raise ValidationFailedError from None
     except DBAPIError as error:
         if error.connection_invalidated:
             raise UnavailableError from error

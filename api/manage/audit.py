@@ -20,15 +20,18 @@ from gateway.tenancy import Access, Scope
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["Audit"])
 
 
+Word = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
 class AuditQuery(BaseModel):
     """Filters; all given must match. A filter we do not know is refused: ignoring it would widen the answer."""
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Annotated[str | None, Field(max_length=100)] = None
-    entity_type: Annotated[str | None, Field(max_length=100)] = None
-    entity_id: Annotated[str | None, Field(max_length=100)] = None
-    actor: Annotated[str | None, Field(max_length=100, description="`key:<id>`, `user:<id>`, `system:<what>`.")] = None
+    action: Word | None = None
+    entity_type: Word | None = None
+    entity_id: Word | None = None
+    actor: Annotated[Word | None, Field(description="`key:<id>`, `user:<id>`, `system:<what>`.")] = None
     since: Annotated[AwareDatetime | None, Field(alias="from", description="ISO 8601 with offset, inclusive.")] = None
     until: Annotated[AwareDatetime | None, Field(alias="to", description="ISO 8601 with offset, exclusive.")] = None
     cursor: str | None = None

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
 
 from api import examples
 from api.authentication import caller
@@ -12,19 +13,30 @@ from api.exchange import exchange_of
 from api.native.envelope import CONTROL, success
 from api.openapi import ACCESS_ERRORS, errors
 from api.state import gateway_of
+from gateway import errors as facts
 from gateway.inference.records import UsageLine, UsageSummary
 from gateway.tenancy import Access, Scope
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["Usage"])
 
 
+class UsageQuery(BaseModel):
+    """No parameters yet: one sent by guess, such as a period, is refused rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 @router.get(
     "/v1/usage",
     summary="Current usage",
     response_class=Response,
-    responses={200: examples.USAGE, **errors(CONTROL, *ACCESS_ERRORS)},
+    responses={200: examples.USAGE, **errors(CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError)},
 )
-async def get_usage(request: Request, access: Annotated[Access, Depends(caller(Scope.CONTROL_READ))]) -> Response:
+async def get_usage(
+    request: Request,
+    access: Annotated[Access, Depends(caller(Scope.CONTROL_READ))],
+    _: Annotated[UsageQuery, Query()],
+) -> Response:
     """Credits used, held and left in this billing period, by model, key and day. Needs the scope `control:read`."""
     gateway = gateway_of(request)
     async with gateway.storage.read(access.principal) as tx:

@@ -40,7 +40,7 @@ class InferenceReader:
         )
         found = (await self._session.execute(query)).first()
         if found is None:
-            raise NotFoundError("The message does not exist.")
+            raise NotFoundError("The message does not exist.", param="message_id")
         row, usage, seal = found
         findings = await self._findings(row)
         recorded = await self._content(row)
