@@ -74,7 +74,7 @@ def _problems(request: Json, *, count: bool) -> Iterator[str]:
     if not isinstance(request["model"], str):
         yield "model: Input should be a valid string"
     if not count:
-        yield from _number_problems(request)
+        yield from _sampling_problems(request)
     turns = as_list(request["messages"])
     if turns is None:
         yield "messages: Input should be a valid list"
@@ -86,7 +86,7 @@ def _problems(request: Json, *, count: bool) -> Iterator[str]:
     yield from _pairing_problems(request["messages"])
 
 
-def _number_problems(request: Json) -> Iterator[str]:
+def _sampling_problems(request: Json) -> Iterator[str]:
     if type(request["max_tokens"]) is not int:
         yield "max_tokens: Input should be a valid integer"
     if request["max_tokens"] < 1:
@@ -95,6 +95,14 @@ def _number_problems(request: Json) -> Iterator[str]:
         value = request.get(name)
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
             yield f"{name}: range: 0..1"
+    stops = as_list(request.get("stop_sequences") or [])
+    if stops is None:
+        yield "stop_sequences: Input should be a valid list"
+    for at, stop in enumerate(stops or ()):
+        if not isinstance(stop, str):
+            yield f"stop_sequences.{at}: Input should be a valid string"
+        elif not stop.strip():
+            yield "stop_sequences: each stop sequence must contain non-whitespace"
 
 
 def _tool_problems(request: Json) -> Iterator[str]:

@@ -67,6 +67,7 @@ def completions(headers: Mapping[str, str], body: bytes) -> Answer:
     """`POST /v1/chat/completions`."""
     request = openai.parse(headers, body, _FIELDS, ("model", "messages"))
     _check_messages(request["messages"])
+    _check_stop(request.get("stop"))
     script = _script(request)
     if script.directives.error is not None:
         raise openai.refusal(script.directives.error, f"sandbox: asked to fail: {_said(request)[1]}")
@@ -88,6 +89,12 @@ def _check_messages(given: object) -> None:
     for at, message in enumerate(messages):
         if (as_object(message) or {}).get("role") not in _ROLES:
             raise openai.refusal(400, f"Invalid value for 'messages[{at}].role'.", param=f"messages[{at}].role")
+
+
+def _check_stop(given: object) -> None:
+    for stop in [given] if isinstance(given, str) else as_list(given) or []:
+        if not isinstance(stop, str) or not stop:
+            raise openai.refusal(400, "Invalid 'stop': expected non-empty strings.", param="stop")
 
 
 def _script(request: Json) -> Script:
