@@ -8,7 +8,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from api.exchange import Exchange, exchange_of
-from api.hangup import HangUpWatch
+from api.hangup import STALLED_S, HangUpWatch
 from gateway.completion import StreamEvent
 from gateway.errors import GatewayError, InternalError
 from gateway.inference.streaming import AnswerStream
@@ -40,13 +40,16 @@ class Frames(Protocol):
 class EventStream(Response):
     """Sends an answer as it arrives, and closes it however that ends: settling is `AnswerStream.aclose`'s."""
 
-    def __init__(self, stream: AnswerStream, frames: Frames, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, stream: AnswerStream, frames: Frames, headers: Mapping[str, str], *, stalled_s: float = STALLED_S
+    ) -> None:
         # Not Response's own __init__, which renders a body and announces its length.
         self.status_code = 200
         self.background = None
         self.raw_headers = [*_HEADERS, *((name.encode(), value.encode()) for name, value in headers.items())]
         self._stream = stream
         self._frames = frames
+        self._stalled_s = stalled_s
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
@@ -54,25 +57,28 @@ class EventStream(Response):
         async def send_frame(frame: bytes) -> None:
             await exchange.send({"type": "http.response.body", "body": frame, "more_body": True})
 
+        async def keep_alive() -> None:
+            await send_frame(self._frames.keep_alive)
+
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            async with HangUpWatch(receive, lambda: send_frame(self._frames.keep_alive)) as watch:
+            async with HangUpWatch(receive, keep_alive, stalled_s=self._stalled_s) as watch:
+                start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+                await watch.sent(send(start))
                 if opening := self._frames.opening():
-                    await send_frame(opening)
+                    await watch.sent(send_frame(opening))
                 try:
                     async for batch in self._stream.events():
                         if frame := self._frames.render(batch):
-                            await send_frame(frame)
-                            watch.touch()
+                            await watch.sent(send_frame(frame))
                 except GatewayError as error:
                     exchange.error_code = error.code
-                    await send_frame(self._frames.failure(error))
+                    await watch.sent(send_frame(self._frames.failure(error)))
                 except Exception as failure:  # noqa: BLE001 - the response has begun: told in-band or not at all
                     _log_crash("stream.crashed", exchange, failure)
                     exchange.error_code = InternalError.code
-                    await send_frame(self._frames.failure(InternalError()))
+                    await watch.sent(send_frame(self._frames.failure(InternalError())))
                 watch.finish()
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await watch.sent(send({"type": "http.response.body", "body": b"", "more_body": False}))
         finally:
             await self._close(exchange)
 

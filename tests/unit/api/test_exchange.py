@@ -9,9 +9,15 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
+from api.anthropic.stream import MessageFrames
+from api.exchange import Exchange, put_exchange
 from api.hangup import HangUpWatch
 from api.middleware import ExchangeMiddleware
+from api.sse import EventStream
 from gateway import logs
+from gateway.inference.call import Status
+from tests.tenants import make_call
+from tests.unit.inference.test_pipeline import Bench, access
 
 SECRET = "Zachary Quillfeather"
 
@@ -19,6 +25,11 @@ SECRET = "Zachary Quillfeather"
 async def never() -> Message:
     await asyncio.get_running_loop().create_future()
     raise AssertionError
+
+
+async def stuck() -> None:
+    """A send to a client that reads nothing."""
+    await never()
 
 
 async def test_a_hang_up_cancels_what_runs_for_it() -> None:
@@ -84,6 +95,56 @@ async def test_silence_is_filled_with_keep_alives() -> None:
         await thrice.wait()
 
     assert sent >= 3
+
+
+async def test_no_keep_alive_is_sent_into_a_send_that_waits() -> None:
+    kept_alive = False
+
+    async def keep_alive() -> None:
+        nonlocal kept_alive
+        kept_alive = True
+
+    async def work() -> None:
+        async with HangUpWatch(never, keep_alive, every_s=0.001, stalled_s=0.02) as watch:
+            await watch.sent(stuck())
+
+    with pytest.raises(ClientDisconnect):
+        await work()
+    assert not kept_alive
+
+
+async def test_a_client_that_does_not_take_a_keep_alive_has_hung_up() -> None:
+    async def work() -> None:
+        async with HangUpWatch(never, stuck, every_s=0.001, stalled_s=0.01):
+            await never()
+
+    with pytest.raises(ClientDisconnect):
+        await work()
+
+
+@pytest.mark.parametrize("taken", range(4))
+async def test_a_client_that_stops_reading_is_settled_for_what_was_produced(taken: int) -> None:
+    bench = Bench()
+    call = make_call(access())
+    stream = await bench.pipeline.stream(call)
+    sent = 0
+
+    async def send(_: Message) -> None:
+        nonlocal sent
+        if sent == taken:
+            await stuck()
+        sent += 1
+
+    scope: Scope = {"type": "http"}
+    put_exchange(scope, Exchange(call.id, None, send))
+
+    async with asyncio.timeout(5):
+        with pytest.raises(ClientDisconnect):
+            await EventStream(stream, MessageFrames(call), {}, stalled_s=0.01)(scope, never, send)
+
+    (outcome,) = bench.journal.outcomes
+    assert outcome.status is Status.CANCELLED
+    assert "hang up" in bench.steps
 
 
 async def answer(app: object, *, path: str = "/x", headers: list[tuple[bytes, bytes]] | None = None) -> list[Message]:
