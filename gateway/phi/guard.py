@@ -10,9 +10,11 @@ from gateway.errors import (
     FeatureNotEligibleError,
     PhiBlockedError,
     PhiInToolSchemaError,
+    TooLargeError,
     UnavailableError,
     ValidationFailedError,
 )
+from gateway.phi.aside import aside
 from gateway.phi.detector import CERTAIN, Detector, DetectorError, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Finding
 from gateway.phi.json_text import Leaf
@@ -22,6 +24,9 @@ from gateway.phi.propagation import Propagation
 from gateway.phi.restore import Restorer
 from gateway.phi.slots import Access, Passage, Reader, Rewriter, visit
 from gateway.tenancy import PhiMode, Policy
+
+_MAX_FINDINGS = 100_000
+"""Each is recorded: this many are about 10 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Guard:
         _refuse_unscannable(reader, policy)
         detected = await self._detect([each.text for each in reader.passages])
         try:
-            hits, identifier_hits = _sort(reader.passages, detected)
+            hits, identifier_hits = await aside(sum(map(len, detected)), _sort, reader.passages, detected)
         except DetectorError as failure:
             raise UnavailableError from failure
         match policy.phi_mode:
@@ -125,14 +130,11 @@ class Guard:
         self, conversation: Conversation, passages: Sequence[Passage], hits: list[_Hit], *, restoring: bool
     ) -> Screened:
         placeholders = Placeholders()
-        findings = _numbered(placeholders, passages, hits, restoring=restoring)
-        originals = {hit.leaf.path: hit.leaf.text for hit in hits}
-        replacements: dict[str, list[Replacement]] = defaultdict(list)
-        for finding in findings:
-            replacements[finding.slot].append(Replacement(finding.start, finding.end, finding.placeholder or ""))
-        masked = await self._mask([Marked(originals[path], tuple(each)) for path, each in replacements.items()])
+        findings = await aside(len(hits), _numbered, placeholders, passages, hits, restoring=restoring)
+        marked = await aside(len(hits), _marked, hits, findings)
+        masked = await self._mask(list(marked.values()))
         return Screened(
-            conversation=visit(conversation, Rewriter(passages, dict(zip(replacements, masked, strict=True)))),
+            conversation=visit(conversation, Rewriter(passages, dict(zip(marked, masked, strict=True)))),
             report=_report(PhiMode.REDACT, "redacted", findings),
             restorer=Restorer(placeholders.values if restoring else {}),
         )
@@ -161,7 +163,10 @@ def _refuse_unscannable(reader: Reader, policy: Policy) -> None:
 
 
 def _sort(passages: Sequence[Passage], detected: Sequence[Sequence[Span]]) -> tuple[list[_Hit], list[_Hit]]:
-    """Hits in content and hits in identifiers. Raises `PhiInToolSchemaError` for any in a definition."""
+    """Hits in content and hits in identifiers. Raises `PhiInToolSchemaError` for any in a definition.
+
+    Raises `TooLargeError` for more than 100,000 findings.
+    """
     hits: list[_Hit] = []
     identifier_hits: list[_Hit] = []
     propagation = Propagation()
@@ -170,6 +175,11 @@ def _sort(passages: Sequence[Passage], detected: Sequence[Sequence[Span]]) -> tu
             case Access.CONTENT:
                 if spans:
                     hits += _in_leaves(passage, propagation.settle(passage.text, spans))
+                    if len(hits) > _MAX_FINDINGS:
+                        raise TooLargeError(
+                            f"The request has more than {_MAX_FINDINGS:,} places with protected health information.",
+                            param="messages",
+                        )
             case Access.IDENTIFIER:
                 identifier_hits += _in_leaves(passage, _personal(spans))
             case Access.DEFINITION:
@@ -232,6 +242,15 @@ def _numbered(
             for hit in by_path.get(leaf.path, ())
         )
     return findings
+
+
+def _marked(hits: Sequence[_Hit], findings: Sequence[Finding]) -> dict[str, Marked]:
+    """What there is to mask, by path."""
+    originals = {hit.leaf.path: hit.leaf.text for hit in hits}
+    replacements: dict[str, list[Replacement]] = defaultdict(list)
+    for finding in findings:
+        replacements[finding.slot].append(Replacement(finding.start, finding.end, finding.placeholder or ""))
+    return {path: Marked(originals[path], tuple(each)) for path, each in replacements.items()}
 
 
 def _report(mode: PhiMode, action: Literal["none", "redacted", "allowed"], findings: list[Finding]) -> PhiReport:

@@ -102,7 +102,7 @@ class _Rendering:
         self._append("]")
 
     def _leaf(self, path: str, text: str, *, is_key: bool = False) -> None:
-        self._budget.spend()
+        self._budget.spend(len(text))
         self.leaves.append(Leaf(path, self._length, text, is_key))
         self._append(text)
 

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from presidio_anonymizer import AnonymizerEngine
 
 _SPLICE_ABOVE = 1000
-"""Spans in one text above which the engine, which copies the text for each, would take too long."""
+_SPLICE_ABOVE_COPIED = 20_000_000
+"""Spans in one text, and characters it would copy, above which the engine takes too long: it copies all for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class InlineMasker:
 
 def anonymize(marked: Marked) -> str:
     """The masked text, by presidio-anonymizer. Loads its engine at first use, about 80 ms."""
-    if len(marked.replacements) > _SPLICE_ABOVE:
+    count = len(marked.replacements)
+    if count > _SPLICE_ABOVE or count * len(marked.text) > _SPLICE_ABOVE_COPIED:
         return splice(marked)
     from presidio_anonymizer import OperatorConfig, RecognizerResult
 

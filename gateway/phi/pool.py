@@ -2,8 +2,8 @@
 
 A scanner takes one frame at a time. Whoever waits longer than the deadline,
 for a scanner or for its answer, gets an error and the stuck process is killed
-and replaced. A request that is larger than a frame goes in several, so that
-small ones get in between.
+and replaced. A request that is larger than a frame goes in several, one after
+another, and a long text in several windows, so that others get in between.
 """
 
 import asyncio
@@ -12,15 +12,19 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from gateway.phi.aside import aside
 from gateway.phi.detector import DetectorError, Span
 from gateway.phi.frames import decode_masked, decode_spans, encode_marked, encode_texts, frame
 from gateway.phi.masking import Marked
 from gateway.phi.scanner_process import CrashedError, ScannerProcess
+from gateway.phi.windows import join, windows
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_FRAME_CHARS = 64 * 1024
+_FRAME_CHARS = 16 * 1024
+_EACH_CHARS = 20
+"""Characters that take as long as a text takes by itself, however short."""
 _RESTART_PAUSE_S = 0.5
 
 
@@ -68,10 +72,12 @@ class ScannerPool:
 
     async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
         """Raises `DetectorError` when a scanner failed, crashed twice or took too long, or too many calls wait."""
+        bounds = [list(windows(text)) for text in texts]
+        pieces = [text[start:end] for text, each in zip(texts, bounds, strict=True) for start, end in each]
         found: list[list[Span]] = []
-        for batch in _batches(texts, len):
+        for batch in _batches(pieces, len):
             found += await self._ask(batch, encode_texts, decode_spans)
-        return found
+        return await aside(sum(map(len, found)), _joined, bounds, found)
 
     async def mask(self, texts: Sequence[Marked]) -> Sequence[str]:
         """Raises `DetectorError` as `detect` does."""
@@ -167,13 +173,20 @@ def _batches(items: Sequence[T], length: Callable[[T], int]) -> Iterator[list[T]
     batch: list[T] = []
     size = 0
     for item in items:
-        if batch and size + length(item) > _FRAME_CHARS:
+        weight = length(item) + _EACH_CHARS
+        if batch and size + weight > _FRAME_CHARS:
             yield batch
             batch, size = [], 0
         batch.append(item)
-        size += length(item)
+        size += weight
     if batch:
         yield batch
+
+
+def _joined(bounds: Sequence[Sequence[tuple[int, int]]], found: Sequence[Sequence[Span]]) -> list[Sequence[Span]]:
+    """Spans text by text from spans window by window."""
+    answers = iter(found)
+    return [join([start for start, _ in each], [next(answers) for _ in each]) for each in bounds]
 
 
 def _fail(future: asyncio.Future[ScannerProcess]) -> None:

@@ -95,7 +95,7 @@ class Reader:
         self.unscannables.append(path)
 
     def _add(self, path: str, text: str, access: Access) -> None:
-        self._budget.spend()
+        self._budget.spend(len(text))
         if text:
             self.passages.append(Passage(path, text, access, (Leaf(path, 0, text, is_key=False),)))
 

@@ -1,7 +1,7 @@
 """All rules over one text, in windows, so that the cost grows with the length and with nothing else."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from gateway.phi.detector import Span
 from gateway.phi.rules.dates import find_dates
@@ -14,22 +14,15 @@ from gateway.phi.rules.organizations import find_organizations
 from gateway.phi.rules.patterns import find_patterns
 from gateway.phi.rules.places import find_places
 from gateway.phi.rules.structure import find_structured
+from gateway.phi.windows import join, windows
 
 _PLACEHOLDER = re.compile(r"\[[A-Z]{2,9}_\d{1,6}\]")
-_WINDOW = 8192
-_OVERLAP = 256
 
 
 def scan(text: str) -> list[Span]:
     """Certain spans, and doubtful ones for the conversation to settle (`gateway.phi.detector`)."""
-    if len(text) <= _WINDOW:
-        return _window(text)
-    spans = [
-        Span(span.start + start, span.end + start, span.entity, span.score_milli)
-        for start, end in _windows(text)
-        for span in _window(text[start:end])
-    ]
-    return merge(spans)
+    bounds = list(windows(text))
+    return list(join([start for start, _ in bounds], [_window(text[start:end]) for start, end in bounds]))
 
 
 def _window(text: str) -> list[Span]:
@@ -53,23 +46,3 @@ def _outside_placeholders(document: Document, spans: Iterable[Span]) -> list[Spa
         return list(spans)
     inside = {index for match in _PLACEHOLDER.finditer(document.folded) for index in range(*match.span())}
     return [span for span in spans if span.start not in inside or span.end - 1 not in inside]
-
-
-def _windows(text: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    while True:
-        end = _break_before(text, start + _WINDOW)
-        yield start, end
-        if end >= len(text):
-            return
-        start = _break_before(text, end - _OVERLAP)
-
-
-def _break_before(text: str, at: int) -> int:
-    """The last white space shortly before `at`, so that a window cuts no word unless the word is longer than that."""
-    if at >= len(text):
-        return len(text)
-    for index in range(at, at - 64, -1):
-        if text[index].isspace():
-            return index
-    return at

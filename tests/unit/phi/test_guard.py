@@ -360,3 +360,21 @@ async def test_more_parts_than_a_request_may_have_are_refused_before_the_scan(bl
         with pytest.raises(TooLargeError) as refused:
             await GUARD.screen(with_block(*blocks), policy)
         assert refused.value.param == "messages"
+
+
+@pytest.mark.parametrize("text_or_call", [Text("a" * 2_600_000), ToolUse("t1", "look", {"q": "a" * 2_600_000})])
+async def test_more_text_than_a_model_could_read_is_refused_before_the_scan(text_or_call: Block) -> None:
+    with pytest.raises(TooLargeError) as refused:
+        await GUARD.screen(with_block(text_or_call, text_or_call), REDACT)
+    assert refused.value.param == "messages"
+
+
+async def test_a_crowd_of_findings_is_masked_and_a_multitude_refused() -> None:
+    class Everywhere:
+        async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
+            return [[Span(n, n + 1, Entity.OTHER_ID, 900) for n in range(0, len(text), 2)] for text in texts]
+
+    screened = await Guard(Everywhere()).screen(said("a " * 10_000), REDACT)
+    assert texts_of(screened.conversation) == ["[ID_1] " * 10_000]
+    with pytest.raises(TooLargeError):
+        await Guard(Everywhere()).screen(said("a " * 100_001), REDACT)

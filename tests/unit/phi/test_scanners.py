@@ -17,6 +17,8 @@ from gateway.phi.detector import Detector, DetectorError, Span
 from gateway.phi.inline import RuleDetector
 from gateway.phi.masking import InlineMasker, Marked, Replacement, anonymize, splice
 from gateway.phi.pool import ScannerPool
+from gateway.phi.rules.scan import scan
+from gateway.phi.windows import windows
 
 TEXTS = ["Patient Maria Lopez, SSN 917-44-8123", "Nothing here.", "", "Ünïcode: José Álvarez, MRN 00153497 💊"]
 
@@ -74,6 +76,27 @@ async def test_a_request_larger_than_a_frame_is_scanned_whole(pool: ScannerPool)
     texts = [("No finding here. " * 2000) + f"SSN {100 + n}-45-6789" for n in range(8)]
     found = await pool.detect(texts)
     assert [spans[-1].entity for spans in found] == ["US_SSN"] * 8
+
+
+LONG = "".join(f"Seen by Dr. Chen.\nSSN {100 + n}-45-6789 of Maria Lopez, who feels well today; " for n in range(800))
+
+
+@pytest.mark.parametrize("text", [LONG, "x" * 30_000, LONG + "é💊" * 5_000])
+async def test_a_long_text_is_cut_without_anyone_seeing_it(pool: ScannerPool, text: str) -> None:
+    (found,) = await pool.detect([text])
+    assert found == scan(text)
+    bounds = list(windows(text))
+    assert len(bounds) > 3
+    assert [list(windows(text[start:end])) for start, end in bounds] == [[(0, end - start)] for start, end in bounds]
+
+
+async def test_a_long_text_lets_others_in_between(pool: ScannerPool) -> None:
+    long = asyncio.create_task(pool.detect([LONG * 20]))
+    await asyncio.sleep(0)
+    assert (await pool.detect(TEXTS[:1]))[0]
+    assert not long.done()
+    long.cancel()
+    await asyncio.gather(long, return_exceptions=True)
 
 
 async def test_parallel_calls_get_their_own_answers(pool: ScannerPool) -> None:
