@@ -19,6 +19,7 @@ FIELDS = frozenset(
     {
         "acceptance_id",
         "attempt",
+        "cause",
         "count",
         "dependency",
         "duration_ms",
@@ -27,6 +28,8 @@ FIELDS = frozenset(
         "event",
         "event_id",
         "event_type",
+        "held",
+        "host",
         "inference_id",
         "key_id",
         "level",
@@ -42,11 +45,13 @@ FIELDS = frozenset(
         "surface",
         "task_queue",
         "timestamp",
+        "vendor",
+        "vendor_request_id",
         "workflow_id",
         "workflow_type",
     }
 )
-"""What a line may hold: names, numbers, ids and templates of ours."""
+"""What a line may hold: names, numbers, ids and templates of ours; `vendor_request_id` is an id of the vendor's."""
 
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

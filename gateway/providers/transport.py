@@ -6,6 +6,7 @@ library's own texts may quote what a vendor sent.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ _KEEPALIVE_S = 30.0
 _DNS_CACHE_S = 60
 _DRAIN_S = 0.5
 _LARGE_BODY_BYTES = 1024 * 1024
-_MAX_ID_CHARS = 128
+# What looks otherwise is not logged: it could be anything that the vendor wrote.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 _log: FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -214,13 +216,16 @@ async def _send(
         failure = UpstreamTimeoutError()
     except (aiohttp.ClientError, OSError):
         failure = UpstreamFailureError()
-    _log.warning("upstream_unreachable", host=url.host, code=failure.kind)
+    _log.warning("upstream_unreachable", host=url.host, error_code=failure.code)
     raise failure
 
 
 async def _refusal(vendor: Vendor, response: Response) -> GatewayError:
     request_id = response.headers.get(vendor.request_id_header, "")
     _log.warning(
-        "upstream_refused", vendor=vendor.name, status=response.status, vendor_request_id=request_id[:_MAX_ID_CHARS]
+        "upstream_refused",
+        vendor=vendor.name,
+        status=response.status,
+        vendor_request_id=request_id if _ID.fullmatch(request_id) else None,
     )
     return vendor.error_of_answer(response.status, response.headers, await response.read_error())

@@ -211,6 +211,16 @@ async def test_a_refusal_is_logged_by_status_and_id_and_never_by_its_words(
     ]
 
 
+async def test_a_refusals_id_that_is_none_is_not_logged(upstream: Upstream, logs: list[dict[str, object]]) -> None:
+    upstream.answer = web.Response(status=500, headers={"request-id": "about Jane Roe"})
+
+    async with transport() as opened:
+        with pytest.raises(UpstreamFailureError):
+            await opened.fetch(VENDOR, upstream.url, b"{}")
+
+    assert [line["vendor_request_id"] for line in logs] == [None]
+
+
 async def test_an_endless_error_is_read_to_its_limit_only(upstream: Upstream) -> None:
     upstream.answer = web.Response(status=529, body=b"x" * (MAX_ERROR_BYTES * 4), headers={"retry-after": "3"})
 
