@@ -56,6 +56,7 @@ _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {
     facts.ModelRetiredError: {
         "retired_at": "2026-10-01T00:00:00+00:00",
         "recommended_replacement": "claude-sonnet-4-6",
+        "docs_url": "https://docs.claude.com/en/docs/about-claude/model-deprecations",
     },
     facts.TooLargeError: {"max_bytes": 33_554_432},
 }

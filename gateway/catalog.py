@@ -41,7 +41,10 @@ class Prices(BaseModel):
 
 
 class Model(BaseModel):
-    """One model. `upstream` is the id the vendor knows it by; `covered_by` names the BAA cover it needs."""
+    """One model. `upstream` is the id the vendor knows it by; `covered_by` names the BAA cover it needs.
+
+    Callers may ask for it by its `upstream` id and its `aliases` as well.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +52,7 @@ class Model(BaseModel):
     display_name: str
     provider: Literal["anthropic", "openai"]
     upstream: str
+    aliases: tuple[str, ...] = ()
     family: Literal["haiku", "sonnet", "opus", "gpt"]
     tier: Tier
     context_tokens: int = Field(gt=0)
@@ -69,23 +73,40 @@ class Model(BaseModel):
         return self.retired_at is not None and self.retired_at <= now
 
 
+# Where each vendor says which of its models end when.
+_DEPRECATIONS: Mapping[str, str] = {
+    "anthropic": "https://docs.claude.com/en/docs/about-claude/model-deprecations",
+    "openai": "https://platform.openai.com/docs/deprecations",
+}
+
+
 class Catalog:
-    """Models by id, in the order of the file."""
+    """Models by name, in the order of the file. Raises `ValueError` for two models of one name."""
 
     def __init__(self, models: Iterable[Model]) -> None:
-        self._models: Mapping[str, Model] = {model.id: model for model in models}
+        self._models = tuple(models)
+        self._by_name: dict[str, Model] = {}
+        for model in self._models:
+            for name in {model.id, model.upstream, *model.aliases}:
+                if name in self._by_name:
+                    raise ValueError(f"two models of the catalog are called {name}")
+                self._by_name[name] = model
 
     def __iter__(self) -> Iterator[Model]:
-        return iter(self._models.values())
+        return iter(self._models)
 
-    def get(self, model_id: str, *, now: datetime | None = None) -> Model:
-        """The model called `model_id`.
+    def find(self, name: str) -> Model | None:
+        """The model of that id, upstream id or alias, retired or not."""
+        return self._by_name.get(name)
+
+    def get(self, name: str, *, now: datetime | None = None) -> Model:
+        """The model of that id, upstream id or alias.
 
         Raises:
             NotFoundError: no such model (`param` is `model`).
             ModelRetiredError: it was retired; `details` says when and what to use instead.
         """
-        model = self._models.get(model_id)
+        model = self.find(name)
         if model is None:
             raise NotFoundError("The model does not exist.", param="model")
         if model.retired_at is not None and model.is_retired(now or datetime.now(UTC)):
@@ -94,6 +115,7 @@ class Catalog:
                 details={
                     "retired_at": model.retired_at.isoformat(),
                     "recommended_replacement": model.recommended_replacement,
+                    "docs_url": _DEPRECATIONS[model.provider],
                 },
             )
         return model

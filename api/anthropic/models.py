@@ -63,9 +63,9 @@ async def list_models(request: Request, _: Caller, query: Annotated[ModelsQuery,
     responses={200: examples.MODEL, **errors(ANTHROPIC, *KEY_ERRORS, facts.NotFoundError)},
 )
 async def get_model(request: Request, _: Caller, model_id: str) -> Response:
-    """One model. Any valid key may ask."""
+    """One model, by its id, its vendor's id or an alias. Any valid key may ask."""
     gateway = gateway_of(request)
-    model = next((model for model in gateway.catalog if model.id == model_id), None)
+    model = gateway.catalog.find(model_id)
     if model is None:
         raise NotFoundError("The model does not exist.", param="model_id")
     shown = _model(model, retired=model.is_retired(gateway.clock.now()))
