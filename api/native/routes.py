@@ -19,7 +19,7 @@ from api.state import gateway_of
 from gateway import errors as facts
 from gateway import ids
 from gateway.audit import AuditAction
-from gateway.errors import NotFoundError
+from gateway.errors import GatewayError, NotFoundError
 from gateway.ids import ConversationId, InferenceId, find_ulid, new_ulid
 from gateway.inference import trail
 from gateway.inference.call import Answer, Call, Surface
@@ -57,7 +57,10 @@ async def chat(request: Request) -> Response:
         continues=parsed.thread is not None,
         ip_address=exchange.ip_address,
     )
-    return await answered(request, call, frames=ChatFrames, body=_body)
+    try:
+        return await answered(request, call, frames=ChatFrames, body=_body)
+    except GatewayError as error:
+        raise translate.named_as_sent(error, parsed) from error.__cause__
 
 
 def _new_thread(access: Access, *, store: bool) -> ConversationId | None:

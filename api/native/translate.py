@@ -9,7 +9,7 @@ from api.validation import read_object, refused_tool, unknown_field, validated
 from gateway import ids
 from gateway.completion import Completion
 from gateway.conversation import Conversation, Sampling, Text, Turn
-from gateway.errors import NotFoundError, ValidationFailedError
+from gateway.errors import GatewayError, NotFoundError, ValidationFailedError
 from gateway.ids import ConversationId, find_ulid
 from gateway.inference.call import Answer, Call
 from gateway.phi.guard import PhiReport
@@ -24,6 +24,8 @@ class Parsed:
     store: bool
     thread: ConversationId | None
     """The conversation to continue."""
+    as_message: bool
+    """Whether the turn came as `message`."""
 
 
 def chat(body: bytes) -> Parsed:
@@ -50,7 +52,15 @@ def chat(body: bytes) -> Parsed:
         stream=request.stream is not False,
         store=request.store is not False,
         thread=_thread(request.conversation_id),
+        as_message=request.message is not None,
     )
+
+
+def named_as_sent(error: GatewayError, parsed: Parsed) -> GatewayError:
+    """`error` with `message` for its `param` when that is where its turn came from."""
+    if parsed.as_message and error.param and error.param.startswith("messages[0]"):
+        error.param = "message"
+    return error
 
 
 def _turns(request: ChatRequest) -> tuple[Turn, ...]:

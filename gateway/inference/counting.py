@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.conversation import Conversation
+from gateway.errors import ProviderRejectedError
 from gateway.inference.admission import require_agreement, require_model
+from gateway.inference.explaining import explained
 from gateway.inference.ports import Providers
 from gateway.phi.guard import Guard, PhiReport
 from gateway.tenancy import Access
@@ -13,9 +15,10 @@ from gateway.tenancy import Access
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Input tokens, and what the guard found and did before they were counted."""
+    """Input tokens, the catalog's id of the model, and what the guard found and did before they were counted."""
 
     tokens: int
+    model: str
     report: PhiReport
 
 
@@ -37,4 +40,8 @@ class TokenCounter:
         require_model(model, access.policy, baa_url=self._baa_url)
         provider = self._providers.provider_for(model, access.principal.mode)
         screened = await self._guard.screen(conversation, access.policy)
-        return Counted(await provider.count_tokens(screened.conversation, model), screened.report)
+        try:
+            tokens = await provider.count_tokens(screened.conversation, model)
+        except ProviderRejectedError as failure:
+            raise await explained(failure, self._guard) from failure
+        return Counted(tokens, model.id, screened.report)

@@ -19,12 +19,12 @@ from gateway.errors import (
     InternalError,
     PhiBlockedError,
     PhiInToolSchemaError,
-    ProviderRejectedError,
     ValidationFailedError,
 )
 from gateway.inference import trail
 from gateway.inference.admission import require_agreement, require_model, require_within_limits
 from gateway.inference.call import Answer, Call, Outcome, Status
+from gateway.inference.explaining import explained, placed
 from gateway.inference.ports import Journal, Providers, Refusal
 from gateway.inference.shielding import uninterrupted, unstoppable
 from gateway.inference.streaming import AnswerStream
@@ -184,22 +184,12 @@ class InferencePipeline:
         if not isinstance(failure, Exception):  # the caller hung up: nobody to explain it to
             await self._journal.close(outcome)
             return failure
-        error = await self._explain(failure)
+        error = placed(await self._explain(failure), outcome.call)
         await self._journal.close(replace(outcome, error=error))
         return error
 
     async def _explain(self, failure: BaseException) -> GatewayError:
-        """`failure` as a fact safe to show; a provider's own words only after the guard has read them."""
-        if isinstance(failure, ProviderRejectedError) and failure.upstream_message:
-            return await self._scrubbed(failure)
-        return failure if isinstance(failure, GatewayError) else InternalError()
-
-    async def _scrubbed(self, rejected: ProviderRejectedError) -> ProviderRejectedError:
-        try:
-            words = await self._guard.scrub(rejected.upstream_message[:500])
-        except GatewayError:
-            return ProviderRejectedError(param=rejected.param)
-        return ProviderRejectedError(f"The model provider rejected the request: {words}", param=rejected.param)
+        return await explained(failure, self._guard)
 
     def _completed(self, admitted: _Admitted, completion: Completion, charge: int) -> Outcome:
         return Outcome(

@@ -7,8 +7,11 @@ import pytest
 from gateway.errors import ValidationFailedError
 from gateway.ids import new_ulid
 from gateway.inference.records import AuditFilter
-from gateway.tenancy import KeyMode, Principal
+from gateway.tenancy import KeyMode, PhiMode, Principal
 from tests.gateway_server import GatewayServer, Reply
+from tests.tenants import make_tenant
+
+DATED = "claude-haiku-4-5-20251001"
 
 
 def refusal_of(reply: Reply) -> tuple[int, str, str | None]:
@@ -65,3 +68,55 @@ async def test_a_record_that_is_not_there_is_named_however_it_was_asked_for(
     reply = await gateway_server.get(f"/v1/ai/messages/{message_id}")
 
     assert refusal_of(reply) == (404, "RESOURCE_NOT_FOUND", "message_id")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_phi_is_placed_in_what_the_call_itself_sent(gateway_server: GatewayServer, stream: bool) -> None:
+    tenant = await make_tenant(gateway_server.storage, phi_mode=PhiMode.BLOCK)
+    first = await gateway_server.post("/v1/ai/chat", {"message": "Hi", "stream": False}, key=tenant.token)
+    continued = {"conversation_id": first.json()["data"]["conversation_id"], "stream": stream}
+    turns = [{"role": "user", "content": "SSN 219-09-9999"}]
+
+    for body, param in (
+        ({"message": "SSN 219-09-9999"}, "message"),
+        ({"messages": turns}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": "Hi"}, *turns]}, "messages[1].content"),
+        ({"message": "SSN 219-09-9999", "system": "SSN 219-09-9999"}, "system"),
+    ):
+        for options in ({"stream": stream}, continued):
+            reply = await gateway_server.post("/v1/ai/chat", body | options, key=tenant.token)
+            assert refusal_of(reply) == (403, "PHI_BLOCKED", param), body
+
+
+async def test_a_dated_model_id_is_taken_and_told_back_but_booked_under_ours(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    prompt = {"model": DATED, "messages": [{"role": "user", "content": "Hi"}]}
+
+    answer = await gateway_server.post("/v1/messages", prompt | {"max_tokens": 9}, key=tenant.token)
+    counted = await gateway_server.post("/v1/messages/count_tokens", prompt, key=tenant.token)
+    model = await gateway_server.get(f"/v1/models/{DATED}", key=tenant.token)
+
+    assert (answer.status, answer.json()["model"]) == (200, DATED)
+    assert answer.json()["meta"]["usage"]["model"] == model.json()["id"] == "claude-haiku-4-5"
+    record = await gateway_server.get(f"/v1/ai/messages/{answer.json()['id']}", key=tenant.token)
+    assert record.json()["data"]["model"] == "claude-haiku-4-5"
+    usage = await gateway_server.get("/v1/usage", key=tenant.token)
+    assert [line["model"] for line in usage.json()["data"]["by_model"]] == ["claude-haiku-4-5"]
+    entries = await gateway_server.get("/v1/audit?action=ai.tokens.counted", key=tenant.token)
+    assert [entry["metadata"]["model"] for entry in entries.json()["data"]] == ["claude-haiku-4-5"]
+    assert counted.status == 200
+
+
+async def test_a_count_that_the_provider_refuses_says_why_without_phi(gateway_server: GatewayServer) -> None:
+    body = {
+        "model": "claude-haiku-4-5",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tool_choice": {"type": "tool", "name": "f"},
+    }
+
+    counted = await gateway_server.post("/v1/messages/count_tokens", body)
+    answered = await gateway_server.post("/v1/messages", body | {"max_tokens": 9})
+
+    assert refusal_of(counted) == refusal_of(answered) == (400, "PROVIDER_REJECTED", None)
+    assert "not in the tools list" in counted.json()["error"]["message"]
+    assert counted.json()["error"]["message"] == answered.json()["error"]["message"]

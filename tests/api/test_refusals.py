@@ -119,16 +119,19 @@ async def test_phi_is_blocked_in_both_envelopes(gateway_server: GatewayServer) -
     tenant = await make_tenant(gateway_server.storage, phi_mode=PhiMode.BLOCK)
     text = "SSN 219-09-9999"
 
-    for path, body in (
-        ("/v1/messages", MESSAGE | {"messages": [{"role": "user", "content": text}]}),
-        ("/v1/messages/count_tokens", {"model": "claude-haiku-4-5", "messages": [{"role": "user", "content": text}]}),
-        ("/v1/ai/chat", {"message": text}),
+    turns = [{"role": "user", "content": text}]
+
+    for path, body, param in (
+        ("/v1/messages", MESSAGE | {"messages": turns}, "messages[0].content"),
+        ("/v1/messages/count_tokens", {"model": "claude-haiku-4-5", "messages": turns}, "messages[0].content"),
+        ("/v1/ai/chat", {"message": text}, "message"),
+        ("/v1/ai/chat", {"messages": turns}, "messages[0].content"),
     ):
         reply = await gateway_server.post(path, body, key=tenant.token)
         assert reply.status == 403, reply.body
         error = error_of(reply)
         assert error["code"] == "PHI_BLOCKED"
-        assert error["param"] == "messages[0].content"
+        assert error["param"] == param
         assert error["details"] == {"entity_types": ["US_SSN"]}
         assert error["retryable"] is False
         assert "219" not in reply.body.decode()

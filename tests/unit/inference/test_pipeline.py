@@ -363,6 +363,16 @@ async def test_a_continued_conversation_is_sent_whole_and_recorded_by_its_own_tu
     assert bench.journal.outcomes[0].call.own_turns == 1
 
 
+async def test_phi_in_an_earlier_turn_is_of_the_conversation_and_not_of_a_message_that_was_sent() -> None:
+    bench = Bench(spans=(PERSON,))
+    call = replace(make_call(access(phi_mode=PhiMode.BLOCK), thread=ConversationId("c")), continues=True)
+
+    with pytest.raises(PhiBlockedError) as blocked:
+        await bench.pipeline.complete(call)
+
+    assert blocked.value.param == "conversation_id"
+
+
 async def test_a_retired_model_says_what_to_use_instead() -> None:
     from gateway.catalog import Catalog
 
