@@ -130,7 +130,7 @@ def visit(conversation: Conversation, visitor: Visitor) -> Conversation:
     sampling = conversation.sampling
     stops = _each(sampling.stop_sequences, "stop_sequences", visitor.text)
     end_user = conversation.end_user and visitor.text("metadata.user_id", conversation.end_user)
-    for name, value in (("effort", sampling.effort), ("service_tier", sampling.service_tier)):
+    for name, value in (("output_config.effort", sampling.effort), ("service_tier", sampling.service_tier)):
         if value:
             visitor.identifier(name, value)
     if conversation.tool_choice and conversation.tool_choice.name:
@@ -138,7 +138,7 @@ def visit(conversation: Conversation, visitor: Visitor) -> Conversation:
     for index, tool in enumerate(conversation.tools):
         _tool(f"tools[{index}]", tool, visitor)
     if sampling.output_schema is not None:
-        visitor.definition("output_schema", dict(sampling.output_schema))
+        visitor.definition("output_config.format.schema", dict(sampling.output_schema))
     if stops is not sampling.stop_sequences:
         sampling = replace(sampling, stop_sequences=stops)
     changed = (system, turns, sampling, end_user)
@@ -242,22 +242,26 @@ def _document(path: str, document: Document, visitor: Visitor) -> Document:
         visitor.unscannable(path)
     _addresses(path, document.media_type, document.url, visitor)
     named = {
-        name: visitor.text(f"{path}.{name}", value)
-        for name, value in (("title", document.title), ("context", document.context), ("text", document.text))
+        name: visitor.text(f"{path}.{field}", value)
+        for name, field, value in (
+            ("title", "title", document.title),
+            ("context", "context", document.context),
+            ("text", "source.data", document.text),
+        )
         if value is not None
     }
 
     def nested(at: str, block: Text | Image) -> Text | Image:
         return _text(at, block, visitor) if isinstance(block, Text) else _image(at, block, visitor)
 
-    return _with(document, blocks=_each(document.blocks, f"{path}.blocks", nested), **named)
+    return _with(document, blocks=_each(document.blocks, f"{path}.source.content", nested), **named)
 
 
 def _addresses(path: str, media_type: str | None, url: str | None, visitor: Visitor) -> None:
     if media_type:
-        visitor.identifier(f"{path}.media_type", media_type)
+        visitor.identifier(f"{path}.source.media_type", media_type)
     if url:
-        visitor.identifier(f"{path}.url", url)
+        visitor.identifier(f"{path}.source.url", url)
 
 
 def _tool(path: str, tool: Tool, visitor: Visitor) -> None:

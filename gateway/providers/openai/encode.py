@@ -82,7 +82,9 @@ def _reasoning(sampling: Sampling) -> Json:
         return {} if effort is None else {"effort": effort}
     if thinking.type == "disabled":
         if effort not in (None, "none"):
-            raise ValidationFailedError("An effort cannot be set while thinking is disabled.", param="effort")
+            raise ValidationFailedError(
+                "An effort cannot be set while thinking is disabled.", param="output_config.effort"
+            )
         return {"effort": "none"}
     reasoning: Json = {} if effort is None else {"effort": effort}
     if thinking.display != "omitted":

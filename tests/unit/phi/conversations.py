@@ -49,10 +49,10 @@ def in_every_content_slot(text: str) -> Iterator[tuple[str, Conversation]]:
     yield "messages[0].content[0].content", with_block(ToolResult("t1", (Text(text),), plain=True))
     yield "messages[0].content[0].content[0].text", with_block(ToolResult("t1", (Text(text),)))
     yield "messages[0].content[0].content[0].title", with_block(ToolResult("t1", (Document(text="a", title=text),)))
-    yield "messages[0].content[0].text", with_block(Document(text=text))
+    yield "messages[0].content[0].source.data", with_block(Document(text=text))
     yield "messages[0].content[0].title", with_block(Document(text="a", title=text))
     yield "messages[0].content[0].context", with_block(Document(text="a", context=text))
-    yield "messages[0].content[0].blocks[0].text", with_block(Document(blocks=(Text(text),)))
+    yield "messages[0].content[0].source.content[0].text", with_block(Document(blocks=(Text(text),)))
     result = SearchResult("a handbook", "A title", (Text("a"),))
     yield "messages[0].content[0].source", with_block(replace(result, source=text))
     yield "messages[0].content[0].title", with_block(replace(result, title=text))
@@ -71,7 +71,7 @@ def in_every_definition(text: str) -> Iterator[tuple[str, Conversation]]:
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", schema),))
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", {"properties": {text: {"type": "string"}}}),))
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", {"properties": {"q": {"enum": ["a", text]}}}),))
-    yield "output_schema", replace(hello, sampling=replace(SAMPLING, output_schema=schema))
+    yield "output_config.format.schema", replace(hello, sampling=replace(SAMPLING, output_schema=schema))
 
 
 def in_every_identifier(text: str) -> Iterator[tuple[str, Conversation]]:

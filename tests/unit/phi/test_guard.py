@@ -226,7 +226,7 @@ async def test_phi_in_an_image_address_is_refused_even_where_images_pass() -> No
     conversation = with_block(Image(None, None, f"https://a.example/{CANARY}.png"))
     with pytest.raises(ValidationFailedError) as refused:
         await GUARD.screen(conversation, replace(REDACT, unscannable="pass"))
-    assert refused.value.param == "messages[0].content[0].url"
+    assert refused.value.param == "messages[0].content[0].source.url"
 
 
 async def test_a_growing_conversation_keeps_its_masked_prefix() -> None:

@@ -144,7 +144,7 @@ def test_thinking_becomes_effort_and_summary() -> None:
         ({"top_k": 4}, "top_k"),
         ({"stop_sequences": ("END",)}, "stop_sequences"),
         ({"thinking": ThinkingConfig("enabled", budget_tokens=2048)}, "thinking.budget_tokens"),
-        ({"thinking": ThinkingConfig("disabled"), "effort": "high"}, "effort"),
+        ({"thinking": ThinkingConfig("disabled"), "effort": "high"}, "output_config.effort"),
         ({"temperature": 0.2}, "temperature"),
         ({"top_p": 0.2}, "top_p"),
     ],
