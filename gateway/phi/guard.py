@@ -87,7 +87,7 @@ class Guard:
         PHI in tool definitions and output schemas in every mode,
         `TooLargeError` for more than one request may hold,
         `FeatureNotEligibleError` for content that cannot be read,
-        `ValidationFailedError` for PHI in an identifier that cannot be masked,
+        `ValidationFailedError` for PHI in an identifier or in signed reasoning, which cannot be masked,
         and `UnavailableError` when the scan did not end well: nothing passes unscanned.
         """
         reader = Reader()
@@ -95,22 +95,22 @@ class Guard:
         _refuse_unscannable(reader, policy)
         detected = await self._detect([each.text for each in reader.passages])
         try:
-            hits, identifier_hits = await aside(sum(map(len, detected)), _sort, reader.passages, detected)
+            hits, fixed_hits = await aside(sum(map(len, detected)), _sort, reader.passages, detected)
         except DetectorError as failure:
             raise UnavailableError from failure
         match policy.phi_mode:
             case PhiMode.BLOCK:
-                if found := hits + identifier_hits:
+                if found := hits + fixed_hits:
                     raise ScreenBlockedError(_report(PhiMode.BLOCK, "none", [hit.finding(None) for hit in found]))
             case PhiMode.ALLOW:
-                if found := hits + identifier_hits:
+                if found := hits + fixed_hits:
                     report = _report(PhiMode.ALLOW, "allowed", [hit.finding(None) for hit in found])
                     return Screened(conversation, report, Restorer({}))
             case PhiMode.REDACT:
-                if identifier_hits:
+                if fixed_hits:
                     raise ValidationFailedError(
-                        "An identifier must not contain protected health information.",
-                        param=identifier_hits[0].leaf.path,
+                        "An identifier or signed reasoning must not contain protected health information.",
+                        param=fixed_hits[0].leaf.path,
                     )
                 if hits:
                     return await self._redact(conversation, reader.passages, hits, restoring=policy.restore_answers)
@@ -163,12 +163,12 @@ def _refuse_unscannable(reader: Reader, policy: Policy) -> None:
 
 
 def _sort(passages: Sequence[Passage], detected: Sequence[Sequence[Span]]) -> tuple[list[_Hit], list[_Hit]]:
-    """Hits in content and hits in identifiers. Raises `PhiInToolSchemaError` for any in a definition.
+    """Hits in content and hits in what cannot be masked. Raises `PhiInToolSchemaError` for any in a definition.
 
     Raises `TooLargeError` for more than 100,000 findings.
     """
     hits: list[_Hit] = []
-    identifier_hits: list[_Hit] = []
+    fixed_hits: list[_Hit] = []
     propagation = Propagation()
     for passage, spans in zip(passages, detected, strict=True):
         match passage.access:
@@ -180,12 +180,12 @@ def _sort(passages: Sequence[Passage], detected: Sequence[Sequence[Span]]) -> tu
                             f"The request has more than {_MAX_FINDINGS:,} places with protected health information.",
                             param="messages",
                         )
-            case Access.IDENTIFIER:
-                identifier_hits += _in_leaves(passage, _personal(spans))
+            case Access.IDENTIFIER | Access.SEALED:
+                fixed_hits += _in_leaves(passage, _personal(spans))
             case Access.DEFINITION:
                 if _personal(spans):
                     raise PhiInToolSchemaError(param=passage.path)
-    return hits, identifier_hits
+    return hits, fixed_hits
 
 
 def _personal(spans: Sequence[Span]) -> list[Span]:

@@ -5,6 +5,7 @@ masked. A block kind it does not know fails type checking here and raises at
 run time; nothing is passed on unread.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -26,8 +27,14 @@ from gateway.conversation import (
     ToolUse,
     Turn,
 )
+from gateway.errors import ValidationFailedError
+from gateway.packed_reasoning import unpack
 from gateway.phi.budget import Budget
 from gateway.phi.json_text import Leaf, render, rewrite
+
+_OPAQUE = re.compile(r"[A-Za-z0-9+/=_-]+")
+_SHORTEST_OPAQUE = 40
+"""Characters of the shortest thing a vendor seals; what is shorter is someone's own text, and is scanned."""
 
 _Item = TypeVar("_Item")
 _Block = TypeVar("_Block", Text, Document, SearchResult, ToolUse, ToolResult, Thinking, Turn)
@@ -40,6 +47,8 @@ class Access(Enum):
     """Masked in place."""
     IDENTIFIER = auto()
     """Ids, names and addresses that other parts refer to: a masked one would be a broken one."""
+    SEALED = auto()
+    """Reasoning that a vendor signed: it goes back byte for byte or not at all."""
     DEFINITION = auto()
     """Tool definitions and output schemas: PHI there is always an error."""
 
@@ -58,6 +67,8 @@ class Visitor(Protocol):
     def text(self, path: str, text: str) -> str: ...
     def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]: ...
     def identifier(self, path: str, text: str) -> None: ...
+    def sealed(self, path: str, text: str) -> None: ...
+    def opaque(self, path: str, text: str) -> None: ...
     def definition(self, path: str, value: JsonValue) -> None: ...
     def unscannable(self, path: str) -> None: ...
 
@@ -65,7 +76,8 @@ class Visitor(Protocol):
 class Reader:
     """Collects what there is to scan, system first, then the turns from the oldest, then the rest.
 
-    A visit raises `TooLargeError` when that is more than one request may hold.
+    A visit raises `TooLargeError` when that is more than one request may hold,
+    and `ValidationFailedError` for text in a place that only a vendor's sealed bytes belong in.
     """
 
     def __init__(self) -> None:
@@ -85,6 +97,15 @@ class Reader:
 
     def identifier(self, path: str, text: str) -> None:
         self._add(path, text, Access.IDENTIFIER)
+
+    def sealed(self, path: str, text: str) -> None:
+        self._add(path, text, Access.SEALED)
+
+    def opaque(self, path: str, text: str) -> None:
+        if not _OPAQUE.fullmatch(text):
+            raise ValidationFailedError("This must be what the model provider returned, unchanged.", param=path)
+        if len(text) < _SHORTEST_OPAQUE:
+            self._add(path, text, Access.SEALED)
 
     def definition(self, path: str, value: JsonValue) -> None:
         text, leaves = render(path, value, self._budget)
@@ -114,6 +135,8 @@ class Rewriter:
         return rewrite(path, value, self._texts) if path in self._changed else value
 
     def identifier(self, path: str, text: str) -> None: ...
+    def sealed(self, path: str, text: str) -> None: ...
+    def opaque(self, path: str, text: str) -> None: ...
     def definition(self, path: str, value: JsonValue) -> None: ...
     def unscannable(self, path: str) -> None: ...
 
@@ -193,14 +216,27 @@ def _block(path: str, block: Block, visitor: Visitor) -> Block:
             )
             return _with(block, content=content)
         case Thinking():
-            # Signed reasoning was made from masked text and must go back byte for byte.
-            return block if block.signature else _with(block, thinking=visitor.text(f"{path}.thinking", block.thinking))
+            return _thinking(path, block, visitor)
         case RedactedThinking():
+            visitor.opaque(f"{path}.data", block.data)
             return block
         case Image() | Document() | SearchResult():
             return _part(path, block, visitor)
         case _:
             assert_never(block)
+
+
+def _thinking(path: str, block: Thinking, visitor: Visitor) -> Thinking:
+    """Honest reasoning was made from masked text, but anyone can write a block that looks signed."""
+    if not block.signature:
+        return _with(block, thinking=visitor.text(f"{path}.thinking", block.thinking))
+    visitor.sealed(f"{path}.thinking", block.thinking)
+    packed = unpack(block.signature)
+    if packed is None:
+        visitor.opaque(f"{path}.signature", block.signature)
+    elif packed.encrypted_content is not None:
+        visitor.opaque(f"{path}.signature", packed.encrypted_content)
+    return block
 
 
 def _part(

@@ -20,8 +20,8 @@ from gateway.conversation import (
     ToolChoice,
     Turn,
 )
+from gateway.packed_reasoning import is_openai_reasoning
 from gateway.providers.abilities import sampling_fields
-from gateway.providers.openai.reasoning import is_openai_reasoning
 from gateway.providers.wire import without_none
 from gateway.transcript import dump_cache, dump_content
 

@@ -1,22 +1,15 @@
-"""OpenAI's reasoning items inside `Thinking`, whose signature carries what the vendor needs to have back."""
+"""OpenAI's reasoning items inside `Thinking`; what is not text of them travels in its signature, packed."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
-from typing import cast
+from collections.abc import Sequence
 
-import orjson
 from pydantic import JsonValue
 
 from gateway.conversation import Thinking
-from gateway.providers.wire import WireObject, children, object_or_none, optional_text, text
+from gateway.packed_reasoning import PackedReasoning, unpack
+from gateway.packed_reasoning import pack as pack_signature
+from gateway.providers.wire import WireObject, children, optional_text, text
 
-_PREFIX = "openai."
 _BETWEEN_PARTS = "\n\n"
-
-
-def is_openai_reasoning(signature: str) -> bool:
-    """Whether `signature` was packed here, so that no other vendor can verify it."""
-    return signature.startswith(_PREFIX)
 
 
 def summary_of(item: WireObject) -> str:
@@ -31,12 +24,8 @@ def summary_gap(part: int) -> str:
 
 def pack(item: WireObject) -> str:
     """The signature for a finished reasoning item."""
-    packed = {
-        "id": text(item, "id"),
-        "encrypted_content": optional_text(item, "encrypted_content"),
-        "parts": [len(text(part, "text")) for part in children(item, "summary")],
-    }
-    return _PREFIX + urlsafe_b64encode(orjson.dumps(packed)).decode().rstrip("=")
+    parts = tuple(len(text(part, "text")) for part in children(item, "summary"))
+    return pack_signature(PackedReasoning(text(item, "id"), optional_text(item, "encrypted_content"), parts))
 
 
 def encode(thinking: Thinking) -> dict[str, JsonValue] | None:
@@ -45,37 +34,25 @@ def encode(thinking: Thinking) -> dict[str, JsonValue] | None:
     Without its encrypted content an item means only the vendor's stored copy,
     and there is none: every request says `store: false`.
     """
-    packed = _unpack(thinking.signature)
-    if packed is None or not isinstance(packed.get("encrypted_content"), str):
+    packed = unpack(thinking.signature)
+    if packed is None or packed.encrypted_content is None:
         return None
     parts: list[JsonValue] = [
-        {"type": "summary_text", "text": part} for part in _split(thinking.thinking, packed.get("parts"))
+        {"type": "summary_text", "text": part} for part in _split(thinking.thinking, packed.parts)
     ]
     return {
         "type": "reasoning",
-        "id": str(packed.get("id")),
+        "id": packed.id,
         "summary": parts,
-        "encrypted_content": packed["encrypted_content"],
+        "encrypted_content": packed.encrypted_content,
     }
 
 
-def _unpack(signature: str) -> WireObject | None:
-    if not is_openai_reasoning(signature):
-        return None
-    encoded = signature.removeprefix(_PREFIX)
-    try:
-        return object_or_none(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (Base64Error, ValueError):
-        return None
-
-
-def _split(thinking: str, lengths: object) -> list[str]:
-    """The summary's parts; one part when the text is no longer as long as it was (names restored in it, say)."""
+def _split(thinking: str, lengths: Sequence[int]) -> list[str]:
+    """The summary's parts; one part when the text is not as long as it was."""
     parts: list[str] = []
     at = 0
-    for length in cast("list[object]", lengths) if isinstance(lengths, list) else ():
-        if not isinstance(length, int):
-            break
+    for length in lengths:
         at += len(_BETWEEN_PARTS) if parts else 0
         parts.append(thinking[at : at + length])
         at += length

@@ -31,6 +31,7 @@ from gateway.errors import (
     UnavailableError,
     ValidationFailedError,
 )
+from gateway.packed_reasoning import PackedReasoning, pack
 from gateway.phi.detector import DetectorError, Span
 from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard, ScreenBlockedError
@@ -195,12 +196,68 @@ async def test_object_keys_that_differ_only_in_case_stay_distinct() -> None:
     assert block.input == {"[NAME_1]": 1, "[NAME_2]": 2}
 
 
-async def test_signed_thinking_is_never_touched() -> None:
-    blocks = (Thinking("about [SSN_1] 917-44-8123", "sig"), RedactedThinking("917-44-8123"))
+SEAL = "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pk+/w=="
+
+
+async def test_signed_thinking_that_quotes_placeholders_goes_back_byte_for_byte() -> None:
+    packed = pack(PackedReasoning("rs_68af1", SEAL, (15,)))
+    text = "about [SSN_1], as of 2024-01-15 in Boston"
+    blocks = (Thinking(text, SEAL), Thinking(text, packed), Thinking("", SEAL), RedactedThinking(SEAL))
     conversation = Conversation((Turn("assistant", blocks), Turn("user", (Text(f"SSN {CANARY}"),))), SAMPLING)
     screened = await GUARD.screen(conversation, REDACT)
     assert screened.conversation.turns[0].blocks == blocks
     assert texts_of(screened.conversation) == ["SSN [SSN_1]"]
+
+
+@pytest.mark.parametrize(
+    ("block", "path"),
+    [
+        (Thinking(f"reach {CANARY} now", SEAL), "messages[0].content[0].thinking"),
+        (Thinking("Patient Maria Lopez", SEAL), "messages[0].content[0].thinking"),
+        (
+            Thinking(f"reach {CANARY} now", pack(PackedReasoning("rs_1", SEAL, (21,)))),
+            "messages[0].content[0].thinking",
+        ),
+        (Thinking("Hm", CANARY), "messages[0].content[0].signature"),
+        (Thinking("Hm", pack(PackedReasoning("rs_1", CANARY, ()))), "messages[0].content[0].signature"),
+        (RedactedThinking(CANARY), "messages[0].content[0].data"),
+    ],
+)
+async def test_phi_in_what_only_looks_signed_is_found_and_never_sent(
+    block: Thinking | RedactedThinking, path: str
+) -> None:
+    conversation = with_block(block)
+    with pytest.raises(ValidationFailedError) as refused:
+        await GUARD.screen(conversation, REDACT)
+    assert refused.value.param == path
+    with pytest.raises(PhiBlockedError) as blocked:
+        await GUARD.screen(conversation, BLOCK)
+    assert blocked.value.param == path
+    allowed = await GUARD.screen(conversation, ALLOW)
+    assert [finding.slot for finding in allowed.report.findings] == [path]
+
+
+@pytest.mark.parametrize(
+    ("block", "field"),
+    [
+        (Thinking("Hm", "Patient Maria Lopez, seen on 3 May"), "signature"),
+        (Thinking("Hm", f"{SEAL}\n"), "signature"),
+        (Thinking("Hm", f"openai.{SEAL}"), "signature"),
+        (Thinking("Hm", "openai.e30"), "signature"),
+        (Thinking("Hm", pack(PackedReasoning("Maria Lopez", SEAL, ()))), "signature"),
+        (Thinking("Hm", pack(PackedReasoning("rs_1", "Patient Maria Lopez", ()))), "signature"),
+        (Thinking("Hm", pack(PackedReasoning("rs_1", "", ()))), "signature"),
+        (RedactedThinking("Patient Maria Lopez"), "data"),
+        (RedactedThinking(""), "data"),
+    ],
+)
+@pytest.mark.parametrize("policy", [REDACT, BLOCK, ALLOW])
+async def test_plain_text_where_a_vendors_sealed_bytes_belong_is_refused(
+    block: Thinking | RedactedThinking, field: str, policy: Policy
+) -> None:
+    with pytest.raises(ValidationFailedError) as refused:
+        await GUARD.screen(with_block(block), policy)
+    assert refused.value.param == f"messages[0].content[0].{field}"
 
 
 @pytest.mark.parametrize(
