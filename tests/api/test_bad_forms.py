@@ -120,3 +120,57 @@ async def test_a_count_that_the_provider_refuses_says_why_without_phi(gateway_se
     assert refusal_of(counted) == refusal_of(answered) == (400, "PROVIDER_REJECTED", None)
     assert "not in the tools list" in counted.json()["error"]["message"]
     assert counted.json()["error"]["message"] == answered.json()["error"]["message"]
+
+
+SSN = "SSN 219-09-9999"
+
+
+def in_block(block: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [block]}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "param"),
+    [
+        (
+            {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object", "description": SSN}}}},
+            "PHI_IN_TOOL_SCHEMA",
+            "output_config.format.schema",
+        ),
+        (
+            in_block({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": SSN}}),
+            "PHI_BLOCKED",
+            "messages[0].content[0].source.data",
+        ),
+        (
+            in_block(
+                {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": SSN}]}},
+            ),
+            "PHI_BLOCKED",
+            "messages[0].content[0].source.content[0].text",
+        ),
+    ],
+)
+async def test_phi_is_named_by_the_field_that_was_sent(
+    gateway_server: GatewayServer, change: dict[str, Any], code: str, param: str
+) -> None:
+    tenant = await make_tenant(gateway_server.storage, phi_mode=PhiMode.BLOCK)
+    body = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+
+    reply = await gateway_server.post("/v1/messages", body | change, key=tenant.token)
+
+    assert refusal_of(reply)[1:] == (code, param)
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/ai/chat", "/v1/messages/count_tokens"])
+async def test_a_body_nested_too_deeply_is_refused_and_audited(gateway_server: GatewayServer, path: str) -> None:
+    deep = b'{"x":' * 960 + b"1" + b"}" * 960
+    body = b'{"model":"claude-haiku-4-5","messages":[{"role":"user","content":"Hi"}],"tools":[{"name":"f",'
+    body += b'"input_schema":%b}]}' % deep
+
+    reply = await gateway_server.post(path, body)
+
+    assert refusal_of(reply) == (400, "VALIDATION_FAILED", None)
+    entity = reply.headers["x-request-id"].removeprefix("req_")
+    entries = (await gateway_server.get(f"/v1/audit?entity_id={entity}")).json()["data"]
+    assert [entry["metadata"]["error_code"] for entry in entries] == ["VALIDATION_FAILED"]
