@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from gateway.errors import ValidationFailedError
-from gateway.ids import new_ulid
 from gateway.inference.records import AuditFilter
 from gateway.tenancy import KeyMode, PhiMode, Principal
 from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import make_tenant
 
 DATED = "claude-haiku-4-5-20251001"
+NOBODYS = "01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 
 
 def refusal_of(reply: Reply) -> tuple[int, str, str | None]:
@@ -61,7 +61,7 @@ async def test_usage_takes_no_parameters(gateway_server: GatewayServer) -> None:
     assert (await gateway_server.get("/v1/usage?month=2026-04", key=None)).status == 401
 
 
-@pytest.mark.parametrize("message_id", ["nonsense", new_ulid(), f"msg_{new_ulid()}"])
+@pytest.mark.parametrize("message_id", ["nonsense", NOBODYS, f"msg_{NOBODYS}"])
 async def test_a_record_that_is_not_there_is_named_however_it_was_asked_for(
     gateway_server: GatewayServer, message_id: str
 ) -> None:
