@@ -12,13 +12,13 @@ from api.anthropic.translate import Parsed
 from api.authentication import admit
 from api.dialect import dialect_route
 from api.exchange import exchange_of
-from api.inference import answered
+from api.inference import answered, new_call
 from api.openapi import ACCESS_ERRORS, INFERENCE_ERRORS, errors, json_body
 from api.state import gateway_of
 from gateway import errors as facts
 from gateway.audit import AuditAction
 from gateway.inference import trail
-from gateway.inference.call import Call, Surface
+from gateway.inference.call import Surface
 from gateway.tenancy import Scope
 
 router = APIRouter(route_class=dialect_route(ANTHROPIC), tags=["Anthropic-compatible inference"])
@@ -41,17 +41,7 @@ async def create_message(request: Request) -> Response:
     """
     access = await admit(request, Surface.MESSAGES, Scope.AI_CHAT)
     parsed = translate.create_message(await request.body())
-    exchange = exchange_of(request)
-    call = Call(
-        id=exchange.id,
-        access=access,
-        surface=Surface.MESSAGES,
-        model=parsed.model,
-        conversation=parsed.conversation,
-        received_at=gateway_of(request).clock.now(),
-        stream=parsed.stream,
-        ip_address=exchange.ip_address,
-    )
+    call = new_call(request, access, Surface.MESSAGES, parsed)
     return await answered(
         request,
         call,

@@ -1,5 +1,6 @@
 """The native surface: `/v1/ai/*`."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -8,7 +9,7 @@ from api import examples
 from api.authentication import admit, admitted
 from api.dialect import JsonObject, dialect_route
 from api.exchange import exchange_of
-from api.inference import answered
+from api.inference import answered, new_call
 from api.native import translate
 from api.native.envelope import NATIVE, success
 from api.native.record import record_data
@@ -22,7 +23,7 @@ from gateway.audit import AuditAction
 from gateway.errors import GatewayError, NotFoundError
 from gateway.ids import ConversationId, InferenceId, find_ulid, new_ulid
 from gateway.inference import trail
-from gateway.inference.call import Answer, Call, Surface
+from gateway.inference.call import Answer, Surface
 from gateway.tenancy import Access, Scope, StorageMode
 
 router = APIRouter(route_class=dialect_route(NATIVE), tags=["Native inference"])
@@ -43,19 +44,11 @@ async def chat(request: Request) -> Response:
     """
     access = await admit(request, Surface.NATIVE, Scope.AI_CHAT)
     parsed = translate.chat(await request.body())
-    exchange = exchange_of(request)
-    call = Call(
-        id=exchange.id,
-        access=access,
-        surface=Surface.NATIVE,
-        model=parsed.model,
-        conversation=parsed.conversation,
-        received_at=gateway_of(request).clock.now(),
-        stream=parsed.stream,
+    call = replace(
+        new_call(request, access, Surface.NATIVE, parsed),
         store=parsed.store,
         thread=parsed.thread or _new_thread(access, store=parsed.store),
         continues=parsed.thread is not None,
-        ip_address=exchange.ip_address,
     )
     try:
         return await answered(request, call, frames=ChatFrames, body=_body)
