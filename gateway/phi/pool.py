@@ -55,7 +55,10 @@ class ScannerPool:
         """Returns when every scanner is warm. Raises `DetectorError` when one does not come up."""
         self._closed = False
         try:
-            await asyncio.gather(*(self._add() for _ in range(self._size)))
+            # All are waited for, so that a start that fails or is given up leaves none behind.
+            outcomes = await asyncio.gather(*(self._add() for _ in range(self._size)), return_exceptions=True)
+            for failure in filter(None, outcomes):
+                raise failure
         except BaseException:
             await self.close()
             raise

@@ -41,29 +41,28 @@ class ScannerProcess(asyncio.Protocol):
         cls, on_idle: "Callable[[ScannerProcess], None]", on_lost: "Callable[[ScannerProcess], None]"
     ) -> "ScannerProcess":
         """A warm scanner. Raises `DetectorError` when it does not come up within 30 s."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            ours.setblocking(False)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "gateway.phi.scanner", str(theirs.fileno()), str(os.getpid())),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                cwd=_ROOT,
-                env={"PYTHONPATH": str(_ROOT)},  # none of our secrets: it reads text and nothing else
-                start_new_session=True,  # Ctrl-C is for the API, which ends its scanners after its requests
-            )
-        loop = asyncio.get_running_loop()
-        _, scanner = await loop.create_connection(lambda: cls(on_idle, on_lost), sock=ours)
-        scanner._process = process  # noqa: SLF001 - our own
+        scanner = cls(on_idle, on_lost)
         try:
-            await asyncio.wait_for(scanner._warm, _START_TIMEOUT_S)  # noqa: SLF001
-        except (TimeoutError, CrashedError) as failure:
+            await scanner._start()
+        except BaseException:  # a start that is given up must leave no process either
             await scanner.stop()
-            raise DetectorError("A scanner did not start.") from failure
+            raise
         return scanner
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = await _process(theirs.fileno())
+            ours.setblocking(False)
+            await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+        try:
+            await asyncio.wait_for(self._warm, _START_TIMEOUT_S)
+        except (TimeoutError, CrashedError) as failure:
+            raise DetectorError("A scanner did not start.") from failure
 
     @property
     def is_alive(self) -> bool:
@@ -88,6 +87,7 @@ class ScannerProcess(asyncio.Protocol):
 
     async def stop(self) -> None:
         """Kills the process and waits until it is gone."""
+        self._warm.cancel()
         self._kill()
         if self._process is not None:
             await self._process.wait()
@@ -142,3 +142,18 @@ class ScannerProcess(asyncio.Protocol):
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+
+
+async def _process(inherited: int) -> asyncio.subprocess.Process:
+    """A scanner on the socket `inherited`."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "gateway.phi.scanner", str(inherited), str(os.getpid())),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        pass_fds=(inherited,),
+        cwd=_ROOT,
+        env={"PYTHONPATH": str(_ROOT)},  # none of our secrets: it reads text and nothing else
+        start_new_session=True,  # Ctrl-C is for the API, which ends its scanners after its requests
+    )

@@ -1,6 +1,7 @@
 """Detection in processes of its own, and the cache before it."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -187,6 +188,30 @@ def test_scanners_die_with_a_parent_that_is_killed() -> None:
     while (alive := _is_running(pid)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not alive
+
+
+async def test_a_start_that_is_cancelled_leaves_no_process() -> None:
+    before = _scanners()
+    pool = ScannerPool(2, timeout_s=20)
+    start = asyncio.create_task(pool.start())
+    async with asyncio.timeout(20):
+        while len(started := _scanners() - before) < 2:  # noqa: ASYNC110 - a process tells no event as it appears
+            await asyncio.sleep(0.001)
+    start.cancel()
+    await asyncio.gather(start, return_exceptions=True)
+    assert not any(map(_is_running, started))
+    assert not pool.healthy
+
+
+def _scanners() -> set[int]:
+    """Processes of ours that run a scanner."""
+    found: set[int] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == os.getpid() and b"gateway.phi.scanner" in (process / "cmdline").read_bytes():
+                found.add(int(process.name))
+    return found
 
 
 def _is_running(pid: int) -> bool:
