@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import errno
+import resource
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,7 @@ def api() -> None:
 
     settings = load_settings()
     require_keyring(settings)
+    _leave_no_core()
     _outlive_temporal_threads()
     uvicorn.run(
         "api.main:create_app",
@@ -85,6 +87,7 @@ def worker() -> None:
     require_keyring(settings)
     from worker.main import run
 
+    _leave_no_core()
     _outlive_temporal_threads()
     asyncio.run(run(settings))
 
@@ -126,6 +129,11 @@ def demo_seed(
     """Migrate, make the demo organization if it is not there, and print it as JSON: one process, for a quick `up`."""
     migrate()
     admin.demo_seed(organization)
+
+
+def _leave_no_core() -> None:
+    """Let no crash, of this process or of one it starts, write memory to a disk: requests and keys are in it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _outlive_temporal_threads() -> None:

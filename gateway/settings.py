@@ -13,11 +13,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Every knob of the API, the worker and the command line. Unknown `HASP_` names are ignored, empty ones unset."""
 
-    model_config = SettingsConfigDict(env_prefix="HASP_", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HASP_", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    database_url: PostgresDsn = Field(description="PostgreSQL, as the application's own role (no DDL, no superuser).")
+    # URLs of the database hold its password: `repr` leaves them out.
+    database_url: PostgresDsn = Field(
+        repr=False, description="PostgreSQL, as the application's own role (no DDL, no superuser)."
+    )
     database_owner_url: PostgresDsn | None = Field(
-        default=None, description="PostgreSQL, as the schema's owner; only `hasp migrate` uses it."
+        default=None, repr=False, description="PostgreSQL, as the schema's owner; only `hasp migrate` uses it."
     )
     database_pool_size: int = Field(default=8, ge=2, le=200, description="Connections per process.")
     keyring_file: Path = Field(description="JSON file of root keys, peppers and codec keys; mode 0600.")
