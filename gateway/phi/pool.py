@@ -41,6 +41,7 @@ class ScannerPool:
         self._scanners: set[ScannerProcess] = set()
         self._restarts: set[asyncio.Task[None]] = set()
         self._closed = True
+        self._failing = False
 
     @property
     def healthy(self) -> bool:
@@ -57,11 +58,12 @@ class ScannerPool:
         try:
             # All are waited for, so that a start that fails or is given up leaves none behind.
             outcomes = await asyncio.gather(*(self._add() for _ in range(self._size)), return_exceptions=True)
-            for failure in filter(None, outcomes):
-                raise failure
-        except BaseException:
+        except asyncio.CancelledError:
             await self.close()
             raise
+        if failures := [outcome for outcome in outcomes if outcome is not None]:
+            await self.close()
+            raise failures[0]
 
     async def close(self) -> None:
         """Ends the scanners; calls under way fail. May be called twice."""
@@ -69,8 +71,7 @@ class ScannerPool:
         for task in self._restarts:
             task.cancel()
         await asyncio.gather(*self._restarts, return_exceptions=True)
-        while self._waiting:
-            _fail(self._waiting.popleft())
+        self._fail_waiting()
         await asyncio.gather(*(scanner.stop() for scanner in tuple(self._scanners)))
 
     async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
@@ -115,8 +116,9 @@ class ScannerPool:
         return await scanner.ask(request, deadline)
 
     async def _next_idle(self, deadline: float) -> "ScannerProcess":
-        if self._closed or len(self._waiting) >= self._max_waiting:
-            raise DetectorError("The scanners are overloaded or closed.")
+        hopeless = self._failing and not self._scanners
+        if self._closed or hopeless or len(self._waiting) >= self._max_waiting:
+            raise DetectorError("The scanners are overloaded, down or closed.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ScannerProcess] = loop.create_future()
         timer = loop.call_at(deadline, _fail, future)
@@ -148,6 +150,7 @@ class ScannerPool:
         if not scanner.is_alive:
             raise DetectorError("A scanner died as it started.")
         self._scanners.add(scanner)
+        self._failing = False
         self._release(scanner)
 
     def _replace(self, scanner: "ScannerProcess") -> None:
@@ -161,11 +164,18 @@ class ScannerPool:
             self._restarts.add(task)
             task.add_done_callback(self._restarts.discard)
 
+    def _fail_waiting(self) -> None:
+        while self._waiting:
+            _fail(self._waiting.popleft())
+
     async def _restart(self) -> None:
         while not self._closed:
             try:
                 await self._add()
             except (DetectorError, OSError):
+                self._failing = True
+                if not self._scanners:  # nobody would answer before the deadline
+                    self._fail_waiting()
                 await asyncio.sleep(_RESTART_PAUSE_S)
             else:
                 return

@@ -132,6 +132,25 @@ async def test_a_stuck_scanner_is_killed_and_the_call_fails_closed() -> None:
         await pool.close()
 
 
+async def test_calls_fail_at_once_while_no_scanner_can_start(
+    pool: ScannerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/bin/false")
+        for pid in pool.pids:
+            os.kill(pid, signal.SIGKILL)
+        for _ in range(3):  # the first waits to see whether a start succeeds
+            began = time.monotonic()
+            with pytest.raises(DetectorError):
+                await pool.detect(TEXTS)
+            assert time.monotonic() - began < 5
+        assert not pool.healthy
+    async with asyncio.timeout(20):
+        while not pool.healthy:  # noqa: ASYNC110 - readiness is polled
+            await asyncio.sleep(0.05)
+    assert (await pool.detect(TEXTS[:1]))[0]
+
+
 async def test_a_caller_that_leaves_does_not_take_a_scanner_with_it(pool: ScannerPool) -> None:
     calls = [asyncio.create_task(pool.detect(["SSN 917-44-8123 " * 2000])) for _ in range(4)]
     await asyncio.sleep(0)
