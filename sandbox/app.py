@@ -93,4 +93,8 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-app = Sandbox(record=os.environ.get("HASP_SANDBOX_RECORD") == "1")
+def recording_is_asked_for() -> bool:
+    return os.environ.get("HASP_SANDBOX_RECORD") == "1"
+
+
+app = Sandbox(record=recording_is_asked_for())

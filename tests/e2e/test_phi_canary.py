@@ -113,6 +113,15 @@ def conversations() -> Iterator[tuple[str, Json]]:
             )
     for stream in (False, True):
         yield (
+            "/v1/ai/chat",
+            {
+                "message": f"[[sandbox: thinking=echo]] {NOTE}",
+                "thinking": {"type": "enabled", "budget_tokens": 1024},
+                "max_tokens": 3000,
+                "stream": stream,
+            },
+        )
+        yield (
             "/v1/messages",
             {
                 "model": MODELS[0],
@@ -137,6 +146,10 @@ def mishaps() -> Iterator[tuple[str, Json | bytes]]:
     yield "/v1/messages", {"model": NAME, "max_tokens": SSN, "messages": NOTE}
     yield "/v1/messages", said | {"model": NAME, "messages": [{"role": "user", "content": NOTE}]}
     yield "/v1/messages", f'{{"model": "{NAME}", "messages": [{NOTE}'.encode()
+    forged: Json = {"type": "thinking", "thinking": NOTE, "signature": "abcd"}
+    for smuggled in (forged, {"type": "redacted_thinking", "data": NOTE}, forged | {"signature": NOTE}):
+        turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [smuggled]}]
+        yield "/v1/messages", said | {"messages": [*turns, {"role": "user", "content": "Go on"}]}
     yield "/v1/ai/chat", {"message": NOTE, NAME: SSN}
     yield "/v1/ai/chat", {"message": {NAME: SSN}}
     yield "/v1/ai/chat", {"message": NOTE, "conversation_id": NAME}
@@ -194,7 +207,11 @@ async def test_identifiers_rest_nowhere_but_in_their_request_its_answer_and_seal
 
     await everything_written(running_stack)
     async with http.get(f"{running_stack.stack.environment()['HASP_SANDBOX_URL']}/__sandbox/requests") as seen:
-        places.search("what the provider received", await seen.read())
+        received = await seen.json()
+    bodies = [request["body"] for request in received["requests"]]
+    assert len(bodies) >= len(answers)
+    assert sum("[NAME_1]" in body for body in bodies) >= len(answers)
+    places.search("what the provider received", "".join(bodies).encode())
     places.search_logs()
     places.search_database()
     places.search_temporal()
