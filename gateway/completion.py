@@ -195,6 +195,11 @@ class CompletionFold:
         self._usage = Usage()
 
     @property
+    def started(self) -> bool:
+        """Whether the provider has said what the input cost."""
+        return self._model != ""
+
+    @property
     def finished(self) -> bool:
         """Whether the provider said why it stopped, so that its usage is final."""
         return self._stop_reason is not None

@@ -1,7 +1,8 @@
 """The pipeline's second half for a stream: relay, restore, and settle on what was produced."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 from gateway.catalog import Model
@@ -12,6 +13,8 @@ from gateway.errors import GatewayError
 from gateway.inference.call import Call, Outcome, Status
 from gateway.inference.shielding import uninterrupted
 from gateway.phi.guard import PhiReport, Screened
+
+_FIRST_S = 1.0
 
 Batches = AsyncIterator[Sequence[StreamEvent]]
 
@@ -84,12 +87,24 @@ class AnswerStream:
 
     async def aclose(self) -> None:
         """End the stream now. A call still open was abandoned by its client and pays for what was produced."""
+        await uninterrupted(self._end())
+
+    async def _end(self) -> None:
         try:
-            # The provider first: it bills for as long as it is let talk.
-            await uninterrupted(self._upstream.__aexit__(None, None, None))
+            if not self._closed and not self._fold.started:
+                await self._take_first()
+            # The provider before the record: it bills for as long as it is let talk.
+            await self._upstream.__aexit__(None, None, None)
         finally:
             if not self._closed:
-                await uninterrupted(self._finish(Status.CANCELLED))
+                await self._finish(Status.CANCELLED)
+
+    async def _take_first(self) -> None:
+        """The batch that was there when the stream began: it says what the input cost, though nobody waited for it."""
+        with suppress(Exception):
+            async with asyncio.timeout(_FIRST_S):
+                for event in await anext(self._batches):
+                    self._fold.add(event)
 
     async def _finish(self, status: Status) -> None:
         completion = self._fold.completion()

@@ -48,7 +48,9 @@ def test_missing_and_malformed_settings_are_named_in_one_line_without_their_valu
 def test_a_taken_port_is_named_with_the_variable_that_moves_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = str(holder.getsockname()[1])
-        answer = hasp("up", "--home", str(tmp_path), HASP_TEMPORAL_UI_PORT=port)
+        others = {f"HASP_{part}_PORT": str(free_port()) for part in ("API", "POSTGRES", "TEMPORAL", "SANDBOX")}
+        others["HASP_WORKER_HEALTH_PORT"] = str(free_port())
+        answer = hasp("up", "--home", str(tmp_path), HASP_TEMPORAL_UI_PORT=port, **others)
     assert answer.returncode == 1
     assert answer.stderr == (
         f"hasp: port {port} for Temporal's UI is not free (Address already in use):"

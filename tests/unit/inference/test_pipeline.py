@@ -279,13 +279,17 @@ async def test_a_client_that_hangs_up_pays_for_what_was_produced() -> None:
     assert outcome.charge > 0
 
 
-async def test_a_stream_abandoned_before_its_first_event_is_settled_too() -> None:
+async def test_a_stream_abandoned_before_its_first_event_pays_for_its_input() -> None:
     bench = Bench()
     stream = await bench.pipeline.stream(make_call(access()))
 
     await stream.aclose()
 
-    assert [outcome.status for outcome in bench.journal.outcomes] == [Status.CANCELLED]
+    (outcome,) = bench.journal.outcomes
+    assert outcome.status is Status.CANCELLED
+    assert outcome.completion is not None
+    assert outcome.completion.usage.input == 20
+    assert outcome.charge > 0
 
 
 @pytest.mark.parametrize("streamed", [False, True])
