@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.embedded.temporal import NAMESPACE, RETENTION, SEARCH_ATTRIBUTES
+from cli.embedded.temporal import NAMESPACE, SEARCH_ATTRIBUTES
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_compose_sets_only_variables_that_exist() -> None:
 
 def test_production_and_the_embedded_server_have_the_same_namespace() -> None:
     script = SERVICES["temporal-namespace"]["command"][0]
-    assert f"-n {NAMESPACE} --retention {RETENTION}" in script
+    assert f"namespace create -n {NAMESPACE} " in script
     assert re.findall(r"--name (\S+) --type Keyword", script) == list(SEARCH_ATTRIBUTES)
 
 

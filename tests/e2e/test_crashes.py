@@ -8,9 +8,10 @@ from typing import Any
 import aiohttp
 import psutil
 
+from gateway.credits import pricing
 from storage import Storage
 from tests.e2e.conftest import LEASE_S, RunningStack
-from tests.tenants import Tenant, make_tenant
+from tests.tenants import HAIKU, Tenant, make_conversation, make_tenant
 
 Json = dict[str, Any]
 
@@ -127,13 +128,13 @@ async def test_parallel_calls_over_http_never_pass_the_cap(
     running_stack: RunningStack, stored: Storage, http: aiohttp.ClientSession
 ) -> None:
     """The cap covers the holds of fifty calls; two hundred come at once and each settles for less than its hold."""
-    ratio_milli, max_tokens, input_bound = 330, 3_000, 32 + len("[[sandbox: text=Done.; first_delay_ms=300]]")
-    hold = -(-(max_tokens + input_bound) * ratio_milli // 1000)
+    asked, max_tokens = "[[sandbox: text=Done.; first_delay_ms=300]]", 3_000
+    hold = pricing.ceiling(HAIKU, make_conversation(asked, max_tokens=max_tokens))
     tenant = await make_tenant(stored, spend_cap=50 * hold)
     body = {
-        "model": "claude-haiku-4-5",
+        "model": HAIKU.id,
         "max_tokens": max_tokens,
-        "messages": [{"role": "user", "content": "[[sandbox: text=Done.; first_delay_ms=300]]"}],
+        "messages": [{"role": "user", "content": asked}],
     }
     highest = 0
 
