@@ -53,7 +53,7 @@ def closing_row(outcome: Outcome) -> Json:
         "entity_types": list(report.entity_types) if report else [],
         "redaction_count": report.redaction_count if report else 0,
         "usage": _usage(outcome, completion) if completion else None,
-        "findings": _findings(outcome),
+        "findings": report.findings if report else (),  # orjson writes dataclasses as they are
         "events": _events(trail.events(outcome)),
         "audit": {
             "id": new_ulid(),
@@ -83,23 +83,6 @@ def _usage(outcome: Outcome, completion: Completion) -> Json:
         "estimated": usage.estimated,
         "cost_micro_usd": trail.cost_micro_usd(outcome),
     }
-
-
-def _findings(outcome: Outcome) -> list[Json]:
-    if outcome.report is None:
-        return []
-    return [
-        {
-            "number": number,
-            "slot": finding.slot,
-            "start": finding.start,
-            "stop": finding.end,
-            "entity": finding.entity,
-            "score_milli": finding.score_milli,
-            "placeholder": finding.placeholder,
-        }
-        for number, finding in enumerate(outcome.report.findings, start=1)
-    ]
 
 
 def _events(events: Sequence[Event]) -> list[Json]:

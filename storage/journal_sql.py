@@ -104,11 +104,9 @@ used as (
   where done.usage is not null
 ),
 found as (
-  insert into phi_findings (inference_id, number, org_id, slot, start, stop, entity, score_milli, placeholder)
-  select done.id, f.number, prior.org_id, f.slot, f.start, f.stop, f.entity, f.score_milli, f.placeholder
-  from done join prior on prior.id = done.id
-  cross join lateral jsonb_to_recordset(done.findings) as f(number int, slot text, start int, stop int, entity text,
-    score_milli int, placeholder text)
+  insert into phi_findings (inference_id, org_id, findings)
+  select done.id, prior.org_id, done.findings from done join prior on prior.id = done.id
+  where jsonb_array_length(done.findings) > 0
 ),
 audited as (
   insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, ip_address, metadata, phi_disposition,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import orjson
+from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,13 +13,15 @@ from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import ConversationId, InferenceId, OrganizationId
 from gateway.inference.call import Status, Surface
 from gateway.inference.records import Content, InferenceRecord
-from gateway.phi.findings import Entity, Finding
+from gateway.phi.findings import Finding
 from gateway.phi.recorded import as_sent, without_values
 from gateway.tenancy import PhiMode
 from gateway.transcript import dump_content, dump_turn, load_turn
 from storage import content
 from storage.encryption import ContentCipher, SealedValueError
-from storage.tables import AuditSealRow, FindingRow, InferenceRow, UsageRow
+from storage.tables import AuditSealRow, FindingsRow, InferenceRow, UsageRow
+
+_FINDINGS = TypeAdapter(tuple[Finding, ...])
 
 
 class InferenceReader:
@@ -87,18 +90,8 @@ class InferenceReader:
     async def _findings(self, row: InferenceRow) -> tuple[Finding, ...]:
         if not row.entity_types:
             return ()
-        query = select(FindingRow).where(FindingRow.inference_id == row.id).order_by(FindingRow.number)
-        return tuple(
-            Finding(
-                slot=finding.slot,
-                start=finding.start,
-                end=finding.stop,
-                entity=Entity(finding.entity),
-                score_milli=finding.score_milli,
-                placeholder=finding.placeholder,
-            )
-            for finding in await self._session.scalars(query)
-        )
+        found = await self._session.get(FindingsRow, row.id)
+        return _FINDINGS.validate_python(found.findings) if found else ()
 
 
 def _as_sent(recorded: Content, findings: Sequence[Finding]) -> Content:

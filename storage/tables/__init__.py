@@ -4,7 +4,7 @@ from storage.tables.agreements import AcceptanceRow
 from storage.tables.api_keys import ApiKeyRow
 from storage.tables.audit import AuditEntryRow, AuditPendingRow, AuditSealRow
 from storage.tables.credits import AccountRow, HoldRow
-from storage.tables.inferences import FindingRow, InferenceRow, UsageRow
+from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
 from storage.tables.organizations import DataKeyRow, OrganizationRow
 from storage.tables.outbox import OutboxRow
 from storage.tables.schema import Row
@@ -17,7 +17,7 @@ __all__ = [
     "AuditPendingRow",
     "AuditSealRow",
     "DataKeyRow",
-    "FindingRow",
+    "FindingsRow",
     "HoldRow",
     "InferenceRow",
     "OrganizationRow",

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.tables.schema import Counter, Credits, Instant, Row, Sealed, Ulid, UlidKey, Words
+from storage.tables.schema import Counter, Credits, Instant, JsonList, Row, Sealed, Ulid, UlidKey, Words
 
 
 class InferenceRow(Row):
@@ -44,20 +44,17 @@ class InferenceRow(Row):
     audit_entry_id: Mapped[str | None]
 
 
-class FindingRow(Row):
-    """Where the guard found what kind of identifier; the text is only in the sealed content."""
+class FindingsRow(Row):
+    """Where the guard found what kind of identifier; the text is only in the sealed content.
+
+    One row a call, however many findings: `[{slot, start, end, entity, score_milli, placeholder}]`, in order.
+    """
 
     __tablename__ = "phi_findings"
 
     inference_id: Mapped[Ulid] = mapped_column(ForeignKey("inferences.id", ondelete="cascade"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
     org_id: Mapped[Ulid]
-    slot: Mapped[str]
-    start: Mapped[int]
-    stop: Mapped[int]
-    entity: Mapped[str]
-    score_milli: Mapped[int]
-    placeholder: Mapped[str | None]
+    findings: Mapped[JsonList]
 
 
 class UsageRow(Row):

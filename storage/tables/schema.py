@@ -15,6 +15,7 @@ Credits = Annotated[int, mapped_column(BigInteger)]
 Counter = Annotated[int, mapped_column(BigInteger)]
 Words = Annotated[list[str], mapped_column(ARRAY(Text))]
 Json = Annotated[dict[str, JsonValue], mapped_column(JSONB)]
+JsonList = Annotated[list[dict[str, JsonValue]], mapped_column(JSONB)]
 Sealed = Annotated[bytes, mapped_column(LargeBinary)]
 """Ciphertext of `storage.encryption`, never anything readable."""
 

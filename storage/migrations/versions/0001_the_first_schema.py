@@ -239,18 +239,12 @@ def upgrade() -> None:
     op.create_table(
         "phi_findings",
         sa.Column("inference_id", sa.Text(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("org_id", sa.Text(), nullable=False),
-        sa.Column("slot", sa.Text(), nullable=False),
-        sa.Column("start", sa.Integer(), nullable=False),
-        sa.Column("stop", sa.Integer(), nullable=False),
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("score_milli", sa.Integer(), nullable=False),
-        sa.Column("placeholder", sa.Text(), nullable=True),
+        sa.Column("findings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.ForeignKeyConstraint(
             ["inference_id"], ["inferences.id"], name=op.f("fk_phi_findings_inference_id"), ondelete="cascade"
         ),
-        sa.PrimaryKeyConstraint("inference_id", "number", name=op.f("pk_phi_findings")),
+        sa.PrimaryKeyConstraint("inference_id", name=op.f("pk_phi_findings")),
     )
 
 
