@@ -19,6 +19,7 @@ def main(name: str, port: str, journal: str) -> None:
             file.write(f"{name} {event}\n")
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: a second would be noted as another stop
         note("stop")
         sys.exit()
 
