@@ -1,12 +1,18 @@
 """What is sealed of an inference, and under which names: the only plaintext content ever takes on its way to disk."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from gateway.completion import Completion
 from gateway.conversation import Conversation
+from gateway.errors import UnavailableError
+from gateway.ids import OrganizationId
 from gateway.transcript import dump_block, dump_content, dump_turn
+from storage.encryption import ContentCipher, SealedValueError
+
+Json = dict[str, Any]
 
 
 def request_place(inference: str) -> str:
@@ -40,3 +46,15 @@ def dump_answer(completion: Completion) -> bytes:
     return orjson.dumps(
         {"content": [dump_block(block) for block in completion.blocks], "stop_sequence": completion.stop_sequence}
     )
+
+
+async def unseal(
+    cipher: ContentCipher, org: OrganizationId, inference: str, *, request: bytes, answer: bytes
+) -> tuple[Json, Json]:
+    """What `dump_request` and `dump_answer` made. Raises `UnavailableError` for content that does not open."""
+    try:
+        asked = await cipher.open(org, request_place(inference), request)
+        said = await cipher.open(org, answer_place(inference), answer)
+    except SealedValueError:
+        raise UnavailableError("The stored content could not be opened.") from None
+    return orjson.loads(asked), orjson.loads(said)

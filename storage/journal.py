@@ -23,7 +23,7 @@ from gateway.inference.ports import Refusal
 from gateway.tenancy import Access
 from gateway.transcript import load_block, load_turn
 from storage import content, journal_sql
-from storage.encryption import ContentCipher, SealedValueError
+from storage.encryption import ContentCipher
 from storage.group_commit import GroupCommit
 from storage.journal_rows import Json, Room, closing_row, exhausted, fitting, opening_row, refusal_row
 from storage.leases import Leases
@@ -107,11 +107,7 @@ class PostgresJournal:
         )
 
     async def _turns(self, org: OrganizationId, inference: str, request: bytes, answer: bytes) -> list[Turn]:
-        try:
-            asked = orjson.loads(await self._cipher.open(org, content.request_place(inference), request))
-            said = orjson.loads(await self._cipher.open(org, content.answer_place(inference), answer))
-        except SealedValueError:
-            raise UnavailableError("A stored conversation could not be read.") from None
+        asked, said = await content.unseal(self._cipher, org, inference, request=request, answer=answer)
         turns = [load_turn(turn) for turn in asked["messages"]]
         return [*turns, Turn("assistant", tuple(load_block(block) for block in said["content"]))]
 

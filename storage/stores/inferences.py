@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.completion import Usage
 from gateway.conversation import Conversation, Sampling, Text, Turn
-from gateway.errors import NotFoundError, UnavailableError
+from gateway.errors import NotFoundError
 from gateway.ids import ConversationId, InferenceId, OrganizationId
 from gateway.inference.call import Status, Surface
 from gateway.inference.records import Content, InferenceRecord
@@ -18,7 +17,7 @@ from gateway.phi.recorded import as_sent, without_values
 from gateway.tenancy import PhiMode
 from gateway.transcript import dump_content, dump_turn, load_turn
 from storage import content
-from storage.encryption import ContentCipher, SealedValueError
+from storage.encryption import ContentCipher
 from storage.tables import AuditSealRow, FindingsRow, InferenceRow, UsageRow
 
 _FINDINGS = TypeAdapter(tuple[Finding, ...])
@@ -73,11 +72,9 @@ class InferenceReader:
     async def _content(self, row: InferenceRow) -> Content | None:
         if row.request_content is None or row.answer_content is None:
             return None
-        try:
-            asked = orjson.loads(await self._cipher.open(self._org, content.request_place(row.id), row.request_content))
-            said = orjson.loads(await self._cipher.open(self._org, content.answer_place(row.id), row.answer_content))
-        except SealedValueError:
-            raise UnavailableError("The stored content could not be opened.") from None
+        asked, said = await content.unseal(
+            self._cipher, self._org, row.id, request=row.request_content, answer=row.answer_content
+        )
         return Content(
             system=asked["system"],
             messages=tuple(asked["messages"]),
