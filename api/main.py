@@ -23,7 +23,7 @@ from api.native import routes as native
 from api.openapi import describe
 from api.reference import page
 from api.refusals import on_gateway_error, on_http_exception, on_invalid_request
-from api.state import Gateway
+from api.state import Gateway, Probe
 from gateway import logs
 from gateway.catalog import shipped_catalog
 from gateway.clock import SystemClock
@@ -47,8 +47,6 @@ OpenGateway = Callable[[Settings], AbstractAsyncContextManager[Gateway]]
 @asynccontextmanager
 async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
     """Every part, open; closed in reverse. The database may come later: readiness says so until it does."""
-    clock, catalog = SystemClock(), shipped_catalog()
-    baa_url = f"{settings.base_url}/v1/compliance/baa"
     async with AsyncExitStack() as opened:
         storage = await Storage.open(settings)
         opened.push_async_callback(storage.close)
@@ -62,22 +60,29 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}
 
-        yield Gateway(
-            settings=settings,
+        yield compose(settings, storage=storage, providers=providers, guard=guard, probe=probe)
+
+
+def compose(settings: Settings, *, storage: Storage, providers: Providers, guard: Guard, probe: Probe) -> Gateway:
+    """The gateway of opened parts; whoever opened them closes them."""
+    clock, catalog = SystemClock(), shipped_catalog()
+    baa_url = f"{settings.base_url}/v1/compliance/baa"
+    return Gateway(
+        settings=settings,
+        catalog=catalog,
+        clock=clock,
+        storage=storage,
+        pipeline=InferencePipeline(
             catalog=catalog,
+            journal=storage.journal,
+            guard=guard,
+            providers=providers,
             clock=clock,
-            storage=storage,
-            pipeline=InferencePipeline(
-                catalog=catalog,
-                journal=storage.journal,
-                guard=guard,
-                providers=providers,
-                clock=clock,
-                baa_url=baa_url,
-            ),
-            token_counter=TokenCounter(catalog=catalog, guard=guard, providers=providers, clock=clock, baa_url=baa_url),
-            probe=probe,
-        )
+            baa_url=baa_url,
+        ),
+        token_counter=TokenCounter(catalog=catalog, guard=guard, providers=providers, clock=clock, baa_url=baa_url),
+        probe=probe,
+    )
 
 
 def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = open_gateway) -> FastAPI:

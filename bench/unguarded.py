@@ -12,12 +12,9 @@ from fastapi import FastAPI
 
 import api.main
 from api.state import Gateway
-from cli.main import GRACEFUL_SHUTDOWN_S
-from gateway.catalog import shipped_catalog
-from gateway.clock import SystemClock
+from cli.main import GRACEFUL_SHUTDOWN_S, KEEP_ALIVE_S
 from gateway.conversation import Conversation
-from gateway.inference.counting import TokenCounter
-from gateway.inference.pipeline import InferencePipeline
+from gateway.inference.shielding import everything_settled
 from gateway.phi.guard import Guard, PhiReport, Screened
 from gateway.phi.inline import RuleDetector
 from gateway.phi.restore import Restorer
@@ -40,28 +37,12 @@ class NoGuard(Guard):
 @asynccontextmanager
 async def open_unguarded(settings: Settings) -> AsyncGenerator[Gateway]:
     """What `api.main.open_gateway` makes, but for the guard and its scanners."""
-    clock, catalog, guard = SystemClock(), shipped_catalog(), NoGuard()
-    baa_url = f"{settings.base_url}/v1/compliance/baa"
     async with AsyncExitStack() as opened:
         storage = await Storage.open(settings)
         opened.push_async_callback(storage.close)
+        opened.push_async_callback(everything_settled)
         providers = await opened.enter_async_context(Providers.from_settings(settings))
-        yield Gateway(
-            settings=settings,
-            catalog=catalog,
-            clock=clock,
-            storage=storage,
-            pipeline=InferencePipeline(
-                catalog=catalog,
-                journal=storage.journal,
-                guard=guard,
-                providers=providers,
-                clock=clock,
-                baa_url=baa_url,
-            ),
-            token_counter=TokenCounter(catalog=catalog, guard=guard, providers=providers, clock=clock, baa_url=baa_url),
-            probe=storage.health,
-        )
+        yield api.main.compose(settings, storage=storage, providers=providers, guard=NoGuard(), probe=storage.health)
 
 
 def create_app() -> FastAPI:
@@ -82,6 +63,7 @@ def main() -> None:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
 
 
