@@ -24,10 +24,9 @@ KEY_ERRORS: tuple[type[GatewayError], ...] = (
     facts.InternalError,
 )
 ACCESS_ERRORS = (*KEY_ERRORS, facts.MissingScopeError)
-INFERENCE_ERRORS = (
+PROMPT_ERRORS = (
     *ACCESS_ERRORS,
     facts.BaaRequiredError,
-    facts.CreditsExhaustedError,
     facts.ValidationFailedError,
     facts.FeatureNotEligibleError,
     facts.PhiInToolSchemaError,
@@ -42,6 +41,9 @@ INFERENCE_ERRORS = (
     facts.UpstreamTimeoutError,
     facts.UpstreamBusyError,
 )
+"""Everything a prompt can be refused with, on any surface."""
+
+INFERENCE_ERRORS = (*PROMPT_ERRORS, facts.CreditsExhaustedError)
 """Everything an inference can be refused with, on any surface."""
 
 _BODIES: tuple[type[BaseModel], ...] = (ChatRequest, CreateMessageRequest, CountTokensRequest, CreateKeyRequest)

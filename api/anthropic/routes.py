@@ -13,7 +13,7 @@ from api.authentication import admit
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.inference import answered, new_call
-from api.openapi import ACCESS_ERRORS, INFERENCE_ERRORS, errors, json_body
+from api.openapi import INFERENCE_ERRORS, PROMPT_ERRORS, errors, json_body
 from api.state import gateway_of
 from gateway import errors as facts
 from gateway.audit import AuditAction
@@ -57,25 +57,7 @@ async def create_message(request: Request) -> Response:
     response_class=Response,
     responses={
         200: examples.TOKEN_COUNT,
-        **errors(
-            ANTHROPIC,
-            *ACCESS_ERRORS,
-            facts.BaaRequiredError,
-            facts.ValidationFailedError,
-            facts.UnsupportedParameterError,
-            facts.FeatureNotEligibleError,
-            facts.PhiInToolSchemaError,
-            facts.PhiBlockedError,
-            facts.OpusNotEnabledError,
-            facts.ModelNotEnabledError,
-            facts.NotFoundError,
-            facts.ModelRetiredError,
-            facts.TooLargeError,
-            facts.ProviderRejectedError,
-            facts.UpstreamFailureError,
-            facts.UpstreamTimeoutError,
-            facts.UpstreamBusyError,
-        ),
+        **errors(ANTHROPIC, *PROMPT_ERRORS, facts.UnsupportedParameterError),
     },
     openapi_extra=json_body(CountTokensRequest, examples.TOKEN_COUNT_REQUEST),
 )
