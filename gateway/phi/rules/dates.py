@@ -14,7 +14,6 @@ _MONTHS = word_set(
 )
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _YEAR = r"(?:19|20)\d{2}"
-_SHORT_YEAR = rf"(?:{_YEAR}|'?\d{{2}})"
 _ORDINAL = r"(?:st|nd|rd|th)?"
 
 _NUMERIC = re.compile(
