@@ -15,6 +15,8 @@ class Entity(StrEnum):
     DATE_TIME = "DATE_TIME"
     AGE_OVER_89 = "AGE_OVER_89"
     LOCATION = "LOCATION"
+    """A town or a county, without its street."""
+    STREET_ADDRESS = "STREET_ADDRESS"
     US_ZIP = "US_ZIP"
     FACILITY = "FACILITY"
     EMPLOYER = "EMPLOYER"
@@ -46,6 +48,7 @@ _LABELS = {
     Entity.DATE_TIME: "DATE",
     Entity.AGE_OVER_89: "AGE",
     Entity.LOCATION: "LOCATION",
+    Entity.STREET_ADDRESS: "ADDRESS",
     Entity.US_ZIP: "ZIP",
     Entity.FACILITY: "FACILITY",
     Entity.EMPLOYER: "EMPLOYER",
@@ -67,6 +70,7 @@ CIRCUMSTANTIAL = frozenset(
     {
         Entity.DATE_TIME,
         Entity.LOCATION,
+        Entity.STREET_ADDRESS,
         Entity.US_ZIP,
         Entity.FACILITY,
         Entity.EMPLOYER,
