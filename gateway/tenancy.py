@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId
+from gateway.phi.screening import Screening
 
 
 class Scope(StrEnum):
@@ -71,6 +72,7 @@ class Policy:
     """An organisation's choices that bear on one inference."""
 
     phi_mode: PhiMode = PhiMode.REDACT
+    screening: Screening = Screening()
     storage_mode: StorageMode = StorageMode.FULL
     restore_answers: bool = True
     unscannable: Unscannable = "refuse"

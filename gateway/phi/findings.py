@@ -32,6 +32,8 @@ class Entity(StrEnum):
     DEVICE_ID = "DEVICE_ID"
     BIOMETRIC_ID = "BIOMETRIC_ID"
     OTHER_ID = "OTHER_ID"
+    CUSTOM_TERM = "CUSTOM_TERM"
+    """A term of the organisation's own list."""
 
     @property
     def label(self) -> str:
@@ -64,6 +66,7 @@ _LABELS = {
     Entity.DEVICE_ID: "DEVICE",
     Entity.BIOMETRIC_ID: "BIOMETRIC",
     Entity.OTHER_ID: "ID",
+    Entity.CUSTOM_TERM: "TERM",
 }
 
 CIRCUMSTANTIAL = frozenset(
