@@ -1,6 +1,6 @@
 """Who is asking, and what their organisation allows: the snapshot every request is judged by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -72,7 +72,7 @@ class Policy:
     """An organisation's choices that bear on one inference."""
 
     phi_mode: PhiMode = PhiMode.REDACT
-    screening: Screening = Screening()
+    screening: Screening = field(default_factory=Screening)
     storage_mode: StorageMode = StorageMode.FULL
     restore_answers: bool = True
     unscannable: Unscannable = "refuse"
