@@ -28,7 +28,9 @@ class AuditAction(StrEnum):
     AUDIT_READ = "audit.read"
     BAA_ACCEPTED = "baa.accepted"
     ORGANIZATION_CREATED = "organization.created"
+    POLICY_RETRIEVED = "policy.retrieved"
     POLICY_UPDATED = "policy.updated"
+    PHI_SCANNED = "phi.scanned"
     DATA_KEY_ROTATED = "data_key.rotated"
 
 

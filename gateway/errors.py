@@ -17,6 +17,7 @@ class Kind(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
+    STALE = "stale"
     GONE = "gone"
     TOO_LARGE = "too_large"
     THROTTLED = "throttled"
@@ -131,6 +132,11 @@ class NotFoundError(GatewayError):
 class MethodNotAllowedError(GatewayError):
     kind, code = Kind.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"
     message = "This method is not allowed here."
+
+
+class PreconditionFailedError(GatewayError):
+    kind, code = Kind.STALE, "PRECONDITION_FAILED"
+    message = "The resource has changed since it was read."
 
 
 class ModelRetiredError(GatewayError):

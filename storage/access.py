@@ -20,9 +20,13 @@ from gateway.errors import InvalidApiKeyError
 from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId, new_ulid
 from gateway.keys import api_key
 from gateway.keys.api_key import RevokedApiKeyError
+from gateway.phi.findings import Entity
+from gateway.phi.screening import Profile, Screening
 from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope, StorageMode
+from storage.encryption import ContentCipher
 from storage.keyring import Ring
 from storage.pool import Pool, fetch, libpq_url
+from storage.terms import Terms, open_terms
 
 log = structlog.get_logger()
 
@@ -36,6 +40,7 @@ _LAST_USED_S = 15.0
 _SELECT = """
 select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
        o.phi_mode, o.storage_mode, o.restore_answers, o.unscannable, o.opus_enabled, o.premium_models,
+       o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers, o.phi_terms,
        a.id, a.covers, a.effective_at, a.expires_at
 from api_keys k
 join organizations o on o.id = k.org_id
@@ -61,8 +66,9 @@ class _Snapshot:
 class AccessCache:
     """Resolves tokens. `listening` tells whether announcements reach this process."""
 
-    def __init__(self, pool: Pool, database_url: str, peppers: Ring) -> None:
+    def __init__(self, pool: Pool, database_url: str, peppers: Ring, cipher: ContentCipher) -> None:
         self._pool = pool
+        self._cipher = cipher
         self._url = libpq_url(database_url)
         self._peppers = peppers
         self._snapshots: dict[bytes, _Snapshot] = {}
@@ -89,7 +95,7 @@ class AccessCache:
 
         Raises:
             InvalidApiKeyError: malformed or unknown; `RevokedApiKeyError` when it was revoked.
-            UnavailableError: the database cannot say.
+            UnavailableError: the database cannot say, or the organisation's own terms do not open.
         """
         if not api_key.is_well_formed(token):
             raise InvalidApiKeyError
@@ -110,12 +116,20 @@ class AccessCache:
         if not rows:
             raise InvalidApiKeyError
         (row,) = rows
-        access, revoked = _access(row)
+        key, org, revoked = ApiKeyId(row[0]), OrganizationId(row[1]), row[4]
         if revoked:
-            raise RevokedApiKeyError(OrganizationId(row[1]), ApiKeyId(row[0]))
+            raise RevokedApiKeyError(org, key)
+        access = self._sharing(_access(row, await open_terms(self._cipher, org, row[15])))
         # An announcement that came while we read may be of what we read too early: use it once, keep nothing.
         if epoch == self._epoch:
             self._keep(cached_as, _Snapshot(access, until))
+        return access
+
+    def _sharing(self, access: Access) -> Access:
+        """With the policy that another key of the organisation brought, if it is the same: lists of terms are large."""
+        for cached_as in self._tokens.get(access.principal.org, ()):
+            policy = self._snapshots[cached_as].access.policy
+            return Access(access.principal, policy) if policy == access.policy else access
         return access
 
     def _keep(self, cached_as: bytes, snapshot: _Snapshot) -> None:
@@ -179,11 +193,11 @@ class AccessCache:
             await fetch(self._pool, _USED, [list(used), list(used.values())])
 
 
-def _access(row: tuple[Any, ...]) -> tuple[Access, bool]:
-    """A row of `_SELECT` as a snapshot, and whether its key was revoked."""
-    key, org, scopes, mode, revoked = row[:5]
+def _access(row: tuple[Any, ...], terms: Terms) -> Access:
+    """A row of `_SELECT` as a snapshot."""
+    key, org, scopes, mode = row[:4]
     phi_mode, storage_mode, restore_answers, unscannable, opus_enabled, premium_models = row[5:11]
-    acceptance, covers, effective_at, expires_at = row[11:]
+    acceptance, covers, effective_at, expires_at = row[16:]
     agreement = Agreement(AcceptanceId(acceptance), frozenset(covers), effective_at, expires_at) if acceptance else None
     principal = Principal(
         org=OrganizationId(org),
@@ -193,6 +207,7 @@ def _access(row: tuple[Any, ...]) -> tuple[Access, bool]:
     )
     policy = Policy(
         phi_mode=PhiMode(phi_mode),
+        screening=_screening(row[11:15], terms),
         storage_mode=StorageMode(storage_mode),
         restore_answers=restore_answers,
         unscannable=unscannable,
@@ -200,4 +215,16 @@ def _access(row: tuple[Any, ...]) -> tuple[Access, bool]:
         premium_models=frozenset(premium_models),
         agreement=agreement,
     )
-    return Access(principal, policy), revoked
+    return Access(principal, policy)
+
+
+def _screening(row: tuple[Any, ...], terms: Terms) -> Screening:
+    profile, entities, threshold_milli, answers = row
+    return Screening(
+        profile=Profile(profile),
+        entities=frozenset(Entity) if entities is None else frozenset(map(Entity, entities)),
+        threshold_milli=threshold_milli,
+        deny_terms=terms.deny,
+        allow_terms=terms.allow,
+        answers=answers,
+    )

@@ -3,18 +3,16 @@
 Each is one audited transaction; the command line and the demo are made of these.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any
-
-from pydantic import JsonValue
+from collections.abc import Collection
 
 from gateway.audit import AuditAction
 from gateway.baa.template import Cover, current_template
-from gateway.errors import ValidationFailedError
 from gateway.events import Event, EventType
 from gateway.ids import AcceptanceId, OrganizationId, new_ulid
 from gateway.keys.api_key import ApiKey
-from gateway.tenancy import KeyMode, PhiMode, Scope
+from gateway.organization_policy import Changes
+from gateway.tenancy import KeyMode, Scope
+from storage import policy_change
 from storage.key_issue import issue_key
 from storage.storage import Storage
 from storage.stores.agreements import Signer
@@ -62,23 +60,8 @@ async def accept_agreement(
 
 
 async def change_policy(
-    storage: Storage, org: OrganizationId, changes: Mapping[str, Any], *, acknowledges_phi_leaves: bool = False
+    storage: Storage, org: OrganizationId, changes: Changes, *, acknowledges_phi_leaves: bool = False
 ) -> None:
-    """Set columns of the organisation's policy.
-
-    Raises `NotFoundError` for an unknown organisation, and `ValidationFailedError` for mode `allow`
-    unless whoever sets it acknowledges that PHI then leaves as it is (spec D14).
-    """
-    allows_phi = changes.get("phi_mode") == PhiMode.ALLOW
-    if allows_phi and not acknowledges_phi_leaves:
-        raise ValidationFailedError(
-            "In mode allow PHI leaves for the model provider unmasked: confirm with --acknowledge-phi-leaves"
-        )
+    """Change what `changes` names of the policy. Raises as `storage.policy_change.change_policy` does."""
     async with storage.as_operator(org, command="org.policy") as tx:
-        before = await tx.organization.set_policy(**changes)
-        facts: dict[str, JsonValue] = {
-            "changes": {name: {"from": before[name], "to": changes[name]} for name in sorted(changes)}
-        }
-        if allows_phi:
-            facts["acknowledged_phi_leaves"] = True
-        tx.audit(AuditAction.POLICY_UPDATED, entity_type="organization", entity_id=org, metadata=facts)
+        await policy_change.change_policy(tx, org, changes, acknowledges_phi_leaves=acknowledges_phi_leaves)

@@ -44,7 +44,7 @@ class Storage:
         self.keyring = keyring
         self.root_keys = root_keys
         self.cipher = ContentCipher(pool, root_keys)
-        self.access = AccessCache(pool, str(settings.database_url), keyring.pepper)
+        self.access = AccessCache(pool, str(settings.database_url), keyring.pepper, self.cipher)
         self.journal = PostgresJournal(
             pool,
             self.cipher,

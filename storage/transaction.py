@@ -39,7 +39,7 @@ class ReadTransaction:
 
     def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
         self.keys = KeyReader(session, org)
-        self.organization = OrganizationReader(session, org)
+        self.organization = OrganizationReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
         self.audit_log = AuditLog(session, org)
@@ -63,7 +63,7 @@ class Transaction(ReadTransaction):
         super().__init__(session, org, cipher)
         self.keys = KeyStore(session, org, peppers, clock)
         self.agreements = AgreementStore(session, org, clock)
-        self.organization = OrganizationStore(session, org, root_keys, clock)
+        self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
         self._session = session
         self._org = org
         self._now = clock.now()

@@ -13,6 +13,7 @@ from gateway.inference.call import Call, Outcome, Status, Surface
 from gateway.keys.api_key import ApiKey
 from gateway.tenancy import Access, KeyMode, Scope
 from storage import Storage
+from storage.onboarding import change_policy
 from storage.stores.agreements import Signer
 
 COVERS = ("hasp_anthropic_baa_2026", "hasp_openai_baa_2026")
@@ -30,6 +31,7 @@ async def make_tenant(
     storage: Storage,
     *,
     allotment: int = 1_000_000,
+    spend_cap: int | None = None,
     scopes: Iterable[Scope] = (Scope.AI_CHAT, Scope.CONTROL_READ),
     mode: KeyMode = KeyMode.LIVE,
     agreement: bool = True,
@@ -38,15 +40,15 @@ async def make_tenant(
     """An organisation with credits, an agreement in force and one key."""
     org = OrganizationId(new_ulid())
     async with storage.as_operator(org, command="test") as tx:
-        await tx.organization.add(name="Test hospital", credits_allotment=allotment)
-        if policy:
-            await tx.organization.set_policy(**policy)
+        await tx.organization.add(name="Test hospital", credits_allotment=allotment, spend_cap=spend_cap)
         if agreement:
             await tx.agreements.accept(
                 template_version="2026-01", template_sha256="0" * 64, covers=COVERS, signer=SIGNER
             )
         key, token = await tx.keys.add(name="test", scopes=tuple(scopes), mode=mode)
         tx.audit(AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org)
+    if policy:
+        await change_policy(storage, org, policy, acknowledges_phi_leaves=True)
     return Tenant(org, key, token)
 
 

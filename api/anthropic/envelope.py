@@ -15,6 +15,7 @@ _TABLE: Mapping[Kind, tuple[int, str]] = {
     Kind.NOT_FOUND: (404, "not_found_error"),
     Kind.METHOD_NOT_ALLOWED: (405, "invalid_request_error"),
     Kind.CONFLICT: (409, "invalid_request_error"),
+    Kind.STALE: (412, "invalid_request_error"),
     Kind.GONE: (410, "not_found_error"),
     Kind.TOO_LARGE: (413, "request_too_large"),
     Kind.THROTTLED: (429, "rate_limit_error"),

@@ -19,6 +19,7 @@ _TABLE: Mapping[Kind, tuple[int, str]] = {
     Kind.NOT_FOUND: (404, "not_found"),
     Kind.METHOD_NOT_ALLOWED: (405, "method_not_allowed"),
     Kind.CONFLICT: (409, "conflict"),
+    Kind.STALE: (412, "precondition_failed"),
     Kind.GONE: (410, "gone"),
     Kind.TOO_LARGE: (413, "request_too_large"),
     Kind.THROTTLED: (429, "rate_limited"),

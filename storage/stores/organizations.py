@@ -1,17 +1,36 @@
 """The organisation itself: its creation and its policy."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
 from gateway.errors import NotFoundError
 from gateway.ids import OrganizationId
-from storage.encryption import new_data_key
+from gateway.organization_policy import OrganizationPolicy
+from gateway.phi.findings import Entity
+from gateway.phi.screening import Profile
+from gateway.tenancy import PhiMode, StorageMode, Unscannable
+from storage.encryption import ContentCipher, new_data_key
 from storage.root_keys import RootKeys
 from storage.tables import DataKeyRow, OrganizationRow
+from storage.terms import Terms, open_terms, seal_terms
+
+_AS_THEY_ARE = (
+    "phi_mode",
+    "phi_profile",
+    "phi_threshold_milli",
+    "phi_answers",
+    "restore_answers",
+    "unscannable",
+    "storage_mode",
+    "retention_days",
+    "phi_retrieval_behavior",
+    "opus_enabled",
+)
+"""Fields of the policy that are columns of the same name and form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +41,10 @@ class Organization:
 
 
 class OrganizationReader:
-    def __init__(self, session: AsyncSession, org: OrganizationId) -> None:
+    def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
         self._session = session
         self._org = org
+        self._cipher = cipher
 
     async def get(self) -> Organization:
         """Raises `NotFoundError`."""
@@ -33,14 +53,44 @@ class OrganizationReader:
             raise NotFoundError("The organization does not exist.")
         return Organization(self._org, row.name, row.credits_allotment)
 
+    async def policy(self) -> OrganizationPolicy:
+        """Its own lists opened. Raises `NotFoundError`, and `UnavailableError` for lists that do not open."""
+        row = await self._session.get(OrganizationRow, self._org)
+        if row is None:
+            raise NotFoundError("The organization does not exist.")
+        return await self._policy(row)
+
+    async def _policy(self, row: OrganizationRow) -> OrganizationPolicy:
+        terms = await open_terms(self._cipher, self._org, row.phi_terms)
+        return OrganizationPolicy(
+            version=row.policy_version,
+            phi_mode=PhiMode(row.phi_mode),
+            phi_profile=Profile(row.phi_profile),
+            phi_entities=None if row.phi_entities is None else frozenset(map(Entity, row.phi_entities)),
+            phi_threshold_milli=row.phi_threshold_milli,
+            phi_deny_terms=terms.deny,
+            phi_allow_terms=terms.allow,
+            # The table's own checks allow nothing else.
+            phi_answers=cast("Literal['record', 'block']", row.phi_answers),
+            restore_answers=row.restore_answers,
+            unscannable=cast("Unscannable", row.unscannable),
+            storage_mode=StorageMode(row.storage_mode),
+            retention_days=row.retention_days,
+            phi_retrieval_behavior=PhiMode(row.phi_retrieval_behavior),
+            opus_enabled=row.opus_enabled,
+            premium_models=tuple(row.premium_models),
+        )
+
 
 class OrganizationStore(OrganizationReader):
-    def __init__(self, session: AsyncSession, org: OrganizationId, root_keys: RootKeys, clock: Clock) -> None:
-        super().__init__(session, org)
+    def __init__(
+        self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher, root_keys: RootKeys, clock: Clock
+    ) -> None:
+        super().__init__(session, org, cipher)
         self._root_keys = root_keys
         self._clock = clock
 
-    async def add(self, *, name: str, credits_allotment: int) -> Organization:
+    async def add(self, *, name: str, credits_allotment: int, spend_cap: int | None = None) -> Organization:
         """Create this transaction's organisation, with its first data key."""
         self._session.add(
             OrganizationRow(
@@ -48,25 +98,35 @@ class OrganizationStore(OrganizationReader):
                 name=name,
                 created_at=self._clock.now(),
                 credits_allotment=credits_allotment,
-                spend_cap=None,
+                spend_cap=spend_cap,
             )
         )
         await self._session.flush()
         await self.add_data_key()
         return Organization(self._org, name, credits_allotment)
 
-    async def set_policy(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - columns differ in type
-        """Change columns of the organisation's policy (`phi_mode`, `spend_cap`, …); returns what they were.
+    async def set_policy(self, **changes: Any) -> tuple[OrganizationPolicy, OrganizationPolicy]:  # noqa: ANN401
+        """Change what `changes` names of the policy; returns it as it was and as it is.
 
-        The database checks the values. Raises `NotFoundError`.
+        Every API process hears of it when this commits. Raises `NotFoundError`,
+        `ValidationFailedError` for choices that do not go together, and
+        `UnavailableError` when the lists of terms cannot be opened or sealed.
         """
-        columns = [getattr(OrganizationRow, name) for name in changes]
-        query = select(*columns).where(OrganizationRow.id == self._org).with_for_update()
-        before = (await self._session.execute(query)).one_or_none()
-        if before is None:
+        row = await self._session.get(OrganizationRow, self._org, with_for_update=True)
+        if row is None:
             raise NotFoundError("The organization does not exist.")
-        await self._session.execute(update(OrganizationRow).where(OrganizationRow.id == self._org).values(**changes))
-        return dict(zip(changes, before, strict=True))
+        before = await self._policy(row)
+        after = before.changed(changes)
+        terms = Terms(after.phi_deny_terms, after.phi_allow_terms)
+        if terms != Terms(before.phi_deny_terms, before.phi_allow_terms):
+            row.phi_terms = await seal_terms(self._cipher, self._org, terms)
+        for name in _AS_THEY_ARE:
+            setattr(row, name, getattr(after, name))
+        row.phi_entities = None if after.phi_entities is None else sorted(after.phi_entities)
+        row.premium_models = [*after.premium_models]
+        row.policy_version = after.version
+        await self._session.flush()
+        return before, after
 
     async def add_data_key(self) -> int:
         """A new data key version; content is sealed under it from now on."""

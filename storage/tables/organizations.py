@@ -12,6 +12,12 @@ class OrganizationRow(Row):
         CheckConstraint("phi_mode in ('redact', 'block', 'allow')", name="phi_mode"),
         CheckConstraint("storage_mode in ('full', 'none')", name="storage_mode"),
         CheckConstraint("unscannable in ('refuse', 'pass')", name="unscannable"),
+        CheckConstraint("phi_profile in ('safe_harbor', 'limited_data_set', 'custom')", name="phi_profile"),
+        CheckConstraint("(phi_profile = 'custom') = (phi_entities is not null)", name="phi_entities"),
+        CheckConstraint("phi_threshold_milli between 400 and 800", name="phi_threshold_milli"),
+        CheckConstraint("phi_answers in ('record', 'block')", name="phi_answers"),
+        CheckConstraint("phi_retrieval_behavior in ('redact', 'block', 'allow')", name="phi_retrieval_behavior"),
+        CheckConstraint("retention_days between 1 and 36500", name="retention_days"),
         CheckConstraint("credits_allotment >= 0 and spend_cap >= 0", name="credits"),
     )
 
@@ -22,6 +28,15 @@ class OrganizationRow(Row):
     storage_mode: Mapped[str] = mapped_column(server_default="full")
     restore_answers: Mapped[bool] = mapped_column(server_default=text("true"))
     unscannable: Mapped[str] = mapped_column(server_default="refuse")
+    phi_profile: Mapped[str] = mapped_column(server_default="safe_harbor")
+    phi_entities: Mapped[Words | None]
+    phi_threshold_milli: Mapped[int] = mapped_column(server_default=text("500"))
+    phi_terms: Mapped[Sealed | None]
+    """The organisation's own lists; null when both are empty."""
+    phi_answers: Mapped[str] = mapped_column(server_default="record")
+    phi_retrieval_behavior: Mapped[str] = mapped_column(server_default="block")
+    retention_days: Mapped[int] = mapped_column(server_default=text("2555"))
+    policy_version: Mapped[int] = mapped_column(server_default=text("1"))
     opus_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
     premium_models: Mapped[Words] = mapped_column(server_default=text("'{}'"))
     credits_allotment: Mapped[Credits]

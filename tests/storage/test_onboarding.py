@@ -40,7 +40,7 @@ async def test_a_policy_change_is_audited_with_what_was_and_what_is(storage: Sto
 async def test_letting_phi_leave_needs_an_acknowledgement_which_the_audit_log_keeps(storage: Storage) -> None:
     tenant = await make_tenant(storage)
 
-    with pytest.raises(ValidationFailedError, match="--acknowledge-phi-leaves"):
+    with pytest.raises(ValidationFailedError, match="acknowledge_phi_leaves"):
         await change_policy(storage, tenant.org, {"phi_mode": PhiMode.ALLOW})
     assert await policy_updates(storage, tenant) == []
 

@@ -1,0 +1,115 @@
+"""Everything an organisation has decided about its data and its models, and the rules of deciding otherwise."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, cast
+
+from pydantic import JsonValue
+
+from gateway.errors import ValidationFailedError
+from gateway.phi.detector import CERTAIN
+from gateway.phi.findings import Entity
+from gateway.phi.screening import MAX_TERM_LENGTH, MAX_TERMS, Profile
+from gateway.tenancy import PhiMode, StorageMode, Unscannable
+
+RETENTION_DAYS = (1, 36_500)
+"""The shortest and the longest that content may be kept: a century is as good as for ever."""
+_SHORTEST_TERM = 2
+
+Changes = Mapping[str, Any]
+"""New values by the names of `OrganizationPolicy`'s fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationPolicy:
+    """As kept. `version` counts its changes; `tenancy.Policy` is the part that bears on one inference."""
+
+    version: int = 1
+    phi_mode: PhiMode = PhiMode.REDACT
+    phi_profile: Profile = Profile.SAFE_HARBOR
+    phi_entities: frozenset[Entity] | None = None
+    """What the profile `custom` masks; None with any other."""
+    phi_threshold_milli: int = CERTAIN
+    phi_deny_terms: tuple[str, ...] = field(default=(), repr=False)
+    phi_allow_terms: tuple[str, ...] = field(default=(), repr=False)
+    phi_answers: Literal["record", "block"] = "record"
+    restore_answers: bool = True
+    unscannable: Unscannable = "refuse"
+    storage_mode: StorageMode = StorageMode.FULL
+    retention_days: int = 2555
+    phi_retrieval_behavior: PhiMode = PhiMode.BLOCK
+    opus_enabled: bool = False
+    premium_models: tuple[str, ...] = ()
+
+    def changed(self, changes: Changes) -> "OrganizationPolicy":
+        """With `changes`, one version on when they change anything. Leaving the profile `custom` drops its entities.
+
+        Raises `ValidationFailedError` for entities without that profile, or that profile without entities.
+        """
+        leaves_profile = changes.get("phi_profile", self.phi_profile) != self.phi_profile
+        after = replace(self, **{**({"phi_entities": None} if leaves_profile else {}), **changes})
+        if after.phi_profile == Profile.CUSTOM and not after.phi_entities:
+            raise ValidationFailedError("The profile `custom` needs `phi_entities`.", param="phi_entities")
+        if after.phi_profile != Profile.CUSTOM and after.phi_entities is not None:
+            raise ValidationFailedError("`phi_entities` goes with the profile `custom` only.", param="phi_entities")
+        return self if after == self else replace(after, version=self.version + 1)
+
+
+def require_acknowledged(changes: Changes, *, acknowledged: bool) -> bool:
+    """Whether `changes` let PHI leave unmasked by choice. Raises `ValidationFailedError` when nobody said so (D14)."""
+    leaves = (
+        changes.get("phi_mode") == PhiMode.ALLOW
+        or changes.get("phi_profile") == Profile.CUSTOM
+        or changes.get("phi_entities") is not None
+    )
+    if leaves and not acknowledged:
+        raise ValidationFailedError(
+            "With this policy identifiers leave for the model provider unmasked:"
+            " confirm it with `acknowledge_phi_leaves`.",
+            param="acknowledge_phi_leaves",
+        )
+    return leaves
+
+
+def read_terms(name: str, given: Iterable[str]) -> tuple[str, ...]:
+    """The terms of the list `name`, trimmed, each once. Raises `ValidationFailedError`, which quotes none."""
+    terms: dict[str, str] = {}
+    for index, each in enumerate(given):
+        if index >= MAX_TERMS:
+            raise ValidationFailedError(f"`{name}` holds at most {MAX_TERMS:,} terms.", param=name)
+        term = each.strip()
+        if not _is_term(term):
+            raise ValidationFailedError(
+                f"`{name}[{index}]` must have {_SHORTEST_TERM} to {MAX_TERM_LENGTH} characters,"
+                " a letter or a digit among them and no control characters.",
+                param=f"{name}[{index}]",
+            )
+        # They are looked for in any case.
+        terms.setdefault(term.casefold(), term)
+    return tuple(terms.values())
+
+
+def told(before: OrganizationPolicy, after: OrganizationPolicy) -> dict[str, JsonValue]:
+    """What differs, for the audit log: from what to what. Of lists of terms only how many, they may name patients."""
+    return {
+        name: {"from": _told(name, getattr(before, name)), "to": _told(name, getattr(after, name))}
+        for name in (each.name for each in fields(OrganizationPolicy))
+        if name != "version" and getattr(before, name) != getattr(after, name)
+    }
+
+
+def _told(name: str, value: Any) -> JsonValue:  # noqa: ANN401 - fields differ in type
+    if name in {"phi_deny_terms", "phi_allow_terms"}:
+        return len(value)
+    if isinstance(value, frozenset | tuple | list):
+        return [*sorted(cast("Iterable[str]", value))]
+    return value
+
+
+def _is_term(term: str) -> bool:
+    return (
+        _SHORTEST_TERM <= len(term) <= MAX_TERM_LENGTH
+        and any(character.isalnum() for character in term)
+        and not any(unicodedata.category(character) == "Cc" for character in term)
+    )
