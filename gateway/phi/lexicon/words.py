@@ -18,13 +18,18 @@ class Kind:
     COMMON_FIRST: Final = 16
     COMMON_LAST: Final = 32
     MEDICAL: Final = 64
+    FACILITY: Final = 128
+    """A hospital or nursing home by its whole name, which is several words."""
+    STARTS_PHRASE: Final = 256
+    """The first word of a town or facility whose name is several words."""
+    LARGE_CITY: Final = 512
 
 
 @cache
 def lexicon() -> dict[str, int]:
-    """Bits of `Kind` by lower-case word; some towns are several words. About 150,000 entries, loaded once."""
+    """Bits of `Kind` by lower-case word; towns and facilities may be several words. Loaded once."""
     entries: dict[str, int] = {}
     for line in lzma.decompress(_FILE.read_bytes()).decode().splitlines():
-        word, _, bits = line.partition("\t")
-        entries[word] = int(bits)
+        bits, _, words = line.partition("\t")
+        entries.update(dict.fromkeys(words.split(","), int(bits)))
     return entries

@@ -7,12 +7,8 @@ from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
-from gateway.phi.rules.vocabulary import FUNCTION_WORDS, GENERIC_PLACE_WORDS, phrase_set, word_set
+from gateway.phi.rules.vocabulary import FACILITY_ENDS, FUNCTION_WORDS, GENERIC_PLACE_WORDS, phrase_set, word_set
 
-_FACILITY_ENDS = word_set(
-    "hospital clinic hospice pharmacy infirmary sanatorium polyclinic healthcare rehab rehabilitation dispensary "
-    "hospitals clinics pediatrics orthopedics dermatology oncology radiology imaging dental"
-)
 _FACILITY_PAIRS = phrase_set(
     "nursing home, urgent care, health system, medical center, medical centre, medical group, health center, care "
     "center, surgery center, cancer center, cancer institute, heart institute, heart center, health services, health "
@@ -35,7 +31,7 @@ _EMPLOYER_PAIRS = phrase_set(
     "school district, air lines, police department, fire department, high school, elementary school, middle school, "
     "unified school, post office, public schools, auto body, power plant, steel mill, law firm, credit union"
 )
-_LAST_WORDS = _FACILITY_ENDS | _EMPLOYER_ENDS | {pair.split()[1] for pair in _FACILITY_PAIRS | _EMPLOYER_PAIRS} | {"of"}
+_LAST_WORDS = FACILITY_ENDS | _EMPLOYER_ENDS | {pair.split()[1] for pair in _FACILITY_PAIRS | _EMPLOYER_PAIRS} | {"of"}
 _OF_HEADS = word_set("university college school hospital institute church bank city town county state")
 _EMPLOYED = re.compile(
     r"\b(?:work(?:s|ed|ing)?\s+(?:\w+\s+){0,3}?(?:at|for)|employ(?:ed|ee|er)(?:\s+(?:by|at|with|of|is))?|retired\s+from|job\s+(?:at|with)|"
@@ -63,7 +59,7 @@ def _by_kind(document: Document) -> Iterator[Span]:
         if word.lower not in _LAST_WORDS:
             continue
         pair = f"{words[index - 1].lower} {word.lower}" if index else ""
-        if word.lower in _FACILITY_ENDS or pair in _FACILITY_PAIRS:
+        if word.lower in FACILITY_ENDS or pair in _FACILITY_PAIRS:
             entity = Entity.FACILITY
         elif word.lower in _EMPLOYER_ENDS or pair in _EMPLOYER_PAIRS:
             entity = Entity.EMPLOYER

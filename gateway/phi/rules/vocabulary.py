@@ -32,6 +32,10 @@ GENERIC_PLACE_WORDS = word_set(
     "university college school large patients patient sleep stroke trauma tertiary discharge continue check contact "
     "call"
 )
+FACILITY_ENDS = word_set(
+    "hospital clinic hospice pharmacy infirmary sanatorium polyclinic healthcare rehab rehabilitation dispensary "
+    "hospitals clinics pediatrics orthopedics dermatology oncology radiology imaging dental"
+)
 TITLES = word_set(
     "dr doctor mr mrs ms miss mx prof professor rev reverend sr sra srta chaplain officer sgt judge pastor rabbi dra"
 )
