@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 
 from gateway.phi.detector import Span
+from gateway.phi.ner.mentions import find_mentions
+from gateway.phi.ner.recognizer import Recognizer
 from gateway.phi.rules.dates import find_dates
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.echoes import echoes
@@ -19,13 +21,13 @@ from gateway.phi.windows import join, windows
 _PLACEHOLDER = re.compile(r"\[[A-Z]{2,9}_\d{1,6}\]")
 
 
-def scan(text: str) -> list[Span]:
+def scan(text: str, recognizer: Recognizer | None = None) -> list[Span]:
     """Certain spans, and doubtful ones for the conversation to settle (`gateway.phi.detector`)."""
     bounds = list(windows(text))
-    return list(join([start for start, _ in bounds], [_window(text[start:end]) for start, end in bounds]))
+    return list(join([start for start, _ in bounds], [_window(text[start:end], recognizer) for start, end in bounds]))
 
 
-def _window(text: str) -> list[Span]:
+def _window(text: str, recognizer: Recognizer | None) -> list[Span]:
     document = Document(text)
     places = [*find_places(document), *find_organizations(document)]
     spans = [
@@ -37,6 +39,8 @@ def _window(text: str) -> list[Span]:
         *find_names(document, places),
     ]
     merged = merge(_outside_placeholders(document, spans))
+    if recognizer is not None:
+        merged = merge((*merged, *_outside_placeholders(document, find_mentions(document, merged, recognizer))))
     return merge((*merged, *_outside_placeholders(document, echoes(document, merged))))
 
 
