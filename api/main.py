@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 from api.anthropic import models
 from api.anthropic import routes as anthropic
 from api.hot_path import HotPath
-from api.manage import audit, health, keys, usage
+from api.manage import audit, compliance, health, keys, phi, usage
 from api.middleware import API_VERSION, ExchangeMiddleware
 from api.native import routes as native
 from api.openapi import describe
@@ -31,7 +31,6 @@ from gateway.errors import GatewayError
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.shielding import everything_settled
-from gateway.phi.cached import CachedDetector
 from gateway.phi.guard import Guard
 from gateway.phi.pool import ScannerPool
 from gateway.providers.registry import Providers
@@ -55,7 +54,7 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         scanners = ScannerPool(settings.phi_scanners, settings.phi_scan_timeout_s)
         opened.push_async_callback(scanners.close)
         await scanners.start()
-        guard = Guard(CachedDetector(scanners), scanners)
+        guard = Guard(scanners, scanners)
 
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}
@@ -72,6 +71,7 @@ def compose(settings: Settings, *, storage: Storage, providers: Providers, guard
         catalog=catalog,
         clock=clock,
         storage=storage,
+        guard=guard,
         pipeline=InferencePipeline(
             catalog=catalog,
             journal=storage.journal,
@@ -120,7 +120,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     inference = [route for module in (anthropic, native) for route in module.router.routes if _is_hot(route)]
     app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
-    for module in (anthropic, native, models, keys, usage, audit, health):
+    for module in (anthropic, native, models, phi, keys, usage, compliance, audit, health):
         app.include_router(module.router)
     _add_reference(app)
     return app

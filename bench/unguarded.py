@@ -4,7 +4,7 @@ It exists only as this program. No setting and no code of the product leads
 here, and nothing of the product imports `bench`.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import uvicorn
@@ -13,14 +13,17 @@ from fastapi import FastAPI
 import api.main
 from api.state import Gateway
 from cli.main import GRACEFUL_SHUTDOWN_S, KEEP_ALIVE_S
+from gateway.completion import AnswerBlock
 from gateway.conversation import Conversation
 from gateway.inference.shielding import everything_settled
-from gateway.phi.guard import Guard, PhiReport, Screened
+from gateway.phi.findings import Finding
+from gateway.phi.guard import Guard, Screened
 from gateway.phi.inline import RuleDetector
+from gateway.phi.report import PhiReport
 from gateway.phi.restore import Restorer
 from gateway.providers.registry import Providers
 from gateway.settings import Settings
-from gateway.tenancy import Policy
+from gateway.tenancy import Access
 from storage import Storage
 
 
@@ -30,8 +33,20 @@ class NoGuard(Guard):
     def __init__(self) -> None:
         super().__init__(RuleDetector())
 
-    async def screen(self, conversation: Conversation, policy: Policy) -> Screened:
-        return Screened(conversation, PhiReport(policy.phi_mode, "none", (), 0, ()), Restorer({}))
+    async def screen(
+        self,
+        conversation: Conversation,
+        access: Access,
+        known: Mapping[str, str] | None = None,  # noqa: ARG002 - the guard's own signature
+    ) -> Screened:
+        return Screened(conversation, PhiReport.of(access.policy.phi_mode, "none", []), Restorer({}), {})
+
+    async def review(
+        self,
+        blocks: Sequence[AnswerBlock],  # noqa: ARG002
+        access: Access,  # noqa: ARG002
+    ) -> tuple[Finding, ...]:
+        return ()
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from gateway.credits.period import Period, period_of
 from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import ConversationId, OrganizationId
 from gateway.inference.call import Call, Outcome
-from gateway.inference.ports import Refusal
+from gateway.inference.ports import History, Refusal
 from gateway.tenancy import Access
 from gateway.transcript import load_block, load_turn
 from storage import content, journal_sql
@@ -59,17 +59,20 @@ class PostgresJournal:
         for group in (self._opening, self._closing, self._refusing):
             await group.close()
 
-    async def history(self, access: Access, thread: ConversationId) -> tuple[Turn, ...]:
+    async def history(self, access: Access, thread: ConversationId) -> History:
         org = access.principal.org
         named = {"org": org, "thread": thread}
         rows = await fetch(self._pool, journal_sql.HISTORY, named)
         if not rows and not await fetch(self._pool, journal_sql.HAS_THREAD, named):
             raise NotFoundError("The conversation does not exist.", param="conversation_id")
         turns: list[Turn] = []
+        placeholders: dict[str, str] = {}
         for inference, request, answer in rows:
             if request is not None and answer is not None:
-                turns += await self._turns(org, inference, request, answer)
-        return tuple(turns)
+                exchange = await self._exchange(org, inference, request, answer)
+                turns += exchange.turns
+                placeholders |= exchange.placeholders
+        return History(tuple(turns), placeholders)
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
         period = period_of(call.received_at)
@@ -106,10 +109,11 @@ class PostgresJournal:
             await self._cipher.seal(org, content.answer_place(call.id), answer),
         )
 
-    async def _turns(self, org: OrganizationId, inference: str, request: bytes, answer: bytes) -> list[Turn]:
+    async def _exchange(self, org: OrganizationId, inference: str, request: bytes, answer: bytes) -> History:
         asked, said = await content.unseal(self._cipher, org, inference, request=request, answer=answer)
         turns = [load_turn(turn) for turn in asked["messages"]]
-        return [*turns, Turn("assistant", tuple(load_block(block) for block in said["content"]))]
+        answered = Turn("assistant", tuple(load_block(block) for block in said["content"]))
+        return History((*turns, answered), asked["placeholders"])
 
     async def _ensure_account(self, org: OrganizationId, period: Period) -> None:
         if (org, period.start) in self._accounts:

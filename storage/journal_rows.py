@@ -53,7 +53,8 @@ def closing_row(outcome: Outcome) -> Json:
         "entity_types": list(report.entity_types) if report else [],
         "redaction_count": report.redaction_count if report else 0,
         "usage": _usage(outcome, completion) if completion else None,
-        "findings": report.findings if report else (),  # orjson writes dataclasses as they are
+        # orjson writes dataclasses as they are
+        "findings": (*report.findings, *(report.answer_findings or ())) if report else (),
         "events": _events(trail.events(outcome)),
         "audit": {
             "id": new_ulid(),

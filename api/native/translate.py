@@ -12,7 +12,7 @@ from gateway.conversation import Conversation, Sampling, Text, Turn
 from gateway.errors import GatewayError, NotFoundError, ValidationFailedError
 from gateway.ids import ConversationId, find_ulid
 from gateway.inference.call import Answer, Call
-from gateway.phi.guard import PhiReport
+from gateway.phi.report import PhiReport
 from gateway.transcript import dump_block
 
 

@@ -10,7 +10,7 @@ from gateway.completion import Completion
 from gateway.conversation import Conversation
 from gateway.errors import GatewayError
 from gateway.ids import ConversationId, InferenceId
-from gateway.phi.guard import PhiReport
+from gateway.phi.report import PhiReport
 from gateway.tenancy import Access
 
 
@@ -49,6 +49,8 @@ class Call:
     """True when `thread` exists already and its turns come before this call's own."""
     own_turns: int | None = None
     """How many of the last turns are this call's own; None: all of them."""
+    known: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """What stood in for which value in the thread so far, by placeholder body (`NAME_1`)."""
     ip_address: str | None = None
 
     @property
@@ -68,7 +70,7 @@ class Outcome:
     """Restored, as the caller saw it."""
     report: PhiReport | None = None
     placeholders: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """What stood in for which value in the answer; sealed with the content, or forgotten with it."""
+    """What stood in for which value at the provider; sealed with the content, or forgotten with it."""
     charge: int = 0
     """Credits."""
     error: GatewayError | None = None

@@ -9,7 +9,8 @@ from gateway.errors import ProviderRejectedError
 from gateway.inference.admission import require_agreement, require_model
 from gateway.inference.explaining import explained
 from gateway.inference.ports import Providers
-from gateway.phi.guard import Guard, PhiReport
+from gateway.phi.guard import Guard
+from gateway.phi.report import PhiReport
 from gateway.tenancy import Access
 
 
@@ -39,7 +40,7 @@ class TokenCounter:
         model = self._catalog.get(model_id, now=now)
         require_model(model, access.policy, baa_url=self._baa_url)
         provider = self._providers.provider_for(model, access.principal.mode)
-        screened = await self._guard.screen(conversation, access.policy)
+        screened = await self._guard.screen(conversation, access)
         try:
             tokens = await provider.count_tokens(screened.conversation, model)
         except ProviderRejectedError as failure:

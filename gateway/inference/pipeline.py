@@ -26,9 +26,11 @@ from gateway.inference.admission import require_agreement, require_model, requir
 from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.explaining import explained, placed
 from gateway.inference.ports import Journal, Providers, Refusal
+from gateway.inference.reviewing import reviewed, withheld_outcome
 from gateway.inference.shielding import uninterrupted, unstoppable
 from gateway.inference.streaming import AnswerStream
-from gateway.phi.guard import Guard, ScreenBlockedError, Screened
+from gateway.phi.guard import Guard, Screened
+from gateway.phi.report import PhiReport, ScreenBlockedError
 from gateway.providers.provider import Provider
 from gateway.tenancy import Policy
 
@@ -71,12 +73,13 @@ class InferencePipeline:
             charge = pricing.charge(admitted.model, completion.usage)
         except BaseException as failure:
             raise await uninterrupted(self._abandon(admitted, failure)) from failure
-        await uninterrupted(self._journal.close(self._completed(admitted, completion, charge)))
+        # From here on the provider bills: whoever hangs up now pays for an answer.
+        report = await uninterrupted(self._settle(admitted, upstream, completion, charge))
         return Answer(
             call=admitted.call,
             model=admitted.model,
             completion=completion,
-            report=admitted.screened.report,
+            report=report,
             charge=charge,
             sandboxed=self._is_sandboxed(admitted),
         )
@@ -100,6 +103,9 @@ class InferencePipeline:
             upstream=context,
             batches=batches,
             close=self._journal.close,
+            review=lambda completion: reviewed(
+                completion, admitted.screened.report, guard=self._guard, access=call.access
+            ),
             explain=self._explain,
             clock=self._clock,
         )
@@ -121,7 +127,7 @@ class InferencePipeline:
             await self._refuse(call, model, InternalError())
             raise InternalError from failure
         try:
-            screened = await self._guard.screen(call.conversation, call.access.policy)
+            screened = await self._guard.screen(call.conversation, call.access, call.known)
         except BaseException as failure:
             raise await uninterrupted(self._turn_away(call, model, failure)) from failure
         return _Admitted(call, model, screened, provider)
@@ -146,9 +152,12 @@ class InferencePipeline:
         if call.thread is None or not call.continues:
             return call
         history = await self._journal.history(call.access, call.thread)
-        turns = (*history, *call.conversation.turns)
+        turns = (*history.turns, *call.conversation.turns)
         return replace(
-            call, conversation=replace(call.conversation, turns=turns), own_turns=len(call.conversation.turns)
+            call,
+            conversation=replace(call.conversation, turns=turns),
+            own_turns=len(call.conversation.turns),
+            known=history.placeholders,
         )
 
     async def _refuse(self, call: Call, model: Model | None, error: GatewayError) -> None:
@@ -191,17 +200,27 @@ class InferencePipeline:
     async def _explain(self, failure: BaseException) -> GatewayError:
         return await explained(failure, self._guard)
 
-    def _completed(self, admitted: _Admitted, completion: Completion, charge: int) -> Outcome:
-        return Outcome(
+    async def _settle(
+        self, admitted: _Admitted, upstream: Completion, completion: Completion, charge: int
+    ) -> PhiReport:
+        """Review, record and charge an answer. Raises when policy keeps it from the caller, who pays all the same."""
+        outcome = Outcome(
             call=admitted.call,
             model=admitted.model,
             status=Status.COMPLETED,
             at=self._clock.now(),
             completion=completion,
             report=admitted.screened.report,
-            placeholders=admitted.screened.restorer.values,
+            placeholders=admitted.screened.placeholders,
             charge=charge,
         )
+        try:
+            report = await reviewed(upstream, admitted.screened.report, guard=self._guard, access=admitted.call.access)
+        except GatewayError as withheld:
+            await self._journal.close(withheld_outcome(outcome, withheld))
+            raise
+        await self._journal.close(replace(outcome, report=report))
+        return report
 
     def _is_sandboxed(self, admitted: _Admitted) -> bool:
         return self._providers.is_sandboxed(admitted.model, admitted.call.access.principal.mode)

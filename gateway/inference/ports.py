@@ -1,6 +1,7 @@
 """What the pipeline asks of storage and of the providers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -30,13 +31,21 @@ class Refusal:
     """Only a model of the catalog: an unknown name is text of the caller's."""
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """A conversation so far, and what stood in for which value in it, by placeholder body (`NAME_1`)."""
+
+    turns: tuple[Turn, ...]
+    placeholders: Mapping[str, str] = field(repr=False)
+
+
 class Journal(Protocol):
     """The facts of inferences. Every method is one durable transaction, safe to repeat with the same id.
 
     Any of them raises `UnavailableError` when the fact could not be made durable.
     """
 
-    async def history(self, access: Access, thread: ConversationId) -> tuple[Turn, ...]:
+    async def history(self, access: Access, thread: ConversationId) -> History:
         """The stored turns of a conversation, oldest first. Raises `NotFoundError` for one the organisation lacks."""
         ...
 

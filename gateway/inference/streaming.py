@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from typing import Any
 
 from gateway.catalog import Model
@@ -11,8 +12,10 @@ from gateway.completion import Completion, CompletionFold, Finishing, Stopped, S
 from gateway.credits import pricing
 from gateway.errors import GatewayError
 from gateway.inference.call import Call, Outcome, Status
+from gateway.inference.reviewing import withheld_outcome
 from gateway.inference.shielding import uninterrupted
-from gateway.phi.guard import PhiReport, Screened
+from gateway.phi.guard import Screened
+from gateway.phi.report import PhiReport
 
 _FIRST_S = 1.0
 
@@ -37,6 +40,7 @@ class AnswerStream:
         upstream: AbstractAsyncContextManager[Batches],
         batches: Batches,
         close: Callable[[Outcome], Coroutine[Any, Any, None]],
+        review: Callable[[Completion], Awaitable[PhiReport]],
         explain: Callable[[BaseException], Awaitable[GatewayError]],
         clock: Clock,
     ) -> None:
@@ -51,14 +55,18 @@ class AnswerStream:
         self._upstream = upstream
         self._batches = batches
         self._close = close
+        self._review = review
         self._explain = explain
         self._clock = clock
         self._fold = CompletionFold()
+        """The answer as the provider sent it."""
+        self._report = screened.report
         self._closed = False
 
     @property
     def report(self) -> PhiReport:
-        return self._screened.report
+        """With what the model itself wrote, once the answer is recorded."""
+        return self._report
 
     async def events(self) -> AsyncIterator[list[StreamEvent]]:
         """Batches of events as they arrive, at least one event each.
@@ -68,19 +76,25 @@ class AnswerStream:
                 recorded; the call is closed by then and the surface says so in-band.
         """
         restorer = self._screened.restorer.stream()
+        withheld: list[StreamEvent] = []
         try:
             async for batch in self._batches:
-                restored = restorer.feed(batch)
-                for event in restored:
+                for event in batch:
                     self._fold.add(event)
+                restored = restorer.feed(batch)
                 if self._fold.finished:
-                    ready, ending = _split_ending(restored)
+                    ready, ending = _split_ending([*withheld, *restored])
+                    if self._withholds:
+                        await self._finish(Status.COMPLETED)
                     if ready:
                         yield ready
-                    await self._finish(Status.COMPLETED)
+                    if not self._closed:
+                        await self._finish(Status.COMPLETED)
                     yield ending
                     return
-                if restored:
+                if self._withholds:
+                    withheld += restored
+                elif restored:
                     yield restored
         except Exception as failure:
             raise await uninterrupted(self._fail(failure)) from failure
@@ -106,41 +120,46 @@ class AnswerStream:
                 for event in await anext(self._batches):
                     self._fold.add(event)
 
+    @property
+    def _withholds(self) -> bool:
+        """Whether nothing is shown before all of it was reviewed."""
+        return self.call.access.policy.screening.answers == "block"
+
     async def _finish(self, status: Status) -> None:
-        completion = self._fold.completion()
-        charge = pricing.charge(self.model, completion.usage)
-        await uninterrupted(self._record(status, completion=completion, charge=charge))
-        self.completion, self.charge = completion, charge
+        await uninterrupted(self._settle(status))
+
+    async def _settle(self, status: Status) -> None:
+        upstream = self._fold.completion()
+        outcome = replace(
+            self._outcome(status),
+            completion=self._screened.restorer.completion(upstream),
+            charge=pricing.charge(self.model, upstream.usage),
+        )
+        # Set first: a close whose fate is unknown is the sweep's to mend, not ours to repeat.
+        self._closed = True
+        try:
+            self._report = await self._review(upstream)
+        except GatewayError as withheld:
+            await self._close(withheld_outcome(outcome, withheld))
+            raise
+        await self._close(replace(outcome, report=self._report))
+        self.completion, self.charge = outcome.completion, outcome.charge
 
     async def _fail(self, failure: Exception) -> GatewayError:
         open_still, self._closed = not self._closed, True
         error = await self._explain(failure)
         if open_still:
-            await self._record(Status.FAILED, error=error)
+            await self._close(replace(self._outcome(Status.FAILED), error=error))
         return error
 
-    async def _record(
-        self,
-        status: Status,
-        *,
-        completion: Completion | None = None,
-        charge: int = 0,
-        error: GatewayError | None = None,
-    ) -> None:
-        # Set first: a close whose fate is unknown is the sweep's to mend, not ours to repeat.
-        self._closed = True
-        await self._close(
-            Outcome(
-                call=self.call,
-                model=self.model,
-                status=status,
-                at=self._clock.now(),
-                completion=completion,
-                report=self.report,
-                placeholders=self._screened.restorer.values,
-                charge=charge,
-                error=error,
-            )
+    def _outcome(self, status: Status) -> Outcome:
+        return Outcome(
+            call=self.call,
+            model=self.model,
+            status=status,
+            at=self._clock.now(),
+            report=self._report,
+            placeholders=self._screened.placeholders,
         )
 
 

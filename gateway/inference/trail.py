@@ -13,7 +13,8 @@ from gateway.ids import ApiKeyId, request_id
 from gateway.inference.call import Outcome, Status
 from gateway.inference.ports import Refusal
 from gateway.inference.records import InferenceRecord
-from gateway.phi.guard import PhiReport
+from gateway.phi.report import PhiReport, kinds, phi_of
+from gateway.phi.verdicts import ENGINE
 
 _ACTIONS = {
     Status.COMPLETED: AuditAction.AI_REQUEST_COMPLETED,
@@ -56,7 +57,7 @@ def reading_disposition(record: InferenceRecord, *, redacted: bool) -> PhiDispos
 
 
 def _disposition(report: PhiReport | None, *, restored: bool) -> PhiDisposition:
-    if report is None or not report.findings:
+    if report is None or not (report.findings or report.answer_findings):
         return PhiDisposition.NOT_PRESENT
     if report.action != "redacted":
         return PhiDisposition.CONTAINS_PHI
@@ -91,12 +92,15 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
 
 
 def phi_scan(report: PhiReport) -> dict[str, JsonValue]:
-    """What the guard found and did, as audit entries say it."""
+    """What the guard found and did, as audit entries say it; `answer` is what the model itself wrote."""
+    answer = report.answer_findings
     return {
+        "engine": ENGINE,
         "mode": report.mode.value,
         "action": report.action,
         "redaction_count": report.redaction_count,
         "categories_detected": list(report.entity_types),
+        "answer": None if answer is None else {"count": len(answer), "categories_detected": list(kinds(answer))},
     }
 
 
@@ -109,16 +113,21 @@ def events(outcome: Outcome) -> list[Event]:
         "key_id": call.access.principal.key,
     }
     told = [_ending(outcome, about)]
-    report = outcome.report
-    if report is not None and report.entity_types and report.action != "allowed":
-        blocked = outcome.status is Status.BLOCKED
-        told.append(
-            Event(
-                EventType.PHI_BLOCKED if blocked else EventType.PHI_REDACTED,
-                {**about, "entity_types": [*report.entity_types], "count": len(report.findings)},
-            )
-        )
+    if outcome.report is not None and (event := _guarded(outcome, outcome.report)):
+        told.append(Event(event[0], {**about, **event[1]}))
     return told
+
+
+def _guarded(outcome: Outcome, report: PhiReport) -> tuple[EventType, dict[str, JsonValue]] | None:
+    """What the guard did to the prompt, or to an answer that it kept back."""
+    blocked = outcome.status is Status.BLOCKED
+    found = report.answer_findings if blocked and report.answer_findings else report.findings
+    if report.action == "allowed" or not (types := kinds(found)):
+        return None
+    return EventType.PHI_BLOCKED if blocked else EventType.PHI_REDACTED, {
+        "entity_types": [*types],
+        "count": len(phi_of(found)),
+    }
 
 
 def refusal_events(refusal: Refusal) -> list[Event]:

@@ -34,6 +34,8 @@ class Entity(StrEnum):
     OTHER_ID = "OTHER_ID"
     CUSTOM_TERM = "CUSTOM_TERM"
     """A term of the organisation's own list."""
+    PLACEHOLDER_TEXT = "PLACEHOLDER_TEXT"
+    """The caller's own text that reads like a placeholder in use. No PHI: it only steps aside."""
 
     @property
     def label(self) -> str:
@@ -67,6 +69,7 @@ _LABELS = {
     Entity.BIOMETRIC_ID: "BIOMETRIC",
     Entity.OTHER_ID: "ID",
     Entity.CUSTOM_TERM: "TERM",
+    Entity.PLACEHOLDER_TEXT: "TEXT",
 }
 
 CIRCUMSTANTIAL = frozenset(

@@ -1,43 +1,30 @@
 """The PHI guard: a conversation in; the conversation as a provider may see it, a report and the way back out."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, assert_never
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
 
-from gateway.conversation import Conversation
-from gateway.errors import (
-    FeatureNotEligibleError,
-    PhiBlockedError,
-    PhiInToolSchemaError,
-    TooLargeError,
-    UnavailableError,
-    ValidationFailedError,
-)
+from gateway.completion import AnswerBlock
+from gateway.conversation import Conversation, RedactedThinking, Sampling, Thinking, Turn
+from gateway.errors import FeatureNotEligibleError, UnavailableError, ValidationFailedError
 from gateway.phi.aside import aside
-from gateway.phi.detector import CERTAIN, Detector, DetectorError, Span
-from gateway.phi.findings import CIRCUMSTANTIAL, Finding
-from gateway.phi.json_text import Leaf
+from gateway.phi.detector import Detector, DetectorError, Span
+from gateway.phi.findings import Finding
+from gateway.phi.hits import Hit, Hits, select
 from gateway.phi.masking import InlineMasker, Marked, Masker, Replacement
+from gateway.phi.numbering import numbered
 from gateway.phi.placeholders import Placeholders
-from gateway.phi.propagation import Propagation
+from gateway.phi.report import PhiReport, ScreenBlockedError
 from gateway.phi.restore import Restorer
-from gateway.phi.slots import Access, Passage, Reader, Rewriter, visit
-from gateway.tenancy import PhiMode, Policy
+from gateway.phi.screening import Screening
+from gateway.phi.selection import Selection
+from gateway.phi.slots import Passage, Reader, Rewriter, visit
+from gateway.phi.verdicts import Verdicts
+from gateway.tenancy import Access, PhiMode, Policy
 
-_MAX_FINDINGS = 100_000
-"""Each is recorded: this many are about 10 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class PhiReport:
-    """What the guard found and did, without any of the text. `redaction_count` is 0 unless `action` is redacted."""
-
-    mode: PhiMode
-    action: Literal["none", "redacted", "allowed"]
-    entity_types: tuple[str, ...]
-    redaction_count: int
-    findings: tuple[Finding, ...]
+_LONG_TEXT = 50_000
+"""Characters whose walk would stall other requests as much as many findings do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +34,31 @@ class Screened:
     conversation: Conversation
     report: PhiReport
     restorer: Restorer
-
-
-class ScreenBlockedError(PhiBlockedError):
-    """The block mode's refusal, with the findings for the record."""
-
-    def __init__(self, report: PhiReport) -> None:
-        super().__init__(param=report.findings[0].slot, details={"entity_types": list(report.entity_types)})
-        self.report = report
+    placeholders: Mapping[str, str]
+    """Originals by placeholder body (`NAME_1`), also when the answer is not restored. A person's data."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Hit:
-    """A span inside one leaf, as offsets in that leaf's text."""
+class Inspected:
+    """What the guard sees in one text. The findings' slot is `text`."""
 
-    leaf: Leaf
-    span: Span
-
-    @property
-    def value(self) -> str:
-        return self.leaf.text[self.span.start : self.span.end]
-
-    def finding(self, placeholder: str | None) -> Finding:
-        span = self.span
-        return Finding(self.leaf.path, span.start, span.end, span.entity, span.score_milli, placeholder)
+    findings: tuple[Finding, ...]
+    redacted: str
 
 
 class Guard:
-    """Stateless between requests: whatever belongs to one lives in what `screen` returns."""
+    """Stateless between requests but for verdicts: whatever belongs to one lives in what `screen` returns."""
 
     def __init__(self, detector: Detector, masker: Masker | None = None) -> None:
-        self._detector = detector
+        self._verdicts = Verdicts(detector)
         self._masker = masker or InlineMasker()
 
-    async def screen(self, conversation: Conversation, policy: Policy) -> Screened:
-        """Finds PHI everywhere in `conversation` and does what `policy` says about it.
+    async def screen(
+        self, conversation: Conversation, access: Access, known: Mapping[str, str] | None = None
+    ) -> Screened:
+        """Finds PHI everywhere in `conversation` and does what the organisation's policy says about it.
+
+        `known` are originals by placeholder body from earlier turns, which keep their numbers.
 
         Raises `ScreenBlockedError` in block mode, `PhiInToolSchemaError` for
         PHI in tool definitions and output schemas in every mode,
@@ -90,54 +67,92 @@ class Guard:
         `ValidationFailedError` for PHI in an identifier or in signed reasoning, which cannot be masked,
         and `UnavailableError` when the scan did not end well: nothing passes unscanned.
         """
+        policy = access.policy
         reader = Reader()
         visit(conversation, reader)
         _refuse_unscannable(reader, policy)
-        detected = await self._detect([each.text for each in reader.passages])
-        try:
-            hits, fixed_hits = await aside(sum(map(len, detected)), _sort, reader.passages, detected)
-        except DetectorError as failure:
-            raise UnavailableError from failure
+        hits = await self._hits(reader.passages, access)
         match policy.phi_mode:
             case PhiMode.BLOCK:
-                if found := hits + fixed_hits:
-                    raise ScreenBlockedError(_report(PhiMode.BLOCK, "none", [hit.finding(None) for hit in found]))
+                if found := hits.findings:
+                    raise ScreenBlockedError(PhiReport.of(PhiMode.BLOCK, "none", found), found)
             case PhiMode.ALLOW:
-                if found := hits + fixed_hits:
-                    report = _report(PhiMode.ALLOW, "allowed", [hit.finding(None) for hit in found])
-                    return Screened(conversation, report, Restorer({}))
+                if found := hits.findings:
+                    return _unchanged(conversation, PhiReport.of(PhiMode.ALLOW, "allowed", found))
             case PhiMode.REDACT:
-                if fixed_hits:
+                if hits.fixed:
                     raise ValidationFailedError(
                         "An identifier or signed reasoning must not contain protected health information.",
-                        param=fixed_hits[0].leaf.path,
+                        param=hits.fixed[0].leaf.path,
                     )
-                if hits:
-                    return await self._redact(conversation, reader.passages, hits, restoring=policy.restore_answers)
+                if hits.content:
+                    placeholders = Placeholders(known or {})
+                    return await self._redact(conversation, reader.passages, hits.content, placeholders, policy)
             case _:
                 assert_never(policy.phi_mode)
-        return Screened(conversation, _report(policy.phi_mode, "none", []), Restorer({}))
+        return _unchanged(conversation, PhiReport.of(policy.phi_mode, "none", []))
+
+    async def inspect(self, text: str, access: Access) -> Inspected:
+        """What redact mode would do to `text`, whatever the organisation's mode. Raises as `screen` does."""
+        reader = Reader()
+        reader.text("text", text)
+        hits = await self._hits(reader.passages, access)
+        findings = await aside(
+            len(hits.content), _numbered, Placeholders({}), reader.passages, hits.content, restoring=True
+        )
+        masked = await self._masked_texts(reader.passages, findings)
+        return Inspected(tuple(findings), masked.get("text", text))
+
+    async def review(self, blocks: Sequence[AnswerBlock], access: Access) -> tuple[Finding, ...]:
+        """PHI that a model itself wrote in `blocks`, which are as they came: with placeholders in them.
+
+        Slots are `answer.content[0].text` and so on. Raises `UnavailableError` when the scan did not end well.
+        """
+        reader = Reader()
+        visit(Conversation((Turn("assistant", _readable(blocks)),), Sampling(max_tokens=1)), reader)
+        hits = await self._hits(reader.passages, access)
+        return tuple(replace(each, slot=each.slot.replace("messages[0]", "answer", 1)) for each in hits.findings)
 
     async def scrub(self, text: str) -> str:
         """`text` with unnumbered placeholders (`[NAME]`), for texts of others that must not quote a patient."""
-        (spans,) = await self._detect([text])
-        counting = Propagation().settle(text, spans)
+        (spans,) = await self._detect([text], tenant="")
+        counting = Selection(Screening()).of_content(text, spans)
         stand_ins = tuple(Replacement(s.start, s.end, f"[{s.entity.label}]") for s in counting)
         (scrubbed,) = await self._mask([Marked(text, stand_ins)])
         return scrubbed
 
+    async def _hits(self, passages: Sequence[Passage], access: Access) -> Hits:
+        texts = [each.text for each in passages]
+        detected = await self._detect(texts, tenant=access.principal.org)
+        work = sum(map(len, detected)) + sum(map(len, texts)) // _LONG_TEXT * 1000
+        try:
+            return await aside(work, select, passages, detected, access.policy.screening)
+        except DetectorError as failure:
+            raise UnavailableError from failure
+
     async def _redact(
-        self, conversation: Conversation, passages: Sequence[Passage], hits: list[_Hit], *, restoring: bool
+        self,
+        conversation: Conversation,
+        passages: Sequence[Passage],
+        hits: Sequence[Hit],
+        placeholders: Placeholders,
+        policy: Policy,
     ) -> Screened:
-        placeholders = Placeholders()
+        restoring = policy.restore_answers
         findings = await aside(len(hits), _numbered, placeholders, passages, hits, restoring=restoring)
-        marked = await aside(len(hits), _marked, hits, findings)
-        masked = await self._mask(list(marked.values()))
+        masked = await self._masked_texts(passages, findings)
+        structured = conversation.sampling.output_schema is not None
         return Screened(
-            conversation=visit(conversation, Rewriter(passages, dict(zip(marked, masked, strict=True)))),
-            report=_report(PhiMode.REDACT, "redacted", findings),
-            restorer=Restorer(placeholders.values if restoring else {}),
+            conversation=visit(conversation, Rewriter(passages, masked)) if masked else conversation,
+            report=PhiReport.of(PhiMode.REDACT, "redacted" if findings else "none", findings),
+            restorer=Restorer(placeholders.values if restoring else {}, structured=structured),
+            placeholders=placeholders.values,
         )
+
+    async def _masked_texts(self, passages: Sequence[Passage], findings: Sequence[Finding]) -> dict[str, str]:
+        """The slots that `findings` change, by path."""
+        marked = await aside(len(findings), _marked, passages, findings)
+        return dict(zip(marked, await self._mask(list(marked.values())), strict=True)) if marked else {}
 
     async def _mask(self, texts: Sequence[Marked]) -> Sequence[str]:
         try:
@@ -145,13 +160,17 @@ class Guard:
         except DetectorError as failure:
             raise UnavailableError from failure
 
-    async def _detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
+    async def _detect(self, texts: Sequence[str], *, tenant: str) -> Sequence[Sequence[Span]]:
         if not texts:
             return ()
         try:
-            return await self._detector.detect(texts)
+            return await self._verdicts.of(texts, tenant=tenant)
         except DetectorError as failure:
             raise UnavailableError from failure
+
+
+def _unchanged(conversation: Conversation, report: PhiReport) -> Screened:
+    return Screened(conversation, report, Restorer({}), {})
 
 
 def _refuse_unscannable(reader: Reader, policy: Policy) -> None:
@@ -162,97 +181,25 @@ def _refuse_unscannable(reader: Reader, policy: Policy) -> None:
         )
 
 
-def _sort(passages: Sequence[Passage], detected: Sequence[Sequence[Span]]) -> tuple[list[_Hit], list[_Hit]]:
-    """Hits in content and hits in what cannot be masked. Raises `PhiInToolSchemaError` for any in a definition.
-
-    Raises `TooLargeError` for more than 100,000 findings.
-    """
-    hits: list[_Hit] = []
-    fixed_hits: list[_Hit] = []
-    propagation = Propagation()
-    for passage, spans in zip(passages, detected, strict=True):
-        match passage.access:
-            case Access.CONTENT:
-                if spans:
-                    hits += _in_leaves(passage, propagation.settle(passage.text, spans))
-                    if len(hits) > _MAX_FINDINGS:
-                        raise TooLargeError(
-                            f"The request has more than {_MAX_FINDINGS:,} places with protected health information.",
-                            param="messages",
-                        )
-            case Access.IDENTIFIER | Access.SEALED:
-                fixed_hits += _in_leaves(passage, _personal(spans))
-            case Access.DEFINITION:
-                if _personal(spans):
-                    raise PhiInToolSchemaError(param=passage.path)
-    return hits, fixed_hits
-
-
-def _personal(spans: Sequence[Span]) -> list[Span]:
-    """What identifies someone by itself: an example city, date or URL in a tool's description does not."""
-    return [span for span in spans if span.score_milli >= CERTAIN and span.entity not in CIRCUMSTANTIAL]
-
-
-def _in_leaves(passage: Passage, spans: Sequence[Span]) -> list[_Hit]:
-    """Spans cut to the leaves they touch; both are in order.
-
-    Raises `DetectorError` for a span in none: what was found but can neither be masked nor named must not pass.
-    """
-    hits: list[_Hit] = []
-    leaves = passage.leaves
-    at = 0
-    for span in spans:
-        while at < len(leaves) and leaves[at].start + len(leaves[at].text) <= span.start:
-            at += 1
-        touched, before = at, len(hits)
-        while touched < len(leaves) and leaves[touched].start < span.end:
-            leaf = leaves[touched]
-            start, end = max(span.start - leaf.start, 0), min(span.end - leaf.start, len(leaf.text))
-            if start < end:
-                hits.append(_Hit(leaf, Span(start, end, span.entity, span.score_milli)))
-            touched += 1
-        if len(hits) == before:
-            raise DetectorError("A finding is in no slot.")
-    return hits
+def _readable(blocks: Sequence[AnswerBlock]) -> tuple[AnswerBlock, ...]:
+    """What of an answer is text: the seals on its reasoning are the vendor's own."""
+    return tuple(
+        replace(block, signature="") if isinstance(block, Thinking) else block
+        for block in blocks
+        if not isinstance(block, RedactedThinking)
+    )
 
 
 def _numbered(
-    placeholders: Placeholders, passages: Sequence[Passage], hits: Sequence[_Hit], *, restoring: bool
+    placeholders: Placeholders, passages: Sequence[Passage], hits: Sequence[Hit], *, restoring: bool
 ) -> list[Finding]:
-    """Findings with their placeholders, numbered in order of appearance.
-
-    A number that the caller's own text spells out is not given to a value.
-    When answers are restored that holds for the whole request, so that such
-    text comes back as it was; when they are not, earlier answers quote our
-    placeholders and only text before a number's first use can claim it.
-    """
-    leaves = [leaf for passage in passages if passage.access is Access.CONTENT for leaf in passage.leaves]
-    if restoring:
-        for leaf in leaves:
-            placeholders.reserve(leaf.text)
-    by_path: dict[str, list[_Hit]] = defaultdict(list)
-    for hit in hits:
-        by_path[hit.leaf.path].append(hit)
-    findings: list[Finding] = []
-    for leaf in leaves:
-        if not restoring:
-            placeholders.reserve(leaf.text)
-        findings += (
-            hit.finding(placeholders.of(hit.span.entity, hit.value, exact=leaf.is_key))
-            for hit in by_path.get(leaf.path, ())
-        )
-    return findings
+    return list(numbered(placeholders, passages, hits, restoring=restoring))
 
 
-def _marked(hits: Sequence[_Hit], findings: Sequence[Finding]) -> dict[str, Marked]:
+def _marked(passages: Sequence[Passage], findings: Sequence[Finding]) -> dict[str, Marked]:
     """What there is to mask, by path."""
-    originals = {hit.leaf.path: hit.leaf.text for hit in hits}
     replacements: dict[str, list[Replacement]] = defaultdict(list)
     for finding in findings:
         replacements[finding.slot].append(Replacement(finding.start, finding.end, finding.placeholder or ""))
+    originals = {leaf.path: leaf.text for each in passages for leaf in each.leaves if leaf.path in replacements}
     return {path: Marked(originals[path], tuple(each)) for path, each in replacements.items()}
-
-
-def _report(mode: PhiMode, action: Literal["none", "redacted", "allowed"], findings: list[Finding]) -> PhiReport:
-    types = tuple(sorted({finding.entity.value for finding in findings}))
-    return PhiReport(mode, action, types, len(findings) if action == "redacted" else 0, tuple(findings))

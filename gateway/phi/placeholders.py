@@ -1,19 +1,27 @@
-"""What stands in for a value: `[NAME_1]`, numbered per kind and value over one request.
-
-Numbers follow the order of first appearance, so a conversation that grows
-keeps the numbers it had and the provider's prompt cache keeps its prefix.
-"""
+"""What stands in for a value: `[NAME_1]`, numbered per kind and value over one conversation."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from gateway.phi.findings import Entity
 
 _OPENED = re.compile(r"\\?\[([A-Za-z0-9_\\ \-]{3,48})\]")
 _SEPARATORS = re.compile(r"[ _\-]+")
-_SHAPE = re.compile(r"[A-Z]+_[0-9]+")
+_SHAPE = re.compile(r"([A-Z]+)_([0-9]+)")
 _LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
-_BY_DIGITS = frozenset({Entity.US_SSN, Entity.PHONE_NUMBER, Entity.FAX_NUMBER, Entity.CREDIT_CARD})
+_BY_DIGITS = frozenset(
+    entity.label for entity in (Entity.US_SSN, Entity.PHONE_NUMBER, Entity.FAX_NUMBER, Entity.CREDIT_CARD)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """A stretch of someone's own text that a restorer would take for the placeholder `body`."""
+
+    start: int
+    end: int
+    body: str
 
 
 def canonical(body: str) -> str:
@@ -26,12 +34,12 @@ def canonical_start(body: str) -> str:
     return _SEPARATORS.sub("_", body.replace("\\", "").lstrip()).upper()
 
 
-def literals(text: str) -> Iterable[str]:
-    """Canonical bodies of what already looks like one of our placeholders."""
+def lookalikes(text: str) -> Sequence[Lookalike]:
+    """What already looks like one of our placeholders, in order."""
     if "[" not in text:
         return ()
-    bodies = (canonical(match[1]) for match in _OPENED.finditer(text))
-    return (body for body in bodies if _SHAPE.fullmatch(body))
+    found = (Lookalike(*match.span(), canonical(match[1])) for match in _OPENED.finditer(text))
+    return [each for each in found if _SHAPE.fullmatch(each.body)]
 
 
 class Placeholders:
@@ -39,42 +47,54 @@ class Placeholders:
 
     __slots__ = ("_by_value", "_last", "_reserved", "_values")
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[str, str]) -> None:
+        """`known` are originals by canonical body (`NAME_1`) from the conversation so far; they keep their numbers."""
         self._reserved: set[str] = set()
         self._last: dict[str, int] = {}
         self._by_value: dict[tuple[str, str], str] = {}
         self._values: dict[str, str] = {}
+        for body, value in known.items():
+            self._remember(body, value)
 
     @property
     def values(self) -> Mapping[str, str]:
-        """Original values by canonical body (`NAME_1`)."""
+        """Original values by canonical body."""
         return self._values
 
-    def reserve(self, text: str) -> None:
-        """Keeps the numbers that `text` itself spells out from being given to a value."""
-        self._reserved.update(literals(text))
+    def stands_for_a_value(self, body: str) -> bool:
+        return body in self._values
+
+    def reserve(self, body: str) -> None:
+        """Keeps a number that someone's own text spells out from being given to a value."""
+        self._reserved.add(body)
 
     def of(self, entity: Entity, value: str, *, exact: bool = False) -> str:
         """The placeholder of `value`; `exact` tells spellings apart, for object keys, which must stay distinct."""
-        normal = (entity.label, _normal(entity, value))
-        body = self._by_value.get(normal)
-        if body is not None and (not exact or self._values[body] == value):
-            return f"[{body}]"
-        key = (entity.label, f"={value}") if body is not None else normal
-        if key not in self._by_value:
-            self._by_value[key] = self._next(entity.label)
-            self._values[self._by_value[key]] = value
-        return f"[{self._by_value[key]}]"
+        label = entity.label
+        body = self._by_value.get((label, _normal(label, value)))
+        if body is not None and exact and self._values[body] != value:
+            body = self._by_value.get((label, f"={value}"))
+        if body is None:
+            body = self._next(label)
+            self._remember(body, value)
+        return f"[{body}]"
+
+    def _remember(self, body: str, value: str) -> None:
+        label = body.rpartition("_")[0]
+        self._values[body] = value
+        first = self._by_value.setdefault((label, _normal(label, value)), body)
+        if first != body:
+            self._by_value[label, f"={value}"] = body
 
     def _next(self, label: str) -> str:
         number = self._last.get(label, 0) + 1
-        while f"{label}_{number}" in self._reserved:
+        while (body := f"{label}_{number}") in self._reserved or body in self._values:
             number += 1
         self._last[label] = number
-        return f"{label}_{number}"
+        return body
 
 
-def _normal(entity: Entity, value: str) -> str:
-    if entity in _BY_DIGITS:
+def _normal(label: str, value: str) -> str:
+    if label in _BY_DIGITS:
         return "".join(filter(str.isdigit, value))
     return " ".join(_LETTERS_AND_DIGITS.findall(value.casefold())) or value

@@ -1,8 +1,9 @@
 """Carries what was found in one text over to the texts after it.
 
 A detector reports doubtful spans too: names it only half believes and bare
-numbers. They count once the conversation has shown what they are. Knowledge
-flows forward only, so a conversation that grows keeps the masks it had.
+numbers. They count once the conversation has shown what they are; and a value
+that was masked once is masked wherever it stands again. Knowledge flows
+forward only, so a conversation that grows keeps the masks it had.
 """
 
 import re
@@ -10,26 +11,37 @@ from collections.abc import Iterable, Sequence
 
 from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Entity
+from gateway.phi.phrases import Phrases
+from gateway.phi.rules.merge import merge
 
 _WORDS = re.compile(r"[^\W\d_]{3,}")
 _SHORTEST_ID = 4
+_SHORTEST_NUMBER = 5
+_SHORTEST_WORD = 3
 
 
 class Propagation:
     """What one request has shown so far. Feed it the texts in order, once each."""
 
-    def __init__(self) -> None:
+    def __init__(self, threshold_milli: int = CERTAIN) -> None:
+        self._threshold = threshold_milli
         self._known: dict[str, Entity] = {}
+        self._values: Phrases[Entity] = Phrases()
+        self._answered: Phrases[Entity] = Phrases()
         self._personal = False
 
-    def settle(self, text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
-        """The spans that count: certain ones, and doubtful ones that the conversation so far bears out."""
-        if not spans:
-            return ()
+    def settle(self, text: str, spans: Sequence[Span], *, answered: bool = False) -> Sequence[Span]:
+        """The spans that count: certain ones, doubtful ones that the conversation so far bears out, known values.
+
+        An `answered` text is the model's own as the caller got it, so every value in it may be one that was put
+        back there, however short or common.
+        """
         for span in spans:
-            if span.score_milli >= CERTAIN:
+            if span.score_milli >= self._threshold:
                 self._learn(span.entity, text[span.start : span.end])
-        return tuple(self._counting(text, spans))
+        counting = list(self._counting(text, spans))
+        again = list(self._repeated(text, answered=answered))
+        return merge((*counting, *again)) if again else counting
 
     def _counting(self, text: str, spans: Sequence[Span]) -> Iterable[Span]:
         for span in spans:
@@ -37,10 +49,21 @@ class Propagation:
             if known is not None:
                 # One value, one kind: a record number stays one where it stands without its label.
                 yield Span(span.start, span.end, known, max(span.score_milli, CERTAIN))
-            elif span.score_milli >= CERTAIN or (span.score_milli >= LIKELY and self._personal):
-                yield span
+            elif span.score_milli >= self._threshold:
+                yield Span(span.start, span.end, span.entity, max(span.score_milli, CERTAIN))
+            elif span.score_milli >= LIKELY and self._personal:
+                yield Span(span.start, span.end, span.entity, CERTAIN)
+
+    def _repeated(self, text: str, *, answered: bool) -> Iterable[Span]:
+        for phrases in (self._values, self._answered) if answered else (self._values,):
+            for start, end, entity in phrases.find(text):
+                yield Span(start, end, entity, CERTAIN)
 
     def _learn(self, entity: Entity, value: str) -> None:
+        if _is_telling(entity, value):
+            self._values.add(value, entity, as_spelled=_is_one_word(value))
+        else:
+            self._answered.add(value, entity, as_spelled=True)
         if entity in CIRCUMSTANTIAL:
             return
         self._personal = True
@@ -49,6 +72,23 @@ class Propagation:
                 self._known.setdefault(_key(part), entity)
         elif len(key := _key(value)) >= _SHORTEST_ID:
             self._known.setdefault(key, entity)
+
+
+def _is_telling(entity: Entity, value: str) -> bool:
+    """Whether `value` means the same wherever it stands: a number of some length, a word that is no mere name.
+
+    A lone name may be a plain word or an eponym; which it is, the detector says by a doubtful span.
+    """
+    key = _key(value)
+    if key.isdigit():
+        return len(key) >= _SHORTEST_NUMBER
+    if len(key) < _SHORTEST_WORD:
+        return False
+    return entity is not Entity.PERSON or not _is_one_word(value)
+
+
+def _is_one_word(value: str) -> bool:
+    return value.isalpha()
 
 
 def _key(value: str) -> str:

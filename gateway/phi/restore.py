@@ -7,7 +7,7 @@ once. Reasoning is never restored: it is signed over the masked text.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -36,14 +36,17 @@ _SLACK = 8
 class Restorer:
     """One request's way back. Holds a person's data: lives as long as its request, never logged or shared."""
 
-    __slots__ = ("_in_json", "_in_text", "active", "values")
+    __slots__ = ("_in_answer", "_in_json", "_in_text", "active")
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        """`values` are originals by placeholder body (`NAME_1`); empty when answers are to stay as they are."""
+    def __init__(self, values: Mapping[str, str], *, structured: bool = False) -> None:
+        """`values` are originals by placeholder body (`NAME_1`); empty when answers are to stay as they are.
+
+        `structured`: the answer's text is JSON, so that what is put into it is escaped.
+        """
         self.active = bool(values)
-        self.values = values
         self._in_text = _Grammar(values, in_json=False)
         self._in_json = _Grammar(values, in_json=True)
+        self._in_answer = self._in_json if structured else self._in_text
 
     def completion(self, completion: Completion) -> Completion:
         if not self.active:
@@ -54,8 +57,11 @@ class Restorer:
     def stream(self) -> "StreamRestorer":
         return StreamRestorer(self)
 
-    def tail(self, *, in_json: bool) -> "Tail":
-        return Tail(self._in_json if in_json else self._in_text)
+    def text_tail(self) -> "Tail":
+        return Tail(self._in_answer, TextDelta)
+
+    def input_tail(self) -> "Tail":
+        return Tail(self._in_json, InputDelta)
 
     def optional_text(self, text: str | None) -> str | None:
         return text and self._in_text.restore(text)
@@ -78,7 +84,7 @@ class Restorer:
         match block:
             case Text():
                 citations = tuple(map(self.object, block.citations))
-                return replace(block, text=self._in_text.restore(block.text), citations=citations)
+                return replace(block, text=self._in_answer.restore(block.text), citations=citations)
             case ToolUse():
                 return replace(block, input=self.object(block.input))
             case Thinking() | RedactedThinking():
@@ -107,10 +113,10 @@ class StreamRestorer:
     def _event(self, event: StreamEvent) -> list[StreamEvent]:
         match event:
             case BlockDelta(index, TextDelta(text)):
-                passed = self._tail(index, in_json=False).feed(text)
+                passed = self._tail(index, self._restorer.text_tail).feed(text)
                 return self._delta(event, text, passed, TextDelta(passed))
             case BlockDelta(index, InputDelta(text)):
-                passed = self._tail(index, in_json=True).feed(text)
+                passed = self._tail(index, self._restorer.input_tail).feed(text)
                 return self._delta(event, text, passed, InputDelta(passed))
             case BlockDelta(index, CitationDelta(citation)):
                 return [BlockDelta(index, CitationDelta(self._restorer.object(citation)))]
@@ -142,27 +148,27 @@ class StreamRestorer:
             return [event]
         return [BlockDelta(event.index, delta)] if passed else []
 
-    def _tail(self, index: int, *, in_json: bool) -> "Tail":
+    def _tail(self, index: int, begin: "Callable[[], Tail]") -> "Tail":
         tail = self._tails.get(index)
         if tail is None:
-            tail = self._tails[index] = self._restorer.tail(in_json=in_json)
+            tail = self._tails[index] = begin()
         return tail
 
     def _close(self, index: int) -> list[StreamEvent]:
         tail = self._tails.pop(index, None)
         if tail is None or not tail.held:
             return []
-        return [BlockDelta(index, InputDelta(tail.held) if tail.in_json else TextDelta(tail.held))]
+        return [BlockDelta(index, tail.delta(tail.held))]
 
 
 class Tail:
     """One block's text while it streams: `held` is what may still become a placeholder."""
 
-    __slots__ = ("_grammar", "held", "in_json")
+    __slots__ = ("_grammar", "delta", "held")
 
-    def __init__(self, grammar: "_Grammar") -> None:
+    def __init__(self, grammar: "_Grammar", delta: type[TextDelta] | type[InputDelta]) -> None:
         self._grammar = grammar
-        self.in_json = grammar.in_json
+        self.delta = delta
         self.held = ""
 
     def feed(self, text: str) -> str:

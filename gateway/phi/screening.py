@@ -18,7 +18,9 @@ class Profile(StrEnum):
 
 
 _KEPT_IN_LIMITED_DATA_SET = frozenset({Entity.DATE_TIME, Entity.AGE_OVER_89, Entity.LOCATION, Entity.US_ZIP})
-_ALWAYS_MASKED = frozenset({Entity.CUSTOM_TERM})
+_OWN = frozenset({Entity.CUSTOM_TERM, Entity.PLACEHOLDER_TEXT})
+SELECTABLE = frozenset(Entity) - _OWN
+"""The kinds that a custom profile chooses from."""
 
 THRESHOLDS_MILLI = (400, 800)
 """The least and the most that a threshold may be: below, half-guessed names count alone; above, labelled ids do not."""
@@ -31,7 +33,7 @@ class Screening:
     """`entities` are the custom profile's. Terms may name patients, so they are shown nowhere."""
 
     profile: Profile = Profile.SAFE_HARBOR
-    entities: frozenset[Entity] = frozenset(Entity)
+    entities: frozenset[Entity] = SELECTABLE
     threshold_milli: int = CERTAIN
     """From this score on a finding counts by itself."""
     deny_terms: tuple[str, ...] = field(default=(), repr=False)
@@ -50,4 +52,4 @@ class Screening:
             case Profile.LIMITED_DATA_SET:
                 return frozenset(Entity) - _KEPT_IN_LIMITED_DATA_SET
             case Profile.CUSTOM:
-                return self.entities | _ALWAYS_MASKED
+                return self.entities | _OWN

@@ -6,6 +6,8 @@ run time; nothing is passed on unread.
 """
 
 import re
+from base64 import b64decode
+from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -19,6 +21,7 @@ from gateway.conversation import (
     Document,
     Image,
     RedactedThinking,
+    Role,
     SearchResult,
     Text,
     Thinking,
@@ -35,6 +38,9 @@ from gateway.phi.json_text import Leaf, render, rewrite
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_-]+")
 _SHORTEST_OPAQUE = 40
 """Characters of the shortest thing a vendor seals; what is shorter is someone's own text, and is scanned."""
+_OPENING = 1024
+"""Characters of a seal that show whether it is one: what a vendor encrypts does not decode to text."""
+_SEAMS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)")
 
 _Item = TypeVar("_Item")
 _Block = TypeVar("_Block", Text, Document, SearchResult, ToolUse, ToolResult, Thinking, Turn)
@@ -61,9 +67,12 @@ class Passage:
     text: str
     access: Access
     leaves: tuple[Leaf, ...]
+    answered: bool = False
+    """Whether a model said it in an earlier answer."""
 
 
 class Visitor(Protocol):
+    def speaker(self, role: Role) -> None: ...
     def text(self, path: str, text: str) -> str: ...
     def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]: ...
     def identifier(self, path: str, text: str) -> None: ...
@@ -84,6 +93,10 @@ class Reader:
         self.passages: list[Passage] = []
         self.unscannables: list[str] = []
         self._budget = Budget()
+        self._answered = False
+
+    def speaker(self, role: Role) -> None:
+        self._answered = role == "assistant"
 
     def text(self, path: str, text: str) -> str:
         self._add(path, text, Access.CONTENT)
@@ -92,17 +105,19 @@ class Reader:
     def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         if value:
             text, leaves = render(path, dict(value), self._budget)
-            self.passages.append(Passage(path, text, Access.CONTENT, leaves))
+            self.passages.append(Passage(path, text, Access.CONTENT, leaves, self._answered))
         return value
 
     def identifier(self, path: str, text: str) -> None:
         self._add(path, text, Access.IDENTIFIER)
+        if spelled := _spelled_out(text):
+            self._add(path, spelled, Access.IDENTIFIER)
 
     def sealed(self, path: str, text: str) -> None:
         self._add(path, text, Access.SEALED)
 
     def opaque(self, path: str, text: str) -> None:
-        if not _OPAQUE.fullmatch(text):
+        if not _OPAQUE.fullmatch(text) or _is_encoded_text(text):
             raise ValidationFailedError("This must be what the model provider returned, unchanged.", param=path)
         if len(text) < _SHORTEST_OPAQUE:
             self._add(path, text, Access.SEALED)
@@ -110,6 +125,8 @@ class Reader:
     def definition(self, path: str, value: JsonValue) -> None:
         text, leaves = render(path, value, self._budget)
         self.passages.append(Passage(path, text, Access.DEFINITION, leaves))
+        names = "\n".join(filter(None, map(_spelled_out, (leaf.text for leaf in leaves))))
+        self._add(path, names, Access.DEFINITION)
 
     def unscannable(self, path: str) -> None:
         self._budget.spend()
@@ -118,7 +135,25 @@ class Reader:
     def _add(self, path: str, text: str, access: Access) -> None:
         self._budget.spend(len(text))
         if text:
-            self.passages.append(Passage(path, text, access, (Leaf(path, 0, text, is_key=False),)))
+            leaves = (Leaf(path, 0, text, is_key=False),)
+            self.passages.append(Passage(path, text, access, leaves, self._answered))
+
+
+def _spelled_out(identifier: str) -> str:
+    """`lookup_Maria_Lopez` and `lookupMariaLopez` as words; nothing for what is one word, or no identifier."""
+    if not identifier.isascii() or " " in identifier:
+        return ""
+    words = [word for word in _SEAMS.split(identifier) if word]
+    return " ".join(word.capitalize() for word in words) if len(words) > 1 else ""
+
+
+def _is_encoded_text(seal: str) -> bool:
+    """Whether someone only encoded a text of their own, as any caller can."""
+    opening = seal[:_OPENING].rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return b64decode(opening[: len(opening) // 4 * 4]).decode("ascii").isprintable()
+    except (Base64Error, UnicodeDecodeError):
+        return False
 
 
 class Rewriter:
@@ -127,6 +162,8 @@ class Rewriter:
     def __init__(self, passages: Sequence[Passage], texts: Mapping[str, str]) -> None:
         self._texts = texts
         self._changed = {each.path for each in passages if any(leaf.path in texts for leaf in each.leaves)}
+
+    def speaker(self, role: Role) -> None: ...
 
     def text(self, path: str, text: str) -> str:
         return self._texts.get(path, text)
@@ -197,7 +234,9 @@ def _with(block: _Block, **changes: object) -> _Block:
 
 
 def _turn(path: str, turn: Turn, visitor: Visitor) -> Turn:
+    visitor.speaker(turn.role)
     blocks = _each(turn.blocks, f"{path}.content", lambda at, block: _block(at, block, visitor), plain=turn.plain)
+    visitor.speaker("user")
     return _with(turn, blocks=blocks)
 
 

@@ -22,7 +22,7 @@ from gateway.conversation import Conversation, Text, Turn
 from gateway.errors import GatewayError
 from gateway.ids import ConversationId
 from gateway.inference.call import Call, Outcome
-from gateway.inference.ports import Refusal
+from gateway.inference.ports import History, Refusal
 from gateway.phi.detector import DetectorError, Span
 from gateway.providers.provider import Provider
 from gateway.tenancy import Access, KeyMode
@@ -63,9 +63,9 @@ class FakeJournal:
         self.refusals: list[Refusal] = []
         self._failing = failing or {}
 
-    async def history(self, access: Access, thread: ConversationId) -> tuple[Turn, ...]:
+    async def history(self, access: Access, thread: ConversationId) -> History:
         await self._take("history")
-        return (Turn("user", (Text("Earlier"),), plain=True), Turn("assistant", (Text("Indeed"),)))
+        return History((Turn("user", (Text("Earlier"),), plain=True), Turn("assistant", (Text("Indeed"),))), {})
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
         await self._take("open")

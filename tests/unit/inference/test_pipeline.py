@@ -45,7 +45,7 @@ from tests.unit.inference.ports import (
 NOW = datetime.now(UTC)
 AGREEMENT = Agreement(AcceptanceId("01"), frozenset(COVERS), NOW - timedelta(days=1), None)
 PERSON = Span(0, 5, Entity.PERSON, 900)
-WHOLE_WAY = ["open", "scan", "provider", "close:completed"]
+WHOLE_WAY = ["open", "scan", "provider", "scan", "close:completed"]
 
 
 def access(**policy: object) -> Access:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -18,8 +19,22 @@ from gateway.conversation import (
     ToolUse,
     Turn,
 )
+from gateway.ids import OrganizationId
+from gateway.tenancy import Access, KeyMode, Policy, Principal
 
 SAMPLING = Sampling(max_tokens=100)
+
+
+def access_with(**policy: Any) -> Access:
+    """Someone of an organisation with this policy."""
+    org = OrganizationId("01J0000000000000000000000A")
+    principal = Principal(org=org, key=None, scopes=frozenset(), mode=KeyMode.LIVE)
+    return Access(principal, Policy(**policy))
+
+
+def but(access: Access, **policy: Any) -> Access:
+    """The same, with some of the policy changed."""
+    return replace(access, policy=replace(access.policy, **policy))
 
 
 def said(*texts: str, **fields: object) -> Conversation:

@@ -34,12 +34,15 @@ from gateway.errors import (
 from gateway.packed_reasoning import PackedReasoning, pack
 from gateway.phi.detector import DetectorError, Span
 from gateway.phi.findings import Entity
-from gateway.phi.guard import Guard, ScreenBlockedError
+from gateway.phi.guard import Guard
 from gateway.phi.inline import RuleDetector
+from gateway.phi.report import ScreenBlockedError
 from gateway.phi.slots import Reader, Rewriter, visit
-from gateway.tenancy import PhiMode, Policy
+from gateway.tenancy import Access, PhiMode
 from tests.unit.phi.conversations import (
     SAMPLING,
+    access_with,
+    but,
     in_every_content_slot,
     in_every_definition,
     in_every_identifier,
@@ -48,7 +51,7 @@ from tests.unit.phi.conversations import (
 )
 
 CANARY = "917-44-8123"
-REDACT, BLOCK, ALLOW = (Policy(phi_mode=mode) for mode in PhiMode)
+REDACT, BLOCK, ALLOW = (access_with(phi_mode=mode) for mode in PhiMode)
 GUARD = Guard(RuleDetector())
 
 
@@ -84,12 +87,12 @@ async def test_block_mode_refuses_a_canary_wherever_text_can_stand(path: str, co
 
 
 @pytest.mark.parametrize(("path", "conversation"), list(in_every_definition(f"reach {CANARY} now")))
-@pytest.mark.parametrize("policy", [REDACT, BLOCK, ALLOW])
+@pytest.mark.parametrize("access", [REDACT, BLOCK, ALLOW])
 async def test_phi_in_a_definition_is_an_error_in_every_mode(
-    path: str, conversation: Conversation, policy: Policy
+    path: str, conversation: Conversation, access: Access
 ) -> None:
     with pytest.raises(PhiInToolSchemaError) as refused:
-        await GUARD.screen(conversation, policy)
+        await GUARD.screen(conversation, access)
     assert refused.value.param == path
 
 
@@ -175,9 +178,9 @@ async def test_a_finding_that_is_in_no_slot_fails_the_request() -> None:
         async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
             return [[Span(0, 1, Entity.PERSON, 900)] if text.startswith("{") else [] for text in texts]
 
-    for policy in (REDACT, BLOCK, ALLOW):
+    for access in (REDACT, BLOCK, ALLOW):
         with pytest.raises(UnavailableError):
-            await Guard(Odd()).screen(with_block(ToolUse("t1", "look", {"q": "a"})), policy)
+            await Guard(Odd()).screen(with_block(ToolUse("t1", "look", {"q": "a"})), access)
 
 
 async def test_a_key_types_its_value() -> None:
@@ -251,12 +254,12 @@ async def test_phi_in_what_only_looks_signed_is_found_and_never_sent(
         (RedactedThinking(""), "data"),
     ],
 )
-@pytest.mark.parametrize("policy", [REDACT, BLOCK, ALLOW])
+@pytest.mark.parametrize("access", [REDACT, BLOCK, ALLOW])
 async def test_plain_text_where_a_vendors_sealed_bytes_belong_is_refused(
-    block: Thinking | RedactedThinking, field: str, policy: Policy
+    block: Thinking | RedactedThinking, field: str, access: Access
 ) -> None:
     with pytest.raises(ValidationFailedError) as refused:
-        await GUARD.screen(with_block(block), policy)
+        await GUARD.screen(with_block(block), access)
     assert refused.value.param == f"messages[0].content[0].{field}"
 
 
@@ -272,17 +275,17 @@ async def test_plain_text_where_a_vendors_sealed_bytes_belong_is_refused(
 )
 async def test_unreadable_content_is_refused_unless_the_organisation_lets_it_pass(block: Image | Document) -> None:
     conversation = with_block(Text("Look"), block)
-    for policy in (REDACT, replace(BLOCK, unscannable="pass")):
+    for access in (REDACT, but(BLOCK, unscannable="pass")):
         with pytest.raises(FeatureNotEligibleError) as refused:
-            await GUARD.screen(conversation, policy)
+            await GUARD.screen(conversation, access)
         assert (refused.value.param or "").startswith("messages[0].content[1]")
-    assert (await GUARD.screen(conversation, replace(REDACT, unscannable="pass"))).conversation is conversation
+    assert (await GUARD.screen(conversation, but(REDACT, unscannable="pass"))).conversation is conversation
 
 
 async def test_phi_in_an_image_address_is_refused_even_where_images_pass() -> None:
     conversation = with_block(Image(None, None, f"https://a.example/{CANARY}.png"))
     with pytest.raises(ValidationFailedError) as refused:
-        await GUARD.screen(conversation, replace(REDACT, unscannable="pass"))
+        await GUARD.screen(conversation, but(REDACT, unscannable="pass"))
     assert refused.value.param == "messages[0].content[0].source.url"
 
 
@@ -321,7 +324,7 @@ async def test_text_that_looks_like_a_placeholder_keeps_its_number_and_comes_bac
 
 
 async def test_an_organisation_that_keeps_placeholders_gets_the_same_numbers_next_turn() -> None:
-    keep = replace(REDACT, restore_answers=False)
+    keep = but(REDACT, restore_answers=False)
     first = await GUARD.screen(said("SSN 917-44-8123"), keep)
     assert not first.restorer.active
     then = await GUARD.screen(said("SSN 917-44-8123", "Noted: [SSN_1].", "Good"), keep)
@@ -413,9 +416,9 @@ async def test_putting_texts_in_costs_as_much_as_the_texts_and_not_their_square(
     ids=["numbers", "empty arrays", "tool uses", "empty texts", "images"],
 )
 async def test_more_parts_than_a_request_may_have_are_refused_before_the_scan(blocks: list[Block]) -> None:
-    for policy in (replace(REDACT, unscannable="pass"), BLOCK, replace(ALLOW, unscannable="pass")):
+    for access in (but(REDACT, unscannable="pass"), BLOCK, but(ALLOW, unscannable="pass")):
         with pytest.raises(TooLargeError) as refused:
-            await GUARD.screen(with_block(*blocks), policy)
+            await GUARD.screen(with_block(*blocks), access)
         assert refused.value.param == "messages"
 
 

@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from gateway.phi.cached import CachedDetector
-from gateway.phi.detector import Detector, DetectorError, Span
+from gateway.phi.detector import DetectorError
 from gateway.phi.inline import RuleDetector
 from gateway.phi.masking import InlineMasker, Marked, Replacement, anonymize, splice
 from gateway.phi.pool import ScannerPool
@@ -238,38 +237,3 @@ def _is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-
-
-class Counting:
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
-        self.seen += texts
-        return await RuleDetector().detect(texts)
-
-
-async def test_a_text_is_scanned_once() -> None:
-    inner = Counting()
-    cached: Detector = CachedDetector(inner)
-    first = await cached.detect([*TEXTS, TEXTS[0]])
-    assert inner.seen == TEXTS
-    assert await cached.detect([*TEXTS, TEXTS[0]]) == first
-    assert await cached.detect(["New.", *TEXTS]) == [(), *first[:-1]]
-    assert inner.seen == [*TEXTS, "New."]
-
-
-async def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
-    inner = Counting()
-    cached = CachedDetector(inner, max_entries=2)
-    for text in ("a", "b", "c", "b", "a"):
-        await cached.detect([text])
-    assert inner.seen == ["a", "b", "c", "a"]
-    tiny = CachedDetector(inner, max_bytes=10)
-    assert (await tiny.detect(TEXTS))[0]
-
-
-async def test_the_cache_keeps_no_text() -> None:
-    cached = CachedDetector(RuleDetector())
-    await cached.detect(TEXTS)
-    assert "Lopez" not in repr(vars(cached))

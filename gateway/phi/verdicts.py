@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 from gateway.phi.detector import Detector, Span
 
+ENGINE = "hasp-phi-scan-v1"
+"""What audit entries call the guard. A change to what it finds is a new number."""
+
 _ENTRY_BYTES = 250
 _SPAN_BYTES = 130
 
 
-class CachedDetector:
-    """A detector behind an LRU of spans by HMAC-SHA256 of the text under a key that dies with the process.
+class Verdicts:
+    """A detector behind an LRU of spans, bounded by entries and by approximate bytes. Errors are not kept.
 
-    Bounded by entries and by approximate bytes. Errors are not cached.
+    The key is an HMAC-SHA256 of engine, tenant and text under a secret that dies with the process: no tenant can
+    learn from the time a scan takes what another one has sent.
     """
 
     def __init__(self, detector: Detector, *, max_entries: int = 50_000, max_bytes: int = 64 * 1024 * 1024) -> None:
@@ -25,8 +29,10 @@ class CachedDetector:
         self._spans: OrderedDict[bytes, tuple[Span, ...]] = OrderedDict()
         self._bytes = 0
 
-    async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
-        keys = [hmac.digest(self._secret, text.encode("utf-8", "surrogatepass"), "sha256") for text in texts]
+    async def of(self, texts: Sequence[str], *, tenant: str) -> Sequence[Sequence[Span]]:
+        """One sequence of spans for each text, as the detector gave them. Raises as it does."""
+        prefix = f"{ENGINE}\0{tenant}\0".encode()
+        keys = [hmac.digest(self._secret, prefix + text.encode("utf-8", "surrogatepass"), "sha256") for text in texts]
         found: dict[bytes, tuple[Span, ...]] = {}
         missing: dict[bytes, str] = {}
         for key, text in zip(keys, texts, strict=True):

@@ -1,0 +1,71 @@
+"""Which findings count for one request of one organisation: its profile and lists, and what the conversation shows."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from gateway.phi.detector import CERTAIN, Span
+from gateway.phi.findings import CIRCUMSTANTIAL, Entity
+from gateway.phi.phrases import Phrases
+from gateway.phi.propagation import Propagation
+from gateway.phi.rules.merge import merge
+from gateway.phi.screening import Screening
+
+_LISTED_MILLI = 1000
+
+
+class Selection:
+    """One request's. Feed it the texts in order, once each."""
+
+    def __init__(self, screening: Screening) -> None:
+        self._masked = screening.masked
+        self._denied = _terms(screening.deny_terms)
+        self._allowed = _terms(screening.allow_terms)
+        self._propagation = Propagation(screening.threshold_milli)
+
+    def of_content(self, text: str, spans: Sequence[Span], *, answered: bool = False) -> Sequence[Span]:
+        """The spans to mask, in order and without overlaps; see `Propagation.settle` for `answered`."""
+        counting = self._propagation.settle(text, self._wanted(text, spans), answered=answered)
+        denied = list(self._listed(text))
+        return merge((*counting, *denied)) if denied else counting
+
+    def of_fixed(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
+        """Of a text that cannot be masked, what identifies someone by itself, whatever the profile.
+
+        An example city, date or URL in a tool's description does not.
+        """
+        certain = [span for span in spans if span.score_milli >= CERTAIN and span.entity not in CIRCUMSTANTIAL]
+        return merge((*self._not_allowed(text, certain), *self._listed(text)))
+
+    def _wanted(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
+        if len(self._masked) < len(Entity):
+            spans = [span for span in spans if span.entity in self._masked]
+        return self._not_allowed(text, spans)
+
+    def _not_allowed(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
+        """Without what is part of an allowed term; a finding that goes beyond the term stays whole."""
+        if not spans or not self._allowed:
+            return spans
+        allowed = [(start, end) for start, end, _ in self._allowed.find(text)]
+        return list(_outside(spans, allowed))
+
+    def _listed(self, text: str) -> Iterator[Span]:
+        for start, end, _ in self._denied.find(text):
+            yield Span(start, end, Entity.CUSTOM_TERM, _LISTED_MILLI)
+
+
+def _outside(spans: Sequence[Span], places: Sequence[tuple[int, int]]) -> Iterator[Span]:
+    """Spans that are not wholly in one of `places`; both are in order of start."""
+    at = 0
+    for span in sorted(spans, key=lambda each: each.start):
+        while at < len(places) and places[at][1] <= span.start:
+            at += 1
+        if at == len(places) or not places[at][0] <= span.start <= span.end <= places[at][1]:
+            yield span
+
+
+@lru_cache(maxsize=256)
+def _terms(terms: tuple[str, ...]) -> Phrases[bool]:
+    phrases: Phrases[bool] = Phrases()
+    for term in terms:
+        phrases.add(term, True)
+    return phrases
