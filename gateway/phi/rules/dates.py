@@ -1,4 +1,4 @@
-"""Dates finer than a year, and ages over 89."""
+"""Dates finer than a year: in numbers, around the name of a month, and holidays."""
 
 import re
 from collections.abc import Iterator
@@ -10,59 +10,97 @@ from gateway.phi.rules.vocabulary import word_set
 
 _MONTHS = word_set(
     "jan january feb february mar march apr april may jun june jul july aug august sep sept september oct october nov "
-    "november dec december"
+    "november dec december janurary feburary febuary septemeber ocotober novemeber decemeber"
 )
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
+_MONTH = r"(?:1[0-2]|0?[1-9])"
 _YEAR = r"(?:19|20)\d{2}"
-_ORDINAL = r"(?:st|nd|rd|th)?"
+_ANY_YEAR = rf"(?:{_YEAR}|\d{{2}})"
+_TIME = r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?(?:Z|UTC|GMT)|[+-]\d{2}:?\d{2})?)?"
+_FULL_DATE = (
+    rf"{_YEAR}(?P<iso>\s?[-/._]\s?| ){_MONTH}(?P=iso){_DAY}(?!\d|[-/]\d){_TIME}"
+    rf"|{_YEAR}-(?:0[1-9]|1[0-2])-?T?\d{{2}}T\d{{2}}:?\d{{2}}"
+    rf"|{_MONTH}(?P<us>\s?[-/]\s?|[._])(?:{_DAY}|[xX_?*]{{2}})(?P=us)(?:{_YEAR}(?![\d/])|\d{{2}}(?![\d/]|[-.]\d))"
+    rf"|{_DAY}(?P<eu>\s?[-/]\s?|[._]){_MONTH}(?P=eu)(?:{_YEAR}(?![\d/])|\d{{2}}(?![\d/]|[-.]\d))"
+    rf"|{_MONTH}[-/]{_YEAR}(?![\d/])"
+)
+_PART = rf"{_MONTH}/{_DAY}(?!\d|%|/\d)|(?:1[3-9]|2\d|3[01])/{_MONTH}(?!\d|%|/\d)"
+_RANGE = (
+    rf"{_MONTH}/{_DAY}(?:/{_ANY_YEAR})?(?:\s?-\s?|\s(?:to|thru|through|until|till|and|-)\s){_MONTH}/{_DAY}"
+    rf"(?:/{_ANY_YEAR})?(?![\d/%])|{_MONTH}/{_DAY}\s?-\s?{_DAY}/{_ANY_YEAR}(?![\d/%])|{_MONTH}/{_DAY}-{_DAY}(?![\d/%-])"
+)
+_PACKED = (
+    rf"{_YEAR}(?:1[0-2]|0[1-9])(?:3[01]|[12]\d|0[1-9])(?:[T_-]?\d{{4,6}}(?:\.\d{{1,6}})?(?:[+-]\d{{4}}|Z)?)?(?![\d])"
+    rf"|(?:1[0-2]|0[1-9])(?:3[01]|[12]\d|0[1-9])(?:{_YEAR}|\d{{2}})(?!\d)|(?:3[01]|[12]\d|0[1-9])(?:1[0-2]|0[1-9]){_YEAR}(?!\d)"
+)
+_DASHED = rf"{_MONTH}[-.]{_DAY}(?![\w%]|[-./]\d)"
+_ISO_MONTH = rf"{_YEAR}-(?:0[1-9]|1[0-2])(?![\w-])"
+DATE_SHAPES = (
+    rf"(?P<date>(?<!\d[./-])(?<![vV]){_FULL_DATE})|(?P<range>(?<![\w./-]){_RANGE})|(?P<part>(?<![\w./-]){_PART})"
+    rf"|(?P<packed>(?<![\d.-]){_PACKED})|(?P<month>(?<![\w./-]){_ISO_MONTH})|(?P<dashed>(?<![\w./$-]){_DASHED})"
+)
+"""Everything that `date_at` judges at a run of digits, as named groups."""
 
-_NUMERIC = re.compile(
-    rf"(?<![\d./-])(?:"
-    rf"{_YEAR}([-/.])(?:1[0-2]|0?[1-9])\1{_DAY}(?:T\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?)?"
-    rf"|(?:1[0-2]|0?[1-9])([-/])(?:{_DAY}|xx|__)\2(?:{_YEAR}|\d{{2}})"
-    rf"|(?:1[0-2]|0?[1-9])\.{_DAY}\.(?:{_YEAR}|\d{{2}})"
-    rf"|{_DAY}([-/.])(?:1[0-2]|0?[1-9])\3{_YEAR}|(?:1[0-2]|0?[1-9])/{_YEAR}"
-    rf")(?![\d/]|[-.]\d)",
-    re.IGNORECASE,
+_WEEKDAY = r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s{1,2}(?:the\s)?"
+_WEEKDAY_BEFORE = re.compile(rf"(?<![A-Za-z]){_WEEKDAY}\Z", re.IGNORECASE)
+_ORDINAL = r"(?:\s?(?:st|nd|rd|th))?"
+_SPOKEN = (
+    r"(?:(?:twenty|thirty)[\s-](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|first|second|third|fourth|"
+    r"fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|"
+    r"eighteenth|nineteenth|twentieth|thirtieth)"
 )
-_DAY_BEFORE = re.compile(rf"(?<![A-Za-z0-9.]){_DAY}{_ORDINAL}(?:\s+of)?[\s-]{{0,2}}\Z", re.IGNORECASE)
-_YEAR_AFTER = re.compile(rf"\.?,?[\s-]{{0,2}}(?:{_YEAR}|'\d{{2}}|(?<=-)\d{{2}}|(?<=[A-Za-z])\d{{2}})(?![A-Za-z0-9])")
+_ANY_DAY = rf"(?:{_DAY}{_ORDINAL}|{_SPOKEN})"
+_UP_TO = r"\s{0,2}(?:-|to|and|&|,|/|through|thru|or)\s{0,2}(?:the\s)?"
+_DAY_BEFORE = re.compile(
+    rf"(?<![A-Za-z0-9.$])(?:{_ANY_DAY}{_UP_TO})?{_ANY_DAY}(?:\s+(?:day\s+)?of)?[\s,/._-]{{0,2}}\Z", re.IGNORECASE
+)
+_YEAR_BEFORE = re.compile(rf"(?<![A-Za-z0-9.$]){_YEAR}[\s,/._-]{{1,2}}\Z")
+_YEAR_AFTER = re.compile(
+    rf"\.?(?:,?\s{{1,2}}(?:of\s)?|\s?[-/._,]\s?)(?:{_YEAR}|'\d{{2}}|(?<=[-/.])\d{{2}})(?![A-Za-z0-9])"
+    rf"|\.?'?(?:{_YEAR}|\d{{2}})(?![A-Za-z0-9])|\.?,?\s\d{{2}}(?=[,.;)]|\s*\Z)(?![.,]\d)"
+)
 _AFTER_MONTH = re.compile(
-    rf"\.?(?:[\s-]{{1,2}}(?:the\s+)?{_DAY}{_ORDINAL}(?![A-Za-z0-9])(?:(?:,\s*|\s+|-){_YEAR}(?!\d)|,?\s+'\d{{2}}(?!\d))?"
-    rf"|(?:\s+of)?,?[\s-]{{1,2}}(?:{_YEAR}|'\d{{2}})(?![A-Za-z0-9]))",
+    rf"\.?(?:[\s/._-]{{0,2}}(?:the\s+)?{_ANY_DAY}(?![A-Za-z0-9%]|\.\d)(?:{_UP_TO}{_ANY_DAY}(?![A-Za-z0-9%:]|\.\d))?"
+    rf"(?:(?:\s?,\s?|\s+(?:of\s)?|\s?[-/.]\s?|_){_YEAR}(?!\d)|(?:,?\s+|-|/)'?\d{{2}}(?=[\s,.;)]|\Z)(?!\s?[A-Za-z%/:]|\.\d))?"
+    rf"|(?:\s+of)?,?[\s/_-]{{0,2}}(?:{_YEAR}|'\d{{2}})(?![A-Za-z0-9]))",
     re.IGNORECASE,
 )
-_COMPACT = re.compile(rf"(?<!\d){_YEAR}(?:1[0-2]|0[1-9])(?:3[01]|[12]\d|0[1-9])(?:\d{{4,6}})?(?!\d)")
 _COMPACT_CONTEXT = re.compile(
-    r"(?:dob|d\.o\.b|birth|date|born|admit|visit|time)\W{0,12}(?:\w+\W{1,3}){0,2}\Z", re.IGNORECASE
+    r"(?:dob|d\.o\.b\.?|birth\w*|date|dt|born|admit\w*|visit|time|bd|bday|b\.d\.)\W{0,12}(?:\w+\W{1,3}){0,2}\Z", re.IGNORECASE
 )
-_MONTH_DAY = re.compile(r"(?<![\w./-])(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/%]|[.-]\d)")
-_NOT_DATE_BEFORE = re.compile(
-    r"(?:strength|power|pain|score|scale|apgars?|reflex(?:es)?|pulses?|motor|grade|murmur|gcs|class|vision|acuity|ratio|"
-    r"quadrants?|about|approximately|took|take|give|gave|taking|add|mix|bp|pressure|orient\w*|a&o\w*|x|rated|rates|level)"
-    r"\W{0,3}(?:(?:is|was|of|at|a|by)\s+)?\Z",
+_FILE_NAME = frozenset("_-.")
+_NOT_BEFORE = re.compile(
+    r"(?<![A-Za-z])(?:strength|power|pain|score|scale|apgars?|reflex(?:es)?|pulses?|motor|grade|murmur|gcs|class|vision|acuity|ratio|"
+    r"quadrants?|about|approximately|took|take|give|gave|taking|add|mix|bp|pressure|orient\w*|a&o\w*|x|rated|rates|level|"
+    r"mmse|moca|phq-?\d*|gad-?\d*|ef|od|os|ou|dtrs?|mrc|va|sx|nodes?|step|page|part|version|fraction|dose|severity|stage|"
+    r"intensity|sedation|rass|borg|perrla?|least|only|than|sat|sats|i/o)\W{0,3}(?:(?:is|was|of|at|a|by|score|out|now|currently)\s+){0,2}\Z",
     re.IGNORECASE,
 )
-_NOT_DATE_AFTER = re.compile(
-    r"\s*(?:strength|power|in|of|tab|cup|tsp|tbsp|teaspoon|tablespoon|dose|pill|liter|pack|ppd|normal|pain|systolic|"
-    r"holosystolic|murmur|bilateral|throughout|reflex|pulses|motor|mg|ml|mm|cm|inch|hours?|days?|weeks?|months?|years?|"
-    r"and\s+\d+/\d+|positive|nodes|criteria|points|screws?|visits?|sessions?)\b",
+_NOT_AFTER = re.compile(
+    r"\s*(?:strength|power|in|of|tab|tabs|cup|tsp|tbsp|teaspoon|tablespoon|dose|pill|liter|pack|ppd|normal|pain|systolic|"
+    r"holosystolic|murmur|bilateral|bilaterally|throughout|reflex|pulses|motor|mg|ml|mm|mcg|cm|inch|hours?|days?|weeks?|"
+    r"months?|years?|and\s+\d+/\d+|positive|nodes|criteria|points|screws?|visits?|sessions?|hrs?|min|minutes?|x|dilut\w+|"
+    r"correct|items?|on\s+(?:the\s+)?(?:pain|scale|vas|right|left)|quadrants|lobes|tests?|cases|patients|people|at\s+\d|"
+    r"split|of\s+the|severity|lesions|units?|grade|gauge|fr|intensity|ns|saline|strokes?|biopsies|cores|samples|cultures)\b"
+    r"|\s*[\"\u00d7=]",
     re.IGNORECASE,
 )
-_DATE_BEFORE = re.compile(
-    r"(?:on|from|until|till|through|since|by|before|after|dated?|seen|admitted|drawn|collected|due|scheduled|discharged?|"
-    r"visit|appt|appointment|dob|born|follow-?up|f/u|started|ended|starting|plan|last|next|labs?|exam|surgery|of|for|to|"
-    r"given|dos|between|and|ed|d/c|placed|removed|imaging|ct|mri|xray|culture|called|noted|at)\W{0,4}\Z",
+_BEFORE = re.compile(
+    r"(?<![A-Za-z])(?:on|from|until|till|through|thru|since|by|before|after|dated?|seen|admitted|drawn|collected|due|scheduled|"
+    r"discharged?|visit|appt|appointment|dob|born|follow-?up|f/u|fu|started|ended|starting|plan|last|next|labs?|exam|"
+    r"surgery|for|to|given|dos|doa|dod|lmp|edd|edc|between|and|ed|d/c|dc|placed|removed|imaging|ct|mri|xray|cxr|us|egd|"
+    r"culture|cultures|called|noted|at|received|ordered|resulted|signed|effective|exp|expires|expired|filled|refill|rtc|"
+    r"returned|done|performed|completed|begin|began|of|week|this|night|morning|evening|overnight|yesterday|today|tomorrow|"
+    r"note|update|progress|echo|ekg|ecg|colonoscopy|biopsy|cbc|bmp|cmp|adm|admit|onset|implanted|extubated|intubated|re|"
+    r"mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|\w+day|d/t|as)\W{0,4}\Z",
     re.IGNORECASE,
 )
-_AGE = re.compile(
-    r"(?<![\w.$/-])(9\d|1[0-4]\d)(?=[\s-]{0,2}(?:years?|yrs?|y\.?/?o\b\.?|yo[mf]?\b|y\b)|\s?[MF]\b|[- ]?y/o)"
-    r"|\b(?:aged?|age\s+is|age\s+of|turn(?:ed|s|ing))\W{1,3}(9\d|1[0-4]\d)\b"
-    r"(?!\s*(?:%|mg|ml|days|weeks|months|minutes|hours))",
-    re.IGNORECASE,
+_DASH_BEFORE = re.compile(
+    r"\b(?:on|until|since|dated?|dob|appt|due|seen|admitted|scheduled|discharged|drawn|visit|born)\W{1,2}\Z", re.IGNORECASE
 )
-_DURATION = re.compile(
-    r"[\s-]{0,2}(?:years?|yrs?)\s+(?:ago|of\s+(?:experience|service|data)|history|survival|later|warranty|period|lease)",
+_DATED = re.compile(
+    r"(?:on|until|since|by|before|after|seen|dob|birth|from|of|date|dated|in|d o b|born|for|due|through|to|till|between|"
+    r"mid|early|late|last|next|this|and|appt|appointment|scheduled|[,:(/-])\W{0,2}\Z",
     re.IGNORECASE,
 )
 _HOLIDAY = re.compile(
@@ -71,57 +109,88 @@ _HOLIDAY = re.compile(
     r"mother'?s\s+day|father'?s\s+day|veterans\s+day)\b",
     re.IGNORECASE,
 )
-_DATED = re.compile(
-    r"(?:on|until|since|by|before|after|seen|dob|birth|from|of|date|dated|in|d o b)\W{1,2}\Z", re.IGNORECASE
-)
+_HOLIDAY_WORDS = word_set("christmas thanksgiving year's new halloween day july easter")
 
 
 def find_dates(document: Document) -> Iterator[Span]:
+    """Dates with words in them; the ones of numbers alone are found by `date_at`."""
+    if document.mentions(_HOLIDAY_WORDS):
+        for match in _HOLIDAY.finditer(document.flat):
+            yield Span(match.start(), match.end(), Entity.DATE_TIME, LIKELY)
+    if document.mentions(_MONTHS):
+        yield from _named(document)
+
+
+def date_at(document: Document, match: re.Match[str]) -> Span | None:
+    """Judges a match of `DATE_SHAPES`: None for a fraction, a score or a strength."""
     text = document.flat
-    for match in _HOLIDAY.finditer(text):
-        yield Span(match.start(), match.end(), Entity.DATE_TIME, LIKELY)
-    if not document.has_digit:
-        return
-    for match in _NUMERIC.finditer(text):
-        yield Span(match.start(), match.end(), Entity.DATE_TIME, 950)
-    yield from _named(document)
-    for match in _COMPACT.finditer(text):
-        if _COMPACT_CONTEXT.search(text, max(0, match.start() - 30), match.start()):
-            yield Span(match.start(), match.end(), Entity.DATE_TIME, 850)
-    yield from _month_days(text)
-    yield from _ages(text)
+    kind = match.lastgroup
+    before = text[max(0, match.start() - 28) : match.start()]
+    score = 950
+    if kind == "packed":
+        score = _packed_score(text, match, before)
+    elif kind == "month":
+        score = LIKELY
+    elif kind == "dashed":
+        score = LIKELY if _DASH_BEFORE.search(before) else 0
+    elif kind in {"part", "range"}:
+        if _NOT_AFTER.match(text, match.end()) or _NOT_BEFORE.search(before):
+            return None
+        known = kind == "range" or _BEFORE.search(before) or before.endswith("(") or not before.strip()
+        score = 800 if known and _is_american(match[0]) else LIKELY
+    if not score:
+        return None
+    weekday = _WEEKDAY_BEFORE.search(before)
+    return Span(match.start() - len(weekday[0]) if weekday else match.start(), match.end(), Entity.DATE_TIME, score)
+
+
+def _packed_score(text: str, match: re.Match[str], before: str) -> int:
+    """`20240314` is a date after a word that says so and in the name of a file."""
+    if _COMPACT_CONTEXT.search(before):
+        return 850
+    in_name = before[-1:] in _FILE_NAME or text[match.end() : match.end() + 1] == "_"
+    is_year_first = match[0][:2] in {"19", "20"} and len(match[0]) >= 8
+    return 850 if in_name and is_year_first else 0
+
+
+def _is_american(text: str) -> bool:
+    return int(text.split("/")[0]) <= 12
 
 
 def _named(document: Document) -> Iterator[Span]:
     """Dates around the name of a month."""
     text = document.flat
     for word in document.words:
-        if word.lower not in _MONTHS:
-            continue
-        day = _DAY_BEFORE.search(text, max(0, word.start - 12), word.start)
-        after = (_YEAR_AFTER if day else _AFTER_MONTH).match(text, word.end)
-        if day or (after and not _is_verb(word, text)):
-            start = day.start() if day else word.start
-            yield Span(start, after.end() if after else word.end, Entity.DATE_TIME, 900)
+        for name, start, end in _month_names(word):
+            yield from _around(text, name, start, end)
 
 
-def _is_verb(word: Word, text: str) -> bool:
+def _month_names(word: Word) -> Iterator[tuple[str, int, int]]:
+    """A month by itself or as a part of `Jan-Mar`."""
+    if word.lower in _MONTHS:
+        yield word.text, word.start, word.end
+    elif "-" in word.text:
+        at = word.start
+        for part in word.text.split("-"):
+            if part.lower() in _MONTHS:
+                yield part, at, at + len(part)
+            at += len(part) + 1
+
+
+def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:
+    before = text[max(0, start - 34) : start]
+    day = _DAY_BEFORE.search(before)
+    after = (_YEAR_AFTER if day else _AFTER_MONTH).match(text, end)
+    if not day and (year := _YEAR_BEFORE.search(before)) and after:
+        day = year
+    if not day and (after is None or _is_verb(name, before)):
+        return
+    first = start - len(day[0]) if day else start
+    if weekday := _WEEKDAY_BEFORE.search(text, max(0, first - 16), first):
+        first = weekday.start()
+    yield Span(first, after.end() if after else end, Entity.DATE_TIME, 900)
+
+
+def _is_verb(name: str, before: str) -> bool:
     """`may 5` in lower case is a date only where a preposition stands before it."""
-    return word.text in {"may", "march"} and not _DATED.search(text, max(0, word.start - 12), word.start)
-
-
-def _month_days(text: str) -> Iterator[Span]:
-    """`6/20` is a date where its neighbours say so, and no strength, fraction or score."""
-    for match in _MONTH_DAY.finditer(text):
-        before = text[max(0, match.start() - 24) : match.start()]
-        if _NOT_DATE_AFTER.match(text, match.end()) or _NOT_DATE_BEFORE.search(before):
-            continue
-        known = _DATE_BEFORE.search(before) or before.endswith("(") or not before.strip()
-        yield Span(match.start(), match.end(), Entity.DATE_TIME, 800 if known else LIKELY)
-
-
-def _ages(text: str) -> Iterator[Span]:
-    for match in _AGE.finditer(text):
-        group = 1 if match[1] else 2
-        if not _DURATION.match(text, match.end(group)):
-            yield Span(match.start(group), match.end(group), Entity.AGE_OVER_89, 850)
+    return name in {"may", "march", "mar"} and not _DATED.search(before)

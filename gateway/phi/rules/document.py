@@ -1,20 +1,19 @@
 """A text as the rules read it. Every view keeps the length of the original, so offsets mean the same in all."""
 
 import re
-import unicodedata
+from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from gateway.phi.lexicon.words import lexicon
+from gateway.phi.rules.characters import fold
 
-_PUNCTUATION = {
-    **dict.fromkeys("\u2018\u2019\u201b\u02bc\u00b4\u0060", "'"),
-    **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'),
-    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-"),
-    **dict.fromkeys("\u00a0\u2007\u202f\u2009\u200a\u3000", " "),
-}
-_SPACES = str.maketrans("\n\r\t", "   ")
-_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
+_SPACES = str.maketrans("\n\r\t\v\f\x1c\x1d\x1e\x1f\x85", " " * 10)
+_WORD = re.compile(r"([A-Za-z]+(?:['-][A-Za-z]+)*+)")
+_DIGIT = re.compile(r"[0-9]")
+_POSSESSIVE = frozenset(["'s", "'S"])
 
 
 @dataclass(slots=True)
@@ -33,24 +32,48 @@ class Document:
     """Views of one window of text: `folded` without accents and typographic signs, `flat` also without line ends."""
 
     def __init__(self, text: str) -> None:
-        self.folded = text if text.isascii() else "".join(map(_fold, text))
+        self.folded = text if text.isascii() else fold(text)
         self.flat = self.folded.translate(_SPACES)
-        self.has_digit = any(map(str.isdigit, self.folded))
+        self.has_digit = _DIGIT.search(self.folded) is not None
+
+    @cached_property
+    def lower(self) -> str:
+        """`flat` in small letters; folding has left no letter whose small form is longer."""
+        return self.flat.lower()
 
     @cached_property
     def words(self) -> list[Word]:
+        pieces = _WORD.split(self.folded)
+        starts = list(accumulate(map(len, pieces)))[:-1:2]
+        texts = pieces[1::2]
+        if "'" in self.folded:
+            texts = [text[:-2] if text[-2:] in _POSSESSIVE and len(text) > 2 else text for text in texts]
+        lowers = list(map(str.lower, texts))
         kinds = lexicon()
-        words: list[Word] = []
-        for match in _WORD.finditer(self.folded):
-            text = match[0]
-            if len(text) > 2 and text[-2:] in {"'s", "'S"}:
-                text = text[:-2]
-            lower = text.lower()
-            found = kinds.get(lower)
-            if found is None:
-                found = _compound(lower, kinds) if "-" in lower or "'" in lower else 0
-            words.append(Word(match.start(), match.start() + len(text), text, lower, found, text[0].isupper()))
-        return words
+        found = [
+            bits if bits is not None else _compound(lower, kinds)
+            for lower, bits in zip(lowers, map(kinds.get, lowers), strict=True)
+        ]
+        ends = [start + len(text) for start, text in zip(starts, texts, strict=True)]
+        return list(map(Word, starts, ends, texts, lowers, found, [text < "a" for text in texts]))
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each of `words` starts."""
+        return [word.start for word in self.words]
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Every word of the text in small letters, to skip rules whose words do not occur."""
+        return frozenset(word.lower for word in self.words)
+
+    def mentions(self, words: Collection[str]) -> bool:
+        """Whether any of `words`, a set, occurs."""
+        return not self.vocabulary.isdisjoint(words)
+
+    def word_before(self, offset: int) -> int:
+        """Index of the last word that begins before `offset`, -1 when there is none."""
+        return bisect_right(self.starts, offset - 1) - 1
 
     def adjacent(self, index: int) -> bool:
         """Whether only white space is between the word at `index` and the next one."""
@@ -66,34 +89,11 @@ class Document:
 
 def _compound(word: str, kinds: dict[str, int]) -> int:
     """What both halves of `smith-jones` may be; `o'brien` is listed without its mark."""
+    if word.isalpha():
+        return 0
     if (joined := kinds.get(word.replace("'", "").replace("-", ""))) is not None:
         return joined
     found = 0
     for part in re.split(r"['-]", word):
         found |= kinds.get(part, 0)
     return found
-
-
-def _fold(character: str) -> str:
-    """One character for one: ASCII where there is an equivalent, otherwise the character itself."""
-    if character.isascii():
-        return character
-    if (plain := _PUNCTUATION.get(character)) is not None:
-        return plain
-    base = unicodedata.normalize("NFKD", character)[0]
-    return base if base.isascii() else _STROKED.get(character, character)
-
-
-_STROKED = {
-    "ł": "l",
-    "Ł": "L",
-    "ø": "o",
-    "Ø": "O",
-    "đ": "d",
-    "Đ": "D",
-    "ß": "s",
-    "æ": "a",
-    "Æ": "A",
-    "œ": "o",
-    "\u0131": "i",
-}

@@ -1,137 +1,158 @@
-"""Identifiers that a label before them gives away, and bare ones that count only near other PHI."""
+"""Identifiers that a label beside them gives away, and bare ones that count only near other PHI."""
 
 import re
 from collections.abc import Iterator
+from string import ascii_letters, digits
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
+from gateway.phi.rules.labels import Label, entity_of_label, label_before
 from gateway.phi.rules.vocabulary import word_set
 
-_TOKEN = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z./_-]{0,14}\d)[A-Za-z0-9]+(?:[-./_:]{1,2}[A-Za-z0-9]+)*")
-_LABELS: dict[Entity, str] = {
-    Entity.US_DRIVER_LICENSE: "driver license|drivers license|driver's license|driver licence|driving licence|dl",
-    Entity.VEHICLE_ID: "license plate|licence plate|plate|vin|vehicle|tag",
-    Entity.MEDICAL_RECORD_NUMBER: (
-        "mrn|mr|mrno|medical record|medical records|med rec|medrec|chart|patient|pt|hospital|unit|record|emr|ehr"
-    ),
-    Entity.HEALTH_PLAN_ID: (
-        "member|membership|subscriber|policy|group|grp|insurance|medicare|medicaid|plan|beneficiary|mbi|hicn|payer|insured|"
-        "coverage|benefit|benefits|health plan|policyholder"
-    ),
-    Entity.ACCOUNT_NUMBER: (
-        "account|acct|a/c|invoice|claim|billing|guarantor|card|iban|routing|bank|authorization|auth|confirmation|reference|"
-        "ref|transaction|statement|payment|check|bill|financial|fin|har|prior auth|visa|mastercard|amex|credit card"
-    ),
-    Entity.BIOMETRIC_ID: (
-        "fingerprint|biometric|retina|retinal|iris|iris scan|voiceprint|faceprint|palmprint|palm print"
-    ),
-    Entity.DEVICE_ID: (
-        "serial|s/n|sn|lot|batch|device|imei|udi|pacemaker|implant|model|pump|catheter|monitor|sensor|transmitter|ser"
-    ),
-    Entity.MEDICAL_LICENSE: "npi|dea|license|licence|lic|certificate|certification|cert|registration|credential",
-    Entity.OTHER_ID: (
-        "accession|acc|specimen|sample|encounter|enc|visit|csn|order|case|study|participant|subject|rx|prescription|report|"
-        "protocol|badge|employee|student|ticket|tracking|passport|tax|ein|tin|isolate|enrollment|volunteer|randomization|"
-        "donor|locator|docket|incident|file|police|court|permit|receipt|request|referral|session|user|id|identifier|"
-        "identification|kit|image|film|block|slide|wristband|visa|itin"
-    ),
-}
-"""What stands before an identifier, one or two words. The first listed kind wins."""
-
-_KIND_OF_LABEL = {label: entity for entity, labels in reversed(_LABELS.items()) for label in labels.split("|")}
-_SAYS_NUMBER = word_set("number numbers no num nbr id ids # code identifier nos")
-_LINKS = frozenset([":", "=", '"', "'", ">", "(", "is", "was", "ending", "in", "of", "-", ",", "are", "[", "issued"])
-_EXPLICIT = frozenset([":", "=", "#", '"', "'", ">"])
-_WEAK_LABELS = word_set(
-    "patient pt hospital unit record group plan policy order case study visit report model check card file block "
-    "reference image film kit user session request sample court bank tag benefit catheter pump monitor sensor implant "
-    "device slide statement payment tax license plate"
-)
-"""Labels that a number follows in other senses too: only a long or an announced one is their value."""
-
-_LOOKBACK = 44
-_BEFORE = re.compile(r"[A-Za-z][A-Za-z/']*|[^\sA-Za-z]")
+_TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-._]{1,2}[A-Za-z0-9]+|/[A-Za-z0-9]*\d[A-Za-z0-9]*)*")
+_TOKEN_SIGNS = ascii_letters + digits + "-._"
+_LONGEST = 64
 _VETO = re.compile(
     r"(?:[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}|[TNM]\d[a-z]?(?:[TNM]\d[a-z]?)*|v?\d{1,3}(?:\.\d{1,4}){1,3}|[A-Z]\d{1,2}|\d+(?:st|nd|rd|th)"
-    r"|\d{1,4}[a-z]{1,3}/\w+|\d{1,4}(?:\.\d+)?(?:mg|mcg|ml|kg|g|l|cm|mm|mmhg|bpm|lbs?|oz|hrs?|h|min|mins?|s|ms|kb|mb|gb|px|u|iu|meq|yo|y|yr|yrs|f|c|x|am|pm|k|fr|ga|w|d)"
-    r"|\d{1,3}/\d{1,3}|\d{1,2}:\d{2}(?::\d{2})?(?:am|pm)?|covid-?19|h[a-z]?1c|b12|t[34]|q\d{1,2}h|[cltsvi]\d{1,2}(?:-[cltsvi]?\d{1,2})?"
-    r"|(?:19|20)\d{2}(?:[-/](?:(?:19|20)?\d{2}))?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})",
+    r"|\d{1,4}[a-z]{1,3}/\w+|\d{1,5}(?:\.\d+)?(?:-\d{1,5}(?:\.\d+)?)?-?(?:mg|mcg|ml|kg|g|l|dl|cm|mm|mmhg|bpm|lbs?|oz|hrs?|h|mins?|s|ms|kb|mb|gb|px|u|iu|meq|"
+    r"yo|yom|yof|y|yr|yrs|year|years|f|c|x|am|pm|k|m|fr|ga|w|d|day|days|week|weeks|hour|hours|month|months|units?|cc|j|hz|khz|gy|cgy|wk|wks|mo|mos)"
+    r"|\d{1,3}/\d{1,3}|\d{1,2}:\d{2}(?::\d{2})?(?:am|pm)?|covid-?19|sars-cov-2|h[a-z]?1c|b12|t[34]|q\d{1,2}h|[cltsvi]\d{1,2}(?:[-/][cltsvi]?\d{1,2})?"
+    r"|(?:19|20)\d{2}s?(?:[-/](?:(?:19|20)?\d{2}))?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|nct\d{8}|rs\d{3,12}|pmc?\d{5,8}|10\.\d{4,}/.*|cve-\d{4}-\d+|rfc\d+|iso-?\d+|sha-?\d+|utf-?\d+|base64|md5|x86_64|int\d+|float\d+|[cpgn]\.[a-z_]*\d.*"
+    r"|cyp\d\w+|her2|brca[12]|il-\d+|cd\d+|p53|egfr|hla-.*|phq-?\d|gad-?\d|icd-?\d+|sf-?\d+|dsm-?\d|0x[0-9a-f]+|20\d{2}-20\d{2}|\d{1,2}-\d{1,2}-\d{1,2}-\d{1,2})",
     re.IGNORECASE,
 )
 _BARE = re.compile(
-    r"(?:\d{6,12}|(?=[A-Z0-9-]*\d{3})[A-Z]{1,4}-?\d{4,10}[A-Z]?|\d{2,4}(?:-\d{2,7}){1,3}|\d{4}-[A-Z]{2,3}-\d{3,6})"
+    r"\d{6,12}|(?=[A-Z0-9-]*\d{3})[A-Z]{1,4}-?\d{4,10}[A-Z]{0,2}|\d{2,4}(?:-\d{2,7}){1,3}|\d{4}-[A-Z]{2,3}-\d{3,6}"
+    r"|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,2}-\d{2,6}(?:-\d{2,8})*|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
 )
 _UNIT_AFTER = re.compile(
-    r"\s{0,1}(?:mg|mcg|ml|kg|g\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|ppm|/)",
+    r"\s?(?:mg|mcg|ml|kg|g\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|ppm|/|k/|x10|x\s?10|"
+    r"cfu|ng|pg|lines|records|patients|people|cases|participants|deaths|years?\b|degrees|calories|kcal|seconds|minutes|hours|days|"
+    r"characters|chars|requests|users|items|files|samples|reads|points|\+\s|\*)",
     re.IGNORECASE,
 )
-_MONEY_BEFORE = re.compile(
-    r"[$€£]\s?\Z|(?:icd|cpt|hcpcs|drg|ndc|loinc|snomed|rxcui|doi|pmid|isbn|rfc|error|http|port|cve)\S{0,6}(?:\s+\w+)?\W{0,3}\Z",
+_CODE_BEFORE = re.compile(
+    r"[$\u20ac\u00a3\u00a5]\s?\Z|\b(?:icd|cpt|hcpcs|drg|ndc|loinc|snomed|rxcui|rxnorm|doi|pmid|pmcid|isbn|issn|rfc|error|http|port|cve|atc|cas|omim|"
+    r"mesh|arxiv|ct|sct|cvx|hpo|status|exit|usd|eur|total|cost|paid|nct|clinicaltrials|line|timeout|seed|epoch|pid|usr)\S{0,6}(?:\s(?:ct|code|codes|number|no|id|\w+))?\W{0,3}\Z",
     re.IGNORECASE,
 )
+_GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
+_MORE = re.compile(r" ([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))")
+_LEADING = re.compile(r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOR)([A-Z]{1,4})[ -]\Z")
+_AFTER = re.compile(r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE)
+_CAPITALS = re.compile(r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])")
+_PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
 _ID_WEAK_MILLI = 200
+_MOST_GROUPS = 5
 
 
-def find_identifiers(document: Document) -> Iterator[Span]:
-    if not document.has_digit:
-        return
+def identifier_at(document: Document, start: int, floor: int) -> Span | None:
+    """The identifier around the digits at `start`, which reaches back to `floor` at most."""
     text = document.flat
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        digits = sum(map(str.isdigit, token))
-        if digits < 2 or _VETO.fullmatch(token):
-            continue
-        before = text[max(0, match.start() - _LOOKBACK) : match.start()]
-        if entity := _labelled(before, token, digits):
-            yield Span(match.start(), match.end(), entity, 850)
-        elif digits >= 4 and len(token) <= 32 and not _cleared(text, match, before):
-            score = LIKELY if _BARE.fullmatch(token) else _ID_WEAK_MILLI
-            yield Span(match.start(), match.end(), Entity.OTHER_ID, score)
-
-
-def _labelled(before: str, token: str, digits: int) -> Entity | None:
-    """What the label just before a token says it is: `Medical Record Number: `, `claim no. `, `(ID `."""
-    words = _BEFORE.findall(before.lower())
-    if words[-1:] == [","] and words[-2:-1] and words[-2] in _WEAK_LABELS:
+    before = text[max(floor, start - _LONGEST) : start]
+    left = start - (len(before) - len(before.rstrip(_TOKEN_SIGNS)))
+    while left < start and text[left] in "-._":
+        left += 1
+    match = _TOKEN.match(text, left)
+    if match is None or match.end() <= start:
+        match = _TOKEN.match(text, start)
+    if match is None or len(match[0]) > _LONGEST:
         return None
-    explicit = numbered = False
-    while words and (words[-1] in _LINKS or words[-1] in _SAYS_NUMBER or (words[-1] == "." and _is_abbreviated(words))):
-        word = words.pop()
-        explicit = explicit or word in _EXPLICIT
-        numbered = numbered or word in _SAYS_NUMBER
-    label, entity = _label(words)
-    if entity is None:
-        return Entity.OTHER_ID if numbered and _is_value("id", token, digits, explicit=explicit) else None
-    return entity if _is_value(label, token, digits, explicit=explicit or numbered) else None
+    token, count = match[0], sum(map(str.isdigit, match[0]))
+    if count < 2:
+        return None
+    if _is_vin(token, count):
+        return Span(match.start(), match.end(), Entity.VEHICLE_ID, 900)
+    if _VETO.fullmatch(token):
+        return None
+    return _labelled(document, match, count) or _bare(document, match, count)
 
 
-def _is_abbreviated(words: list[str]) -> bool:
-    """Whether the dot at the end belongs to `no.`"""
-    return len(words) > 1 and words[-2] in _SAYS_NUMBER
+def find_letter_identifiers(document: Document) -> Iterator[Span]:
+    """Plates and licences without a digit: capitals after their label."""
+    if document.is_caseless or not document.mentions(_PLATE_WORDS):
+        return
+    for word in document.words:
+        if word.lower in _PLATE_WORDS and (match := _CAPITALS.match(document.flat, word.end)):
+            entity = Entity.VEHICLE_ID if word.lower.startswith(("plate", "vin", "tag")) else Entity.OTHER_ID
+            yield Span(match.start(1), match.end(1), entity, 800)
 
 
-def _label(words: list[str]) -> tuple[str, Entity | None]:
-    if words and words[-1] == ".":
-        words = words[:-1]
-    if not words:
-        return "", None
-    pair = " ".join(words[-2:])
-    if pair in _KIND_OF_LABEL:
-        return pair, _KIND_OF_LABEL[pair]
-    word = words[-1].removesuffix("s")
-    return word, _KIND_OF_LABEL.get(words[-1], _KIND_OF_LABEL.get(word))
+def _is_vin(token: str, count: int) -> bool:
+    return len(token) == 17 and 3 <= count < 17 and token.isalnum() and not set("IOQioq") & set(token)
 
 
-def _is_value(label: str, token: str, digits: int, *, explicit: bool) -> bool:
+def _labelled(document: Document, match: re.Match[str], count: int) -> Span | None:
+    token, start, end = match[0], match.start(), match.end()
+    index = document.word_before(start)
+    label = label_before(document, start, index)
+    if label is None and (lead := _LEADING.search(document.flat, max(0, start - 6), start)):
+        shifted = label_before(document, lead.start(1), document.word_before(lead.start(1)))
+        if shifted is not None and (shifted.announced or not shifted.weak):
+            label, start, token = shifted, lead.start(1), f"{lead[1]}{token}"
+    if label is None:
+        return _glued(match, count) or _named_after(document, match, count)
+    end, more = _extended(document.flat, end, count)
+    if not _is_value(label, token, count + more):
+        return _named_after(document, match, count)
+    return Span(start, end, label.entity, 850)
+
+
+def _extended(text: str, end: int, count: int) -> tuple[int, int]:
+    """The end of a value written in groups, as `1EG4 TE5 MK73`, and the digits that came with it."""
+    more = 0
+    for _ in range(_MOST_GROUPS):
+        group = _MORE.match(text, end)
+        if group is None or count + more > 14:
+            break
+        found = sum(map(str.isdigit, group[1]))
+        if not found or (found < 2 and group[1].isdigit()) or (count + more >= 7 and len(group[1]) < 4):
+            break
+        end, more = group.end(), more + found
+    return end, more
+
+
+def _is_value(label: Label, token: str, count: int) -> bool:
     """Whether a token after a label is its value: longer and stranger the less the label says."""
-    if not explicit and label in _WEAK_LABELS:
-        return digits >= 5
-    if token.isdigit():
-        return digits >= 4
-    return digits >= (2 if explicit else 3) and len(token) >= 4
+    if label.entity is Entity.US_ZIP:
+        return 3 <= count <= 9
+    if not label.announced and label.weak:
+        return count >= 5
+    if token.isdigit() or count == len(token):
+        return count >= (3 if label.announced and not label.weak else 4)
+    return count >= (2 if label.announced else 3) and len(token) >= 4
 
 
-def _cleared(text: str, match: re.Match[str], before: str) -> bool:
-    """What a bare number is when it is no identifier: a dose, a code of a code book, money, a version."""
-    return bool(_VETO.fullmatch(match[0]) or _UNIT_AFTER.match(text, match.end()) or _MONEY_BEFORE.search(before))
+def _glued(match: re.Match[str], count: int) -> Span | None:
+    """`MRN00123456`."""
+    prefix = _GLUED.match(match[0])
+    entity = entity_of_label(prefix[1].lower()) if prefix and count >= 4 else None
+    return Span(match.start(), match.end(), entity, 850) if entity else None
+
+
+def _named_after(document: Document, match: re.Match[str], count: int) -> Span | None:
+    """`00123456 (MRN)`, `00123456 is her account number`."""
+    bridge = _AFTER.match(document.flat, match.end())
+    if bridge is None or count < 4:
+        return None
+    index = document.word_before(bridge.end() + 1)
+    words = document.words
+    if index < 0 or words[index].start != bridge.end():
+        return None
+    names = [words[index].lower]
+    if index + 1 < len(words) and document.adjacent(index):
+        names.insert(0, f"{names[0]} {words[index + 1].lower}")
+    entity = next((found for name in names if (found := entity_of_label(name))), None)
+    return Span(match.start(), match.end(), entity, 850) if entity else None
+
+
+def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
+    if count < 4 or len(match[0]) > 32 or _UNIT_AFTER.match(document.flat, match.end()):
+        return None
+    start = match.start()
+    if _CODE_BEFORE.search(document.flat, max(0, start - 24), start):
+        return None
+    score = LIKELY if _BARE.fullmatch(match[0]) else _ID_WEAK_MILLI
+    return Span(start, match.end(), Entity.OTHER_ID, score)

@@ -1,85 +1,155 @@
-"""Identifiers that their own shape gives away. A checksum that fails never clears one: test numbers must go too."""
+"""Addresses of machines and mailboxes: e-mail, handles, URLs, IPv6, MAC, UDI, coordinates, patient folders.
+
+Each rule starts at the sign that it cannot do without, so a text without that sign costs next to nothing.
+"""
 
 import ipaddress
 import re
 from collections.abc import Iterator
+from string import ascii_letters, digits
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
 
-_EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+'-]{1,64}\s?@\s?[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}"
+_MAILBOX = ascii_letters + digits + "._%+'-"
+_HOST = ascii_letters + digits + ".-"
+_DOMAIN = re.compile(r"\s?@\s?[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}")
+_BARE_HOST = re.compile(r"@[A-Za-z][A-Za-z0-9-]{2,30}(?![\w./(])")
+_HANDLE = re.compile(r"@[A-Za-z_][A-Za-z0-9_.]{1,29}[A-Za-z0-9_](?![\w(/@])")
+_HANDLE_BEFORE = re.compile(
+    r"\b(?:twitter|instagram|insta|ig|tiktok|handle|facebook|fb|snap|snapchat|telegram|venmo|username|user|dm|follow\w*|tag\w*|"
+    r"threads|linkedin|account|at|on|x|social|profile|cashapp|signal|discord)\W{0,3}(?:\w+\W{1,2})?\Z",
+    re.IGNORECASE,
 )
-_URL = re.compile(r"(?:https?|ftp)://[^\s<>\"'|]+|(?<![\w@.])www\.[^\s<>\"'|]+", re.IGNORECASE)
-_BARE_URL = re.compile(
-    r"(?<![\w@.-])[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,4}\.(?:com|org|net|edu|gov|health|info|us)(?:/[^\s<>\"'|]*)?(?![\w.]\w)",
+_SPELLED_MAIL = re.compile(
+    r"(?<![\w.])[\w.+-]{1,64}\s?(?:[(\[{]\s?at\s?[)\]}]|\sat\s)\s?[\w-]{1,63}(?:\s?(?:[(\[{]\s?dot\s?[)\]}]|\sdot\s|\.)\s?[\w-]{2,63}){1,4}",
+    re.IGNORECASE,
+)
+_SPELLED_DOT = re.compile(r"\sdot\s|[(\[{]\s?(?:dot|at)\s?[)\]}]", re.IGNORECASE)
+_REST = re.compile(r"://[^\s<>\"'|\\^]+")
+_WWW = re.compile(r"www\.[^\s<>\"'|\\^]+", re.IGNORECASE)
+_TLD = re.compile(
+    r"\.(?:(?P<sure>com|org|net|edu|gov|mil|health|care|clinic|hospital|doctor|blog|site|online|biz|info|us)"
+    r"|(?P<short>io|co|me|app|dev|ai|tv|ca|uk|de|fr|eu|au|in|nz|ie|ly|gl|be|page|link|social|live|id|med|web|store|xyz|club))"
+    r"(?::\d{2,5})?(?P<path>/[^\s<>\"'|\\^]*)?(?![\w.@-]*@|\w|\.\w|-\w)",
     re.IGNORECASE,
 )
 _TRAILING = ".,;:!?)]}>\"'"
-_IPV4 = re.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{3,39}(?![\w:])")
-_VERSION_BEFORE = re.compile(r"(?:version|ver\.?|v|==|release|build)\s*\Z", re.IGNORECASE)
-_MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
-_SSN = re.compile(r"(?<!\d)(?<!\d[-.])\d{3}(?:[-. ]|\s-\s)\d{2}(?:[-. ]|\s-\s)\d{4}(?!\d|[-.]\d)")
-_MASKED_SSN = re.compile(r"(?<![\w*])[xX*#]{3}[- ]?[xX*#]{2}[- ]?(\d{4})(?!\d)")
-_SSN_LABEL = re.compile(
-    r"\b(?:ssn|ss\s?#|soc(?:ial)?\s*sec(?:urity)?)(?:\s*(?:number|no\.?|num|#))?\W{0,4}"
-    r"(?:(?:is|ending|ends|last|four|4|digits|in|with|of|the)\W{1,3}){0,5}(\d{9}|\d{4}|\d{3}\D{1,3}\d{2}\D{1,3}\d{4})(?!\d)",
+_PUBLIC = re.compile(
+    r"(?:[\w.-]+\.)?(?:cdc|nih|fda|cms|hhs|who|medicare|healthcare|usda|ahrq|va|clinicaltrials|medlineplus)\.(?:gov|int)\b"
+    r"|(?:[\w.-]+\.)?(?:w3|hl7|ietf|python|mozilla|wikipedia|loinc|snomed|unitsofmeasure|json-schema|readthedocs|doi|arxiv|acc|"
+    r"heart|diabetes|cancer|aafp|acog|aap|idsociety|cochranelibrary|cochrane|nejm|bmj|apache|postgresql|nodejs|npmjs|pypi|nice|"
+    r"jamanetwork|thelancet|uptodate|stackoverflow|github|gitlab|google|microsoft|amazon|amazonaws|anthropic|openai|docker|"
+    r"example|schema|purl|nhs)\.(?:org|com|io|net|info|uk|dev)\b|localhost\b|127\.0\.0\.1|terminology\.|hl7\.",
     re.IGNORECASE,
 )
-_PHONE = re.compile(
-    r"(?<![\w])(?<!\d[-.])(?:\+?1[-. ]{0,2})?(?:\(\d{3}\)[-. ]{0,2}|\d{3}[-. /])\d{3}[-. ]\d{4}"
-    r"(?:[,;]?\s*(?:x|ext\.?|extension)\s*\d{1,6})?(?![\d]|-\d)",
-    re.IGNORECASE,
-)
-_WORLD_PHONE = re.compile(r"(?<![\w+])\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){2,5}(?!\d)")
-_PHONE_LABEL = re.compile(
-    r"\b(?:tel(?:ephone)?|phone|ph|cell(?:ular)?|mobile|call(?:\s+(?:me|us|him|her|them|back))*|text|pager|fax|facsimile|"
-    r"contact|home|work|reach\w*(?:\s+\w+)?)\b(?:\s*(?:number|no\.?|#|is|at|on|to|back))*\W{0,3}"
-    r"(\(?\d{3}\)?[-. ]?\d{3}[-. ]?\d{4}|\d{3}[-. ]\d{4})(?!\d|[-.]\d)",
-    re.IGNORECASE,
-)
-_FAX_BEFORE = re.compile(r"\bfax\w*\W{0,4}(?:(?:results|it|to|them|number|no|is|at)\W{1,3}){0,4}\Z", re.IGNORECASE)
-_CARD = re.compile(r"(?<![\d-])(?:\d{4}([- ]?)\d{4}\1\d{4}\1\d{4}|3[47]\d{2}([- ]?)\d{6}\2\d{5})(?![\d-])")
-_VIN = re.compile(r"(?<![A-Za-z0-9])[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?![A-Za-z0-9])")
-_MBI = re.compile(
-    r"(?<![A-Za-z0-9])[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d{2}(?![A-Za-z0-9])", re.IGNORECASE
-)
-_UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9-]{1,20}){0,6}")
-_PLATE = re.compile(
-    r"\bplate(?:\s*(?:number|no\.?|\#))?(?:\s+(?:is|was))?\W{0,3}"
-    r"((?=[A-Z0-9 -]*\d)[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,5})(?![A-Z0-9])",
-    re.IGNORECASE,
-)
-_MIN_VIN_DIGITS = 3
+_MANY_DIGITS = re.compile(r"\d{4}")
+_MAC = re.compile(r"[:-][0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){4}(?![\w:-])")
+_CISCO_MAC = re.compile(r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])")
+_IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{3,39}(?:%\w{1,10})?(?:/\d{1,3})?(?![\w:])")
 _IPV6_COLONS = 2
+_UDI = re.compile(r"\(01\)\s?\d{14}(?:\s?\(\d{2,4}\)\s?[A-Za-z0-9./_-]{1,22}){0,8}")
+_MASKED = re.compile(r"(?<![\w*#])[xX*#]{2,16}(?:[- ]?[xX*#]{2,4}){0,3}[- ]?(\d{2,6})(?![\d%])")
+_COORDINATES = re.compile(
+    r"(?<![\w.])[-+]?\d{1,2}\.\d{4,}\s?\u00b0?\s?[NSns]?\s?[,;/ ]\s?[-+]?\d{1,3}\.\d{4,}(?:\s?\u00b0?\s?[EWew]\b)?"
+)
+_DEGREES = re.compile(r"\d{1,3}\s?\u00b0\s?\d{1,2}(?:\.\d+)?\s?['\u2032]\s?(?:\d{1,2}(?:\.\d+)?\s?[\"\u2033]\s?)?[NSEWnsew]\b")
+_FOLDER = re.compile(
+    r"[/\\](?P<sure>patients?|pts|members?|clients?|residents?|charts?)[/\\](?P<name>[^/\\\s\"'<>|:*?]{2,60})"
+    r"|[/\\](?:users?|home|profiles?)[/\\](?P<user>[A-Za-z][\w.-]{2,30})(?=[/\\])",
+    re.IGNORECASE,
+)
+_PUBLIC_USERS = frozenset(["public", "shared", "default", "admin", "root", "user", "app", "ubuntu", "me", "runner"])
 
 
 def find_patterns(document: Document) -> Iterator[Span]:
     text = document.flat
     if "@" in text:
-        for match in _EMAIL.finditer(text):
-            yield Span(match.start(), match.end(), Entity.EMAIL_ADDRESS, 990)
-    if "://" in text or "www." in text.lower():
-        for match in _URL.finditer(text):
-            yield Span(match.start(), match.start() + len(match[0].rstrip(_TRAILING)), Entity.URL, 950)
-    if "." in text:
-        for match in _BARE_URL.finditer(text):
-            score = 800 if "/" in match[0] else LIKELY
-            yield Span(match.start(), match.start() + len(match[0].rstrip(_TRAILING)), Entity.URL, score)
-    if ":" in text:
-        yield from _colons(text)
+        yield from _mail(document.folded)
+    if _SPELLED_DOT.search(text):
+        for match in _SPELLED_MAIL.finditer(text):
+            yield Span(match.start(), match.end(), Entity.EMAIL_ADDRESS, 850)
+    yield from _urls(text)
+    if ":" in text or "-" in text:
+        yield from _machines(text)
     if document.has_digit:
-        yield from _numbers(text)
+        yield from _marked_numbers(text)
+    if "/" in text or "\\" in text:
+        yield from _folders(text)
 
 
-def _colons(text: str) -> Iterator[Span]:
+def _mail(text: str) -> Iterator[Span]:
+    at = -1
+    floor = 0
+    while (at := text.find("@", at + 1)) >= 0:
+        mailbox = text[max(floor, at - 66) : at]
+        spaced = mailbox.endswith(" ")
+        name = mailbox[:-1] if spaced else mailbox
+        start = at - spaced - (len(name) - len(name.rstrip(_MAILBOX)))
+        domain = _DOMAIN.match(text, at - spaced)
+        if domain and start < at - spaced and not (spaced and text[at + 1 : at + 2] != " "):
+            floor = domain.end()
+            yield Span(start, floor, Entity.EMAIL_ADDRESS, 990)
+        elif start < at and (host := _BARE_HOST.match(text, at)) and any(map(str.isalpha, text[start:at])) and not spaced:
+            yield Span(start, host.end(), Entity.EMAIL_ADDRESS, LIKELY)
+        elif start == at and (handle := _HANDLE.match(text, at)):
+            yield from _handle(text, handle)
+
+
+def _handle(text: str, handle: re.Match[str]) -> Iterator[Span]:
+    """`@drlopez_md`; a decorator or an at-rule of some program stands alone on its line."""
+    start = handle.start()
+    if start and text[start - 1] not in " (\"':,[":
+        return
+    said = _HANDLE_BEFORE.search(text, max(0, start - 32), start)
+    odd = any(sign.isdigit() or sign == "_" for sign in handle[0])
+    if said or (start and text[start - 1] != "\n"):
+        yield Span(start, handle.end(), Entity.OTHER_ID, 800 if said or odd else LIKELY)
+
+
+def _urls(text: str) -> Iterator[Span]:
+    if "://" in text:
+        for match in _REST.finditer(text):
+            scheme = text[max(0, match.start() - 12) : match.start()]
+            start = match.start() - (len(scheme) - len(scheme.rstrip(ascii_letters + digits + "+")))
+            if start < match.start():
+                yield _url(text, start, match.end(), 950)
+    if "www." in text or "WWW." in text:
+        for match in _WWW.finditer(text):
+            yield _url(text, match.start(), match.end(), 950)
+    if "." in text:
+        for match in _TLD.finditer(text):
+            before = text[max(0, match.start() - 120) : match.start()]
+            start = match.start() - (len(before) - len(before.rstrip(_HOST)))
+            while start < match.start() and not text[start].isalnum():
+                start += 1
+            if start == match.start() or text[start - 1 : start] in {"@", "/", "_"} or (match["short"] and not match["path"]):
+                continue
+            yield _url(text, start, match.end(), 800 if match["path"] and len(match["path"]) > 1 else LIKELY)
+
+
+def _url(text: str, start: int, end: int, score: int) -> Span:
+    address = text[start:end].rstrip(_TRAILING)
+    host = address.split("://", 1)[-1]
+    if score > LIKELY and _PUBLIC.match(host) and not _MANY_DIGITS.search(address):
+        score = LIKELY
+    return Span(start, start + len(address), Entity.URL, score)
+
+
+def _machines(text: str) -> Iterator[Span]:
     for match in _MAC.finditer(text):
-        yield Span(match.start(), match.end(), Entity.DEVICE_ID, 900)
-    for match in _IPV6.finditer(text):
-        if match[0].count(":") >= _IPV6_COLONS and _is_ipv6(match[0]):
-            yield Span(match.start(), match.end(), Entity.IP_ADDRESS, 900)
+        start = match.start() - 2
+        if start >= 0 and _is_hex(text[start : start + 2]) and not text[max(0, start - 1) : start].isalnum():
+            yield Span(start, match.end(), Entity.DEVICE_ID, 900)
+    if "::" in text or text.count(":") >= 7:
+        for match in _IPV6.finditer(text):
+            if match[0].count(":") >= _IPV6_COLONS and _is_ipv6(match[0].split("/")[0].split("%")[0]):
+                yield Span(match.start(), match.end(), Entity.IP_ADDRESS, 900)
+
+
+def _is_hex(text: str) -> bool:
+    return all(sign in "0123456789abcdefABCDEF" for sign in text)
 
 
 def _is_ipv6(text: str) -> bool:
@@ -90,33 +160,30 @@ def _is_ipv6(text: str) -> bool:
     return any(map(str.isdigit, text))
 
 
-def _numbers(text: str) -> Iterator[Span]:
-    lower = text.lower()
-    for match in _IPV4.finditer(text):
-        if not _VERSION_BEFORE.search(text, max(0, match.start() - 12), match.start()):
-            yield Span(match.start(), match.end(), Entity.IP_ADDRESS, 900)
-    for match in _SSN.finditer(text):
-        yield Span(match.start(), match.end(), Entity.US_SSN, 970)
-    for sign, pattern, group, entity in (
-        ("s", _SSN_LABEL, 1, Entity.US_SSN),
-        ("", _MASKED_SSN, 1, Entity.US_SSN),
-        ("", _CARD, 0, Entity.CREDIT_CARD),
-        ("", _MBI, 0, Entity.HEALTH_PLAN_ID),
-        ("(01)", _UDI, 0, Entity.DEVICE_ID),
-        ("plate", _PLATE, 1, Entity.VEHICLE_ID),
-    ):
-        if sign in lower:
-            for match in pattern.finditer(text):
-                yield Span(match.start(group), match.end(group), entity, 950)
-    for match in _VIN.finditer(text):
-        if _MIN_VIN_DIGITS <= sum(map(str.isdigit, match[0])) < len(match[0]):
-            yield Span(match.start(), match.end(), Entity.VEHICLE_ID, 900)
-    yield from _phones(text)
+def _marked_numbers(text: str) -> Iterator[Span]:
+    if "(01)" in text:
+        for match in _UDI.finditer(text):
+            yield Span(match.start(), match.end(), Entity.DEVICE_ID, 950)
+    if "**" in text or "xx" in text or "XX" in text or "##" in text:
+        for match in _MASKED.finditer(text):
+            yield Span(match.start(1), match.end(1), Entity.US_SSN, 900)
+    if "." in text:
+        for match in _COORDINATES.finditer(text):
+            yield Span(match.start(), match.end(), Entity.LOCATION, 850)
+        for match in _CISCO_MAC.finditer(text):
+            start = match.start() - 4
+            if start >= 0 and _is_hex(text[start : match.start()]) and any(map(str.isalpha, match[0])):
+                yield Span(start, match.end(), Entity.DEVICE_ID, 800)
+    if "\u00b0" in text:
+        for match in _DEGREES.finditer(text):
+            yield Span(match.start(), match.end(), Entity.LOCATION, 850)
 
 
-def _phones(text: str) -> Iterator[Span]:
-    for pattern, group in ((_PHONE, 0), (_WORLD_PHONE, 0), (_PHONE_LABEL, 1)):
-        for match in pattern.finditer(text):
-            start = match.start(group)
-            is_fax = match[0][:3].lower() == "fax" or _FAX_BEFORE.search(text, max(0, start - 40), start)
-            yield Span(start, match.end(group), Entity.FAX_NUMBER if is_fax else Entity.PHONE_NUMBER, 930)
+def _folders(text: str) -> Iterator[Span]:
+    for match in _FOLDER.finditer(text):
+        if match["sure"]:
+            name = match["name"].rstrip(_TRAILING)
+            if any(map(str.isdigit, name)) or "_" in name or "-" in name:
+                yield Span(match.start("name"), match.start("name") + len(name), Entity.OTHER_ID, 750)
+        elif match["user"].lower() not in _PUBLIC_USERS:
+            yield Span(match.start("user"), match.end("user"), Entity.OTHER_ID, LIKELY)

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from gateway.phi.detector import Span
 from gateway.phi.ner.mentions import find_mentions
 from gateway.phi.ner.recognizer import Recognizer
+from gateway.phi.rules.ages import find_ages
+from gateway.phi.rules.characters import without_escapes, without_hidden
 from gateway.phi.rules.dates import find_dates
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.echoes import echoes
-from gateway.phi.rules.identifiers import find_identifiers
+from gateway.phi.rules.identifiers import find_letter_identifiers
 from gateway.phi.rules.merge import merge
 from gateway.phi.rules.names import find_names
+from gateway.phi.rules.numbers import find_numbers
 from gateway.phi.rules.organizations import find_organizations
 from gateway.phi.rules.patterns import find_patterns
 from gateway.phi.rules.places import find_places
@@ -28,13 +31,25 @@ def scan(text: str, recognizer: Recognizer | None = None) -> list[Span]:
 
 
 def _window(text: str, recognizer: Recognizer | None) -> list[Span]:
+    """The text as a reader sees it, and once more decoded where it holds escapes: `Maria%20Lopez` is a name too."""
+    shown = without_hidden(text)
+    visible = shown.text if shown else text
+    spans = _visible(visible, recognizer)
+    if decoded := without_escapes(visible):
+        spans = merge((*spans, *decoded.restore(_visible(decoded.text, recognizer))))
+    return shown.restore(spans) if shown else spans
+
+
+def _visible(text: str, recognizer: Recognizer | None) -> list[Span]:
     document = Document(text)
     places = [*find_places(document), *find_organizations(document)]
     spans = [
         *find_patterns(document),
+        *find_numbers(document),
         *find_dates(document),
         *find_structured(document),
-        *find_identifiers(document),
+        *find_ages(document),
+        *find_letter_identifiers(document),
         *places,
         *find_names(document, places),
     ]

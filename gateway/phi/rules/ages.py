@@ -1,0 +1,81 @@
+"""Ages over 89, in figures and in words. Younger ages are no identifiers."""
+
+import re
+from collections.abc import Iterator
+
+from gateway.phi.detector import LIKELY, Span
+from gateway.phi.findings import Entity
+from gateway.phi.rules.document import Document
+
+_OLD = re.compile(r"(?<![\w.$/-])(?:9\d|1[0-4]\d)(?!\d|[.,/:-]\d|%)")
+_AGE_AFTER = re.compile(
+    r"(?:[\s-]{0,2}(?:years?|yrs?|yr)\b(?:[\s-]{1,2}(?:old|young|of[\s-]age))?|[\s-]{0,2}y[./-]?\s?o\.?[mfMF]?\b|[\s-]{0,2}y\b"
+    r"|[\s-]?y/o|\s?(?:yom|yof|yowm|yowf|yobm|yobf)\b|(?:th|st|nd|rd)\s+(?:birthday|b-?day)|\s?-?year-?old)",
+    re.IGNORECASE,
+)
+_SEX_AFTER = re.compile(r"\s?[MF](?![A-Za-z.'])|[mf](?![A-Za-z.'])|\s?/\s?[MFmf]\b|\s(?:male|female|man|woman|lady|gentleman)\b")
+_AGE_BEFORE = re.compile(
+    r"(?:\bage[ds]?\"?\s?(?:is|was|of|at\s\w+|in\syears|\(y(?:ea)?rs?\)|/sex|/gender)?\s?[:=,|(\"'-]{0,3}\s?(?:about\s|approximately\s|~\s?)?"
+    r"|\b(?:turn(?:ed|s|ing)?|turn)\s(?:just\s)?|\b(?:died|dies|death|passed\saway|passed|lived|living|live|survived)\s(?:\w+\s)?(?:at|to|until)\s(?:the\sage\sof\s|age\s)?"
+    r"|\b(?:he|she|who|mother|father|patient|pt|now|dad|mom|grandmother|grandfather)(?:'s|\sis|\swas|\swill\sbe)\s(?:now\s|already\s|almost\s|nearly\s)?"
+    r"|\b(?:sex|gender)/age\s?[:=]?\s?[MFmf]?\s?/?\s?)\Z",
+    re.IGNORECASE,
+)
+_NAMED_BEFORE = re.compile(r"[A-Z][A-Za-z'-]+,\s\Z|[A-Z][A-Za-z'-]+\s\(\Z")
+_APPOSED = re.compile(r"\s?[,)]")
+_UNIT = re.compile(
+    r"\s*-?\s*(?:%|mg|ml|mcg|kg|lbs?\b|pounds|days?|weeks|months|minutes|hours|bpm|mm|cm|degrees|meters|percent|beats|on\s(?:ra|room)|/|\u00b0|"
+    r"points|calories|units|patients|people|cases|miles)",
+    re.IGNORECASE,
+)
+_DURATION = re.compile(
+    r"[\s-]{0,2}(?:years?|yrs?|y)\s+(?:ago|of\s+(?:experience|service|data|follow|history)|history|survival|later|warranty|period|lease|from|"
+    r"old\s+(?:building|house|study|hospital)|after|before|follow|anniversary)",
+    re.IGNORECASE,
+)
+_THERMAL = re.compile(
+    r"(?:\bt|\btemp\w*|\btmax|\btm|\bfever\w*|\bfebrile|\bafebrile|\bt-?max|\boral\w*|\btympanic|\brectal|\baxillary|\bvs|\bvitals?|\u00b0|\bhr|\bbp)"
+    r"\W{0,3}(?:\w{1,8}\W{1,2}){0,3}\Z",
+    re.IGNORECASE,
+)
+_NUMBER_WORD = (
+    r"(?:ninety(?:[\s-](?:one|two|three|four|five|six|seven|eight|nine))?"
+    r"|(?:(?:one|a)[\s-])?hundred(?:[\s-](?:and[\s-])?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen))?)"
+)
+_SPELLED = re.compile(
+    rf"\b({_NUMBER_WORD})[\s-]{{1,2}}(?:years?|yrs?|y/?o)[\s-]{{0,2}}(?:old|young|of[\s-]age)?\b"
+    rf"|\b(?:age[ds]?(?:\s+of)?|turn(?:ed|s|ing)|(?:died|lived)\s(?:at|to)|he\sis|she\sis)\s+({_NUMBER_WORD})\b(?!\s+(?:percent|days|minutes|dollars|degrees))"
+    r"|\b((?:ninet(?:ieth|y[\s-](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth))|hundredth))\s+birthday\b"
+    r"|\bin\s(?:his|her|their|the|my|early|mid|late|[\s-]){1,6}(nineties|90'?s|90s|hundreds)\b"
+    r"|\b(nonagenarian|centenarian|supercentenarian)s?\b",
+    re.IGNORECASE,
+)
+
+
+def find_ages(document: Document) -> Iterator[Span]:
+    text = document.flat
+    if document.has_digit and ("9" in text or "1" in text):
+        for match in _OLD.finditer(text):
+            if score := _score(text, match):
+                yield Span(match.start(), match.end(), Entity.AGE_OVER_89, score)
+    if any(word in document.lower for word in ("ninet", "hundred", "enarian", "90")):
+        for match in _SPELLED.finditer(text):
+            group = match.lastindex or 0
+            yield Span(match.start(group), match.end(group), Entity.AGE_OVER_89, 850)
+
+
+def _score(text: str, match: re.Match[str]) -> int:
+    """How surely a number is an age; 0 for a temperature, a rate or a duration."""
+    end = match.end()
+    before = text[max(0, match.start() - 32) : match.start()]
+    if _DURATION.match(text, end):
+        return 0
+    if _AGE_AFTER.match(text, end):
+        return 850
+    if _SEX_AFTER.match(text, end):
+        return 0 if _THERMAL.search(before) else 850
+    if _UNIT.match(text, end):
+        return 0
+    if _AGE_BEFORE.search(before):
+        return 850
+    return LIKELY if _NAMED_BEFORE.search(before) and _APPOSED.match(text, end) else 0

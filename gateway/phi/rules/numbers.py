@@ -1,0 +1,85 @@
+"""Numbers that their own grouping gives away: dates, telephone and Social Security numbers, cards, IP addresses.
+
+Every rule starts at a run of digits, so a text costs one pass and a look at each of its numbers.
+A checksum or a range that fails never clears a number: test values must go too.
+"""
+
+import re
+from collections.abc import Iterator
+
+from gateway.phi.detector import Span
+from gateway.phi.findings import Entity
+from gateway.phi.rules.dates import DATE_SHAPES, date_at
+from gateway.phi.rules.document import Document
+from gateway.phi.rules.identifiers import identifier_at
+from gateway.phi.rules.phones import PHONE_SHAPES, phone_at
+
+_RUN = re.compile(r"[0-9]+")
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_IPV4 = rf"(?P<ipv4>(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}})?(?![\w]|\.\d))"
+_SSN = r"(?P<ssn>(?<!\d[-.])\d{3}(?P<dash>\s?-\s?|[. /])\d{2}(?P=dash)\d{4}(?!\d|[-.]\d))"
+_CARD = (
+    r"(?P<card>(?<!\d[- ])(?:\d{4}(?P<gap>[- .]?)\d{4}(?P=gap)\d{4}(?P=gap)\d{4}"
+    r"|3[47]\d{2}(?P<amex>[- .]?)\d{6}(?P=amex)\d{5})(?![\d-]))"
+)
+_MBI = (
+    r"(?P<mbi>(?<![A-Za-z0-9])[1-9][A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d{2}(?![A-Za-z0-9]))"
+)
+_SHAPES = {
+    1: re.compile("|".join((DATE_SHAPES, PHONE_SHAPES, _IPV4, _MBI))),
+    2: re.compile("|".join((DATE_SHAPES, PHONE_SHAPES, _IPV4))),
+    3: re.compile("|".join((_SSN, PHONE_SHAPES, _IPV4))),
+    4: re.compile("|".join((DATE_SHAPES, _CARD, PHONE_SHAPES))),
+}
+_LONG = re.compile("|".join((DATE_SHAPES, _CARD, PHONE_SHAPES)))
+_LONGEST = 24
+_VERSION_BEFORE = re.compile(r"(?:version|ver\.?|v|==|release|build)\s*\Z", re.IGNORECASE)
+_JOINTS = frozenset("-_")
+_PLAIN = {
+    "ssn": (Entity.US_SSN, 970),
+    "card": (Entity.CREDIT_CARD, 950),
+    "mbi": (Entity.HEALTH_PLAN_ID, 950),
+    "ipv4": (Entity.IP_ADDRESS, 900),
+}
+
+
+def find_numbers(document: Document) -> Iterator[Span]:
+    text = document.flat
+    done = 0
+    for run in _RUN.finditer(text):
+        start, end = run.span()
+        if start < done or end - start > _LONGEST:
+            continue
+        span = _shaped(document, start, end)
+        if span is not None:
+            yield span
+            if not _is_part(text, span):
+                done = span.end
+                continue
+        if (whole := identifier_at(document, start, done)) is not None:
+            yield whole
+        done = max(end, span.end if span else 0, whole.end if whole else 0)
+
+
+def _is_part(text: str, span: Span) -> bool:
+    """Whether a date or the like may only be a part of something longer, as in `INV-2024-03-14`."""
+    before, after = text[span.start - 2 : span.start], text[span.end : span.end + 2]
+    return (before[-1:] in _JOINTS and before[:1].isalnum()) or (after[:1] in _JOINTS and after[1:].isalnum())
+
+
+def _shaped(document: Document, start: int, end: int) -> Span | None:
+    text = document.flat
+    if start and text[start - 1] in "(+" and (span := phone_at(document, start - 1)) is not None:
+        return span
+    match = _SHAPES.get(end - start, _LONG).match(text, start)
+    if match is None:
+        return None
+    kind = match.lastgroup or ""
+    if kind == "phone":
+        return phone_at(document, start)
+    if kind not in _PLAIN:
+        return date_at(document, match)
+    if kind == "ipv4" and _VERSION_BEFORE.search(text, max(0, start - 12), start):
+        return None
+    entity, score = _PLAIN[kind]
+    return Span(match.start(), match.end(), entity, score)
