@@ -235,6 +235,56 @@ AUDIT = answer(
     },
 )
 
+POLICY_REQUEST: Mapping[str, Any] = {
+    "block": {"phi_mode": "block"},
+    "own terms": {"phi_deny_terms": ["Project Bluebird"], "phi_allow_terms": ["Foley"], "phi_threshold": 0.45},
+    "some kinds only": {
+        "phi_profile": "custom",
+        "phi_entities": ["PERSON", "US_SSN", "MEDICAL_RECORD_NUMBER"],
+        "acknowledge_phi_leaves": True,
+    },
+}
+POLICY = answer(
+    "The policy. Its `ETag` header goes into `If-Match`.",
+    {
+        "success": True,
+        "data": {
+            "phi_mode": "redact",
+            "phi_profile": "safe_harbor",
+            "phi_entities": None,
+            "phi_threshold": 0.5,
+            "phi_deny_terms": ["Project Bluebird"],
+            "phi_allow_terms": ["Foley"],
+            "phi_answers": "record",
+            "restore_answers": True,
+            "unscannable": "refuse",
+            "storage_mode": "full",
+            "retention_days": 2555,
+            "phi_retrieval_behavior": "block",
+        },
+        "meta": _REQUEST,
+    },
+)
+SCAN_REQUEST: Mapping[str, Any] = {"plain": {"text": "Jane Roe, MRN 48213377, was seen today."}}
+SCAN = answer(
+    "What would be masked, and the text as a provider would see it.",
+    {
+        "success": True,
+        "data": {
+            "entities": [
+                {"type": "PERSON", "placeholder": "[NAME_1]", "start": 0, "end": 8, "score": 0.85},
+                {"type": "MEDICAL_RECORD_NUMBER", "placeholder": "[MRN_1]", "start": 14, "end": 22, "score": 0.95},
+            ],
+            "entity_types": ["MEDICAL_RECORD_NUMBER", "PERSON"],
+            "redaction_count": 2,
+            "redacted_text": "[NAME_1], MRN [MRN_1], was seen today.",
+            "phi_mode": "redact",
+            "phi_profile": "safe_harbor",
+        },
+        "meta": _REQUEST,
+    },
+)
+
 _UP = {"database": "up", "access_channel": "up", "phi_scanner": "up"}
 ALIVE = answer("It runs.", {"status": "alive"})
 READY = answer("Send requests.", {"status": "ready", "dependencies": _UP})

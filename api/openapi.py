@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.dialect import Dialect
-from api.manage.schemas import CreateKeyRequest
+from api.manage.schemas import CreateKeyRequest, PolicyRequest, ScanRequest
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.errors import GatewayError
@@ -46,7 +46,14 @@ PROMPT_ERRORS = (
 INFERENCE_ERRORS = (*PROMPT_ERRORS, facts.CreditsExhaustedError)
 """Everything an inference can be refused with, on any surface."""
 
-_BODIES: tuple[type[BaseModel], ...] = (ChatRequest, CreateMessageRequest, CountTokensRequest, CreateKeyRequest)
+_BODIES: tuple[type[BaseModel], ...] = (
+    ChatRequest,
+    CreateMessageRequest,
+    CountTokensRequest,
+    CreateKeyRequest,
+    PolicyRequest,
+    ScanRequest,
+)
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {
     facts.MissingScopeError: {"required_scope": "ai:chat"},

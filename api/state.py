@@ -10,6 +10,7 @@ from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
+from gateway.phi.guard import Guard
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Gateway:
     catalog: Catalog
     clock: Clock
     storage: "Storage"
+    guard: Guard
     pipeline: InferencePipeline
     token_counter: TokenCounter
     probe: Probe

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from gateway.errors import ValidationFailedError
 from gateway.phi.detector import CERTAIN
 from gateway.phi.findings import Entity
-from gateway.phi.screening import MAX_TERM_LENGTH, MAX_TERMS, Profile
+from gateway.phi.screening import MAX_TERM_LENGTH, MAX_TERMS, SELECTABLE, Profile
 from gateway.tenancy import PhiMode, StorageMode, Unscannable
 
 RETENTION_DAYS = (1, 36_500)
@@ -70,6 +70,15 @@ def require_acknowledged(changes: Changes, *, acknowledged: bool) -> bool:
             param="acknowledge_phi_leaves",
         )
     return leaves
+
+
+def read_entities(name: str, given: Iterable[Entity]) -> frozenset[Entity]:
+    """The kinds of the list `name`. Raises `ValidationFailedError` for one that nobody can choose."""
+    entities = tuple(given)
+    for index, each in enumerate(entities):
+        if each not in SELECTABLE:
+            raise ValidationFailedError(f"`{name}[{index}]` is not a kind to choose.", param=f"{name}[{index}]")
+    return frozenset(entities)
 
 
 def read_terms(name: str, given: Iterable[str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId, new_ulid
 from gateway.keys import api_key
 from gateway.keys.api_key import RevokedApiKeyError
 from gateway.phi.findings import Entity
-from gateway.phi.screening import Profile, Screening
+from gateway.phi.screening import SELECTABLE, Profile, Screening
 from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope, StorageMode
 from storage.encryption import ContentCipher
 from storage.keyring import Ring
@@ -222,7 +222,7 @@ def _screening(row: tuple[Any, ...], terms: Terms) -> Screening:
     profile, entities, threshold_milli, answers = row
     return Screening(
         profile=Profile(profile),
-        entities=frozenset(Entity) if entities is None else frozenset(map(Entity, entities)),
+        entities=SELECTABLE if entities is None else frozenset(map(Entity, entities)),
         threshold_milli=threshold_milli,
         deny_terms=terms.deny,
         allow_terms=terms.allow,

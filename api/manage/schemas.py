@@ -1,11 +1,14 @@
 """Bodies of the control plane."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from api.content.schemas import Strict
-from gateway.tenancy import KeyMode, Scope
+from gateway.organization_policy import RETENTION_DAYS
+from gateway.phi.findings import Entity
+from gateway.phi.screening import MAX_TERMS, THRESHOLDS_MILLI, Profile
+from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode, Unscannable
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 
@@ -23,3 +26,60 @@ class CreateKeyRequest(Strict):
         KeyMode | None,
         Field(strict=False, description="`test` keys reach the sandbox only. Default: the calling key's mode."),
     ] = None
+
+
+class PolicyRequest(Strict):
+    """What to change; a field left out, or null, stays as it is."""
+
+    phi_mode: Annotated[
+        PhiMode | None,
+        Field(
+            strict=False, description="`redact`: identifiers are masked. `block`: refused. `allow`: sent as they are."
+        ),
+    ] = None
+    phi_profile: Annotated[
+        Profile | None, Field(strict=False, description="Which kinds count. `custom`: those of `phi_entities`.")
+    ] = None
+    phi_entities: Annotated[
+        list[Annotated[Entity, Field(strict=False)]] | None,
+        Field(min_length=1, description="Goes with the profile `custom`, which needs it."),
+    ] = None
+    phi_threshold: Annotated[
+        float | None,
+        Field(
+            ge=THRESHOLDS_MILLI[0] / 1000,
+            le=THRESHOLDS_MILLI[1] / 1000,
+            description="The score from which a finding counts by itself, to three decimals.",
+        ),
+    ] = None
+    phi_deny_terms: Annotated[
+        list[str] | None, Field(max_length=MAX_TERMS, description="Always masked, as whole words in any case.")
+    ] = None
+    phi_allow_terms: Annotated[
+        list[str] | None, Field(max_length=MAX_TERMS, description="Never masked; a denied term wins.")
+    ] = None
+    phi_answers: Annotated[
+        Literal["record", "block"] | None, Field(description="What happens when the model itself writes identifiers.")
+    ] = None
+    restore_answers: Annotated[bool | None, Field(description="Put values back in place of placeholders.")] = None
+    unscannable: Annotated[
+        Unscannable | None, Field(description="What happens to images and PDFs, which cannot be scanned.")
+    ] = None
+    storage_mode: Annotated[StorageMode | None, Field(strict=False, description="`none` keeps no content.")] = None
+    retention_days: Annotated[
+        int | None,
+        Field(ge=RETENTION_DAYS[0], le=RETENTION_DAYS[1], description="Kept for later versions: nothing expires yet."),
+    ] = None
+    phi_retrieval_behavior: Annotated[
+        PhiMode | None, Field(strict=False, description="Kept for later versions: there are no retrieval tools yet.")
+    ] = None
+    acknowledge_phi_leaves: Annotated[
+        bool | None,
+        Field(description="Must be true in a request that names `phi_mode: allow` or the profile `custom`."),
+    ] = None
+
+
+class ScanRequest(Strict):
+    """A text to look at."""
+
+    text: Annotated[str, Field(max_length=1_000_000, description="At most 1,000,000 characters.")]

@@ -1,0 +1,137 @@
+"""`/v1/compliance/policy`: what an organisation has masked, kept and put back (spec D14, D36)."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+
+from api import examples
+from api.authentication import caller
+from api.dialect import dialect_route
+from api.exchange import exchange_of
+from api.manage.schemas import PolicyRequest
+from api.native.envelope import CONTROL, success
+from api.openapi import ACCESS_ERRORS, errors, json_body
+from api.state import gateway_of
+from api.validation import read_object, validated
+from gateway import errors as facts
+from gateway.audit import AuditAction, PhiDisposition
+from gateway.errors import ValidationFailedError
+from gateway.organization_policy import Changes, OrganizationPolicy, read_entities, read_terms
+from gateway.tenancy import Access, Scope
+from storage.policy_change import change_policy
+
+router = APIRouter(route_class=dialect_route(CONTROL), tags=["Compliance"])
+
+_STRONG_TAG = re.compile(r'(?<!W/)"([0-9]{1,18})"')
+
+
+@router.get(
+    "/v1/compliance/policy",
+    summary="Read the policy",
+    response_class=Response,
+    responses={200: examples.POLICY, **errors(CONTROL, *ACCESS_ERRORS)},
+)
+async def get_policy(
+    request: Request, access: Annotated[Access, Depends(caller(Scope.CONTROL_READ, Scope.CONTROL_WRITE))]
+) -> Response:
+    """The organization's policy, with an `ETag` for changing it. Needs the scope `control:read`.
+
+    Reading it is audited: its own terms may name patients.
+    """
+    exchange = exchange_of(request)
+    org = access.principal.org
+    async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+        policy = await tx.organization.policy()
+        has_terms = bool(policy.phi_deny_terms or policy.phi_allow_terms)
+        tx.audit(
+            AuditAction.POLICY_RETRIEVED,
+            entity_type="organization",
+            entity_id=org,
+            metadata={"version": policy.version},
+            phi=PhiDisposition.CONTAINS_PHI if has_terms else PhiDisposition.NOT_PRESENT,
+        )
+    return _answer(policy, exchange.request_id)
+
+
+@router.put(
+    "/v1/compliance/policy",
+    summary="Change the policy",
+    response_class=Response,
+    responses={
+        200: examples.POLICY,
+        **errors(
+            CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError, facts.PreconditionFailedError, facts.TooLargeError
+        ),
+    },
+    openapi_extra=json_body(PolicyRequest, examples.POLICY_REQUEST),
+)
+async def put_policy(
+    request: Request,
+    access: Annotated[Access, Depends(caller(Scope.CONTROL_WRITE))],
+    if_match: Annotated[
+        list[str] | None, Header(description="The `ETag` that was read: 412 if the policy changed since.")
+    ] = None,
+) -> Response:
+    """Changes the fields that are sent, and answers with the whole policy. Needs the scope `control:write`.
+
+    Every API process follows within a second. A request that lets identifiers
+    leave must say so with `acknowledge_phi_leaves`. Every change is audited.
+    """
+    wanted = validated(PolicyRequest, read_object(await request.body()), unknown=ValidationFailedError)
+    changes = _changes(wanted)
+    exchange = exchange_of(request)
+    async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+        policy = await change_policy(
+            tx,
+            access.principal.org,
+            changes,
+            acknowledges_phi_leaves=bool(wanted.acknowledge_phi_leaves),
+            only_versions=_versions(if_match),
+        )
+    return _answer(policy, exchange.request_id)
+
+
+def _changes(wanted: PolicyRequest) -> Changes:
+    """Raises `ValidationFailedError` for terms or kinds that cannot be taken, and for no change at all."""
+    changes = wanted.model_dump(exclude_none=True, exclude={"acknowledge_phi_leaves"})
+    if not changes:
+        raise ValidationFailedError("Send at least one field to change.")
+    if "phi_threshold" in changes:
+        changes["phi_threshold_milli"] = round(changes.pop("phi_threshold") * 1000)
+    if "phi_entities" in changes:
+        changes["phi_entities"] = read_entities("phi_entities", changes["phi_entities"])
+    for name in ("phi_deny_terms", "phi_allow_terms"):
+        if name in changes:
+            changes[name] = read_terms(name, changes[name])
+    return changes
+
+
+def _versions(if_match: list[str] | None) -> set[int] | None:
+    """The versions that may be changed, None for any. A tag that is not ours, or a weak one, matches none."""
+    tags = ",".join(if_match or ("*",))
+    return None if tags.strip() == "*" else {int(tag) for tag in _STRONG_TAG.findall(tags)}
+
+
+def _answer(policy: OrganizationPolicy, request_id: str) -> Response:
+    response = success(_data(policy), request_id=request_id)
+    response.headers["etag"] = f'"{policy.version}"'
+    return response
+
+
+def _data(policy: OrganizationPolicy) -> dict[str, Any]:
+    """Exactly what a request may send, so that an answer can be edited and sent back."""
+    return {
+        "phi_mode": policy.phi_mode.value,
+        "phi_profile": policy.phi_profile.value,
+        "phi_entities": None if policy.phi_entities is None else sorted(policy.phi_entities),
+        "phi_threshold": policy.phi_threshold_milli / 1000,
+        "phi_deny_terms": policy.phi_deny_terms,
+        "phi_allow_terms": policy.phi_allow_terms,
+        "phi_answers": policy.phi_answers,
+        "restore_answers": policy.restore_answers,
+        "unscannable": policy.unscannable,
+        "storage_mode": policy.storage_mode.value,
+        "retention_days": policy.retention_days,
+        "phi_retrieval_behavior": policy.phi_retrieval_behavior.value,
+    }
