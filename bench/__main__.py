@@ -1,4 +1,4 @@
-"""`python -m bench`: direct to the sandbox, through Hasp, and through Hasp without its guard, in one run."""
+"""`python -m bench`: what Hasp costs a request, and how well and how fast its guard finds PHI."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ import orjson
 
 from bench import report
 from bench.measurement import GRID, SLOW_STREAMS
+from bench.phi import program as guard
 from bench.run import Bench, as_data, load_process
 from bench.stack import running
 
@@ -25,9 +26,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute; for a first look")
     parser.add_argument("--slow-streams", action="store_true", help="also hold 500 slow streams open at once")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every number there")
+    guard.add_options(parser)
     options = parser.parse_args()
     _STATE.mkdir(mode=0o700, exist_ok=True)
-    sys.exit(asyncio.run(_main(options, _QUICK_SECONDS if options.quick else _SECONDS)))
+    status = asyncio.run(_main(options, _QUICK_SECONDS if options.quick else _SECONDS))
+    guard.measure(options)
+    sys.exit(status)
 
 
 async def _main(options: argparse.Namespace, seconds: float) -> int:

@@ -1,0 +1,71 @@
+"""Stock Presidio as a system to compare with, kept out of our environment: its import would pull spaCy into ours."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+
+from bench.phi.scoring import Find, Found, Masked
+
+_ROOT: Final = Path(__file__).parents[2]
+_LOCK: Final = _ROOT / "requirements-presidio.lock"
+_ENVIRONMENT: Final = _ROOT / ".venv-presidio"
+_STAMP: Final = _ENVIRONMENT / "installed"
+_PYTHON: Final = _ENVIRONMENT / "bin" / "python"
+_PROGRAM: Final = Path(__file__).with_name("presidio_program.py")
+
+
+class _Ready(BaseModel):
+    load_s: float
+
+
+class _Answer(BaseModel):
+    spans: list[tuple[int, int, str]]
+    cpu_s: float
+
+
+def install() -> None:
+    """Makes `.venv-presidio` from its hashed lock, once for each lock. Raises `CalledProcessError` when it cannot."""
+    if _STAMP.exists() and _STAMP.read_bytes() == _LOCK.read_bytes():
+        return
+    uv = Path(sys.executable).with_name("uv")
+    shutil.rmtree(_ENVIRONMENT, ignore_errors=True)
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, _ENVIRONMENT], check=True)
+    subprocess.run([uv, "pip", "install", "-q", "--python", _PYTHON, "--require-hashes", "-r", _LOCK], check=True)
+    shutil.copyfile(_LOCK, _STAMP)
+
+
+@contextmanager
+def running() -> Generator[Find]:
+    """Presidio with every recogniser it ships and spaCy's small model, in a process that ends with the block."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [_PYTHON, "-P", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
+        def find(text: str) -> Found:
+            stdin.write(json.dumps(text) + "\n")
+            stdin.flush()
+            answer = _Answer.model_validate_json(stdout.readline())
+            return Found([Masked(*span) for span in answer.spans], answer.cpu_s)
+
+        _Ready.model_validate_json(stdout.readline())
+        try:
+            yield find
+        finally:
+            process.kill()

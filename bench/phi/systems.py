@@ -1,0 +1,29 @@
+"""The systems of ours that are measured: the guard's rules, with and without a model, on one thread of this process."""
+
+import time
+from typing import Final
+
+from bench.phi.scoring import Find, Found, Masked
+from gateway.phi.ner.rampart import Rampart
+from gateway.phi.rules.scan import scan
+from gateway.phi.screening import Screening
+from gateway.phi.selection import Selection
+
+_WARM_UP: Final = "Warm up: Jane Doe, 01/02/1980, lives with Ravi in Yakima."
+
+
+RECOGNIZERS: Final = ("none", "rampart")
+
+
+def guard(recognizer: str = "none") -> Find:
+    """What the guard masks when a text is all of a request, under the default policy."""
+    model = Rampart() if recognizer == "rampart" else None
+
+    def find(text: str) -> Found:
+        began = time.process_time()
+        spans = Selection(Screening()).of_content(text, scan(text, model))
+        spent = time.process_time() - began
+        return Found([Masked(span.start, span.end, span.entity) for span in spans], spent)
+
+    find(_WARM_UP)
+    return find
