@@ -40,7 +40,8 @@ _SHORTEST_OPAQUE = 40
 """Characters of the shortest thing a vendor seals; what is shorter is someone's own text, and is scanned."""
 _OPENING = 1024
 """Characters of a seal that show whether it is one: what a vendor encrypts does not decode to text."""
-_SEAMS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)")
+_SEAMS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_FEWEST_WORDS = 2
 
 _Item = TypeVar("_Item")
 _Block = TypeVar("_Block", Text, Document, SearchResult, ToolUse, ToolResult, Thinking, Turn)
@@ -110,8 +111,7 @@ class Reader:
 
     def identifier(self, path: str, text: str) -> None:
         self._add(path, text, Access.IDENTIFIER)
-        if spelled := _spelled_out(text):
-            self._add(path, spelled, Access.IDENTIFIER)
+        self._add_names(path, [text], Access.IDENTIFIER)
 
     def sealed(self, path: str, text: str) -> None:
         self._add(path, text, Access.SEALED)
@@ -125,8 +125,7 @@ class Reader:
     def definition(self, path: str, value: JsonValue) -> None:
         text, leaves = render(path, value, self._budget)
         self.passages.append(Passage(path, text, Access.DEFINITION, leaves))
-        names = "\n".join(filter(None, map(_spelled_out, (leaf.text for leaf in leaves))))
-        self._add(path, names, Access.DEFINITION)
+        self._add_names(path, [leaf.text for leaf in leaves], Access.DEFINITION)
 
     def unscannable(self, path: str) -> None:
         self._budget.spend()
@@ -138,13 +137,19 @@ class Reader:
             leaves = (Leaf(path, 0, text, is_key=False),)
             self.passages.append(Passage(path, text, access, leaves, self._answered))
 
+    def _add_names(self, path: str, identifiers: Sequence[str], access: Access) -> None:
+        """The words that identifiers were made of, which a detector cannot see in `lookup_Maria_Lopez`."""
+        text = "\n".join(filter(None, map(_spelled_out, identifiers)))
+        if text:
+            self.passages.append(Passage(path, text, access, (Leaf(path, 0, text, is_key=False),)))
+
 
 def _spelled_out(identifier: str) -> str:
     """`lookup_Maria_Lopez` and `lookupMariaLopez` as words; nothing for what is one word, or no identifier."""
     if not identifier.isascii() or " " in identifier:
         return ""
-    words = [word for word in _SEAMS.split(identifier) if word]
-    return " ".join(word.capitalize() for word in words) if len(words) > 1 else ""
+    words = [word.capitalize() for word in _SEAMS.split(identifier) if word]
+    return " ".join(words) if sum(map(str.isalpha, words)) >= _FEWEST_WORDS else ""
 
 
 def _is_encoded_text(seal: str) -> bool:

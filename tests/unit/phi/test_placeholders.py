@@ -1,0 +1,161 @@
+"""Same value, same number: across the turns of a conversation, and whatever else is said in it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.completion import Completion, StopReason, Usage
+from gateway.conversation import Conversation, Text, ToolUse, Turn
+from gateway.phi.guard import Guard, Screened
+from gateway.phi.inline import RuleDetector
+from tests.unit.phi.conversations import SAMPLING, access_with, but, said
+
+GUARD = Guard(RuleDetector())
+REDACT = access_with()
+
+
+def texts_of(conversation: Conversation) -> list[str]:
+    return [block.text for turn in conversation.turns for block in turn.blocks if isinstance(block, Text)]
+
+
+def restored(screened: Screened, text: str) -> str:
+    (block,) = screened.restorer.completion(Completion("m", (Text(text),), StopReason.END_TURN, Usage())).blocks
+    assert isinstance(block, Text)
+    return block.text
+
+
+async def masked(*texts: str, **policy: object) -> list[str]:
+    return texts_of((await GUARD.screen(said(*texts), but(REDACT, **policy))).conversation)
+
+
+async def test_a_placeholder_that_someone_types_later_changes_nothing_before_it() -> None:
+    first = await GUARD.screen(said("SSN 917-44-8123"), REDACT)
+    later = await GUARD.screen(said("SSN 917-44-8123", "Noted.", "What does [SSN_1] mean in a template?"), REDACT)
+    assert texts_of(later.conversation)[:1] == texts_of(first.conversation) == ["SSN [SSN_1]"]
+
+
+async def test_a_typed_placeholder_whose_number_is_taken_steps_aside_and_comes_back() -> None:
+    said_last = "Keep [SSN_1] and [ssn 1] as typed, and 917-44-8123."
+    screened = await GUARD.screen(said("SSN 917-44-8123", "Noted.", said_last), REDACT)
+    sent = texts_of(screened.conversation)[2]
+    assert sent == "Keep [TEXT_1] and [TEXT_2] as typed, and [SSN_1]."
+    assert restored(screened, sent) == said_last
+    assert screened.report.redaction_count == 2
+    assert screened.report.entity_types == ("US_SSN",)
+
+
+async def test_a_typed_placeholder_that_comes_first_keeps_its_number_for_good() -> None:
+    assert await masked("Use [NAME_1] in the letter.", "Yes.", "It is for patient Maria Lopez and [NAME_1].") == [
+        "Use [NAME_1] in the letter.",
+        "Yes.",
+        "It is for patient [NAME_2] and [NAME_1].",
+    ]
+
+
+async def test_numbers_of_earlier_turns_stay_when_the_system_prompt_changes() -> None:
+    first = await GUARD.screen(said("Patient Maria Lopez, SSN 917-44-8123"), REDACT)
+    system = (Text("You assist Dr. Peter Chen, SSN 321-44-8123."),)
+    then = await GUARD.screen(
+        said("Patient Maria Lopez, SSN 917-44-8123", "Noted.", "And now?", system=system), REDACT, first.placeholders
+    )
+    assert texts_of(then.conversation)[0] == "Patient [NAME_1], SSN [SSN_1]"
+    assert then.conversation.system == (Text("You assist Dr. [NAME_2], SSN [SSN_2]."),)
+    assert restored(then, "[NAME_1] is not [NAME_2]") == "Maria Lopez is not Peter Chen"
+
+
+async def test_numbers_of_earlier_turns_stay_when_the_client_cuts_its_history() -> None:
+    first = await GUARD.screen(said("SSN 917-44-8123", "Noted.", "And SSN 321-44-8123"), REDACT)
+    then = await GUARD.screen(said("And SSN 321-44-8123"), REDACT, first.placeholders)
+    assert texts_of(then.conversation) == ["And SSN [SSN_2]"]
+
+
+@pytest.mark.parametrize(
+    ("told", "answer"),
+    [
+        ({"family": "Love", "given": "Rich"}, "Love is the family name and Rich the given one."),
+        ({"city": "Reading", "zip": 60073}, "Reading is in 60073."),
+        ({"age": 94}, "That is 94."),
+        ({"birthDate": "1980-03-04"}, "1980-03-04"),
+    ],
+)
+async def test_what_was_put_back_into_an_answer_is_masked_again_in_the_next_turn(
+    told: dict[str, str | int], answer: str
+) -> None:
+    asked = Turn("user", (Text("Look at this."),))
+    called = Turn("assistant", (ToolUse("t1", "look", told),))
+    first = await GUARD.screen(Conversation((asked, called), SAMPLING), REDACT)
+    sent = answer
+    for body, value in first.placeholders.items():
+        sent = sent.replace(value, f"[{body}]")
+    assert sent != answer
+    then = await GUARD.screen(Conversation((asked, called, Turn("assistant", (Text(answer),))), SAMPLING), REDACT)
+    assert texts_of(then.conversation)[-1] == sent
+
+
+async def test_a_value_that_was_masked_once_is_masked_wherever_it_stands_again() -> None:
+    assert await masked(
+        "Patient Maria Lopez lives at 88 Harbor View Ave, Boise, ID 83702.",
+        "Noted.",
+        "Is maria  lopez of 88 Harbor View Ave insured? What about 83702 and the file maria_lopez.pdf?",
+    ) == [
+        "Patient [NAME_1] lives at [ADDRESS_1], [LOCATION_1], ID [ZIP_1].",
+        "Noted.",
+        "Is [NAME_1] of [ADDRESS_1] insured? What about [ZIP_1] and the file [NAME_1].pdf?",
+    ]
+
+
+async def test_a_short_number_that_was_masked_once_stays_readable_elsewhere() -> None:
+    assert await masked("She is 94 years old.", "Noted.", "Give 94 mg at 94 bpm.") == [
+        "She is [AGE_1] years old.",
+        "Noted.",
+        "Give 94 mg at 94 bpm.",
+    ]
+
+
+PIECES = st.sampled_from(
+    [
+        "Patient Maria Lopez",
+        "SSN 917-44-8123",
+        "[NAME_1]",
+        "[SSN_1]",
+        "[ssn 2]",
+        "MRN 00153497",
+        "Dr. Chen called",
+        "Maria",
+        "lives in Boise, ID 83702",
+        "[TEXT_1]",
+        "ordinary words",
+        "born 03/04/1980",
+        "94 years old",
+        "00153497",
+    ]
+)
+TURNS = st.lists(st.lists(PIECES, min_size=1, max_size=5).map(". ".join), min_size=1, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TURNS, st.booleans())
+async def test_whatever_is_said_next_the_turns_before_stay_as_they_were_sent(turns: list[str], restore: bool) -> None:
+    before: list[str] = []
+    for length in range(1, len(turns) + 1):
+        now = await masked(*turns[:length], restore_answers=restore)
+        assert now[:-1] == before
+        before = now
+
+
+@settings(max_examples=60, deadline=None)
+@given(TURNS)
+async def test_an_answer_that_repeats_the_prompt_comes_back_as_it_was_said(turns: list[str]) -> None:
+    screened = await GUARD.screen(said(*turns), REDACT)
+    for original, sent in zip(turns, texts_of(screened.conversation), strict=True):
+        assert restored(screened, sent) == original
+
+
+async def test_two_organisations_never_share_a_number_or_a_value() -> None:
+    theirs = replace(REDACT, principal=replace(REDACT.principal, org="01J0000000000000000000000B"))
+    ours = await GUARD.screen(said("SSN 917-44-8123"), REDACT)
+    other = await GUARD.screen(said("SSN 321-44-8123"), theirs)
+    assert restored(ours, "[SSN_1]") == "917-44-8123"
+    assert restored(other, "[SSN_1]") == "321-44-8123"
