@@ -43,6 +43,10 @@ class Propagation:
         again = list(self._repeated(text, answered=answered))
         return merge((*counting, *again)) if again else counting
 
+    def personal_in(self, text: str) -> Iterable[Span]:
+        """Values in `text` that identify someone by themselves."""
+        return (span for span in self._repeated(text, answered=False) if span.entity not in CIRCUMSTANTIAL)
+
     def _counting(self, text: str, spans: Sequence[Span]) -> Iterable[Span]:
         for span in spans:
             known = self._known.get(_key(text[span.start : span.end]))
@@ -62,6 +66,8 @@ class Propagation:
     def _learn(self, entity: Entity, value: str) -> None:
         if _is_telling(entity, value):
             self._values.add(value, entity, as_spelled=_is_one_word(value))
+            # `917-44-8123` may come back as `917448123`, and `Maria Lopez` in a file name as `MariaLopez`.
+            self._values.add(_key(value), entity)
         else:
             self._answered.add(value, entity, as_spelled=True)
         if entity in CIRCUMSTANTIAL:

@@ -31,10 +31,11 @@ class Selection:
     def of_fixed(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
         """Of a text that cannot be masked, what identifies someone by itself, whatever the profile.
 
-        An example city, date or URL in a tool's description does not.
+        An example city, date or URL in a tool's description does not; a name that the conversation has shown does.
         """
         certain = [span for span in spans if span.score_milli >= CERTAIN and span.entity not in CIRCUMSTANTIAL]
-        return merge((*self._not_allowed(text, certain), *self._listed(text)))
+        known = self._propagation.personal_in(text)
+        return merge((*self._not_allowed(text, [*certain, *known]), *self._listed(text)))
 
     def _wanted(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
         if len(self._masked) < len(Entity):

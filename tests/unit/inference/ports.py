@@ -85,15 +85,29 @@ class FakeJournal:
 
 
 class FakeDetector:
-    def __init__(self, steps: Steps, *, spans: Sequence[Span] = (), broken: bool = False) -> None:
+    """Finds `spans` in the first text of a prompt and `in_answer` in `ANSWER`; breaks at any text or at that one."""
+
+    def __init__(
+        self,
+        steps: Steps,
+        *,
+        spans: Sequence[Span] = (),
+        in_answer: Sequence[Span] = (),
+        broken: bool = False,
+        broken_at_answer: bool = False,
+    ) -> None:
         self.steps = steps
         self._spans = spans
+        self._in_answer = in_answer
         self._broken = broken
+        self._broken_at_answer = broken_at_answer
 
     async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
         await self.steps.take("scan")
-        if self._broken:
+        if self._broken or (self._broken_at_answer and ANSWER in texts):
             raise DetectorError
+        if ANSWER in texts:
+            return [self._in_answer for _ in texts]
         return [self._spans if index == 0 else () for index in range(len(texts))]
 
 

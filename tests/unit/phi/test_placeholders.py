@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.completion import Completion, StopReason, Usage
 from gateway.conversation import Conversation, Text, ToolUse, Turn
+from gateway.errors import ValidationFailedError
 from gateway.phi.guard import Guard, Screened
 from gateway.phi.inline import RuleDetector
 from tests.unit.phi.conversations import SAMPLING, access_with, but, said
@@ -159,3 +160,25 @@ async def test_two_organisations_never_share_a_number_or_a_value() -> None:
     other = await GUARD.screen(said("SSN 321-44-8123"), theirs)
     assert restored(ours, "[SSN_1]") == "917-44-8123"
     assert restored(other, "[SSN_1]") == "321-44-8123"
+
+
+@pytest.mark.parametrize("name", ["lookup_maria_lopez", "lookupMariaLopez", "LopezMaria_917448123", "id-917-44-8123"])
+async def test_what_the_conversation_has_shown_is_refused_in_an_identifier(name: str) -> None:
+    turns = (
+        Turn("user", (Text("Patient Maria Lopez, SSN 917-44-8123"),)),
+        Turn("assistant", (ToolUse("t1", name, {}),)),
+    )
+    with pytest.raises(ValidationFailedError):
+        await GUARD.screen(Conversation(turns, SAMPLING), REDACT)
+
+
+async def test_a_known_number_is_masked_without_its_dashes_and_in_file_names() -> None:
+    assert await masked(
+        "Patient Maria Lopez, SSN 917-44-8123, MRN 00153497",
+        "Noted.",
+        "Open ssn_917448123.pdf, MariaLopez.pdf and 00153497-scan.tif",
+    ) == [
+        "Patient [NAME_1], SSN [SSN_1], MRN [MRN_1]",
+        "Noted.",
+        "Open ssn_[SSN_1].pdf, [NAME_2].pdf and [MRN_1]-scan.tif",
+    ]

@@ -217,3 +217,20 @@ def test_nothing_happens_when_nothing_was_masked() -> None:
     assert not idle.active
     assert all(a is b for a, b in zip(idle.stream().feed(events), events, strict=True))
     assert idle.completion(completion) is completion
+
+
+STRUCTURED = Restorer(VALUES, structured=True)
+
+
+@given(st.data())
+def test_structured_output_stays_json_however_it_is_cut(data: st.DataObject) -> None:
+    text = json.dumps({"patient": "[NAME_1]", "note": "about [NAME_12] \\ [SSN_1]"})
+    cuts = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text)), max_size=len(text)))})
+    restorer = STRUCTURED.stream()
+    pieces = [text[start:end] for start, end in pairwise(cuts)]
+    folded = fold([out for event in text_stream(*pieces) for out in restorer.feed([event])] + restorer.flush())
+    whole = STRUCTURED.completion(Completion("m", (Text(text),), StopReason.END_TURN, Usage()))
+    assert folded.blocks == whole.blocks
+    (block,) = whole.blocks
+    assert isinstance(block, Text)
+    assert json.loads(block.text) == {"patient": VALUES["NAME_1"], "note": "about Bob \\ 917-44-8123"}
