@@ -29,7 +29,9 @@ def _collect(sources: Path) -> dict[str, int]:
     _add(kinds, names.census(sources))
     _add(kinds, names.locales(sources))
     _add(kinds, dict.fromkeys(dictionary(sources, "american-english"), Kind.WORD))
-    _add(kinds, medicine.listed())
+    for word, bits in medicine.listed().items():
+        # `Grace` and `Timothy` name a score and a syndrome, and far more often a person.
+        kinds[word] |= 0 if kinds[word] & Kind.COMMON_FIRST else bits
     # A rare word that is a name too is read as the name; so is a drug or a term of a code book.
     _add_new(kinds, dict.fromkeys(dictionary(sources, "american-english-large"), Kind.WORD))
     _add_new(kinds, medicine.drugs(sources))

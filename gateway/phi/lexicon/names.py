@@ -67,15 +67,22 @@ def _names_in(module: Path) -> tuple[set[str], set[str]]:
     """Given and family names that a module assigns to variables named for them."""
     first: set[str] = set()
     last: set[str] = set()
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-        if not isinstance(node, ast.Assign):
-            continue
-        for target in node.targets:
-            if isinstance(target, ast.Name) and _GIVEN.fullmatch(target.id):
-                first |= set(_words(node.value))
-            elif isinstance(target, ast.Name) and _FAMILY.fullmatch(target.id):
-                last |= set(_words(node.value))
+    for variable, value in _assigned(ast.parse(module.read_text("utf-8"))):
+        if _GIVEN.fullmatch(variable):
+            first |= set(_words(value))
+        elif _FAMILY.fullmatch(variable):
+            last |= set(_words(value))
     return first, last
+
+
+def _assigned(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, node.value
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            yield node.target.id, node.value
 
 
 def _words(value: ast.expr) -> Iterator[str]:

@@ -1,12 +1,65 @@
 """What stands around a possible name and says that it is one, or is none."""
 
+import re
 from typing import Literal
 
-from gateway.phi.rules.document import Document
-from gateway.phi.rules.vocabulary import CREDENTIALS, EPONYM_HEADS, LEADS, RELATIONS, ROLES, TITLES, word_set
+from gateway.phi.lexicon.words import Kind
+from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.vocabulary import (
+    ASKING,
+    BED_WORDS,
+    CLOSINGS,
+    CREDENTIALS,
+    EPONYM_HEADS,
+    LABELS,
+    LEADS,
+    NAMED,
+    RELATIONS,
+    ROLES,
+    SPOKEN_WITH,
+    TELLING,
+    TITLES,
+)
 
-Trigger = Literal["title", "role", "lead", ""]
-_RECORD_LABELS = word_set("dob id mrn ssn age")
+Trigger = Literal["title", "role", "told", "lead", ""]
+"""What the words before say of the next one: after a title it is a name; after a role (`son`), when it can be one;
+after `told` (`spoke with`), when it is listed or odd; after a lead (`by`) it only may be."""
+
+_ROLE_MARKS = frozenset(["", ":", "#", "-", "(", ':"', '":"', "=", ': "', '"', "/", "->", "- ", ", a", '("'])
+_TITLE_MARKS = frozenset(["", ".", "#"])
+_NOT_AFTER_COMMA = Kind.WORD | Kind.MEDICAL | Kind.CITY
+_AFTER = re.compile(
+    r"""
+    \s?[,(]\s?(?:aged?\s)?\d{1,2}\s?[,).]
+    | [\s,(;:|-]{1,3}(?:
+        (?:an?\s|aged?\s|age:?\s)?\d{1,3}\s?-?\s?(?:y\.?\s?/?o\b|yrs?\b|years?\b|y\b|f\b|m\b|female\b|male\b|mo\b|months?\b)
+      | (?:DOB|D\.O\.B|MRN|SSN|dob|mrn|ssn|b\.\s?\d|born\s|pt\s|patient\s)
+      | (?:in|to|from|for)\s(?:rm|room|bed|bay|\d{2,4}\b)
+      | (?:rm|room|bed)\s\#?\d
+      | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | is\sa\s | is\san\s | \d{1,2}\s?[mf]\b | w/\s | notified\b | aware\b
+    )
+    | \s<
+    """,
+    re.VERBOSE,
+)
+_OWNED = re.compile(
+    r"'s?\s(?:(?:last|latest|recent|new|current|next|most\srecent|repeat|home|upcoming|morning|two|three|old)\s)?(?:"
+    r"mom|mother|dad|father|wife|husband|son|daughter|sister|brother|aunt|uncle|parents|family|caregiver|guardian|spouse|"
+    r"partner|potassium|sodium|creatinine|hemoglobin|platelets|inr|a1c|glucose|labs?|results?|chart|meds?|medications?|"
+    r"appointment|appt|visits?|dose|blood|bp|vitals|room|pharmacy|insurance|records?|mri|ct|x-ray|xray|scan|biopsy|"
+    r"pathology|discharge|refill|prescriptions?|symptoms|pain|surgery|history|case|note|request|claim|prior|care|condition|"
+    r"progress|provider|doctor|pcp|nurse|weight|kidney|liver|heart|problem|allerg\w+|file|referral|birthday|address|phone|"
+    r"employer|school|lawyer|attorney|house|neighbor|hospice|oncologist|cardiologist|teacher|report|imaging|echo|ekg|ecg|"
+    r"cough|fever|rash|knee|hip|back|leg|arm|wound|incision|stitches|cast|asthma|diabetes|seizures?|depression|anxiety)\b",
+    re.IGNORECASE,
+)
+_INFINITIVES = frozenset(
+    [
+        *("take have be get need start stop continue drive fly come go eat drink use receive see allergic on still ready "
+          "safe able due eligible okay ok cleared at risk supposed taking having getting doing due return skip try "
+          "switch undergo travel").split()
+    ]
+)  # fmt: skip
 
 
 class Surroundings:
@@ -16,56 +69,117 @@ class Surroundings:
         self._document = document
         self._words = document.words
         self._flat = document.flat
+        self._known: dict[int, Trigger] = {}
 
     def trigger(self, at: int) -> Trigger:
-        """What the word before says: `title`, `role`, `lead` or nothing."""
-        if at == 0:
-            return ""
+        found = self._known.get(at)
+        if found is None:
+            found = self._known[at] = self._trigger(at) if at else ""
+        return found
+
+    def _trigger(self, at: int) -> Trigger:
         before = self._words[at - 1]
-        gap = self._flat[before.end : self._words[at].start]
-        mark = gap.strip()
-        if before.lower in TITLES and mark in {"", "."}:
-            return "title"
-        if (
-            mark in {"", ":", ': "', ",", "."}
-            and before.lower == "is"
-            and at > 1
-            and self._words[at - 2].lower in {"name", "this"}
-        ):
+        lower = before.lower
+        mark = self._flat[before.end : self._words[at].start].strip()
+        if lower in TITLES and mark in _TITLE_MARKS:
+            return "" if self._is_unit(before) else "title"
+        if lower in ROLES:
+            if mark in _ROLE_MARKS or (mark == "." and lower in {"pt", "attn"}):
+                return "role"
+            if mark in {",", "'s"} and not self._words[at].kinds & _NOT_AFTER_COMMA:
+                return "told"
+        if lower in LABELS and mark in {":", "=", ':"', '":"', ': "'}:
+            return "told"
+        if lower in NAMED and mark in {"", ":", '"', "'", ': "'} and self._names_somebody(at - 1):
             return "role"
-        if (
-            before.lower in ROLES
-            and mark in {"", ":", "#", "-", ".", "(", ':"', '":"'}
-            and not (mark == "." and before.lower != "pt")
-        ):
-            return "role"
-        if before.lower in LEADS and mark in {"", ":"}:
+        if mark in {"", ":", "->", "@", "-"} and self._is_told(at - 1, lower, mark):
+            return "told"
+        if lower in BED_WORDS or self._in_bed(at, mark):
+            return "told"
+        if lower in LEADS and mark in {"", ":"}:
             return "lead"
         return ""
 
+    def _is_unit(self, word: Word) -> bool:
+        """`12000 ms. Likely`"""
+        return self._flat[max(0, word.start - 2) : word.start].strip().isdigit()
+
+    def _names_somebody(self, at: int) -> bool:
+        """`goes by`, `this is`, `my name is`, `mother is`, `i am`."""
+        lower = self._words[at].lower
+        before = self._words[at - 1].lower if at else ""
+        if lower in {"is", "was"}:
+            return before in {"name", "this", "names"} or (before in RELATIONS and lower == "is")
+        if lower in {"by", "am"}:
+            return before == ("goes" if lower == "by" else "i")
+        return True
+
+    def _is_told(self, at: int, lower: str, mark: str) -> bool:
+        """`spoke with`, `handoff from`, `appt with`, `lvm for`; or one word that says as much, as `paged`."""
+        if mark in {"->", "@"} or lower in SPOKEN_WITH:
+            return True
+        if lower not in {"with", "by", "from", "to", "for", "of", "w", "re", "regarding", "about"} or at == 0:
+            return False
+        if lower == "w":
+            return self._flat[self._words[at - 1].start : self._words[at].start] in {"s/", "d/", "S/", "D/"}
+        return self._words[at - 1].lower in TELLING
+
+    def _in_bed(self, at: int, mark: str) -> bool:
+        """`Bed 12 Willis:`, `Rm 302 - Cho`."""
+        head, _, number = mark.rstrip(":-. ").rpartition(" ")
+        return number.isdigit() and not head and self._words[at - 1].lower in {"bed", "rm", "room", "bay"}
+
+    def is_asked_about(self, at: int) -> bool:
+        """`Can Douglas take ...`, `Is Rosa due ...`: a question about somebody."""
+        if at == 0 or at + 1 >= len(self._words) or self._words[at - 1].lower not in ASKING:
+            return False
+        return self.begins_sentence(at - 1) and self._words[at + 1].lower in _INFINITIVES
+
+    def closes_letter(self, at: int, end: int) -> bool:
+        """`Thanks, Priya`, `Best, Anjali`, `- Bev` at the end of a line."""
+        rest = self._document.folded[self._words[end - 1].end :][:3].lstrip(" .!)")
+        if rest and rest[0] not in "\n\r":
+            return self._thanks(at) and rest[0] in "!,-" or False
+        return self._thanks(at) or self._dashed_line(at)
+
+    def _thanks(self, at: int) -> bool:
+        if at == 0 or self._words[at - 1].lower not in CLOSINGS:
+            return False
+        mark = self._flat[self._words[at - 1].end : self._words[at].start].strip()
+        return mark in {",", "!", ".", "-", "", ",-", "--", "~"}
+
+    def _dashed_line(self, at: int) -> bool:
+        start = self._words[at].start
+        prefix = self._document.folded[max(0, start - 4) : start].rstrip(" ")
+        return prefix.endswith(("\n-", "\n~", "\n--", ". -", "? -", "! -", "~"))
+
     def says_person(self, end: int) -> bool:
         """Whether what comes after is said of people: credentials, a relation, an age, `at bedside`."""
-        tail = self._flat[self._words[end - 1].end : self._words[end - 1].end + 24]
-        stripped = tail.lstrip(" ,(")
-        after = self._words[end].lower if end < len(self._words) else ""
-        if (
-            tail[:1] in {",", " ", "("}
-            and after in CREDENTIALS
-            and self._words[end].text.isupper()
-            and stripped.lower().startswith(after)
-        ):
-            return True
-        if "(" in tail[:3] and (after in RELATIONS or after in _RECORD_LABELS):
-            return True
-        if tail[:1] == "," and stripped[:2].isdigit() and stripped[:3].strip().rstrip("yMF").isdigit():
-            return True
-        return tail.startswith((" <", " at bedside", " called about", " is a "))
+        stop = self._words[end - 1].end
+        if end < len(self._words):
+            after = self._words[end]
+            gap = self._flat[stop : after.start]
+            if after.lower in CREDENTIALS and gap in {", ", ",", " ", "  ", " (", " - "} and after.text.isupper():
+                return True
+            if gap in {" (", "(", ", "} and after.lower in RELATIONS and (gap != ", " or self._closes(end)):
+                return True
+            if gap.startswith(" (") and after.lower in {"pt", "his", "her", "patient", "pts", "their"}:
+                return True
+        return _AFTER.match(self._flat, stop) is not None
+
+    def _closes(self, at: int) -> bool:
+        """`Bertrand Achebe, father.`"""
+        return self._flat[self._words[at].end :][:1] in {".", ",", ";", ")", ""} or self._words[at].lower == "at"
+
+    def owns(self, end: int) -> bool:
+        """`Darnell's mom`, `Delgado's potassium`."""
+        return _OWNED.match(self._flat, self._words[end - 1].end) is not None
 
     def is_eponym(self, end: int) -> bool:
         if end < len(self._words) and self._words[end].lower in EPONYM_HEADS:
             gap = self._flat[self._words[end - 1].end : self._words[end].start].strip()
             return gap in {"", "'s", "'"}
-        return bool(self._words[end - 1].lower in EPONYM_HEADS and end - 1 >= 0)
+        return self._words[end - 1].lower in EPONYM_HEADS
 
     def begins_sentence(self, at: int) -> bool:
         if at == 0:

@@ -37,7 +37,8 @@ FACILITY_ENDS = word_set(
     "hospitals clinics pediatrics orthopedics dermatology oncology radiology imaging dental"
 )
 TITLES = word_set(
-    "dr doctor mr mrs ms miss mx prof professor rev reverend sr sra srta chaplain officer sgt judge pastor rabbi dra"
+    "dr drs doctor doctors mr mrs ms miss messrs mx prof professor rev reverend sr sra srta chaplain officer sgt judge "
+    "pastor rabbi dra fr imam deacon capt captain lt detective hon"
 )
 ROLES = word_set(
     "patient pt name named attending physician provider surgeon therapist counselor psychiatrist psychologist "
@@ -50,33 +51,88 @@ ROLES = word_set(
     "teacher coach boss manager employee supervisor attorney lawyer md contact attn attention surname forename donor "
     "witness victim defendant plaintiff veteran baby twin infant pcp specialist consultant dentist orthodontist "
     "optometrist podiatrist chiropractor paramedic social worker signed dictated transcribed authored electronically "
-    "reviewed verified ordered requested hi hello"
+    "reviewed verified ordered requested hi hello hey dtr daughters sons kids children brothers sisters siblings parents "
+    "twins gf bf ex-wife ex-husband mother-in-law father-in-law son-in-law daughter-in-law sister-in-law "
+    "brother-in-law stepson stepdaughter stepsister stepbrother godmother godfather foster grandparent grandparents "
+    "grandmom nana mama papa mommy daddy auntie hubby sitter rep officer cna rn np "
+    "lpn lvn sw slp phlebotomist sonographer anesthesiologist surgeons fellow "
+    "resident residents signer preceptor referrer prescriber pharmacist landlord tenant "
+    "petitioner respondent decedent informant historian payee "
+    "guarantor policyholder wife's husband's interpreter translator counsellor coordinator navigator liaison "
+    "investigator pts hcp poa nok "
+    "proxy surrogate cosigned cosigner co-signed countersigned entered"
 )
 """Words before a name; plain words follow them more often than names do, so a name must look like one."""
+
+LABELS = word_set(
+    "director chief chair chairman dean principal sender recipient to from re cc bcc customer user charge agent sponsor "
+    "investigator cm ot rt tech assistant anesthesia examiner evaluator nominee holder proctor scribe author passenger "
+    "driver applicant present attendees participants team caller by staff crew assigned owner reporter subject signature "
+    "witnesses oncall on-call surgeons assistants observers copy informant primary secondary alternate last first middle "
+    "so interim coverage covering relief float triage lead requester approver submitter"
+)
+"""Words before a name only with a colon between."""
 
 LEADS = word_set(
     "by for from to re cc with of is see met saw told asked and between on about regarding called ask tell paged notify"
 )
 """Words that often stand before a name, and more often before something else."""
 
+NAMED = word_set("is was by am im i'm named called aka alias nee nicknamed dubbed")
+"""Words that may link somebody to a name."""
+
+SPOKEN_WITH = word_set(
+    "per paged texted phoned emailed messaged tell told ask asked thank notified saw met invite remind reminded contacted "
+    "informed meet attn lvm interviewed reassured visited consoled page"
+)
+"""Verbs done to people."""
+
+TELLING = word_set(
+    "spoke spoken speak speaking talk talked talking discussed discuss discussing met meet meeting appt appointment "
+    "visit follow follows followed f/u call calls called calling message messages msg handoff hand-off report reported "
+    "signout sign-out sign signed seen cosigned co-signed countersigned dictated transcribed written read performed accompanied "
+    "brought escorted assisted interpreted faxed voicemail vm lvm letter note notes refill refills page paged consent "
+    "obtained given consult consulted conferred checked confirmed here lives living resides married engaged sincerely "
+    "email emailed text texted word update updated thanks appreciate hear heard scheduled session joined supervised "
+    "witnessed verified reviewed authored completed entered ordered requested prepared submitted administered drawn "
+    "collected inserted placed behalf years form chart care cared caring summary labs results lab plan query regarding "
+    "question referral referred prescribed prescription rx appeal auth authorization claim excuse story case history"
+)
+"""With `with`, `by`, `from`, `to` or `for` after them, words before a person more often than not."""
+
+BED_WORDS = word_set("s/w d/w c/b")
+ASKING = word_set("can could should does did do is was has had will would may might when if why how are")
+CLOSINGS = word_set(
+    "thanks thank you regards sincerely best cheers love respectfully yours truly gratefully warmly warm kind wishes "
+    "again advance much thx ty cordially faithfully xo xoxo sent bye"
+)
+"""Last words of a letter before its writer's name."""
+
 RELATIONS = word_set(
     "wife husband mother father mom dad mum son daughter brother sister aunt uncle cousin niece nephew grandmother "
     "grandfather grandson granddaughter spouse partner friend guardian caregiver neighbor stepmother stepfather "
-    "fiance fiancee girlfriend boyfriend proxy poa patient pt self roommate parent"
+    "fiance fiancee girlfriend boyfriend proxy poa patient pt self roommate parent dtr stepson stepdaughter "
+    "mother-in-law father-in-law son-in-law daughter-in-law sister-in-law brother-in-law coworker boss landlord grandma "
+    "grandpa twin sibling sitter hcp nok"
 )
 CREDENTIALS = word_set(
     "md do rn np pa pa-c phd dnp aprn fnp lpn cna crna dds dmd od pharmd lcsw lmft lpc msw mph psyd dpt pt ot slp rd "
-    "cnm mbbs facs facp facog faap esq jr sr ii iii iv"
+    "cnm mbbs facs facp facog faap esq jr sr ii iii iv lvn bsn arnp aud dc dvm mba lmhc lcpc ccc-slp licsw lmsw bcba "
+    "rrt rpt rph cde ccm mha fccp facc crnp dnp-c fnp-c fnp-bc agnp msn otr otr/l rt emt paramedic ma cma np-c frcs"
 )
 PERSON_VERBS = word_set(
     "is was has had will would can could did does said says states stated reports reported denies denied called calls "
     "wants wanted asked asks went takes took lives works came feels felt presents presented presenting needs needed "
     "tolerated remains continues agreed refused underwent received requests requested complains admits endorses "
-    "understands returned arrived verbalized manages moved notified signed at paged"
+    "understands returned arrived verbalized manages moved notified signed at paged taking refuses refused likes "
+    "follows followed missed mentioned looks seems sees saw thinks believes drinks smokes smoked sleeps eats walks "
+    "ambulated tolerates developed passed died stopped started hopes prefers declined declines fell got gets gave "
+    "gives says just also still did and drove"
 )
 HUMAN_VERBS = word_set(
     "says said denies denied reports reported wants wanted called asks asked agrees agreed refused complains lives "
-    "works would verbalized endorses feels felt lost moved married"
+    "works would verbalized endorses feels felt lost moved married states stated mentioned thinks believes says "
+    "smokes drinks declines declined tolerated ambulated refuses understands complained laughs seems"
 )
 """Verbs that nobody but a person is the subject of in a note."""
 
@@ -107,10 +163,10 @@ NOT_NAMES = word_set(
     "there's let's don't can't we're you're they're dear sincerely regards thank thanks hello hi re cc bcc subject mr "
     "mrs ms dr miss md rn do np pa phd jr sr ii iii iv select insert update delete where null true false json sql csv "
     "none http https www com org hl7 pid obr pv1 nk1 msh mother father wife husband son daughter brother sister aunt "
-    "uncle partner patient pt provider physician attending"
+    "uncle partner patient pt provider physician attending comp drs mrs"
 )
-AMBIGUOUS_LAST_NAMES = word_set("black white lane church street case day may june april march")
-"""Words that stand in lists of non-names above but are a surname right after a first name."""
+MONTHS_AS_NAMES = word_set("jan april may june august jun march")
+"""Months that people are called by; `NOT_NAMES` has them as months."""
 
 SPECIES = word_set(
     "coli pylori aureus difficile diff pneumoniae aeruginosa albicans faecalis gondii burgdorferi influenzae pombe "

@@ -1,0 +1,257 @@
+"""Where a name begins and ends: words, initials and particles that belong together."""
+
+from collections.abc import Container
+
+from gateway.phi.lexicon.words import Kind
+from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.name_words import (
+    NO_NAME_STRENGTH,
+    PARTICLES,
+    is_abbreviation,
+    is_like_a_name,
+    is_only_a_name,
+    may_begin,
+    strength,
+)
+from gateway.phi.rules.surroundings import Surroundings, Trigger
+from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, MONTHS_AS_NAMES, NOT_NAMES, TITLES
+
+_MAX_NAME = 5
+_NAME = Kind.FIRST | Kind.LAST
+_TERM = Kind.WORD | Kind.MEDICAL
+_LABEL_LETTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SURNAMES_TOO = frozenset(["black", "white", "lane", "church", "street", "case", "day", "sun", "bill"])
+_COMMAS = frozenset([", ", ",", ",  "])
+
+
+class NameRuns:
+    def __init__(self, document: Document, around: Surroundings, taken: Container[int]) -> None:
+        self._document = document
+        self._words = document.words
+        self._flat = document.flat
+        self._around = around
+        self._taken = taken
+        self.caseless = document.is_caseless or not any(
+            word.is_capital and len(word.text) > 1 and not word.text.isupper() for word in self._words
+        )
+        """Whether capitals say nothing: all in one case, or only abbreviations in capitals."""
+
+    def strength(self, at: int, end: int) -> float:
+        words = [word for word in self._words[at:end] if word.lower not in PARTICLES] or self._words[at:end]
+        initials = [self.is_initial(word) for word in words]
+        return NO_NAME_STRENGTH if all(initials) else strength(words, initials)
+
+    def next_lower(self, end: int) -> str:
+        return self._words[end].lower if end < len(self._words) else ""
+
+    def is_initial(self, word: Word) -> bool:
+        if len(word.text) != 1 or not (word.is_capital or self.caseless):
+            return False
+        after = self._flat[word.end : word.end + 1]
+        return not after.isdigit() and after not in {"/", "+", "-"}
+
+    def run(self, at: int, *, lenient: bool) -> int:
+        """The word after the longest stretch from `at` that could be one name."""
+        end = at
+        while end < len(self._words) and end - at < _MAX_NAME:
+            if end in self._taken or (end > at and not self._joined(end)):
+                break
+            if not self._could_continue(end, first=end == at, lenient=lenient):
+                break
+            end += 1
+        while end > at and (self._words[end - 1].lower in PARTICLES or self._words[end - 1].lower in CREDENTIALS):
+            if end - at == 1 and self._words[at].kinds & _NAME:
+                break
+            end -= 1
+        return end
+
+    def could_begin(self, at: int, trigger: Trigger) -> bool:
+        word = self._words[at]
+        if word.lower in NOT_NAMES or word.lower in TITLES:
+            if word.lower in _SURNAMES_TOO and word.is_capital and not self.caseless:
+                return trigger in {"title", "role", "told"}
+            return word.is_capital and word.lower in MONTHS_AS_NAMES and self._month_as_name(at, trigger)
+        if word.lower in FUNCTION_WORDS and trigger != "title" and not self._is_called_so(at, word):
+            return False
+        if word.lower in CREDENTIALS and word.text.isupper() and not trigger:
+            return False
+        if trigger != "title" and is_abbreviation(word, caseless=self.caseless):
+            return False
+        if self.is_initial(word):
+            return self._flat[word.end : word.end + 1] == "." and self._flat[word.start - 1 : word.start] != "."
+        if self.inverted_end(at, at + 1) is not None:
+            return True
+        if word.is_capital and not self.caseless:
+            return may_begin(word) or bool(trigger) or bool(word.kinds & Kind.LAST)
+        return self._lower_name(at, word, trigger)
+
+    def _is_called_so(self, at: int, word: Word) -> bool:
+        """`Will` and the like: a given name inside a sentence, or before a surname."""
+        if not word.is_capital or not word.kinds & Kind.COMMON_FIRST or self.caseless:
+            return False
+        return self._next_is_last(at) or not self._around.begins_sentence(at)
+
+    def inverted_end(self, at: int, end: int) -> int | None:
+        """The given name's index in `Last, First`. Both by list, or of unknown words after a role (`Patient X, Y`)."""
+        if end >= len(self._words) or end in self._taken or end - at > 4:
+            return None
+        last, first = self._words[end - 1], self._words[end]
+        gap = self._flat[last.end : first.start]
+        if gap not in _COMMAS or not ((first.is_capital and last.is_capital) or self.caseless):
+            return None
+        trigger = self._around.trigger(at)
+        if first.lower in CREDENTIALS or last.lower in NOT_NAMES or last.lower in FUNCTION_WORDS:
+            return None
+        if first.lower in NOT_NAMES and not (trigger and first.kinds & Kind.COMMON_FIRST):
+            return None
+        if self.is_initial(first):
+            return end if self._flat[first.end : first.end + 1] == "." and is_only_a_name(last) else None
+        return end if _is_inverted(last, first, trigger) else None
+
+    def end_of(self, at: int) -> int:
+        """Where a name ends whose last word is `at`, with the given name after a comma and the dot of an initial."""
+        inverted = self.inverted_end(at, at + 1) if at + 1 < len(self._words) else None
+        end = at if inverted is None else inverted
+        if inverted is not None:
+            end = self._with_middle_name(end)
+        word = self._words[end]
+        return word.end + 1 if self.is_initial(word) and self._flat[word.end : word.end + 1] == "." else word.end
+
+    def _with_middle_name(self, end: int) -> int:
+        after = end + 1
+        if after < len(self._words) and self._joined(after) and after not in self._taken:
+            word = self._words[after]
+            if self.is_initial(word) or (word.is_capital and is_only_a_name(word) and not self.caseless):
+                return after
+        return end
+
+    def _joined(self, at: int) -> bool:
+        """Whether word `at` follows the one before it as part of the same name."""
+        before = self._words[at - 1]
+        gap = self._flat[before.end : self._words[at].start]
+        if gap == " ":
+            return not self._is_label(at)
+        mark = gap.strip()
+        if mark == ".":
+            return self.is_initial(before) or before.lower in {"st", "jr"}
+        if gap == "_":
+            return True
+        if mark in {'"', "(", ")", "'"}:
+            return self._is_nickname(at)
+        if mark or len(gap) > 3:
+            return False
+        return not self._is_label(at)
+
+    def _is_nickname(self, at: int) -> bool:
+        """`William "Bill" Hathaway`, `Robert (Bobby) Tran`: word `at` inside the marks, or just after them."""
+        word, before = self._words[at], self._words[at - 1]
+        opened = self._flat[word.start - 1 : word.start] in {'"', "(", "'"}
+        inside = at if opened else at - 1
+        if inside + 1 >= len(self._words) or inside < 1:
+            return False
+        marks = self._flat[self._words[inside].start - 2 : self._words[inside].start]
+        closing = self._flat[self._words[inside].end : self._words[inside + 1].start]
+        if marks not in {' "', " (", " '"} or closing not in {'" ', ") ", "' "}:
+            return False
+        after = self._words[inside + 1]
+        return (
+            (word if opened else before).is_capital
+            and after.is_capital
+            and bool(after.kinds & _NAME or not after.kinds)
+        )
+
+    def _is_label(self, at: int) -> bool:
+        """`MRN:` after a name on the line before is the next field."""
+        if "\n" not in self._document.folded[self._words[at - 1].end : self._words[at].start]:
+            return False
+        end = self._words[at].end
+        return self._flat[end : end + 12].lstrip(_LABEL_LETTERS)[:1] == ":"
+
+    def _lower_name(self, at: int, word: Word, trigger: Trigger) -> bool:
+        """A name without a capital: by list and no plain word, or any odd word after a title or role."""
+        if word.lower in FUNCTION_WORDS or len(word.lower) < 3:
+            return False
+        if trigger == "title":
+            return bool(word.kinds & _NAME) or not word.kinds
+        if word.kinds & Kind.MEDICAL and not word.kinds & _NAME:
+            return False
+        if word.kinds & Kind.WORD:
+            if trigger == "role" and word.kinds & Kind.LAST and self._around.says_person(at + 1):
+                return True
+            return bool(
+                (self.caseless or trigger == "role") and word.kinds & Kind.COMMON_FIRST and self._next_is_last(at)
+            )
+        if trigger == "role" or self.caseless:
+            return True
+        return bool(word.kinds & Kind.FIRST) or (trigger == "told" and is_only_a_name(word))
+
+    def _next_is_last(self, at: int) -> bool:
+        if at + 1 >= len(self._words) or not self._joined(at + 1):
+            return False
+        after = self._words[at + 1]
+        return after.lower not in FUNCTION_WORDS and bool(after.kinds & Kind.LAST)
+
+    def _could_continue(self, at: int, *, first: bool, lenient: bool) -> bool:
+        word = self._words[at]
+        if first:
+            return True
+        if word.lower in CREDENTIALS and word.text.isupper():
+            return False
+        if word.lower in PARTICLES:
+            return self._leads_to_surname(at)
+        before = self._words[at - 1]
+        after_first = bool(before.kinds & Kind.COMMON_FIRST) and not before.kinds & Kind.MEDICAL
+        if self.is_initial(word) and self._flat[word.end : word.end + 1] == ".":
+            return True
+        if word.lower in NOT_NAMES or word.lower in FUNCTION_WORDS:
+            surname = word.is_capital and bool(word.kinds & Kind.LAST) and not self.caseless
+            return (
+                surname and word.lower in MONTHS_AS_NAMES | _SURNAMES_TOO and (after_first or self.is_initial(before))
+            )
+        if self.caseless:
+            plain = word.kinds & Kind.WORD and not (word.kinds & Kind.COMMON_LAST and (after_first or lenient))
+            return not plain and not (word.kinds & Kind.MEDICAL and not word.kinds & Kind.LAST)
+        if not word.is_capital:
+            return self._continues_in_lower_case(word, before, lenient=lenient, after_first=after_first)
+        if self.is_initial(word):
+            return True
+        return not word.kinds & Kind.WORD or bool(word.kinds & _NAME)
+
+    def _continues_in_lower_case(self, word: Word, before: Word, *, lenient: bool, after_first: bool) -> bool:
+        if before.is_capital and before.lower not in PARTICLES:
+            return False
+        if lenient and after_first and word.kinds & Kind.COMMON_LAST:
+            return True
+        return not word.kinds & _TERM and not before.kinds & Kind.WORD
+
+    def _leads_to_surname(self, at: int) -> bool:
+        """`van der Berg`: particles up to a word that can be a surname."""
+        end = at + 1
+        while end < len(self._words) and end - at < 3 and self._words[end].lower in PARTICLES and self._joined(end):
+            end += 1
+        if end >= len(self._words) or not self._joined(end):
+            return self._words[at].is_capital and bool(self._words[at].kinds & _NAME) and not self.caseless
+        after = self._words[end]
+        return (after.is_capital or self.caseless) and (is_like_a_name(after) or bool(after.kinds & Kind.LAST))
+
+    def _month_as_name(self, at: int, trigger: Trigger) -> bool:
+        """`Partner April moved out`, `Jan Johansson`: a month that a role precedes or a surname follows."""
+        tail = self._flat[self._words[at].end : self._words[at].end + 3].strip()
+        if tail[:1].isdigit():
+            return False
+        if trigger in {"role", "title"} or self.inverted_end(at, at + 1) is not None:
+            return True
+        surname = self._words[at + 1] if at + 1 < len(self._words) and self._joined(at + 1) else None
+        return bool(
+            surname and surname.is_capital and surname.kinds & Kind.LAST and (surname.kinds & Kind.COMMON_LAST or not surname.kinds & Kind.WORD)
+        )
+
+
+def _is_inverted(last: Word, first: Word, trigger: Trigger) -> bool:
+    if trigger in {"role", "lead", "told"} and (last.kinds & Kind.LAST or not last.kinds):
+        return bool(first.kinds & Kind.FIRST) or not first.kinds & (_TERM | Kind.CITY)
+    if first.kinds & Kind.COMMON_FIRST and last.kinds & Kind.COMMON_LAST and not last.kinds & Kind.WORD:
+        return True
+    given = first.kinds & Kind.FIRST and not first.kinds & Kind.WORD
+    surname = (last.kinds & Kind.LAST or not last.kinds) and not last.kinds & (Kind.WORD | Kind.COMMON_FIRST)
+    return bool(given and surname)

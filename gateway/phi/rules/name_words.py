@@ -1,0 +1,85 @@
+"""How much a word, by itself, is like a part of a name."""
+
+from gateway.phi.lexicon.words import Kind
+from gateway.phi.rules.document import Word
+from gateway.phi.rules.vocabulary import SPECIES, word_set
+
+PARTICLES = word_set("de la del der den van von da dos di du le el al bin ibn st mac mc ter ten dela los las das")
+_VOWELS = frozenset("aeiouy")
+_NAME = Kind.FIRST | Kind.LAST
+_TERM = Kind.WORD | Kind.MEDICAL
+NO_NAME_STRENGTH = -5.0
+
+
+def strength(words: list[Word], initials: list[bool]) -> float:
+    """How likely these words together are one name; 3 and more needs nothing else to say so."""
+    if not words or any(word.kinds & Kind.MEDICAL and not word.kinds & _NAME for word in words):
+        return NO_NAME_STRENGTH
+    first, last = words[0], words[-1]
+    if last.lower in SPECIES:
+        return NO_NAME_STRENGTH
+    total = 2.0 if initials[0] else _first_strength(first)
+    if len(words) == 1:
+        return total
+    if initials[-1]:
+        return total + 1.5
+    if any(initials[1:-1]):
+        total += 1
+    elif all(word.kinds & Kind.MEDICAL for word in words):
+        total -= 1.5
+    return total + _last_strength(last)
+
+
+def may_begin(word: Word) -> bool:
+    """Whether a capitalised word may begin a name."""
+    if word.kinds & Kind.FIRST:
+        return True
+    return not word.kinds & Kind.WORD and (not word.kinds & Kind.MEDICAL or bool(word.kinds & Kind.LAST))
+
+
+def is_like_a_name(word: Word) -> bool:
+    """A given name, a frequent surname that is no plain word, or a word that no dictionary of things knows."""
+    kinds = word.kinds
+    return bool(kinds & Kind.FIRST) or not kinds & _TERM or bool(kinds & Kind.COMMON_LAST and not kinds & Kind.WORD)
+
+
+def is_only_a_name(word: Word) -> bool:
+    """Listed as a name, and as nothing else but a town."""
+    return bool(word.kinds & _NAME) and not word.kinds & _TERM
+
+
+def is_surname_too(word: Word) -> bool:
+    """A plain word that is a frequent surname: `Rivers`, `White`, `Church`."""
+    return bool(word.kinds & Kind.WORD and word.kinds & Kind.COMMON_LAST)
+
+
+def is_abbreviation(word: Word, *, caseless: bool) -> bool:
+    """Some capitals that no list of names has; in a text of capitals only the short and the unspeakable."""
+    text = word.text
+    if not text.isupper() or word.kinds & (Kind.FIRST | Kind.COMMON_LAST) or len(text) == 1:
+        return False
+    if caseless or word.kinds & Kind.LAST:
+        return len(text) < 3 or (not word.kinds and (len(text) < 5 or not _VOWELS & set(word.lower)))
+    return len(text) < 6
+
+
+def _first_strength(word: Word) -> float:
+    if word.kinds & Kind.COMMON_FIRST:
+        found = 3.0
+    elif word.kinds & Kind.FIRST:
+        found = 2.0
+    elif word.kinds & Kind.LAST:
+        found = 1.5
+    else:
+        found = 1.0
+    return found - 1.5 if word.kinds & Kind.WORD else found
+
+
+def _last_strength(word: Word) -> float:
+    if word.kinds & Kind.COMMON_LAST:
+        found = 2.0
+    elif word.kinds & _NAME or not word.kinds:
+        found = 1.5
+    else:
+        found = 0.5
+    return found - 1.0 if word.kinds & Kind.WORD else found
