@@ -65,6 +65,7 @@ _AFTER_MONTH = re.compile(
     rf"|(?:\s+of)?,?[\s/_-]{{0,2}}(?:{_YEAR}|'\d{{2}})(?![A-Za-z0-9]))",
     re.IGNORECASE,
 )
+_YEAR_END = re.compile(rf"{_YEAR}\Z")
 _COMPACT_CONTEXT = re.compile(
     r"(?:dob|d\.o\.b\.?|birth\w*|date|dt|born|admit\w*|visit|time|bd|bday|b\.d\.)\W{0,12}(?:\w+\W{1,3}){0,2}\Z", re.IGNORECASE
 )
@@ -116,7 +117,8 @@ def find_dates(document: Document) -> Iterator[Span]:
     """Dates with words in them; the ones of numbers alone are found by `date_at`."""
     if document.mentions(_HOLIDAY_WORDS):
         for match in _HOLIDAY.finditer(document.flat):
-            yield Span(match.start(), match.end(), Entity.DATE_TIME, LIKELY)
+            since = document.lower[: match.start()].endswith(("since ", "until "))
+            yield Span(match.start(), match.end(), Entity.DATE_TIME, 600 if since else LIKELY)
     if document.mentions(_MONTHS):
         yield from _named(document)
 
@@ -154,7 +156,7 @@ def _packed_score(text: str, match: re.Match[str], before: str) -> int:
 
 
 def _is_american(text: str) -> bool:
-    return int(text.split("/")[0]) <= 12
+    return int(text.split("/", maxsplit=1)[0]) <= 12
 
 
 def _named(document: Document) -> Iterator[Span]:
@@ -183,11 +185,13 @@ def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:
     after = (_YEAR_AFTER if day else _AFTER_MONTH).match(text, end)
     if not day and (year := _YEAR_BEFORE.search(before)) and after:
         day = year
-    if not day and (after is None or _is_verb(name, before)):
+    if not day and (after is None or (_is_verb(name, before) and not _YEAR_END.search(after[0]))):
         return
     first = start - len(day[0]) if day else start
-    if weekday := _WEEKDAY_BEFORE.search(text, max(0, first - 16), first):
+    if weekday := _WEEKDAY_BEFORE.search(text, max(0, first - 20), first):
         first = weekday.start()
+    elif day and text[max(0, first - 4) : first].lower() == "the ":
+        first -= 4
     yield Span(first, after.end() if after else end, Entity.DATE_TIME, 900)
 
 

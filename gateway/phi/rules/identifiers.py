@@ -14,18 +14,21 @@ _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-._]{1,2}[A-Za-z0-9]+|/[A-Za-z0-9]*\d[A-Za
 _TOKEN_SIGNS = ascii_letters + digits + "-._"
 _LONGEST = 64
 _VETO = re.compile(
-    r"(?:[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}|[TNM]\d[a-z]?(?:[TNM]\d[a-z]?)*|v?\d{1,3}(?:\.\d{1,4}){1,3}|[A-Z]\d{1,2}|\d+(?:st|nd|rd|th)"
-    r"|\d{1,4}[a-z]{1,3}/\w+|\d{1,5}(?:\.\d+)?(?:-\d{1,5}(?:\.\d+)?)?-?(?:mg|mcg|ml|kg|g|l|dl|cm|mm|mmhg|bpm|lbs?|oz|hrs?|h|mins?|s|ms|kb|mb|gb|px|u|iu|meq|"
+    r"(?:[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}|[TNM]\d[a-z]?(?:[TNM]\d[a-z]?)*|[A-Z]\d{1,2}|\d(?:\.\d{1,6}){4,}|\d+(?:st|nd|rd|th)"
+    r"|\d{1,4}[a-z]{1,3}/\w+|\d{1,4}(?:\.\d+)?(?:-\d{1,4}(?:\.\d+)?)?-?(?:mg|mcg|ml|kg|g|l|dl|cm|mm|mmhg|bpm|lbs?|oz|hrs?|h|mins?|s|ms|kb|mb|gb|px|u|iu|meq|"
     r"yo|yom|yof|y|yr|yrs|year|years|f|c|x|am|pm|k|m|fr|ga|w|d|day|days|week|weeks|hour|hours|month|months|units?|cc|j|hz|khz|gy|cgy|wk|wks|mo|mos)"
-    r"|\d{1,3}/\d{1,3}|\d{1,2}:\d{2}(?::\d{2})?(?:am|pm)?|covid-?19|sars-cov-2|h[a-z]?1c|b12|t[34]|q\d{1,2}h|[cltsvi]\d{1,2}(?:[-/][cltsvi]?\d{1,2})?"
+    r"|\d{1,3}/\d{1,3}|\d{1,2}:\d{2}(?::\d{2})?(?:am|pm)?|covid-?19|sars-cov-2|h[a-z]?1c|b12|t[34]|q\d{1,2}h|[a-z]\d{1,2}[-/][a-z]?\d{1,2}"
     r"|(?:19|20)\d{2}s?(?:[-/](?:(?:19|20)?\d{2}))?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|nct\d{8}|rs\d{3,12}|pmc?\d{5,8}|10\.\d{4,}/.*|cve-\d{4}-\d+|rfc\d+|iso-?\d+|sha-?\d+|utf-?\d+|base64|md5|x86_64|int\d+|float\d+|[cpgn]\.[a-z_]*\d.*"
     r"|cyp\d\w+|her2|brca[12]|il-\d+|cd\d+|p53|egfr|hla-.*|phq-?\d|gad-?\d|icd-?\d+|sf-?\d+|dsm-?\d|0x[0-9a-f]+|20\d{2}-20\d{2}|\d{1,2}-\d{1,2}-\d{1,2}-\d{1,2})",
     re.IGNORECASE,
 )
+_CODE = re.compile(r"v?\d{1,3}(?:\.\d{1,4}){1,3}|\d{3,5}-\d", re.IGNORECASE)
+"""A version or a LOINC code, unless a label says otherwise."""
+
 _BARE = re.compile(
     r"\d{6,12}|(?=[A-Z0-9-]*\d{3})[A-Z]{1,4}-?\d{4,10}[A-Z]{0,2}|\d{2,4}(?:-\d{2,7}){1,3}|\d{4}-[A-Z]{2,3}-\d{3,6}"
-    r"|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,2}-\d{2,6}(?:-\d{2,8})*|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
+    r"|\d{3}\.\d{3}\.\d{3}|[A-Z]{1,4}\d{4,10}-\d{1,4}|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,2}-\d{2,6}(?:-\d{2,8})*|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
 )
 _UNIT_AFTER = re.compile(
     r"\s?(?:mg|mcg|ml|kg|g\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|ppm|/|k/|x10|x\s?10|"
@@ -118,8 +121,12 @@ def _is_value(label: Label, token: str, count: int) -> bool:
     """Whether a token after a label is its value: longer and stranger the less the label says."""
     if label.entity is Entity.US_ZIP:
         return 3 <= count <= 9
+    if label.entity is Entity.US_SSN:
+        return count in {4, 9} or (label.announced and count >= 4)
+    if _CODE.fullmatch(token) and (label.weak or count < 7):
+        return not label.weak and label.announced and count >= 5
     if not label.announced and label.weak:
-        return count >= 5
+        return count >= 5 or (count >= 3 and len(token) >= 5 and not token[:1].isdigit() and token != token.lower())
     if token.isdigit() or count == len(token):
         return count >= (3 if label.announced and not label.weak else 4)
     return count >= (2 if label.announced else 3) and len(token) >= 4
@@ -149,7 +156,7 @@ def _named_after(document: Document, match: re.Match[str], count: int) -> Span |
 
 
 def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
-    if count < 4 or len(match[0]) > 32 or _UNIT_AFTER.match(document.flat, match.end()):
+    if count < 4 or len(match[0]) > 32 or (_CODE.fullmatch(match[0]) and count < 9) or _UNIT_AFTER.match(document.flat, match.end()):
         return None
     start = match.start()
     if _CODE_BEFORE.search(document.flat, max(0, start - 24), start):

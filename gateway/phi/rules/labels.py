@@ -26,7 +26,7 @@ _LABELS: dict[Entity, str] = {
         "member, membership, subscriber, policy, group, grp, insurance, medicare, medicaid, plan, beneficiary, mbi, hicn, "
         "payer, insured, coverage, benefit, benefits, health plan, policyholder, mcn, rxbin, bin, pcn, rxgrp, rx group, "
         "rx bin, rx pcn, hic, contract, certificate, cert holder, enrollee, tricare, ins, cardholder, health card, ohip, "
-        "insurer, aetna, cigna, humana, bcbs, uhc, anthem, kaiser, medi-cal, edipi, sponsor, dod, mco, hmo, ppo, cin"
+        "insurer, molina, unitedhealthcare, wellcare, centene, ambetter, oscar, blue cross, blue shield, highmark, amerigroup, aetna, cigna, humana, bcbs, uhc, anthem, kaiser, medi-cal, edipi, sponsor, dod, mco, hmo, ppo, cin"
     ),
     Entity.ACCOUNT_NUMBER: (
         "account, acct, accts, accnt, a/c, invoice, inv, claim, billing, guarantor, card, iban, routing, aba, bank, "
@@ -62,7 +62,7 @@ _LABELS: dict[Entity, str] = {
         "appointment, appt, booking, fill, refill, dispense, warrant, inmate, booking id, prisoner, military, service, "
         "veteran, va, alien, a-number, uscis, visa number, green card, immigration, naturalization, national id, citizen, "
         "medical alert, bag, unit no, blood unit, donation, din, transfusion, biopsy, path, pathology, surgical, cytology, "
-        "message, msg, episode, admission, adm, stay, res, research, trial id, crf, site, cohort, record id, tube, vial, "
+        "message, msg, episode, admission, adm, stay, res, research, trial id, crf, trial, site, cohort, record id, tube, vial, "
         "work order, complaint, grievance, appeal, rma, shipment, package, ups, fedex, usps, login, username, pin, passcode, "
         "mpid, guid, key, token, enrolment, personnel, payroll, locker, parking, permit number, library, loyalty, rewards, "
         "frequent flyer, known traveler, ktn, redress, membership card, access code, access, call, cad, run, pcr, ems, "
@@ -75,9 +75,9 @@ _LABELS: dict[Entity, str] = {
 
 _KIND_OF_LABEL = {label: entity for entity, labels in reversed(_LABELS.items()) for label in phrase_set(labels)}
 _WEAK = phrase_set(
-    "patient, pt, hospital, unit, record, group, plan, policy, order, case, study, visit, report, model, check, card, "
+    "patient, pt, hospital, unit, record, trial, molina, unitedhealthcare, wellcare, centene, ambetter, oscar, blue cross, blue shield, highmark, amerigroup, group, plan, policy, order, case, study, visit, report, model, check, card, "
     "file, block, reference, image, film, kit, user, session, request, sample, court, bank, tag, benefit, benefits, "
-    "catheter, pump, monitor, sensor, implant, device, slide, statement, payment, tax, license, plate, social, ss, soc, "
+    "catheter, pump, monitor, sensor, implant, device, slide, statement, payment, tax, license, "
     "history, clinic, enterprise, insurance, coverage, contract, discover, credit, debit, bill, billing, financial, "
     "savings, checking, approval, template, palm, finger, voice, face, facial, gait, lead, generator, lens, part, cat, "
     "reader, receiver, stent, cochlear, hardware, asset, equipment, controller, ventilator, cpap, board, staff, student, "
@@ -154,7 +154,7 @@ def label_before(document: Document, start: int, index: int) -> Label | None:
 def _bridged(word: str, gap: str) -> bool:
     """A dot between label and value belongs to `no.`; `12345 ) MRN` and the like stay apart."""
     rest = gap.strip(_GAP)
-    return (rest == "." and (word in _ABBREVIATED or gap[:1] == "." and gap.strip() != ".")) or rest in {")", "]", "].", ")."[:1]}
+    return (rest == "." and (word in _ABBREVIATED or (gap[:1] == "." and gap.strip() != "."))) or rest in {")", "]", "].", ")."[:1]}
 
 
 def _label(document: Document, index: int, *, announced: bool, numbered: bool) -> Label | None:

@@ -63,7 +63,9 @@ def find_numbers(document: Document) -> Iterator[Span]:
 
 def _is_part(text: str, span: Span) -> bool:
     """Whether a date or the like may only be a part of something longer, as in `INV-2024-03-14`."""
-    before, after = text[span.start - 2 : span.start], text[span.end : span.end + 2]
+    before, after = text[max(0, span.start - 2) : span.start], text[span.end : span.end + 2]
+    if before[-1:].isalnum() or after[:1].isalnum():
+        return True
     return (before[-1:] in _JOINTS and before[:1].isalnum()) or (after[:1] in _JOINTS and after[1:].isalnum())
 
 

@@ -28,7 +28,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("from 10.2.3.4 and fe80::1", [("10.2.3.4", "IP_ADDRESS"), ("fe80::1", "IP_ADDRESS")]),
         ("see https://portal.example/p/77.", [("https://portal.example/p/77", "URL")]),
         ("born January 1st, 1970", [("January 1st, 1970", "DATE_TIME")]),
-        ("on the 5th of March", [("5th of March", "DATE_TIME")]),
+        ("on the 5th of March", [("the 5th of March", "DATE_TIME")]),
         (
             "seen 12JAN2021, again 2021-02-03T10:22:00Z",
             [("12JAN2021", "DATE_TIME"), ("2021-02-03T10:22:00Z", "DATE_TIME")],
@@ -83,7 +83,7 @@ def test_clinical_and_everyday_text_is_left_alone(text: str) -> None:
 def test_hl7_fields_are_found_by_position() -> None:
     text = "PID|1||88417706^^^A^MR||OKAFOR^CHIDI^B||19800402|M|||12 Harbor View St^^Boise^ID^83702||208-555-0147"
     assert [kind for _, kind in found(text)] == [
-        "MEDICAL_RECORD_NUMBER", "PERSON", "DATE_TIME", "LOCATION", "LOCATION", "US_ZIP", "PHONE_NUMBER",
+        "MEDICAL_RECORD_NUMBER", "PERSON", "DATE_TIME", "STREET_ADDRESS", "LOCATION", "US_ZIP", "PHONE_NUMBER",
     ]  # fmt: skip
 
 

@@ -1,0 +1,136 @@
+"""HL7 v2 messages: segments whose fields say by their place what they hold."""
+
+import re
+from collections.abc import Iterator
+
+from gateway.phi.detector import Span
+from gateway.phi.findings import Entity
+from gateway.phi.rules.document import Document
+
+_SEGMENT = re.compile(
+    r"(?<![A-Za-z0-9])(?P<id>MSH|PID|PD1|NK1|PV1|PV2|OBR|OBX|ORC|IN1|IN2|GT1|DG1|AL1|EVN|SCH|TXA|RXA|RXE|NTE|MRG|ACC|PR1|SPM|FT1|ROL|"
+    r"AIP|AIG|AIL|RGS|Z[A-Z][A-Z0-9])\|"
+)
+_BLANK_LINE = re.compile(r"\n\s*\n")
+_MRN, _ID, _DATE, _NAME = Entity.MEDICAL_RECORD_NUMBER, Entity.OTHER_ID, Entity.DATE_TIME, Entity.PERSON
+_PHONE, _ADDRESS, _SSN = Entity.PHONE_NUMBER, Entity.STREET_ADDRESS, Entity.US_SSN
+_ACCOUNT, _PLAN, _PLACE = Entity.ACCOUNT_NUMBER, Entity.HEALTH_PLAN_ID, Entity.LOCATION
+_FACILITY, _LICENSE = Entity.FACILITY, Entity.US_DRIVER_LICENSE
+_FIELDS: dict[str, dict[int, Entity]] = {
+    "PID": {
+        2: _MRN, 3: _MRN, 4: _MRN, 5: _NAME, 6: _NAME, 7: _DATE, 9: _NAME, 11: _ADDRESS, 12: _PLACE, 13: _PHONE, 14: _PHONE,
+        18: _ACCOUNT, 19: _SSN, 20: _LICENSE, 21: _MRN, 23: _PLACE, 29: _DATE, 33: _DATE,
+    },
+    "NK1": {2: _NAME, 4: _ADDRESS, 5: _PHONE, 6: _PHONE, 8: _DATE, 12: _ID, 13: Entity.EMPLOYER, 16: _DATE, 30: _NAME, 31: _PHONE, 32: _ADDRESS, 33: _ID, 37: _SSN},
+    "PV1": {5: _ID, 7: _NAME, 8: _NAME, 9: _NAME, 17: _NAME, 19: _ID, 44: _DATE, 45: _DATE, 50: _ID, 52: _NAME},
+    "GT1": {2: _ACCOUNT, 3: _NAME, 4: _NAME, 5: _ADDRESS, 6: _PHONE, 7: _PHONE, 8: _DATE, 12: _SSN, 16: Entity.EMPLOYER, 17: _ADDRESS, 18: _PHONE, 19: _ID},
+    "IN1": {2: _PLAN, 3: _PLAN, 5: _ADDRESS, 6: _NAME, 7: _PHONE, 8: _PLAN, 10: _PLAN, 11: Entity.EMPLOYER, 12: _DATE, 13: _DATE, 14: _PLAN, 16: _NAME, 18: _DATE, 19: _ADDRESS, 36: _PLAN, 49: _PLAN},
+    "IN2": {1: _ID, 2: _SSN, 3: _NAME, 6: _PLAN, 8: _PLAN, 25: _PLAN, 26: _PLAN, 61: _PLAN, 63: _PHONE},
+    "MRG": {1: _MRN, 3: _ACCOUNT, 4: _MRN, 7: _NAME},
+    "PD1": {3: _FACILITY, 4: _NAME},
+    "OBX": {14: _DATE, 16: _NAME, 19: _DATE, 24: _ADDRESS, 25: _NAME},
+    "DG1": {5: _DATE, 16: _NAME},
+    "AL1": {6: _DATE},
+    "NTE": {},
+    "MSH": {7: _DATE},
+}  # fmt: skip
+"""What fields hold, by segment and number; other segments are read by the form of their fields."""
+
+_WORD = r"[A-Za-z][A-Za-z' .-]*"
+_NAME_FIELD = re.compile(rf"(?P<id>[A-Za-z0-9-]*\d[A-Za-z0-9-]*\^)?(?P<name>{_WORD}(?:\^(?:{_WORD})?){{1,4}})")
+_ONE_NAME = re.compile(_WORD)
+_TIMED = re.compile(r"(?:19|20)\d{4,6}(?:\d{2,6})?(?:\.\d{1,4})?(?:[+-]\d{4})?")
+_IDENTIFIER = re.compile(r"(?=[A-Za-z./-]*\d)[A-Za-z0-9./-]{4,24}")
+_CODED = re.compile(r"\d{3,5}-\d|[A-Z]\d\d\.?\d*|\d{1,4}(?:\.\d+)?|\d(?:\.\d+)+")
+_ADDRESS_PARTS = {0: _ADDRESS, 1: _ADDRESS, 2: _PLACE, 4: Entity.US_ZIP, 8: _PLACE}
+_STREET = re.compile(r"(\d+ [^|^]{1,80})\^([^|^]{0,80})\^([A-Za-z .'-]+)\^(?:[A-Z]{2})?\^?(\d{5}(?:-?\d{4})?)?")
+
+
+def find_hl7(document: Document) -> Iterator[Span]:
+    text = document.flat
+    if "|" in text:
+        heads = list(_SEGMENT.finditer(text))
+        ends = [*(head.start() for head in heads), len(text)][1:]
+        for head, end in zip(heads, ends, strict=True):
+            stop = _BLANK_LINE.search(document.folded, head.end(), end)
+            yield from _segment(text, head["id"], head.end(), stop.start() if stop else end)
+    if "^" in text:
+        yield from _loose_addresses(text)
+
+
+def _segment(text: str, name: str, start: int, end: int) -> Iterator[Span]:
+    known = _FIELDS.get(name)
+    number = 2 if name == "MSH" else 1
+    for field in text[start:end].split("|"):
+        entity = known.get(number) if known is not None else None
+        at = start
+        for repeat in field.split("~"):
+            if entity is not None:
+                yield from _placed(repeat, at, entity)
+            elif known is None or name in {"PV1", "NK1", "GT1"}:
+                yield from _by_form(repeat, at)
+            at += len(repeat) + 1
+        start += len(field) + 1
+        number += 1
+
+
+def _placed(field: str, at: int, entity: Entity) -> Iterator[Span]:
+    parts = field.split("^")
+    if entity is Entity.PERSON:
+        yield from _name(field, at)
+    elif entity is _ADDRESS:
+        for index, part in enumerate(parts):
+            if index in _ADDRESS_PARTS and part.strip():
+                yield _trimmed(part, at, _ADDRESS_PARTS[index])
+            at += len(part) + 1
+    elif entity is Entity.PHONE_NUMBER:
+        for part in parts:
+            if sum(map(str.isdigit, part)) >= 4 or "@" in part:
+                yield _trimmed(part, at, Entity.EMAIL_ADDRESS if "@" in part else entity)
+            at += len(part) + 1
+    elif parts[0].strip() and (entity in {_PLACE, _FACILITY, Entity.EMPLOYER} or sum(map(str.isdigit, parts[0])) >= 3):
+        yield _trimmed(parts[0], at, entity)
+
+
+def _by_form(field: str, at: int) -> Iterator[Span]:
+    first = field.split("^", 1)[0].strip()
+    if "^" in field and _NAME_FIELD.match(field) and not _CODED.fullmatch(first) and _is_person(field):
+        yield from _name(field, at)
+    elif _TIMED.fullmatch(first):
+        yield _trimmed(field.split("^", 1)[0], at, _DATE)
+    elif _IDENTIFIER.fullmatch(first) and not _CODED.fullmatch(first) and not _is_coded(field):
+        yield _trimmed(field.split("^", 1)[0], at, _MRN if "^MR" in field else _ID)
+
+
+def _is_coded(field: str) -> bool:
+    """`80053^COMPREHENSIVE METABOLIC PANEL^CPT`, not `1234^Lopez^Maria` or `A1234^LAB`."""
+    parts = field.split("^")
+    return len(parts) >= 3 and parts[2].strip().upper() in {"LN", "CPT", "C4", "L", "I9", "I10", "ICD10", "SCT", "CVX", "NDC", "LOINC", "RXNORM"}
+
+
+def _is_person(field: str) -> bool:
+    parts = [part.strip() for part in field.split("^")]
+    words = parts[1:] if any(map(str.isdigit, parts[0])) else parts
+    return len(words) > 1 and not _is_coded(field) and all(not any(map(str.isdigit, part)) and len(part.split()) <= 2 for part in words[:3])
+
+
+def _name(field: str, at: int) -> Iterator[Span]:
+    if match := _NAME_FIELD.match(field):
+        name = match["name"].rstrip("^ ")
+        yield Span(at + match.start("name"), at + match.start("name") + len(name), Entity.PERSON, 900)
+        if match["id"]:
+            yield Span(at, at + len(match["id"]) - 1, Entity.OTHER_ID, 850)
+    elif (match := _ONE_NAME.match(field)) and len(match[0].strip()) > 1:
+        yield Span(at, at + len(match[0].rstrip()), Entity.PERSON, 850)
+
+
+def _trimmed(part: str, at: int, entity: Entity) -> Span:
+    left = len(part) - len(part.lstrip())
+    return Span(at + left, at + left + len(part.strip()), entity, 900)
+
+
+def _loose_addresses(text: str) -> Iterator[Span]:
+    for match in _STREET.finditer(text):
+        for group, entity in ((1, _ADDRESS), (2, _ADDRESS), (3, _PLACE), (4, Entity.US_ZIP)):
+            if match[group]:
+                yield Span(match.start(group), match.end(group), entity, 900)
