@@ -1,6 +1,6 @@
 """`POST /v1/phi/scan`: what the guard sees in a text. Nothing of it is kept or sent anywhere."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -18,8 +18,8 @@ from gateway.audit import AuditAction
 from gateway.errors import ValidationFailedError
 from gateway.inference import trail
 from gateway.phi.aside import aside
-from gateway.phi.findings import Finding
 from gateway.phi.report import PhiReport
+from gateway.phi.shown import shown
 from gateway.tenancy import Access, Policy, Scope
 
 router = APIRouter(route_class=dialect_route(NATIVE), tags=["PHI guard"])
@@ -68,22 +68,5 @@ async def scan_text(request: Request, access: Annotated[Access, Depends(_covered
 
 
 def _answer(report: PhiReport, redacted: str, policy: Policy, request_id: str) -> Response:
-    data = {
-        "entities": [_entity(finding) for finding in report.findings],
-        "entity_types": report.entity_types,
-        "redaction_count": report.redaction_count,
-        "redacted_text": redacted,
-        "phi_mode": policy.phi_mode.value,
-        "phi_profile": policy.screening.profile.value,
-    }
-    return success(data, request_id=request_id)
-
-
-def _entity(finding: Finding) -> dict[str, Any]:
-    return {
-        "type": finding.entity.value,
-        "placeholder": finding.placeholder,
-        "start": finding.start,
-        "end": finding.end,
-        "score": finding.score_milli / 1000,
-    }
+    data = shown(report, redacted, policy.screening.profile)
+    return success({**data, "phi_mode": policy.phi_mode.value}, request_id=request_id)
