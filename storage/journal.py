@@ -4,7 +4,7 @@ Holds are leases. While a call runs, this process renews its hold; when the
 process dies, the lease lapses and the sweep returns the credits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -73,6 +73,14 @@ class PostgresJournal:
                 turns += exchange.turns
                 placeholders |= exchange.placeholders
         return History(tuple(turns), placeholders)
+
+    async def placeholders(self, access: Access, seals: Sequence[str]) -> Mapping[str, str]:
+        org = access.principal.org
+        rows = await fetch(self._pool, journal_sql.SEALED, {"org": org, "seals": [*seals]})
+        if not rows:
+            return {}
+        ((inference, request, answer),) = rows
+        return (await self._exchange(org, inference, request, answer)).placeholders
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
         period = period_of(call.received_at)

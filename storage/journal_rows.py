@@ -15,6 +15,7 @@ from gateway.ids import new_ulid
 from gateway.inference import trail
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import Refusal
+from gateway.inference.seals import seals_of
 
 Json = dict[str, Any]
 
@@ -52,6 +53,7 @@ def closing_row(outcome: Outcome) -> Json:
         "phi_action": report.action if report else "none",
         "entity_types": list(report.entity_types) if report else [],
         "redaction_count": report.redaction_count if report else 0,
+        "seals": seals_of(completion.blocks) or None if completion and _keeps_numbers(outcome) else None,
         "usage": _usage(outcome, completion) if completion else None,
         # orjson writes dataclasses as they are
         "findings": (*report.findings, *(report.answer_findings or ())) if report else (),
@@ -65,6 +67,10 @@ def closing_row(outcome: Outcome) -> Json:
             "phi_disposition": trail.disposition(outcome),
         },
     }
+
+
+def _keeps_numbers(outcome: Outcome) -> bool:
+    return outcome.call.keeps_content and bool(outcome.placeholders)
 
 
 def _usage(outcome: Outcome, completion: Completion) -> Json:

@@ -54,7 +54,8 @@ with done as (
   select d.*, c.request_content, c.answer_content
   from jsonb_to_recordset(%(rows)s) as d(
     place int, id text, hold_state text, charge bigint, at timestamptz, status text, stop_reason text,
-    error_code text, phi_mode text, phi_action text, entity_types text[], redaction_count int, usage jsonb,
+    error_code text, phi_mode text, phi_action text, entity_types text[], redaction_count int, seals text[],
+    usage jsonb,
     findings jsonb, events jsonb, audit jsonb)
   join unnest(%(requests)s::bytea[], %(answers)s::bytea[]) with ordinality
     as c(request_content, answer_content, place) using (place)
@@ -86,6 +87,7 @@ recorded as (
   update inferences i set status = done.status, completed_at = done.at, stop_reason = done.stop_reason,
     error_code = done.error_code, phi_mode = done.phi_mode, phi_action = done.phi_action,
     entity_types = done.entity_types, redaction_count = done.redaction_count,
+    seals = done.seals,
     request_content = done.request_content, answer_content = done.answer_content,
     audit_entry_id = done.audit ->> 'id'
   from done, prior where i.id = done.id and prior.id = done.id
@@ -158,6 +160,12 @@ on conflict do nothing
 HISTORY = """
 select id, request_content, answer_content from inferences
 where org_id = %(org)s and conversation_id = %(thread)s and status = 'completed' order by id
+"""
+
+SEALED = """
+select id, request_content, answer_content from inferences
+where org_id = %(org)s and seals && %(seals)s::text[] and request_content is not null and answer_content is not null
+order by id desc limit 1
 """
 
 HAS_THREAD = """

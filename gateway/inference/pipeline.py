@@ -27,12 +27,13 @@ from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.explaining import explained, placed
 from gateway.inference.ports import Journal, Providers, Refusal
 from gateway.inference.reviewing import reviewed, withheld_outcome
+from gateway.inference.seals import seals_in
 from gateway.inference.shielding import uninterrupted, unstoppable
 from gateway.inference.streaming import AnswerStream
 from gateway.phi.guard import Guard, Screened
 from gateway.phi.report import PhiReport, ScreenBlockedError
 from gateway.providers.provider import Provider
-from gateway.tenancy import Policy
+from gateway.tenancy import PhiMode, Policy
 
 _REFUSED_BY_GUARD = (PhiBlockedError, PhiInToolSchemaError, FeatureNotEligibleError, ValidationFailedError)
 
@@ -150,7 +151,7 @@ class InferencePipeline:
 
     async def _resumed(self, call: Call) -> Call:
         if call.thread is None or not call.continues:
-            return call
+            return await self._recognized(call)
         history = await self._journal.history(call.access, call.thread)
         turns = (*history.turns, *call.conversation.turns)
         return replace(
@@ -159,6 +160,12 @@ class InferencePipeline:
             own_turns=len(call.conversation.turns),
             known=history.placeholders,
         )
+
+    async def _recognized(self, call: Call) -> Call:
+        """With the numbers that the reasoning a client sends back was written in."""
+        if call.access.policy.phi_mode is not PhiMode.REDACT or not (seals := seals_in(call.conversation)):
+            return call
+        return replace(call, known=await self._journal.placeholders(call.access, seals))
 
     async def _refuse(self, call: Call, model: Model | None, error: GatewayError) -> None:
         await uninterrupted(

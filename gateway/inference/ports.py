@@ -1,6 +1,6 @@
 """What the pipeline asks of storage and of the providers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -47,6 +47,13 @@ class Journal(Protocol):
 
     async def history(self, access: Access, thread: ConversationId) -> History:
         """The stored turns of a conversation, oldest first. Raises `NotFoundError` for one the organisation lacks."""
+        ...
+
+    async def placeholders(self, access: Access, seals: Sequence[str]) -> Mapping[str, str]:
+        """What stood in for which value when the newest answer that holds one of `seals` was made; nothing if unknown.
+
+        `seals` are digests as `gateway.inference.seals` makes them.
+        """
         ...
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:

@@ -19,6 +19,7 @@ class InferenceRow(Row):
             "id",
             postgresql_where="conversation_id is not null",
         ),
+        Index("ix_inferences_seals", "seals", postgresql_using="gin", postgresql_where="seals is not null"),
     )
 
     id: Mapped[UlidKey]
@@ -39,6 +40,8 @@ class InferenceRow(Row):
     phi_action: Mapped[str] = mapped_column(server_default="none")
     entity_types: Mapped[Words] = mapped_column(server_default=text("'{}'"))
     redaction_count: Mapped[int] = mapped_column(server_default=text("0"))
+    seals: Mapped[Words | None]
+    """Digests of the reasoning in the answer, by which a client that sends it back is given the same placeholders."""
     request_content: Mapped[Sealed | None]
     answer_content: Mapped[Sealed | None]
     audit_entry_id: Mapped[str | None]

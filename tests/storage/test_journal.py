@@ -9,10 +9,11 @@ import psycopg
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.conversation import Text
+from gateway.conversation import RedactedThinking, Text, Thinking
 from gateway.errors import CreditsExhaustedError, NotFoundError
 from gateway.ids import ConversationId, new_ulid
 from gateway.inference.call import Status
+from gateway.inference.seals import seals_of
 from gateway.tenancy import StorageMode
 from storage import Storage
 from storage.holds import expire_lapsed
@@ -226,7 +227,7 @@ async def test_a_conversation_goes_on_from_its_stored_turns(storage: Storage) ->
     await storage.journal.open(call, HAIKU, 500)
     await storage.journal.close(make_outcome(call, text="Two"))
 
-    turns = await storage.journal.history(access, thread)
+    turns = (await storage.journal.history(access, thread)).turns
 
     assert [(turn.role, turn.blocks) for turn in turns] == [("user", (Text("One"),)), ("assistant", (Text("Two"),))]
 
@@ -321,3 +322,57 @@ class In:
 class InAnHour(In):
     def __init__(self) -> None:
         super().__init__(timedelta(hours=1))
+
+
+SEAL = "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pk+/w=="
+
+
+async def test_an_answer_is_found_again_by_its_sealed_reasoning_within_its_organisation(storage: Storage) -> None:
+    ours, theirs = [await storage.access.resolve((await make_tenant(storage)).token) for _ in range(2)]
+    for number, name in enumerate(("Maria Lopez", "Peter Chen"), start=1):
+        call = make_call(ours)
+        await storage.journal.open(call, HAIKU, 500)
+        outcome = make_outcome(call)
+        thought = Thinking("[NAME_1]", f"{SEAL}{number}")
+        await storage.journal.close(
+            replace(
+                outcome,
+                completion=outcome.completion and replace(outcome.completion, blocks=(thought, Text("Hi."))),
+                placeholders={"NAME_1": name},
+            )
+        )
+    seals = seals_of([Thinking("", f"{SEAL}1"), RedactedThinking("unknown")])
+
+    assert await storage.journal.placeholders(ours, seals) == {"NAME_1": "Maria Lopez"}
+    assert await storage.journal.placeholders(theirs, seals) == {}
+    assert await storage.journal.placeholders(ours, seals_of([RedactedThinking("unknown")])) == {}
+
+
+async def test_an_answer_whose_content_is_not_kept_is_not_found_again(storage: Storage) -> None:
+    access = await storage.access.resolve((await make_tenant(storage)).token)
+    call = replace(make_call(access), store=False)
+    await storage.journal.open(call, HAIKU, 500)
+    outcome = make_outcome(call)
+    thought = Thinking("[NAME_1]", SEAL)
+    await storage.journal.close(
+        replace(
+            outcome,
+            completion=outcome.completion and replace(outcome.completion, blocks=(thought,)),
+            placeholders={"NAME_1": "Maria Lopez"},
+        )
+    )
+
+    assert await storage.journal.placeholders(access, seals_of([thought])) == {}
+
+
+async def test_a_continued_conversation_brings_its_placeholders(storage: Storage) -> None:
+    access = await storage.access.resolve((await make_tenant(storage)).token)
+    thread = ConversationId(new_ulid())
+    for body, name in (("NAME_1", "Maria Lopez"), ("NAME_2", "Peter Chen")):
+        call = make_call(access, thread=thread)
+        await storage.journal.open(call, HAIKU, 500)
+        await storage.journal.close(replace(make_outcome(call), placeholders={body: name}))
+
+    history = await storage.journal.history(access, thread)
+
+    assert history.placeholders == {"NAME_1": "Maria Lopez", "NAME_2": "Peter Chen"}

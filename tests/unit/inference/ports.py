@@ -1,7 +1,7 @@
 """The pipeline's ports in memory. Each writes what it was asked to one shared list, so that order can be read off."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from gateway.catalog import Model
@@ -66,6 +66,10 @@ class FakeJournal:
     async def history(self, access: Access, thread: ConversationId) -> History:
         await self._take("history")
         return History((Turn("user", (Text("Earlier"),), plain=True), Turn("assistant", (Text("Indeed"),))), {})
+
+    async def placeholders(self, access: Access, seals: Sequence[str]) -> Mapping[str, str]:
+        await self._take("placeholders")
+        return {"NAME_7": "Maria"} if seals else {}
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
         await self._take("open")

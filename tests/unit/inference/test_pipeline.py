@@ -8,7 +8,7 @@ import pytest
 
 from gateway.catalog import shipped_catalog
 from gateway.clock import SystemClock
-from gateway.conversation import Text
+from gateway.conversation import Text, Thinking, Turn
 from gateway.errors import (
     BaaRequiredError,
     CreditsExhaustedError,
@@ -366,6 +366,21 @@ async def test_the_provider_sees_placeholders_and_the_caller_sees_values() -> No
     await bench.pipeline.complete(make_call(access(), conversation=conversation))
 
     assert bench.provider.asked[0].turns[0].blocks == (Text("[NAME_1] says hello"),)
+
+
+async def test_reasoning_that_a_client_sends_back_keeps_the_numbers_it_was_written_in() -> None:
+    bench = Bench(spans=(PERSON,))
+    seal = "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pk+/w=="
+    asked = make_conversation("Maria says hello")
+    answered = Turn("assistant", (Thinking("[NAME_7] is polite", seal), Text("Hello.")))
+
+    await bench.pipeline.complete(
+        make_call(access(), conversation=replace(asked, turns=(*asked.turns, answered, *asked.turns)))
+    )
+
+    assert bench.steps[0] == "placeholders"
+    assert bench.provider.asked[0].turns[0].blocks == (Text("[NAME_7] says hello"),)
+    assert bench.provider.asked[0].turns[1] == answered
 
 
 async def test_a_continued_conversation_is_sent_whole_and_recorded_by_its_own_turns() -> None:
