@@ -68,9 +68,13 @@ class NameRuns:
     def could_begin(self, at: int, trigger: Trigger) -> bool:
         word = self._words[at]
         if word.lower in NOT_NAMES or word.lower in TITLES:
+            if word.lower in CREDENTIALS and trigger == "role" and word.text.istitle():
+                return at + 1 < len(self._words) and self._words[at + 1].is_capital and self._joined(at + 1)
             if word.lower in _SURNAMES_TOO and word.is_capital and not self.caseless:
                 return trigger in {"title", "role", "told"}
             return word.is_capital and word.lower in MONTHS_AS_NAMES and self._month_as_name(at, trigger)
+        if word.lower in PARTICLES and trigger == "title":
+            return True
         if word.lower in FUNCTION_WORDS and trigger != "title" and not self._is_called_so(at, word):
             return False
         if word.lower in CREDENTIALS and word.text.isupper() and not trigger:
@@ -89,7 +93,7 @@ class NameRuns:
         """`Will` and the like: a given name inside a sentence, or before a surname."""
         if not word.is_capital or not word.kinds & Kind.COMMON_FIRST or self.caseless:
             return False
-        return self._next_is_last(at) or not self._around.begins_sentence(at)
+        return self._next_is_last(at) or not self._around.begins_sentence(at) or self._around.is_subject(at, at + 1)
 
     def inverted_end(self, at: int, end: int) -> int | None:
         """The given name's index in `Last, First`. Both by list, or of unknown words after a role (`Patient X, Y`)."""
@@ -100,13 +104,24 @@ class NameRuns:
         if gap not in _COMMAS or not ((first.is_capital and last.is_capital) or self.caseless):
             return None
         trigger = self._around.trigger(at)
-        if first.lower in CREDENTIALS or last.lower in NOT_NAMES or last.lower in FUNCTION_WORDS:
+        if first.lower in CREDENTIALS or last.lower in FUNCTION_WORDS:
             return None
-        if first.lower in NOT_NAMES and not (trigger and first.kinds & Kind.COMMON_FIRST):
+        if last.lower in NOT_NAMES and not (last.lower in MONTHS_AS_NAMES and first.kinds & Kind.FIRST):
+            return None
+        if first.lower in NOT_NAMES and not ((trigger or last.lower in MONTHS_AS_NAMES) and first.kinds & Kind.COMMON_FIRST):
             return None
         if self.is_initial(first):
             return end if self._flat[first.end : first.end + 1] == "." and is_only_a_name(last) else None
-        return end if _is_inverted(last, first, trigger) else None
+        return end if _is_inverted(last, first, trigger) or self._is_filed(end - 1) else None
+
+    def _is_filed(self, at: int) -> bool:
+        """`Rivers, Pat - ...`, `price, bill dob ...`: plain words too, at the head of an entry on a person."""
+        last, first = self._words[at], self._words[at + 1]
+        if not (last.kinds & Kind.LAST and first.kinds & Kind.COMMON_FIRST) or last.kinds & Kind.MEDICAL:
+            return False
+        if not (self._around.begins_sentence(at) or self._flat[last.start - 1 : last.start] in {'"', "(", "|"}):
+            return False
+        return self._flat[first.end : first.end + 3] in {" - ", " | "} or self._around.says_person(at + 2)
 
     def end_of(self, at: int) -> int:
         """Where a name ends whose last word is `at`, with the given name after a comma and the dot of an initial."""
@@ -169,6 +184,8 @@ class NameRuns:
 
     def _lower_name(self, at: int, word: Word, trigger: Trigger) -> bool:
         """A name without a capital: by list and no plain word, or any odd word after a title or role."""
+        if word.lower in PARTICLES and not self.caseless:
+            return self._leads_to_surname(at)
         if word.lower in FUNCTION_WORDS or len(word.lower) < 3:
             return False
         if trigger == "title":
@@ -178,6 +195,10 @@ class NameRuns:
         if word.kinds & Kind.WORD:
             if trigger == "role" and word.kinds & Kind.LAST and self._around.says_person(at + 1):
                 return True
+            if self.caseless and word.kinds & Kind.FIRST and at + 1 < len(self._words) and self._joined(at + 1):
+                after = self._words[at + 1]
+                if is_only_a_name(after) and not after.kinds & Kind.CITY:
+                    return True
             return bool(
                 (self.caseless or trigger == "role") and word.kinds & Kind.COMMON_FIRST and self._next_is_last(at)
             )
@@ -239,6 +260,8 @@ class NameRuns:
         tail = self._flat[self._words[at].end : self._words[at].end + 3].strip()
         if tail[:1].isdigit():
             return False
+        if at + 1 < len(self._words) and self.is_initial(self._words[at + 1]) and self._joined(at + 1):
+            return True
         if trigger in {"role", "title"} or self.inverted_end(at, at + 1) is not None:
             return True
         surname = self._words[at + 1] if at + 1 < len(self._words) and self._joined(at + 1) else None

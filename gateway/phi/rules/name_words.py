@@ -1,5 +1,7 @@
 """How much a word, by itself, is like a part of a name."""
 
+import re
+
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Word
 from gateway.phi.rules.vocabulary import SPECIES, word_set
@@ -8,12 +10,20 @@ PARTICLES = word_set("de la del der den van von da dos di du le el al bin ibn st
 _VOWELS = frozenset("aeiouy")
 _NAME = Kind.FIRST | Kind.LAST
 _TERM = Kind.WORD | Kind.MEDICAL
+_TERM_ENDING = re.compile(
+    r"(?:olog(?:y|ist|ists|ic|ical)|iatr(?:y|ist|ics)|itis|osis|oses|emia|uria|pathy|ectomy|otomy|ostomy|plasty|scopy|scopic|"
+    r"graphy|gram|mycin|cillin|floxacin|cycline|azole|olone|pril|sartan|olol|statin|mab|tinib|ciclib|vir|gliptin|gliflozin|"
+    r"glutide|parin|xaban|gatran|pine|zepam|zolam|caine|setron|triptan|oxetine|lukast|terol|asone|onide|phylline|dronate|"
+    r"metry|lysis|algia|trophy|plegia|paresis|phasia|phagia|pnea|cardia|megaly|penia|cytosis|rrhea|rrhage|coccus|cocci|"
+    r"bacter|bacterium|aceae|virus|ase|tional|ment|ness|ingly|ability|ization|zation)\Z"
+)
+_SHORT_CAPITALS = word_set("PAT ART RAY GIL SAL MAC VAN LAN DAN PAM TAD LOU")
 NO_NAME_STRENGTH = -5.0
 
 
 def strength(words: list[Word], initials: list[bool]) -> float:
     """How likely these words together are one name; 3 and more needs nothing else to say so."""
-    if not words or any(word.kinds & Kind.MEDICAL and not word.kinds & _NAME for word in words):
+    if not words or any(is_term(word) and not word.kinds & (_NAME | Kind.WORD) for word in words):
         return NO_NAME_STRENGTH
     first, last = words[0], words[-1]
     if last.lower in SPECIES:
@@ -34,13 +44,20 @@ def may_begin(word: Word) -> bool:
     """Whether a capitalised word may begin a name."""
     if word.kinds & Kind.FIRST:
         return True
-    return not word.kinds & Kind.WORD and (not word.kinds & Kind.MEDICAL or bool(word.kinds & Kind.LAST))
+    return not word.kinds & Kind.WORD and (not is_term(word) or bool(word.kinds & Kind.LAST))
+
+
+def is_term(word: Word) -> bool:
+    """In a dictionary or among clinical terms, or on no list and ending as such terms do."""
+    if word.kinds:
+        return bool(word.kinds & _TERM)
+    return _TERM_ENDING.search(word.lower) is not None
 
 
 def is_like_a_name(word: Word) -> bool:
     """A given name, a frequent surname that is no plain word, or a word that no dictionary of things knows."""
     kinds = word.kinds
-    return bool(kinds & Kind.FIRST) or not kinds & _TERM or bool(kinds & Kind.COMMON_LAST and not kinds & Kind.WORD)
+    return bool(kinds & Kind.FIRST) or not is_term(word) or bool(kinds & Kind.COMMON_LAST and not kinds & Kind.WORD)
 
 
 def is_only_a_name(word: Word) -> bool:
@@ -56,7 +73,11 @@ def is_surname_too(word: Word) -> bool:
 def is_abbreviation(word: Word, *, caseless: bool) -> bool:
     """Some capitals that no list of names has; in a text of capitals only the short and the unspeakable."""
     text = word.text
-    if not text.isupper() or word.kinds & (Kind.FIRST | Kind.COMMON_LAST) or len(text) == 1:
+    if not text.isupper() or len(text) == 1:
+        return False
+    if not caseless and (word.kinds & Kind.MEDICAL or len(text) < 3 or text in _SHORT_CAPITALS):
+        return True
+    if word.kinds & (Kind.FIRST | Kind.COMMON_LAST):
         return False
     if caseless or word.kinds & Kind.LAST:
         return len(text) < 3 or (not word.kinds and (len(text) < 5 or not _VOWELS & set(word.lower)))
@@ -68,7 +89,7 @@ def _first_strength(word: Word) -> float:
         found = 3.0
     elif word.kinds & Kind.FIRST:
         found = 2.0
-    elif word.kinds & Kind.LAST:
+    elif word.kinds & Kind.LAST or (not word.kinds and len(word.text) > 3):
         found = 1.5
     else:
         found = 1.0
@@ -78,8 +99,10 @@ def _first_strength(word: Word) -> float:
 def _last_strength(word: Word) -> float:
     if word.kinds & Kind.COMMON_LAST:
         found = 2.0
-    elif word.kinds & _NAME or not word.kinds:
+    elif word.kinds & _NAME:
         found = 1.5
+    elif not word.kinds:
+        found = 1.25
     else:
         found = 0.5
     return found - 1.0 if word.kinds & Kind.WORD else found

@@ -7,7 +7,7 @@ from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.name_runs import NameRuns
-from gateway.phi.rules.name_words import is_like_a_name, is_only_a_name, is_surname_too, may_begin
+from gateway.phi.rules.name_words import is_like_a_name, is_only_a_name, is_surname_too, is_term
 from gateway.phi.rules.surroundings import Surroundings, Trigger
 from gateway.phi.rules.vocabulary import HUMAN_VERBS, NOT_NAMES, PERSON_VERBS
 
@@ -56,7 +56,10 @@ class _Names:
         return [
             index
             for index, word in enumerate(self._words)
-            if word.kinds & _NAME or not word.kinds & skipped or (word.is_capital and not self._caseless)
+            if word.kinds & _NAME
+            or not word.kinds & skipped
+            or (word.is_capital and not self._caseless)
+            or (self._caseless and len(word.text) == 1)
         ]
 
     def _name_at(self, at: int) -> tuple[int, int] | None:
@@ -70,6 +73,9 @@ class _Names:
         if end == at or (self._around.is_eponym(end) and trigger != "title"):
             return None
         score = self._score(at, end, trigger)
+        if score is None and end - at > 1:
+            end = at + 1
+            score = self._score(at, end, trigger)
         return None if score is None else (end, score)
 
     def _trigger(self, at: int) -> Trigger:
@@ -124,16 +130,18 @@ class _Names:
         named = first.kinds & Kind.FIRST and last.kinds & Kind.COMMON_LAST
         if strength >= 2 or (strength >= 1.5 and named):
             return LIKELY
-        return None if may_begin(first) else self._lone(at, at + 1, trigger)
+        if strength >= 1.5 and first.kinds & Kind.FIRST and last.kinds and not self._caseless:
+            return LIKELY if not self._around.begins_sentence(at) else None
+        return None
 
     def _lone(self, at: int, end: int, trigger: Trigger) -> int | None:
         """One word by itself: by list or by its oddness, never certain without its surroundings."""
         word = self._words[at]
         around = self._around
-        shown = word.is_capital and (not self._caseless or bool(word.kinds & _NAME))
+        shown = bool(word.kinds & _NAME) if self._caseless else word.is_capital
         if word.kinds & Kind.MEDICAL and not (trigger == "told" and word.kinds & Kind.COMMON_LAST and shown):
             return LIKELY if word.kinds & _NAME and shown and around.owns(end) else None
-        if is_only_a_name(word) or not word.kinds & (Kind.WORD | Kind.MEDICAL):
+        if is_only_a_name(word) or not is_term(word):
             if trigger == "told" and (is_only_a_name(word) or self._is_odd(word)):
                 return 600
             return self._listed_or_odd(at, end, shown=shown)
@@ -146,6 +154,8 @@ class _Names:
         follower = self._runs.next_lower(end)
         listed = bool(word.kinds & _NAME)
         if around.closes_letter(at, end) and (listed or self._is_odd(word)):
+            return 600
+        if listed and shown and (around.is_subject(at, end) or around.is_item(at, end)):
             return 600
         if shown or word.kinds & Kind.FIRST:
             if listed and (follower in HUMAN_VERBS or around.owns(end) or around.is_asked_about(at)):
@@ -162,6 +172,8 @@ class _Names:
         """A capitalised word of everyday English that is a name too."""
         word, around = self._words[at], self._around
         follower = self._runs.next_lower(end)
+        if word.kinds & Kind.FIRST and around.is_subject(at, end):
+            return 600
         if not word.kinds & (Kind.COMMON_FIRST | Kind.COMMON_LAST):
             return None
         if trigger == "told" and not around.begins_sentence(at):
@@ -174,7 +186,9 @@ class _Names:
 
     def _is_odd(self, word: Word) -> bool:
         """Capitalised, on no list at all, and no abbreviation."""
-        return not word.kinds and word.is_capital and not word.text.isupper() and len(word.text) > 2
+        if word.kinds or not word.is_capital or len(word.text) < 3:
+            return False
+        return not word.text.isupper() and not is_term(word)
 
     def _echo(self, at: int) -> Span | None:
         word = self._words[at]

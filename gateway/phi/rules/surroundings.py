@@ -42,6 +42,25 @@ _AFTER = re.compile(
     """,
     re.VERBOSE,
 )
+_ABOUT_PEOPLE = re.compile(
+    r"""
+    \s(?:was|is|has|had|were)\s(?:(?:last|not|been|now|currently|recently|also|still|being|just|never|already)\s){0,2}(?:
+        seen|admitted|discharged|referred|diagnosed|given|started|taking|scheduled|due|transferred|found|brought|born|
+        evaluated|told|advised|asked|having|doing|feeling|allergic|pregnant|married|single|divorced|widowed|retired|
+        refusing|crying|complaining|living|working|here|there|able|unable|stable|afebrile|alert|sleeping|ambulating|
+        interested|worried|concerned|anxious|upset|hospitalized|treated|prescribed|notified|updated|present|aware|on\s\w+|
+        back|home|coming|going|waiting|requesting|asking|eating|walking|better|worse|happy|eligible|listed)\b
+    | ,\s(?:who|whose|whom)\s
+    | ,\s(?:an?|the)\s(?:\w+\s){0,2}(?:teacher|nurse|engineer|farmer|student|driver|cashier|retired|lawyer|cook|chef|welder|
+        pilot|veteran|teen|teenager|boy|girl|man|woman|male|female|mother|father|smoker|carpenter|electrician|plumber|
+        mechanic|firefighter|waiter|waitress|accountant|dentist|pharmacist|patient|resident|clerk|manager|worker|\d+)\b
+    | \s(?:lost|quit|left|got|had|has)\s(?:his|her|their|a|an|the|job|work)\b
+    | \s(?:after|before|despite|given|whose|who)\s
+    | \s\(\d+\s?(?:kg|lb|yo|y|m|f)\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_ITEM = re.compile(r"(?:\d[.)]|[-*\u2022]|\n)\s?\Z")
 _OWNED = re.compile(
     r"'s?\s(?:(?:last|latest|recent|new|current|next|most\srecent|repeat|home|upcoming|morning|two|three|old)\s)?(?:"
     r"mom|mother|dad|father|wife|husband|son|daughter|sister|brother|aunt|uncle|parents|family|caregiver|guardian|spouse|"
@@ -55,9 +74,7 @@ _OWNED = re.compile(
 )
 _INFINITIVES = frozenset(
     [
-        *("take have be get need start stop continue drive fly come go eat drink use receive see allergic on still ready "
-          "safe able due eligible okay ok cleared at risk supposed taking having getting doing due return skip try "
-          "switch undergo travel").split()
+        *["take", "have", "be", "get", "need", "start", "stop", "continue", "drive", "fly", "come", "go", "eat", "drink", "use", "receive", "see", "allergic", "on", "still", "ready", "safe", "able", "due", "eligible", "okay", "ok", "cleared", "at", "risk", "supposed", "taking", "having", "getting", "doing", "due", "return", "skip", "try", "switch", "undergo", "travel"]
     ]
 )  # fmt: skip
 
@@ -83,6 +100,8 @@ class Surroundings:
         mark = self._flat[before.end : self._words[at].start].strip()
         if lower in TITLES and mark in _TITLE_MARKS:
             return "" if self._is_unit(before) else "title"
+        if lower in {"boy", "girl"} and not mark and at > 1 and self._words[at - 2].lower == "baby":
+            return "title"
         if lower in ROLES:
             if mark in _ROLE_MARKS or (mark == "." and lower in {"pt", "attn"}):
                 return "role"
@@ -118,8 +137,10 @@ class Surroundings:
         """`spoke with`, `handoff from`, `appt with`, `lvm for`; or one word that says as much, as `paged`."""
         if mark in {"->", "@"} or lower in SPOKEN_WITH:
             return True
-        if lower not in {"with", "by", "from", "to", "for", "of", "w", "re", "regarding", "about"} or at == 0:
+        if lower not in {"with", "by", "from", "to", "for", "of", "w", "u", "re", "regarding", "about"} or at == 0:
             return False
+        if lower == "u":
+            return self._flat[self._words[at].start - 2 : self._words[at].start].lower() == "f/"
         if lower == "w":
             return self._flat[self._words[at - 1].start : self._words[at].start] in {"s/", "d/", "S/", "D/"}
         return self._words[at - 1].lower in TELLING
@@ -139,7 +160,7 @@ class Surroundings:
         """`Thanks, Priya`, `Best, Anjali`, `- Bev` at the end of a line."""
         rest = self._document.folded[self._words[end - 1].end :][:3].lstrip(" .!)")
         if rest and rest[0] not in "\n\r":
-            return self._thanks(at) and rest[0] in "!,-" or False
+            return (self._thanks(at) and rest[0] in "!,-") or False
         return self._thanks(at) or self._dashed_line(at)
 
     def _thanks(self, at: int) -> bool:
@@ -170,6 +191,23 @@ class Surroundings:
     def _closes(self, at: int) -> bool:
         """`Bertrand Achebe, father.`"""
         return self._flat[self._words[at].end :][:1] in {".", ",", ";", ")", ""} or self._words[at].lower == "at"
+
+    def is_item(self, at: int, end: int) -> bool:
+        """`1. Johnson - CHF`: the head of an entry in a list of patients."""
+        stop = self._words[end - 1].end
+        if self._flat[stop : stop + 3] not in {" - ", " / "} and self._flat[stop : stop + 2] != ": ":
+            return False
+        start = self._words[at].start
+        return start == 0 or _ITEM.search(self._document.folded[max(0, start - 4) : start]) is not None
+
+    def is_subject(self, at: int, end: int) -> bool:
+        """`Peter was seen`, `Karl, a teacher`; after a preposition `in Diaz after`."""
+        match = _ABOUT_PEOPLE.match(self._flat, self._words[end - 1].end)
+        if match is None:
+            return False
+        if match[0].strip() in {"after", "before", "despite", "given"}:
+            return at > 0 and self._words[at - 1].lower in {"in", "for", "with", "on"}
+        return True
 
     def owns(self, end: int) -> bool:
         """`Darnell's mom`, `Delgado's potassium`."""

@@ -52,7 +52,7 @@ ROLES = word_set(
     "witness victim defendant plaintiff veteran baby twin infant pcp specialist consultant dentist orthodontist "
     "optometrist podiatrist chiropractor paramedic social worker signed dictated transcribed authored electronically "
     "reviewed verified ordered requested hi hello hey dtr daughters sons kids children brothers sisters siblings parents "
-    "twins gf bf ex-wife ex-husband mother-in-law father-in-law son-in-law daughter-in-law sister-in-law "
+    "twins gf bf ex-wife ex-husband stepdad stepmom granddad gramma mother-in-law father-in-law son-in-law daughter-in-law sister-in-law "
     "brother-in-law stepson stepdaughter stepsister stepbrother godmother godfather foster grandparent grandparents "
     "grandmom nana mama papa mommy daddy auntie hubby sitter rep officer cna rn np "
     "lpn lvn sw slp phlebotomist sonographer anesthesiologist surgeons fellow "
@@ -69,7 +69,7 @@ LABELS = word_set(
     "investigator cm ot rt tech assistant anesthesia examiner evaluator nominee holder proctor scribe author passenger "
     "driver applicant present attendees participants team caller by staff crew assigned owner reporter subject signature "
     "witnesses oncall on-call surgeons assistants observers copy informant primary secondary alternate last first middle "
-    "so interim coverage covering relief float triage lead requester approver submitter"
+    "so interim shift crew rounds rounder night days nights evening coverage covering relief float triage lead requester approver submitter"
 )
 """Words before a name only with a colon between."""
 
@@ -146,7 +146,9 @@ EPONYM_HEADS = word_set(
     "plexus tremor gait breathing respiration murmur pulse nystagmus arthropathy arthritis vasculitis granulomatosis "
     "cirrhosis colitis carcinoma questionnaire inventory interview assessment model distribution curve plot estimator "
     "coefficient regression guideline trial study plan vaccine tablet tablets capsules injection insulin coronavirus "
-    "scan mg mcg ml units"
+    "scan mg mcg ml units u uptake hold plate nail prosthesis implant stent graft valve filter flap ratio tables "
+    "agar broth bottle bag pump mask tubing collar splint brace exercises exercise diet regimen trials "
+    "registry cohort consensus textbook handbook manual nomogram calculator algorithm pathway bundle initiative"
 )
 NOT_NAMES = word_set(
     "january february march april may june july august september october november december monday tuesday wednesday "
