@@ -54,7 +54,7 @@ def test_goals_are_for_our_fullest_system_and_never_for_presidio() -> None:
 def test_the_chart_is_well_formed_and_names_each_system(with_presidio: bool) -> None:
     drawing = ElementTree.fromstring(chart.draw(figures(with_presidio=with_presidio)))
     said = {text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")}
-    assert (RULES in said, PRESIDIO in said) == (True, with_presidio)
+    assert (f"Hasp, {RULES}" in said, PRESIDIO in said) == (True, with_presidio)
 
 
 def test_figures_replace_what_the_markers_of_a_page_enclose() -> None:
