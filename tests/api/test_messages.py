@@ -157,10 +157,12 @@ async def test_counting_is_audited_with_what_the_guard_found(gateway_server: Gat
     (entry,) = (await gateway_server.get(f"/v1/audit?entity_id={ulid}")).json()["data"]
     assert (entry["action"], entry["phi_disposition"]) == ("ai.tokens.counted", "redacted_at_delivery")
     assert entry["metadata"]["phi_scan"] == {
+        "engine": "hasp-phi-scan-v1",
         "mode": "redact",
         "action": "redacted",
         "redaction_count": 1,
         "categories_detected": ["US_SSN"],
+        "answer": None,
     }
 
 
