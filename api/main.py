@@ -51,7 +51,7 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         opened.push_async_callback(storage.close)
         opened.push_async_callback(everything_settled)
         providers = await opened.enter_async_context(Providers.from_settings(settings))
-        scanners = ScannerPool(settings.phi_scanners, settings.phi_scan_timeout_s)
+        scanners = ScannerPool(settings.phi_scanners, settings.phi_scan_timeout_s, ner=settings.phi_ner)
         opened.push_async_callback(scanners.close)
         await scanners.start()
         guard = Guard(scanners, scanners)

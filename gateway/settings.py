@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field, PostgresDsn, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.phi.ner.backends import Backend
+
 
 class Settings(BaseSettings):
     """Every knob of the API, the worker and the command line. Unknown `HASP_` names are ignored, empty ones unset."""
@@ -62,8 +64,12 @@ class Settings(BaseSettings):
     hold_lease_s: int = Field(default=60, ge=5, description="Life of a credit hold; renewed while its call runs.")
     hold_sweep_s: int = Field(default=30, ge=1, description="Period of the sweep that expires dead holds.")
 
-    phi_scanners: int = Field(default=1, ge=1, le=16, description="PHI scanner processes per API process.")
-    phi_scan_timeout_s: float = Field(default=20.0, gt=0, description="A scan that takes longer fails closed (503).")
+    phi_scanners: int = Field(default=2, ge=1, le=16, description="PHI scanner processes per API process.")
+    phi_scan_timeout_s: float = Field(default=30.0, gt=0, description="A scan that takes longer fails closed (503).")
+    phi_ner: Backend = Field(
+        default="rampart",
+        description="Model behind the PHI rules, for names they do not know; `spacy` and `presidio` are extras.",
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
 

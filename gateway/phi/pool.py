@@ -1,41 +1,57 @@
 """Scanner processes: detection and masking off the event loop, with a deadline that nothing can outlive.
 
-A scanner takes one frame at a time. Whoever waits longer than the deadline,
-for a scanner or for its answer, gets an error and the stuck process is killed
-and replaced. A request that is larger than a frame goes in several, one after
-another, and a long text in several windows, so that others get in between.
+A scanner takes one frame at a time, about a window of text. A request that is
+larger than a frame goes in several, side by side to as many scanners as there
+are; between two of its frames others get in. What is not done at the request's
+deadline fails, and a scanner that stays on one frame for as long is killed and
+replaced.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from gateway.phi.aside import aside
 from gateway.phi.detector import DetectorError, Span
 from gateway.phi.frames import decode_masked, decode_spans, encode_marked, encode_texts, frame
 from gateway.phi.masking import Marked
+from gateway.phi.ner.backends import Backend
 from gateway.phi.scanner_process import CrashedError, ScannerProcess
 from gateway.phi.windows import join, windows
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_FRAME_CHARS = 16 * 1024
+_FRAME_CHARS = 8 * 1024
 _EACH_CHARS = 20
 """Characters that take as long as a text takes by itself, however short."""
+_CALL_CHARS = 1000
+_SPAN_BYTES = 16
+"""About what a span takes in an answer."""
 _RESTART_PAUSE_S = 0.5
+_RETRY_AFTER_S = 2
+
+
+class OverloadedError(DetectorError):
+    """The scanners have all the work they can do before its deadline; try again in `retry_after_s`."""
+
+    retry_after_s = _RETRY_AFTER_S
 
 
 class ScannerPool:
     """A `Detector` and a `Masker` over warm processes. Make it inside the process that serves, after any fork."""
 
-    def __init__(self, processes: int, timeout_s: float, *, max_waiting: int = 1000) -> None:
-        """`timeout_s` bounds one frame from the call to the answer; beyond `max_waiting` calls it fails at once."""
+    def __init__(
+        self, processes: int, timeout_s: float, *, ner: Backend = "none", max_characters: int = 10_000_000
+    ) -> None:
+        """`timeout_s` bounds a call in all; `max_characters` the text of all calls under way, but for a first one."""
         self._size = processes
         self._timeout_s = timeout_s
-        self._max_waiting = max_waiting
+        self._ner: Backend = ner
+        self._max_characters = max_characters
+        self._characters = 0
         self._idle: deque[ScannerProcess] = deque()
         self._waiting: deque[asyncio.Future[ScannerProcess]] = deque()
         self._scanners: set[ScannerProcess] = set()
@@ -75,53 +91,72 @@ class ScannerPool:
         await asyncio.gather(*(scanner.stop() for scanner in tuple(self._scanners)))
 
     async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
-        """Raises `DetectorError` when a scanner failed, crashed twice or took too long, or too many calls wait."""
-        bounds = [list(windows(text)) for text in texts]
-        pieces = [text[start:end] for text, each in zip(texts, bounds, strict=True) for start, end in each]
-        found: list[list[Span]] = []
-        for batch in _batches(pieces, len):
-            found += await self._ask(batch, encode_texts, decode_spans)
-        return await aside(sum(map(len, found)), _joined, bounds, found)
+        """Raises `DetectorError` when a scanner failed, crashed twice or took too long, or too much is under way."""
+        async with self._under_way(sum(map(len, texts)) + _EACH_CHARS * len(texts)):
+            bounds, frames = await aside(len(texts), _cut, texts)
+            answers = await self._ask_all(frames, encode_texts)
+            return await aside(sum(map(len, answers)) // _SPAN_BYTES, _joined, bounds, frames, answers)
 
     async def mask(self, texts: Sequence[Marked]) -> Sequence[str]:
         """Raises `DetectorError` as `detect` does."""
-        masked: list[str] = []
-        for batch in _batches(texts, lambda marked: len(marked.text)):
-            masked += await self._ask(batch, encode_marked, decode_masked)
-        return masked
+        async with self._under_way(sum(len(each.text) for each in texts)):
+            frames = list(_batches(texts, _marked_length))
+            return list(_items(frames, await self._ask_all(frames, encode_marked), decode_masked))
 
-    async def _ask(
-        self, batch: list[T], encode: Callable[[Sequence[T]], bytes], decode: Callable[[bytes], list[R]]
-    ) -> list[R]:
-        """A scanner's answer to one frame, which has an item for each of `batch`."""
+    @contextlib.asynccontextmanager
+    async def _under_way(self, characters: int) -> AsyncGenerator[None]:
+        weight = characters + _CALL_CHARS
+        if self._characters and self._characters + weight > self._max_characters:
+            raise OverloadedError("The scanners are overloaded.")
+        self._characters += weight
         try:
-            request = frame(encode(batch))
+            async with asyncio.timeout(self._timeout_s):
+                yield
+        except TimeoutError as late:
+            raise DetectorError("The scan took too long.") from late
+        finally:
+            self._characters -= weight
+
+    async def _ask_all(self, frames: Sequence[Sequence[T]], encode: Callable[[Sequence[T]], bytes]) -> list[bytes]:
+        """The answers to all frames, in their order. They stay packed: objects would slow the garbage collector."""
+        if len(frames) == 1:
+            return [await self._ask(frames[0], encode)]
+        answers = [b""] * len(frames)
+        left = iter(enumerate(frames))
+
+        async def work() -> None:
+            for index, items in left:
+                answers[index] = await self._ask(items, encode)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(len(frames), self._size)):
+                    group.create_task(work())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return answers
+
+    async def _ask(self, items: Sequence[T], encode: Callable[[Sequence[T]], bytes]) -> bytes:
+        try:
+            request = frame(encode(items))
         except ValueError as invalid:
             raise DetectorError("A text is not valid Unicode.") from invalid
-        answer = await self._answer(request)
-        items = decode(answer) if answer else []
-        if len(items) != len(batch):
+        try:
+            answer = await self._answer(request)
+        except CrashedError:
+            answer = await self._answer(request)
+        if not answer:
             raise DetectorError("The scan failed.")
-        return items
+        return answer
 
     async def _answer(self, request: bytes) -> bytes:
-        deadline = asyncio.get_running_loop().time() + self._timeout_s
-        try:
-            return await self._ask_once(request, deadline)
-        except CrashedError:
-            return await self._ask_once(request, deadline)
+        scanner = self._idle.popleft() if self._idle else await self._next_idle()
+        return await scanner.ask(request, self._timeout_s)
 
-    async def _ask_once(self, request: bytes, deadline: float) -> bytes:
-        scanner = self._idle.popleft() if self._idle else await self._next_idle(deadline)
-        return await scanner.ask(request, deadline)
-
-    async def _next_idle(self, deadline: float) -> "ScannerProcess":
-        hopeless = self._failing and not self._scanners
-        if self._closed or hopeless or len(self._waiting) >= self._max_waiting:
-            raise DetectorError("The scanners are overloaded, down or closed.")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[ScannerProcess] = loop.create_future()
-        timer = loop.call_at(deadline, _fail, future)
+    async def _next_idle(self) -> ScannerProcess:
+        if self._closed or (self._failing and not self._scanners):
+            raise DetectorError("The scanners are down or closed.")
+        future: asyncio.Future[ScannerProcess] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         try:
             return await future
@@ -130,11 +165,10 @@ class ScannerPool:
                 self._release(future.result())
             raise
         finally:
-            timer.cancel()
             with contextlib.suppress(ValueError):
                 self._waiting.remove(future)
 
-    def _release(self, scanner: "ScannerProcess") -> None:
+    def _release(self, scanner: ScannerProcess) -> None:
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
@@ -143,7 +177,7 @@ class ScannerPool:
         self._idle.append(scanner)
 
     async def _add(self) -> None:
-        scanner = await ScannerProcess.spawn(self._release, self._replace)
+        scanner = await ScannerProcess.spawn(self._ner, self._release, self._replace)
         if self._closed:
             await scanner.stop()
             return
@@ -153,7 +187,7 @@ class ScannerPool:
         self._failing = False
         self._release(scanner)
 
-    def _replace(self, scanner: "ScannerProcess") -> None:
+    def _replace(self, scanner: ScannerProcess) -> None:
         if scanner not in self._scanners:  # it never came up; whoever started it knows
             return
         self._scanners.discard(scanner)
@@ -181,7 +215,14 @@ class ScannerPool:
                 return
 
 
-def _batches(items: Sequence[T], length: Callable[[T], int]) -> Iterator[list[T]]:
+def _cut(texts: Sequence[str]) -> tuple[list[list[tuple[int, int]]], list[list[str]]]:
+    """Where each text's windows are, and the windows of all in frames."""
+    bounds = [list(windows(text)) for text in texts]
+    pieces = (text[start:end] for text, each in zip(texts, bounds, strict=True) for start, end in each)
+    return bounds, list(_batches(pieces, len))
+
+
+def _batches(items: Iterable[T], length: Callable[[T], int]) -> Iterator[list[T]]:
     """`items` in order, in runs of about one frame; a longer one is a run of its own."""
     batch: list[T] = []
     size = 0
@@ -196,12 +237,26 @@ def _batches(items: Sequence[T], length: Callable[[T], int]) -> Iterator[list[T]
         yield batch
 
 
-def _joined(bounds: Sequence[Sequence[tuple[int, int]]], found: Sequence[Sequence[Span]]) -> list[Sequence[Span]]:
+def _marked_length(marked: Marked) -> int:
+    return len(marked.text)
+
+
+def _joined(
+    bounds: Sequence[Sequence[tuple[int, int]]], frames: Sequence[Sequence[str]], answers: Sequence[bytes]
+) -> list[Sequence[Span]]:
     """Spans text by text from spans window by window."""
-    answers = iter(found)
-    return [join([start for start, _ in each], [next(answers) for _ in each]) for each in bounds]
+    found = _items(frames, answers, decode_spans)
+    return [join([start for start, _ in each], [next(found) for _ in each]) for each in bounds]
+
+
+def _items(frames: Sequence[Sequence[T]], answers: Sequence[bytes], decode: Callable[[bytes], list[R]]) -> Iterator[R]:
+    for asked, answer in zip(frames, answers, strict=True):
+        items = decode(answer)
+        if len(items) != len(asked):
+            raise DetectorError("The scan failed.")
+        yield from items
 
 
 def _fail(future: asyncio.Future[ScannerProcess]) -> None:
     if not future.done():
-        future.set_exception(DetectorError("No scanner became free in time."))
+        future.set_exception(DetectorError("The scanners are down or closed."))

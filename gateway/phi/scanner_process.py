@@ -11,9 +11,17 @@ from typing import cast
 
 from gateway.phi.detector import DetectorError
 from gateway.phi.frames import HEADER_BYTES
+from gateway.phi.ner.backends import Backend
 
 _START_TIMEOUT_S = 30.0
 _ROOT = Path(__file__).parent.parent.parent
+_ENVIRONMENT = {
+    # None of our secrets: it reads text and nothing else.
+    "PYTHONPATH": str(_ROOT),
+    # One thread a scanner: the pool is what uses more processors.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 class CrashedError(DetectorError):
@@ -38,22 +46,22 @@ class ScannerProcess(asyncio.Protocol):
 
     @classmethod
     async def spawn(
-        cls, on_idle: "Callable[[ScannerProcess], None]", on_lost: "Callable[[ScannerProcess], None]"
+        cls, ner: Backend, on_idle: "Callable[[ScannerProcess], None]", on_lost: "Callable[[ScannerProcess], None]"
     ) -> "ScannerProcess":
         """A warm scanner. Raises `DetectorError` when it does not come up within 30 s."""
         scanner = cls(on_idle, on_lost)
         try:
-            await scanner._start()
+            await scanner._start(ner)
         except BaseException:  # a start that is given up must leave no process either
             await scanner.stop()
             raise
         return scanner
 
-    async def _start(self) -> None:
+    async def _start(self, ner: Backend) -> None:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = await _process(theirs.fileno())
+                self._process = await _process(theirs.fileno(), ner)
             ours.setblocking(False)
             await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
         except BaseException:
@@ -72,16 +80,16 @@ class ScannerProcess(asyncio.Protocol):
     def pid(self) -> int:
         return self._process.pid if self._process else 0
 
-    async def ask(self, request: bytes, deadline: float) -> bytes:
-        """The answer to one frame. Raises `DetectorError` at `deadline` (loop time), `CrashedError` when it died.
+    async def ask(self, request: bytes, limit_s: float) -> bytes:
+        """The answer to one frame. Raises `DetectorError` when it takes `limit_s`, `CrashedError` when it died.
 
-        A caller that stops waiting leaves the scanner busy until it has answered.
+        A caller that stops waiting leaves the scanner busy until it has answered or is killed at its limit.
         """
         if self._transport is None or not self.is_alive:
             raise CrashedError
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()
-        self._deadline = loop.call_at(deadline, self._expire)
+        self._deadline = loop.call_later(limit_s, self._expire)
         self._transport.write(request)
         return await self._answer
 
@@ -106,7 +114,7 @@ class ScannerProcess(asyncio.Protocol):
         answer = bytes(self._received[HEADER_BYTES:end])
         del self._received[:end]
         if not self._warm.done():
-            self._warm.set_result(None)
+            self._greet(answer.decode())
         elif self._answer is not None:
             self._settle(self._answer, answer)
 
@@ -118,6 +126,13 @@ class ScannerProcess(asyncio.Protocol):
             self._answer.set_exception(DetectorError("The scan took too long.") if self._late else CrashedError())
         self._cancel_deadline()
         self._on_lost(self)
+
+    def _greet(self, failure: str) -> None:
+        """Its first words: none when it is warm, otherwise why it cannot work."""
+        if failure:
+            self._warm.set_exception(DetectorError(failure))
+        else:
+            self._warm.set_result(None)
 
     def _settle(self, waiting: "asyncio.Future[bytes]", answer: bytes) -> None:
         self._cancel_deadline()
@@ -144,16 +159,16 @@ class ScannerProcess(asyncio.Protocol):
                 self._process.kill()
 
 
-async def _process(inherited: int) -> asyncio.subprocess.Process:
-    """A scanner on the socket `inherited`."""
+async def _process(inherited: int, ner: Backend) -> asyncio.subprocess.Process:
+    """A scanner on the socket `inherited`, with the model `ner` behind its rules."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "gateway.phi.scanner", str(inherited), str(os.getpid())),
+        *("-m", "gateway.phi.scanner", str(inherited), str(os.getpid()), ner),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         pass_fds=(inherited,),
         cwd=_ROOT,
-        env={"PYTHONPATH": str(_ROOT)},  # none of our secrets: it reads text and nothing else
+        env=_ENVIRONMENT,
         start_new_session=True,  # Ctrl-C is for the API, which ends its scanners after its requests
     )

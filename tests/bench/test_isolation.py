@@ -40,8 +40,9 @@ def test_no_package_of_the_product_names_the_bench() -> None:
 
 
 def test_no_setting_chooses_or_switches_off_the_guard() -> None:
-    """What there is bounds the scanners; a new `phi_` setting has to be looked at here."""
+    """What there is bounds the scanners or names the model behind the rules; a new `phi_` setting is looked at here."""
     assert {name for name in Settings.model_fields if "phi" in name or "guard" in name or "detect" in name} == {
         "phi_scanners",
         "phi_scan_timeout_s",
+        "phi_ner",
     }

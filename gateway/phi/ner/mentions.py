@@ -31,6 +31,8 @@ _DOSE = re.compile(r"[ -]?(?:\d|XR\b|ER\b|tablets?\b|capsules?\b|inhaler\b|thera
 def find_mentions(document: Document, found: Sequence[Span], recognizer: Recognizer) -> Iterator[Span]:
     """Spans that `found` lacks, in the passages that it leaves open."""
     bounds = list(passages(document, found))
+    if not bounds:
+        return
     answers = recognizer.recognize([document.folded[start:end] for start, end in bounds])
     starts = [word.start for word in document.words]
     for (offset, _), mentions in zip(bounds, answers, strict=True):

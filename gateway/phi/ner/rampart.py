@@ -18,15 +18,15 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from gateway.phi.ner.recognizer import Mention, MentionKind
+from gateway.phi.ner.recognizer import Mention, MentionKind, ModelError
 from gateway.phi.ner.wordpiece import Token, WordPiece
 
 _Scores = Sequence[float]
 """How likely a token is of each of `_KINDS`."""
 
 _DATA = Path(__file__).parent.parent / "data"
-_MODEL = _DATA / "rampart.onnx.gz"
-_VOCABULARY = _DATA / "rampart-vocabulary.txt.xz"
+_MODEL = "rampart.onnx.gz"
+_VOCABULARY = "rampart-vocabulary.txt.xz"
 _SHA256 = {
     _MODEL: "3f1a26f95273ea5ad242b81485a03ff5c687f34a00a3404840e5c94aef836b2e",
     _VOCABULARY: "dd7b9c067e7da2295d6e5616bd13f339db7425df76a16a1e39304603b0e7f6b7",
@@ -62,10 +62,10 @@ class _Network(Protocol):
 class Rampart:
     """A `Recognizer`. About 110 microseconds a token, of which a kilobyte of clinical text has 350."""
 
-    def __init__(self) -> None:
-        """Raises `RuntimeError` when a file of the model is missing or is not the one that was shipped."""
-        self._network = _network(gzip.decompress(_checked(_MODEL)))
-        self._pieces = WordPiece(lzma.decompress(_checked(_VOCABULARY)).decode().splitlines())
+    def __init__(self, folder: Path = _DATA) -> None:
+        """Raises `ModelError` when a file of the model is missing or is not the one that was shipped."""
+        self._network = _network(gzip.decompress(_checked(folder / _MODEL)))
+        self._pieces = WordPiece(lzma.decompress(_checked(folder / _VOCABULARY)).decode().splitlines())
 
     def recognize(self, sentences: Sequence[str]) -> Sequence[Sequence[Mention]]:
         rows = [row for number, text in enumerate(sentences) for row in _rows(number, list(self._pieces.tokens(text)))]
@@ -149,7 +149,7 @@ def _checked(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as missing:
-        raise RuntimeError(f"The model's file {path.name} cannot be read.") from missing
-    if hashlib.sha256(content).hexdigest() != _SHA256[path]:
-        raise RuntimeError(f"The model's file {path.name} is not the one that was shipped.")
+        raise ModelError(f"The model's file {path.name} cannot be read.") from missing
+    if hashlib.sha256(content).hexdigest() != _SHA256[path.name]:
+        raise ModelError(f"The model's file {path.name} is not the one that was shipped.")
     return content

@@ -17,6 +17,10 @@ class Mention:
     score: float
 
 
+class ModelError(Exception):
+    """A model cannot be loaded; the text says why, for whoever started the process."""
+
+
 class Recognizer(Protocol):
     def recognize(self, sentences: Sequence[str]) -> Sequence[Sequence[Mention]]:
         """One sequence of mentions, in order and without overlaps, for each sentence, which is read to its end.

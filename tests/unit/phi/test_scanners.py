@@ -4,20 +4,25 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from gateway.phi.detector import DetectorError
+from gateway.phi.frames import encode_spans, encode_texts, frame
 from gateway.phi.inline import RuleDetector
 from gateway.phi.masking import InlineMasker, Marked, Replacement, anonymize, splice
-from gateway.phi.pool import ScannerPool
+from gateway.phi.ner.rampart import Rampart
+from gateway.phi.ner.recognizer import Mention
+from gateway.phi.pool import OverloadedError, ScannerPool
 from gateway.phi.rules.scan import scan
+from gateway.phi.scanner import serve
 from gateway.phi.windows import windows
 
 TEXTS = ["Patient Maria Lopez, SSN 917-44-8123", "Nothing here.", "", "Ünïcode: José Álvarez, MRN 00153497 💊"]
@@ -123,10 +128,74 @@ async def test_a_stuck_scanner_is_killed_and_the_call_fails_closed() -> None:
             await pool.detect(TEXTS)
         assert time.monotonic() - began < 5
         async with asyncio.timeout(20):
-            while not pool.healthy:  # noqa: ASYNC110 - readiness is polled
+            while stuck in pool.pids or not pool.healthy:  # noqa: ASYNC110 - readiness is polled
                 await asyncio.sleep(0.05)
-        assert stuck not in pool.pids
         assert (await pool.detect(TEXTS[:1]))[0]
+    finally:
+        await pool.close()
+
+
+async def test_the_deadline_is_the_calls_and_not_each_frames() -> None:
+    """None of its frames takes as long, so no scanner is killed for it."""
+    pool = ScannerPool(2, timeout_s=1)
+    await pool.start()
+    try:
+        pids = pool.pids
+        began = time.monotonic()
+        with pytest.raises(DetectorError):
+            await pool.detect([LONG * 40])
+        assert time.monotonic() - began < 5
+        async with asyncio.timeout(20):
+            while not await _answers(pool):
+                pass
+        assert pool.pids == pids
+    finally:
+        await pool.close()
+
+
+async def _answers(pool: ScannerPool) -> bool:
+    with contextlib.suppress(DetectorError):
+        return bool((await pool.detect(TEXTS[:1]))[0])
+    return False
+
+
+async def test_a_long_text_is_scanned_by_every_scanner() -> None:
+    pool = ScannerPool(2, timeout_s=20)
+    await pool.start()
+    try:
+        before = {pid: _cpu_ticks(pid) for pid in pool.pids}
+        await pool.detect([LONG])
+        assert all(_cpu_ticks(pid) > ticks for pid, ticks in before.items())
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+async def test_answers_are_the_same_for_any_number_of_scanners(processes: int) -> None:
+    texts = [*TEXTS, LONG, *(f"{LONG[n : n + 300]} Met Oksana of Poughkeepsie." for n in range(0, 30_000, 300))]
+    pool = ScannerPool(processes, timeout_s=60, ner="rampart")
+    await pool.start()
+    try:
+        assert await pool.detect(texts) == await RuleDetector(Rampart()).detect(texts)
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("characters", [200_000, 2_000_000])
+async def test_the_event_loop_does_not_stall_while_a_long_text_is_scanned(characters: int) -> None:
+    """Longest turn of the loop in processor time, so that a busy machine does not count."""
+    text = ("The patient feels well today and has no complaints at all. " * 20 + "SSN 917-44-8123\n") * 2000
+    pool = ScannerPool(2, timeout_s=60)
+    await pool.start()
+    scan = asyncio.create_task(pool.detect([text[:characters]]))
+    longest, last = 0.0, time.thread_time()
+    try:
+        while not scan.done():
+            await asyncio.sleep(0.001)
+            now = time.thread_time()
+            longest, last = max(longest, now - last), now
+        assert (await scan)[0]
+        assert longest < 0.01
     finally:
         await pool.close()
 
@@ -159,14 +228,41 @@ async def test_a_caller_that_leaves_does_not_take_a_scanner_with_it(pool: Scanne
     assert await pool.detect(TEXTS[:1]) == await RuleDetector().detect(TEXTS[:1])
 
 
-async def test_too_many_waiting_calls_fail_at_once() -> None:
-    pool = ScannerPool(1, timeout_s=20, max_waiting=2)
+async def test_more_text_than_the_scanners_can_do_is_refused_at_once() -> None:
+    pool = ScannerPool(1, timeout_s=20, max_characters=30_000)
     await pool.start()
     try:
-        calls = await asyncio.gather(*(pool.detect(["SSN 917-44-8123"]) for _ in range(6)), return_exceptions=True)
-        assert sum(isinstance(call, DetectorError) for call in calls) == 3
+        calls = await asyncio.gather(
+            *(pool.detect(["SSN 917-44-8123 " * 500]) for _ in range(6)), return_exceptions=True
+        )
+        assert [isinstance(call, OverloadedError) for call in calls] == [False] * 3 + [True] * 3
+        assert (await pool.detect(["SSN 917-44-8123 " * 5000]))[0], "one call alone may be of any size"
     finally:
         await pool.close()
+
+
+async def test_a_model_that_is_not_installed_says_so_at_the_start() -> None:
+    pool = ScannerPool(2, timeout_s=20, ner="spacy")
+    with pytest.raises(DetectorError, match=r"pip install 'hasp\[spacy\]'"):
+        await pool.start()
+    assert not pool.healthy
+
+
+class Failing:
+    """A model that fails on what it reads."""
+
+    def recognize(self, sentences: Sequence[str]) -> Sequence[Sequence[Mention]]:
+        raise MemoryError(*sentences)
+
+
+def test_a_text_that_a_model_fails_on_gets_no_answer_and_the_scanner_goes_on() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b"".join(frame(encode_texts([text])) for text in ("Met Oksana today.", "Nothing here.")))
+        ours.shutdown(socket.SHUT_WR)
+        serve(theirs, Failing())
+        theirs.shutdown(socket.SHUT_WR)
+        assert ours.recv(1000) == frame(b"") + frame(encode_spans([[]]))
 
 
 async def test_a_closed_pool_leaves_no_process_and_answers_nothing() -> None:
@@ -230,6 +326,11 @@ def _scanners() -> set[int]:
             if parent == os.getpid() and b"gateway.phi.scanner" in (process / "cmdline").read_bytes():
                 found.add(int(process.name))
     return found
+
+
+def _cpu_ticks(pid: int) -> int:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return int(user) + int(system)
 
 
 def _is_running(pid: int) -> bool:
