@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from pydantic import BaseModel
 
@@ -32,7 +32,10 @@ class _Answer(BaseModel):
 
 
 def install() -> None:
-    """Makes `.venv-presidio` from its hashed lock, once for each lock. Raises `CalledProcessError` when it cannot."""
+    """Makes `.venv-presidio` from its hashed lock, once for each lock.
+
+    This alone needs a package index. Raises `CalledProcessError` or `OSError` when it cannot.
+    """
     if _STAMP.exists() and _STAMP.read_bytes() == _LOCK.read_bytes():
         return
     uv = Path(sys.executable).with_name("uv")
@@ -61,11 +64,18 @@ def running() -> Generator[Find]:
         def find(text: str) -> Found:
             stdin.write(json.dumps(text) + "\n")
             stdin.flush()
-            answer = _Answer.model_validate_json(stdout.readline())
+            answer = _Answer.model_validate_json(_line(stdout))
             return Found([Masked(*span) for span in answer.spans], answer.cpu_s)
 
-        _Ready.model_validate_json(stdout.readline())
+        _Ready.model_validate_json(_line(stdout))
         try:
             yield find
         finally:
             process.kill()
+
+
+def _line(stdout: IO[str]) -> str:
+    line = stdout.readline()
+    if not line:
+        raise RuntimeError("Presidio ended")
+    return line

@@ -1,10 +1,11 @@
 """The part of a benchmark run that measures the guard: its options, and what it prints and writes."""
 
 import argparse
+import subprocess
 import sys
 import time
 
-from bench.phi import page
+from bench.phi import page, presidio
 from bench.phi.run import QUICK, Extent, run
 from bench.phi.systems import RECOGNIZERS
 
@@ -17,10 +18,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> None:
     """Prints the figures and, of a whole run, writes them into `docs/phi-guard.md`."""
     began = time.monotonic()
-    extent = QUICK if options.quick else Extent(with_presidio=not options.no_presidio)
-    recognizers = [options.ner] if options.ner != "none" else []
-    figures = run(extent, recognizers, lambda line: print(line, file=sys.stderr, flush=True))
+    extent = QUICK if options.quick else Extent(with_presidio=not options.no_presidio and _has_presidio())
+    models = [options.ner] if options.ner != "none" else []
+    figures = run(extent, models, lambda line: print(line, file=sys.stderr, flush=True))
     print("\n".join(page.body(figures)[2:]))
     print(f"\n{time.monotonic() - began:.0f} s for the guard.")
     if extent.with_presidio:
         page.write(figures)
+
+
+def _has_presidio() -> bool:
+    try:
+        presidio.install()
+    except (OSError, subprocess.CalledProcessError):
+        print("Presidio could not be installed: measured without it.", file=sys.stderr, flush=True)
+        return False
+    return True

@@ -12,24 +12,25 @@ from bench.phi.cost import LONGEST_OF_PRESIDIO, Cost, costs
 from bench.phi.figures import PRESIDIO, RULES, Figures
 from bench.phi.samples import sets, spread
 from bench.phi.scoring import Find, Score, measure
+from gateway.phi.ner.backends import Backend
 
-_MOST_FOR_PRESIDIO: Final = 400
-"""Texts of one set: it takes about a fortieth of a second for each."""
+_MOST_FOR_PRESIDIO: Final = 120_000
+"""Characters of one set: they take it about fifteen seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How much is measured."""
 
-    most: int = 100_000
-    """Texts of one set."""
+    most: int = 10_000_000
+    """Characters of one set."""
     costs: float = 1.0
     """Share of the usual number of messages of each size."""
     conversations: int = 12
     with_presidio: bool = True
 
 
-QUICK: Final = Extent(most=60, costs=0.1, conversations=2, with_presidio=False)
+QUICK: Final = Extent(most=15_000, costs=0.1, conversations=2, with_presidio=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,13 @@ class _System:
     longest: str = "200 KB"
 
 
-def run(extent: Extent, recognizers: Sequence[str], progress: Callable[[str], None]) -> Figures:
-    """Scores our rules, our rules with each of `recognizers`, and Presidio."""
+def run(extent: Extent, models: Sequence[Backend], progress: Callable[[str], None]) -> Figures:
+    """Scores our rules, our rules with each of `models`, and Presidio."""
     samples = sets()
     everything = [each for of_set in samples.values() for each in of_set]
     scores: dict[str, dict[str, Score]] = {}
     spent: dict[str, dict[str, Cost]] = {}
-    with _systems(extent, recognizers) as under_test:
+    with _systems(extent, models) as under_test:
         for system in under_test:
             progress(f"  {system.name}")
             scores[system.name] = {
@@ -65,14 +66,11 @@ def run(extent: Extent, recognizers: Sequence[str], progress: Callable[[str], No
 
 
 @contextmanager
-def _systems(extent: Extent, recognizers: Sequence[str]) -> Generator[list[_System]]:
+def _systems(extent: Extent, models: Sequence[Backend]) -> Generator[list[_System]]:
     with ExitStack() as opened:
         under_test = [_System(RULES, systems.guard(), extent.most)]
-        under_test += (
-            _System(f"{RULES} + {each}", systems.guard(each), extent.most, costs=0.5) for each in recognizers
-        )
+        under_test += (_System(f"{RULES} + {each}", systems.guard(each), extent.most, costs=0.5) for each in models)
         if extent.with_presidio:
-            presidio.install()
             find = opened.enter_context(presidio.running())
             most = min(extent.most, _MOST_FOR_PRESIDIO)
             under_test.append(_System(PRESIDIO, find, most, costs=0.25, longest=LONGEST_OF_PRESIDIO))

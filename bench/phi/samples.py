@@ -52,7 +52,7 @@ def sets() -> dict[str, list[Sample]]:
     return {path.stem: read(path) for path in paths}
 
 
-def spread(samples: list[Sample], most: int) -> list[Sample]:
-    """At most so many of them, evenly from the whole."""
-    step = max(1, -(-len(samples) // most))
-    return samples[::step]
+def spread(samples: list[Sample], characters: int) -> list[Sample]:
+    """About so many characters of them, evenly from the whole; all of them when they have no more."""
+    total = sum(len(each.text) for each in samples)
+    return samples[:: -(-total // characters)]

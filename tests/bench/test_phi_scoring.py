@@ -72,9 +72,9 @@ def test_queries_are_counted_once_more_by_themselves(each: Sample, queries: int)
 
 
 def test_a_subset_is_spread_over_the_whole() -> None:
-    each = [sample(str(number)) for number in range(10)]
-    assert [one.text for one in spread(each, 4)] == ["0", "3", "6", "9"]
-    assert spread(each, 10) == each
+    each = [sample(f"text {number}") for number in range(10)]
+    assert [one.text for one in spread(each, 24)] == ["text 0", "text 3", "text 6", "text 9"]
+    assert spread(each, 60) == each
 
 
 def test_every_label_of_every_set_is_a_stretch_of_its_text() -> None:
