@@ -1,7 +1,7 @@
 """The PHI guard: a conversation in; the conversation as a provider may see it, a report and the way back out."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -9,10 +9,10 @@ from gateway.completion import AnswerBlock
 from gateway.conversation import Conversation, RedactedThinking, Sampling, Thinking, Turn
 from gateway.errors import FeatureNotEligibleError, UnavailableError, ValidationFailedError
 from gateway.phi.aside import aside
-from gateway.phi.detector import Detector, DetectorError, Span
+from gateway.phi.detector import Detector, DetectorError
 from gateway.phi.findings import Finding
-from gateway.phi.hits import Hit, Hits, select
-from gateway.phi.masking import InlineMasker, Marked, Masker, Replacement
+from gateway.phi.hits import Hits, select
+from gateway.phi.masking import InlineMasker, Marked, Masker, Replacement, splice
 from gateway.phi.numbering import numbered
 from gateway.phi.placeholders import Placeholders
 from gateway.phi.report import PhiReport, ScreenBlockedError
@@ -20,7 +20,7 @@ from gateway.phi.restore import Restorer
 from gateway.phi.screening import Screening
 from gateway.phi.selection import Selection
 from gateway.phi.slots import Passage, Reader, Rewriter, visit
-from gateway.phi.verdicts import Verdicts
+from gateway.phi.verdicts import Verdict, Verdicts
 from gateway.tenancy import Access, PhiMode, Policy
 
 _LONG_TEXT = 50_000
@@ -87,7 +87,7 @@ class Guard:
                     )
                 if hits.content:
                     placeholders = Placeholders(known or {})
-                    return await self._redact(conversation, reader.passages, hits.content, placeholders, policy)
+                    return await self._redact(conversation, reader.passages, hits, placeholders, policy)
             case _:
                 assert_never(policy.phi_mode)
         return _unchanged(conversation, PhiReport.of(policy.phi_mode, "none", []))
@@ -97,10 +97,8 @@ class Guard:
         reader = Reader()
         reader.text("text", text)
         hits = await self._hits(reader.passages, access)
-        findings = await aside(
-            len(hits.content), _numbered, Placeholders({}), reader.passages, hits.content, restoring=True
-        )
-        masked = await self._masked_texts(reader.passages, findings)
+        findings = await self._numbered(reader.passages, hits, Placeholders({}), restoring=True)
+        masked = await self._masked_texts(reader.passages, findings, hits.seen)
         return Inspected(tuple(findings), masked.get("text", text))
 
     async def review(self, blocks: Sequence[AnswerBlock], access: Access) -> tuple[Finding, ...]:
@@ -115,18 +113,18 @@ class Guard:
 
     async def scrub(self, text: str) -> str:
         """`text` with unnumbered placeholders (`[NAME]`), for texts of others that must not quote a patient."""
-        (spans,) = await self._detect([text], tenant="")
-        counting = Selection(Screening()).of_content(text, spans)
+        (verdict,) = await self._detect([text], tenant="")
+        counting = Selection(Screening()).of_content(text, verdict.spans)
         stand_ins = tuple(Replacement(s.start, s.end, f"[{s.entity.label}]") for s in counting)
         (scrubbed,) = await self._mask([Marked(text, stand_ins)])
         return scrubbed
 
     async def _hits(self, passages: Sequence[Passage], access: Access) -> Hits:
         texts = [each.text for each in passages]
-        detected = await self._detect(texts, tenant=access.principal.org)
-        work = sum(map(len, detected)) + sum(map(len, texts)) // _LONG_TEXT * 1000
+        verdicts = await self._detect(texts, tenant=access.principal.org)
+        work = sum(len(each.spans) for each in verdicts) + sum(map(len, texts)) // _LONG_TEXT * 1000
         try:
-            return await aside(work, select, passages, detected, access.policy.screening)
+            return await aside(work, select, passages, verdicts, access.policy.screening)
         except DetectorError as failure:
             raise UnavailableError from failure
 
@@ -134,13 +132,13 @@ class Guard:
         self,
         conversation: Conversation,
         passages: Sequence[Passage],
-        hits: Sequence[Hit],
+        hits: Hits,
         placeholders: Placeholders,
         policy: Policy,
     ) -> Screened:
         restoring = policy.restore_answers
-        findings = await aside(len(hits), _numbered, placeholders, passages, hits, restoring=restoring)
-        masked = await self._masked_texts(passages, findings)
+        findings = await self._numbered(passages, hits, placeholders, restoring=restoring)
+        masked = await self._masked_texts(passages, findings, hits.seen)
         structured = conversation.sampling.output_schema is not None
         return Screened(
             conversation=visit(conversation, Rewriter(passages, masked)) if masked else conversation,
@@ -149,10 +147,20 @@ class Guard:
             placeholders=placeholders.values,
         )
 
-    async def _masked_texts(self, passages: Sequence[Passage], findings: Sequence[Finding]) -> dict[str, str]:
-        """The slots that `findings` change, by path."""
+    async def _numbered(
+        self, passages: Sequence[Passage], hits: Hits, placeholders: Placeholders, *, restoring: bool
+    ) -> list[Finding]:
+        return await aside(len(hits.content), numbered, placeholders, passages, hits.content, restoring=restoring)
+
+    async def _masked_texts(
+        self, passages: Sequence[Passage], findings: Sequence[Finding], seen: Set[str]
+    ) -> dict[str, str]:
+        """The slots that `findings` change, by path. What was masked before needs no engine to do it again."""
         marked = await aside(len(findings), _marked, passages, findings)
-        return dict(zip(marked, await self._mask(list(marked.values())), strict=True)) if marked else {}
+        masked = {path: splice(each) for path, each in marked.items() if path in seen}
+        if new := {path: each for path, each in marked.items() if path not in seen}:
+            masked |= zip(new, await self._mask(list(new.values())), strict=True)
+        return masked
 
     async def _mask(self, texts: Sequence[Marked]) -> Sequence[str]:
         try:
@@ -160,7 +168,7 @@ class Guard:
         except DetectorError as failure:
             raise UnavailableError from failure
 
-    async def _detect(self, texts: Sequence[str], *, tenant: str) -> Sequence[Sequence[Span]]:
+    async def _detect(self, texts: Sequence[str], *, tenant: str) -> Sequence[Verdict]:
         if not texts:
             return ()
         try:
@@ -188,12 +196,6 @@ def _readable(blocks: Sequence[AnswerBlock]) -> tuple[AnswerBlock, ...]:
         for block in blocks
         if not isinstance(block, RedactedThinking)
     )
-
-
-def _numbered(
-    placeholders: Placeholders, passages: Sequence[Passage], hits: Sequence[Hit], *, restoring: bool
-) -> list[Finding]:
-    return list(numbered(placeholders, passages, hits, restoring=restoring))
 
 
 def _marked(passages: Sequence[Passage], findings: Sequence[Finding]) -> dict[str, Marked]:

@@ -10,6 +10,7 @@ from gateway.phi.json_text import Leaf
 from gateway.phi.screening import Screening
 from gateway.phi.selection import Selection
 from gateway.phi.slots import Access, Passage
+from gateway.phi.verdicts import Verdict
 
 _MAX_FINDINGS = 100_000
 """Each is recorded: this many are about 10 MB."""
@@ -37,6 +38,8 @@ class Hits:
 
     content: list[Hit]
     fixed: list[Hit]
+    seen: set[str]
+    """Paths of content that was judged in an earlier request."""
 
     @property
     def findings(self) -> list[Finding]:
@@ -44,18 +47,21 @@ class Hits:
         return [hit.finding(None) for hit in (*self.content, *self.fixed)]
 
 
-def select(passages: Sequence[Passage], detected: Sequence[Sequence[Span]], screening: Screening) -> Hits:
-    """What of `detected` counts.
+def select(passages: Sequence[Passage], verdicts: Sequence[Verdict], screening: Screening) -> Hits:
+    """What of `verdicts` counts.
 
     Raises `PhiInToolSchemaError` for PHI in a definition, and `TooLargeError` for more than 100,000 findings.
     """
-    hits = Hits([], [])
+    hits = Hits([], [], set())
     selection = Selection(screening)
-    for passage, spans in zip(passages, detected, strict=True):
+    for passage, verdict in zip(passages, verdicts, strict=True):
+        spans = verdict.spans
         match passage.access:
             case Access.CONTENT:
                 counting = selection.of_content(passage.text, spans, answered=passage.answered)
                 hits.content.extend(_in_leaves(passage, counting))
+                if counting and not verdict.is_new:
+                    hits.seen.update(leaf.path for leaf in passage.leaves)
                 if len(hits.content) > _MAX_FINDINGS:
                     raise TooLargeError(
                         f"The request has more than {_MAX_FINDINGS:,} places with protected health information.",

@@ -32,6 +32,8 @@ def numbered(
     for passage in passages:
         if passage.access is Access.CONTENT:
             for leaf in passage.leaves:
+                if leaf.path not in by_path and "[" not in leaf.text:
+                    continue
                 findings += _in_leaf(placeholders, leaf, by_path.get(leaf.path, ()), restoring=restoring)
     return findings
 

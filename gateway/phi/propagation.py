@@ -28,6 +28,7 @@ class Propagation:
         self._known: dict[str, Entity] = {}
         self._values: Phrases[Entity] = Phrases()
         self._answered: Phrases[Entity] = Phrases()
+        self._learnt: set[tuple[Entity, str]] = set()
         self._personal = False
 
     def settle(self, text: str, spans: Sequence[Span], *, answered: bool = False) -> Sequence[Span]:
@@ -64,6 +65,9 @@ class Propagation:
                 yield Span(start, end, entity, CERTAIN)
 
     def _learn(self, entity: Entity, value: str) -> None:
+        if (entity, value) in self._learnt:
+            return
+        self._learnt.add((entity, value))
         if _is_telling(entity, value):
             self._values.add(value, entity, as_spelled=_is_one_word(value))
             # `917-44-8123` may come back as `917448123`, and `Maria Lopez` in a file name as `MariaLopez`.

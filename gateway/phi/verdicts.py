@@ -4,11 +4,21 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from gateway.phi.detector import Detector, Span
 
 ENGINE = "hasp-phi-scan-v1"
 """What audit entries call the guard. A change to what it finds is a new number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a detector found in a text, and whether it had to look for that now."""
+
+    spans: tuple[Span, ...]
+    is_new: bool
+
 
 _ENTRY_BYTES = 250
 _SPAN_BYTES = 130
@@ -29,23 +39,23 @@ class Verdicts:
         self._spans: OrderedDict[bytes, tuple[Span, ...]] = OrderedDict()
         self._bytes = 0
 
-    async def of(self, texts: Sequence[str], *, tenant: str) -> Sequence[Sequence[Span]]:
-        """One sequence of spans for each text, as the detector gave them. Raises as it does."""
+    async def of(self, texts: Sequence[str], *, tenant: str) -> Sequence[Verdict]:
+        """One for each text. Raises as the detector does."""
         prefix = f"{ENGINE}\0{tenant}\0".encode()
         keys = [hmac.digest(self._secret, prefix + text.encode("utf-8", "surrogatepass"), "sha256") for text in texts]
-        found: dict[bytes, tuple[Span, ...]] = {}
+        found: dict[bytes, Verdict] = {}
         missing: dict[bytes, str] = {}
         for key, text in zip(keys, texts, strict=True):
             if (spans := self._spans.get(key)) is not None:
                 self._spans.move_to_end(key)
-                found[key] = spans
+                found[key] = Verdict(spans, is_new=False)
             else:
                 missing[key] = text
         if missing:
             detected = await self._detector.detect(list(missing.values()))
             for key, spans in zip(missing, detected, strict=True):
-                found[key] = tuple(spans)
-                self._keep(key, found[key])
+                found[key] = Verdict(tuple(spans), is_new=True)
+                self._keep(key, found[key].spans)
         return [found[key] for key in keys]
 
     def _keep(self, key: bytes, spans: tuple[Span, ...]) -> None:

@@ -1,10 +1,11 @@
 """What is remembered of texts that were scanned, and for whom."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.phi.detector import Span
 from gateway.phi.inline import RuleDetector
-from gateway.phi.verdicts import Verdicts
+from gateway.phi.verdicts import Verdict, Verdicts
 
 TEXTS = ["Patient Maria Lopez, SSN 917-44-8123", "Nothing here.", "Ünïcode: José Álvarez, MRN 00153497 💊"]
 
@@ -23,8 +24,10 @@ async def test_a_text_is_scanned_once() -> None:
     verdicts = Verdicts(inner)
     first = await verdicts.of([*TEXTS, TEXTS[0]], tenant="a")
     assert inner.seen == TEXTS
-    assert await verdicts.of([*TEXTS, TEXTS[0]], tenant="a") == first
-    assert await verdicts.of(["New.", *TEXTS], tenant="a") == [(), *first[:-1]]
+    assert all(verdict.is_new for verdict in first)
+    again = [replace(verdict, is_new=False) for verdict in first]
+    assert await verdicts.of([*TEXTS, TEXTS[0]], tenant="a") == again
+    assert await verdicts.of(["New.", *TEXTS], tenant="a") == [Verdict((), is_new=True), *again[:-1]]
     assert inner.seen == [*TEXTS, "New."]
 
 
@@ -42,7 +45,7 @@ async def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
         await verdicts.of([text], tenant="a")
     assert inner.seen == ["a", "b", "c", "a"]
     tiny = Verdicts(inner, max_bytes=10)
-    assert (await tiny.of(TEXTS, tenant="a"))[0]
+    assert (await tiny.of(TEXTS, tenant="a"))[0].spans
 
 
 async def test_no_text_is_kept() -> None:
