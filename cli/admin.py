@@ -9,10 +9,9 @@ import typer
 
 from cli.failure import CommandError
 from gateway.baa.template import Cover, current_template
-from gateway.catalog import shipped_catalog
 from gateway.errors import GatewayError
 from gateway.ids import OrganizationId, find_ulid
-from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode
+from gateway.tenancy import KeyMode, Scope
 
 if TYPE_CHECKING:
     from storage import Storage
@@ -40,45 +39,6 @@ def org_create(
     print(with_storage(lambda storage: create_organization(storage, name=name, credits_allotment=credits_allotment)))
 
 
-@org_app.command("policy")
-def org_policy(
-    org: OrgOption,
-    phi_mode: Annotated[PhiMode | None, typer.Option(help="redact (default), block, or allow.")] = None,
-    acknowledge_phi_leaves: Annotated[
-        bool, typer.Option("--acknowledge-phi-leaves", help="Needed for --phi-mode allow.")
-    ] = False,
-    storage_mode: Annotated[StorageMode | None, typer.Option(help="full, or none: keep no content.")] = None,
-    restore_answers: Annotated[bool | None, typer.Option(help="Put values back into answers.")] = None,
-    unscannable: Annotated[str | None, typer.Option(help="refuse (default) or pass images and PDFs.")] = None,
-    opus: Annotated[bool | None, typer.Option(help="Enable Opus models.")] = None,
-    premium_model: Annotated[list[str] | None, typer.Option(help="Enable this premium model; repeatable.")] = None,
-) -> None:
-    """Change an organization's policy. Every API process follows within a second."""
-    changes = {
-        "phi_mode": phi_mode,
-        "storage_mode": storage_mode,
-        "restore_answers": restore_answers,
-        "unscannable": unscannable,
-        "opus_enabled": opus,
-        "premium_models": premium_model,
-    }
-    wanted = {name: value for name, value in changes.items() if value is not None}
-    if unscannable not in (None, "refuse", "pass"):
-        raise CommandError("--unscannable is refuse or pass")
-    if not wanted:
-        raise CommandError("nothing to change: give at least one option")
-    unknown = set(premium_model or ()) - {model.id for model in shipped_catalog()}
-    if unknown:
-        raise CommandError("--premium-model is not the id of a model")
-    from storage.onboarding import change_policy
-
-    with_storage(
-        lambda storage: change_policy(
-            storage, _organization(org), wanted, acknowledges_phi_leaves=acknowledge_phi_leaves
-        )
-    )
-
-
 @key_app.command("create")
 def key_create(
     org: OrgOption,
@@ -92,7 +52,7 @@ def key_create(
     mode = KeyMode.TEST if test else KeyMode.LIVE
     scopes = scope or [Scope.AI_CHAT]
     _, plaintext = with_storage(
-        lambda storage: create_key(storage, _organization(org), name=name, scopes=scopes, mode=mode)
+        lambda storage: create_key(storage, organization(org), name=name, scopes=scopes, mode=mode)
     )
     print(plaintext)
 
@@ -118,7 +78,7 @@ def baa_accept(
 
     signer = Signer(name=signer_name, title=signer_title, email=signer_email)
     covers = cover or list(Cover)
-    print(with_storage(lambda storage: accept_agreement(storage, _organization(org), signer=signer, covers=covers)))
+    print(with_storage(lambda storage: accept_agreement(storage, organization(org), signer=signer, covers=covers)))
 
 
 @audit_app.command("verify")
@@ -129,7 +89,7 @@ def audit_verify(
     from storage.chain import organizations, verify
 
     async def walk(storage: "Storage") -> bool:
-        chains = [_organization(org)] if org else await organizations(storage.pool)
+        chains = [organization(org)] if org else await organizations(storage.pool)
         sound = True
         for chain in chains:
             verdict = await verify(storage.pool, chain)
@@ -173,7 +133,8 @@ async def _exists(storage: "Storage", org: OrganizationId) -> bool:
     return True
 
 
-def _organization(given: str) -> OrganizationId:
+def organization(given: str) -> OrganizationId:
+    """The id in `--org`. Raises `CommandError`."""
     ulid = find_ulid(given, "org_")
     if ulid is None:
         raise CommandError("--org is not an organization's id")

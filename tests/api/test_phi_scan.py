@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from gateway.settings import Settings
 from gateway.tenancy import PhiMode, Scope
-from tests.gateway_server import GatewayServer, Json, Reply
+from tests.gateway_server import GatewayServer, Json, Reply, serve
 from tests.tenants import Tenant, make_tenant
 
 PATH = "/v1/phi/scan"
@@ -166,3 +166,17 @@ async def test_two_organisations_scans_share_nothing(gateway_server: GatewayServ
 
     assert {reply.json()["data"]["redacted_text"] for reply in replies[::2]} == {"[TERM_1] and [SSN_1]"}
     assert {reply.json()["data"]["redacted_text"] for reply in replies[1::2]} == {"Bluebird and [SSN_1]"}
+
+
+async def test_a_scan_that_does_not_end_in_time_is_503_and_no_answer(
+    gateway_server: GatewayServer, server_settings: Settings, hospital: Tenant
+) -> None:
+    hurried = server_settings.model_copy(update={"phi_scan_timeout_s": 0.001})
+
+    with serve(hurried) as elsewhere:
+        url = elsewhere + PATH
+        headers = {"x-api-key": hospital.token}
+        async with gateway_server.session.post(url, json={"text": TEXT * 1000}, headers=headers) as answer:
+            error = (await answer.json())["error"]
+
+    assert (answer.status, error["code"], error["retryable"]) == (503, "INFERENCE_UNAVAILABLE", True)

@@ -1,0 +1,109 @@
+"""`hasp org policy`: an operator changes what an organisation decided."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from cli.admin import OrgOption, organization, with_storage
+from cli.failure import CommandError
+from gateway.catalog import shipped_catalog
+from gateway.errors import ValidationFailedError
+from gateway.organization_policy import RETENTION_DAYS, read_entities, read_terms
+from gateway.phi.findings import Entity
+from gateway.phi.screening import THRESHOLDS_MILLI, Profile
+from gateway.tenancy import PhiMode, StorageMode
+
+TermsOption = Annotated[
+    Path | None, typer.Option(help="A UTF-8 file of terms, one a line, in place of the list there is.")
+]
+
+
+def org_policy(
+    org: OrgOption,
+    phi_mode: Annotated[PhiMode | None, typer.Option(help="redact (default), block, or allow.")] = None,
+    phi_profile: Annotated[Profile | None, typer.Option(help="Which kinds are masked.")] = None,
+    phi_entity: Annotated[
+        list[Entity] | None, typer.Option(metavar="KIND", help="Of the profile custom; repeatable.")
+    ] = None,
+    phi_threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=THRESHOLDS_MILLI[0] / 1000, max=THRESHOLDS_MILLI[1] / 1000, help="Score from which a finding counts."
+        ),
+    ] = None,
+    phi_deny_terms: TermsOption = None,
+    phi_allow_terms: TermsOption = None,
+    phi_answers: Annotated[
+        Literal["record", "block"] | None, typer.Option(help="When the model itself writes identifiers.")
+    ] = None,
+    acknowledge_phi_leaves: Annotated[
+        bool, typer.Option("--acknowledge-phi-leaves", help="Needed for --phi-mode allow and --phi-profile custom.")
+    ] = False,
+    storage_mode: Annotated[StorageMode | None, typer.Option(help="full, or none: keep no content.")] = None,
+    restore_answers: Annotated[bool | None, typer.Option(help="Put values back into answers.")] = None,
+    unscannable: Annotated[
+        Literal["refuse", "pass"] | None, typer.Option(help="Images and PDFs: refuse (default), or pass.")
+    ] = None,
+    retention_days: Annotated[
+        int | None, typer.Option(min=RETENTION_DAYS[0], max=RETENTION_DAYS[1], help="Nothing expires yet.")
+    ] = None,
+    phi_retrieval_behavior: Annotated[PhiMode | None, typer.Option(help="There are no retrieval tools yet.")] = None,
+    opus: Annotated[bool | None, typer.Option(help="Enable Opus models.")] = None,
+    premium_model: Annotated[list[str] | None, typer.Option(help="Enable this premium model; repeatable.")] = None,
+) -> None:
+    """Change an organization's policy. Every API process follows within a second."""
+    given: dict[str, Any] = {
+        "phi_mode": phi_mode,
+        "phi_profile": phi_profile,
+        "phi_entities": _kinds(phi_entity),
+        "phi_threshold_milli": None if phi_threshold is None else round(phi_threshold * 1000),
+        "phi_deny_terms": _terms(phi_deny_terms, "--phi-deny-terms"),
+        "phi_allow_terms": _terms(phi_allow_terms, "--phi-allow-terms"),
+        "phi_answers": phi_answers,
+        "storage_mode": storage_mode,
+        "restore_answers": restore_answers,
+        "unscannable": unscannable,
+        "retention_days": retention_days,
+        "phi_retrieval_behavior": phi_retrieval_behavior,
+        "opus_enabled": opus,
+        "premium_models": _models(premium_model),
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise CommandError("nothing to change: give at least one option")
+    from storage.onboarding import change_policy
+
+    with_storage(
+        lambda storage: change_policy(
+            storage, organization(org), changes, acknowledges_phi_leaves=acknowledge_phi_leaves
+        )
+    )
+
+
+def _kinds(given: list[Entity] | None) -> frozenset[Entity] | None:
+    try:
+        return read_entities("--phi-entity", given) if given else None
+    except ValidationFailedError as failure:
+        raise CommandError(str(failure)) from None
+
+
+def _terms(file: Path | None, option: str) -> tuple[str, ...] | None:
+    """A file, since what is typed stays in the shell's history and shows in the list of processes."""
+    if file is None:
+        return None
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+        return read_terms(option, [line for line in lines if line.strip()])
+    except ValidationFailedError as failure:
+        raise CommandError(str(failure)) from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{option}: {file} is not UTF-8") from None
+    except OSError as failure:
+        raise CommandError(f"{option}: cannot read {file}: {failure.strerror}") from None
+
+
+def _models(given: list[str] | None) -> tuple[str, ...] | None:
+    if set(given or ()) - {model.id for model in shipped_catalog()}:
+        raise CommandError("--premium-model is not the id of a model")
+    return tuple(given) if given else None

@@ -1,0 +1,120 @@
+"""`hasp org policy` on a real database."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.inference.records import AuditFilter
+from gateway.organization_policy import OrganizationPolicy
+from gateway.phi.findings import Entity
+from gateway.phi.screening import Profile
+from gateway.settings import Settings
+from gateway.tenancy import KeyMode, PhiMode, Principal, StorageMode
+from storage import Storage
+from tests.conftest import Database
+from tests.tenants import Tenant, make_tenant
+
+NAME = "Zachary Quillfeather"
+
+
+@pytest.fixture
+def environ(settings: Settings, database: Database) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HASP_")}
+    return inherited | {"HASP_DATABASE_URL": database.app_url, "HASP_KEYRING_FILE": str(settings.keyring_file)}
+
+
+def change(environ: dict[str, str], tenant: Tenant, *options: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "cli", "org", "policy", "--org", tenant.org, *options]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environ)
+
+
+async def policy_of(storage: Storage, tenant: Tenant) -> OrganizationPolicy:
+    async with storage.read(Principal(tenant.org, None, frozenset(), KeyMode.LIVE)) as tx:
+        return await tx.organization.policy()
+
+
+async def test_every_option_is_a_choice_of_the_policy(
+    storage: Storage, environ: dict[str, str], tmp_path: Path
+) -> None:
+    tenant = await make_tenant(storage)
+    (tmp_path / "deny").write_text(f"{NAME}\n\n  Bluebird\r\n")
+    (tmp_path / "allow").write_text("Foley\n")
+
+    ran = change(
+        environ,
+        tenant,
+        *("--phi-mode", "allow", "--phi-profile", "custom", "--phi-entity", "PERSON", "--phi-entity", "US_SSN"),
+        *("--phi-threshold", "0.65", "--phi-answers", "block", "--phi-retrieval-behavior", "redact"),
+        *("--phi-deny-terms", str(tmp_path / "deny"), "--phi-allow-terms", str(tmp_path / "allow")),
+        *("--storage-mode", "none", "--no-restore-answers", "--unscannable", "pass", "--retention-days", "30"),
+        *("--opus", "--premium-model", "gpt-5.4", "--acknowledge-phi-leaves"),
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert await policy_of(storage, tenant) == OrganizationPolicy(
+        version=2,
+        phi_mode=PhiMode.ALLOW,
+        phi_profile=Profile.CUSTOM,
+        phi_entities=frozenset({Entity.PERSON, Entity.US_SSN}),
+        phi_threshold_milli=650,
+        phi_deny_terms=(NAME, "Bluebird"),
+        phi_allow_terms=("Foley",),
+        phi_answers="block",
+        restore_answers=False,
+        unscannable="pass",
+        storage_mode=StorageMode.NONE,
+        retention_days=30,
+        phi_retrieval_behavior=PhiMode.REDACT,
+        opus_enabled=True,
+        premium_models=("gpt-5.4",),
+    )
+    async with storage.read(Principal(tenant.org, None, frozenset(), KeyMode.LIVE)) as tx:
+        (entry,) = (await tx.audit_log.page(AuditFilter(action="policy.updated"), cursor=None, limit=10)).items
+    assert entry.actor == "system:org.policy"
+    assert "Quillfeather" not in str(entry.metadata)
+
+
+async def test_an_empty_file_empties_a_list(storage: Storage, environ: dict[str, str], tmp_path: Path) -> None:
+    tenant = await make_tenant(storage, phi_deny_terms=(NAME,), phi_allow_terms=("Foley",))
+    (tmp_path / "none").touch()
+
+    change(environ, tenant, "--phi-deny-terms", str(tmp_path / "none"))
+
+    policy = await policy_of(storage, tenant)
+    assert (policy.phi_deny_terms, policy.phi_allow_terms) == ((), ("Foley",))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--phi-mode", "allow"),
+        ("--phi-profile", "custom", "--phi-entity", "US_SSN"),
+        ("--phi-profile", "custom", "--acknowledge-phi-leaves"),
+        ("--phi-entity", "US_SSN", "--acknowledge-phi-leaves"),
+        ("--phi-entity", "CUSTOM_TERM"),
+        ("--phi-deny-terms", "short"),
+        ("--phi-deny-terms", "latin"),
+        ("--phi-deny-terms", "missing"),
+        ("--premium-model", NAME),
+        (),
+    ],
+    ids=" ".join,
+)
+async def test_what_cannot_be_is_one_line_and_changes_nothing(
+    storage: Storage, environ: dict[str, str], tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    tenant = await make_tenant(storage)
+    (tmp_path / "short").write_text(f"{NAME}\nx\n")
+    (tmp_path / "latin").write_bytes(NAME.encode() + b"\xe9")
+    given = [str(tmp_path / each) if each in {"short", "latin", "missing"} else each for each in options]
+
+    ran = change(environ, tenant, *given)
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("hasp: ")
+    assert ran.stderr.count("\n") == 1
+    assert "Quillfeather" not in ran.stderr
+    assert await policy_of(storage, tenant) == OrganizationPolicy()
