@@ -21,7 +21,9 @@ _AGE_BEFORE = re.compile(
     r"|\b(?:sex|gender)/age\s?[:=]?\s?[MFmf]?\s?/?\s?)\Z",
     re.IGNORECASE,
 )
-_NAMED_BEFORE = re.compile(r"[A-Z][A-Za-z'-]+,\s\Z|[A-Z][A-Za-z'-]+\s\(\Z")
+_NAMED_BEFORE = re.compile(r"(?i:\bm(?:rs?|s)\.?\s[a-z'-]+,\s)\Z|[A-Z][A-Za-z'-]+,\s\Z|[A-Z][A-Za-z'-]+\s\(\Z")
+_IS_BEFORE = re.compile(r"[a-z]{3,}\s(?:is|was)\s\Z", re.IGNORECASE)
+_IS_ALL = re.compile(r"\s?(?:[.,;)]|and\b|who\b|but\b|now\b|\Z)", re.IGNORECASE)
 _APPOSED = re.compile(r"\s?[,)]")
 _UNIT = re.compile(
     r"\s*-?\s*(?:%|mg|ml|mcg|kg|lbs?\b|pounds|days?|weeks|months|minutes|hours|bpm|mm|cm|degrees|meters|percent|beats|on\s(?:ra|room)|/|\u00b0|"
@@ -78,4 +80,6 @@ def _score(text: str, match: re.Match[str]) -> int:
         return 0
     if _AGE_BEFORE.search(before):
         return 850
+    if _IS_BEFORE.search(before) and _IS_ALL.match(text, end):
+        return LIKELY
     return LIKELY if _NAMED_BEFORE.search(before) and _APPOSED.match(text, end) else 0

@@ -16,17 +16,17 @@ _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _MONTH = r"(?:1[0-2]|0?[1-9])"
 _YEAR = r"(?:19|20)\d{2}"
 _ANY_YEAR = rf"(?:{_YEAR}|\d{{2}})"
-_TIME = r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?(?:Z|UTC|GMT)|[+-]\d{2}:?\d{2})?)?"
+_TIME = r"(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?(?:Z|UTC|GMT|z)|[+-]\d{2}:?\d{2})?)?"
 _FULL_DATE = (
     rf"{_YEAR}(?P<iso>\s?[-/._]\s?| ){_MONTH}(?P=iso){_DAY}(?!\d|[-/]\d){_TIME}"
     rf"|{_YEAR}-(?:0[1-9]|1[0-2])-?T?\d{{2}}T\d{{2}}:?\d{{2}}"
     rf"|{_MONTH}(?P<us>\s?[-/]\s?|[._])(?:{_DAY}|[xX_?*]{{2}})(?P=us)(?:{_YEAR}(?![\d/])|\d{{2}}(?![\d/]|[-.]\d))"
     rf"|{_DAY}(?P<eu>\s?[-/]\s?|[._]){_MONTH}(?P=eu)(?:{_YEAR}(?![\d/])|\d{{2}}(?![\d/]|[-.]\d))"
-    rf"|{_MONTH}[-/]{_YEAR}(?![\d/])"
+    rf"|{_MONTH}[-/]{_YEAR}(?![\d/])|{_DAY}(?P<roman>[-/. ])(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})(?P=roman){_YEAR}(?!\d)"
 )
 _PART = rf"{_MONTH}/{_DAY}(?!\d|%|/\d)|(?:1[3-9]|2\d|3[01])/{_MONTH}(?!\d|%|/\d)"
 _RANGE = (
-    rf"{_MONTH}/{_DAY}(?:/{_ANY_YEAR})?(?:\s?-\s?|\s(?:to|thru|through|until|till|and|-)\s){_MONTH}/{_DAY}"
+    rf"{_MONTH}/{_DAY}(?:/{_ANY_YEAR})?(?:\s?-\s?|\s(?i:to|thru|through|until|till|and|-)\s){_MONTH}/{_DAY}"
     rf"(?:/{_ANY_YEAR})?(?![\d/%])|{_MONTH}/{_DAY}\s?-\s?{_DAY}/{_ANY_YEAR}(?![\d/%])|{_MONTH}/{_DAY}-{_DAY}(?![\d/%-])"
 )
 _PACKED = (

@@ -77,7 +77,7 @@ def _segment(text: str, name: str, start: int, end: int) -> Iterator[Span]:
 def _placed(field: str, at: int, entity: Entity) -> Iterator[Span]:
     parts = field.split("^")
     if entity is Entity.PERSON:
-        yield from _name(field, at)
+        yield from _name(field.lstrip(), at + len(field) - len(field.lstrip()))
     elif entity is _ADDRESS:
         for index, part in enumerate(parts):
             if index in _ADDRESS_PARTS and part.strip():
@@ -88,7 +88,7 @@ def _placed(field: str, at: int, entity: Entity) -> Iterator[Span]:
             if sum(map(str.isdigit, part)) >= 4 or "@" in part:
                 yield _trimmed(part, at, Entity.EMAIL_ADDRESS if "@" in part else entity)
             at += len(part) + 1
-    elif parts[0].strip() and (entity in {_PLACE, _FACILITY, Entity.EMPLOYER} or sum(map(str.isdigit, parts[0])) >= 3):
+    elif parts[0].strip() and (entity in {_PLACE, _FACILITY, Entity.EMPLOYER} or sum(map(str.isdigit, parts[0])) >= 2):
         yield _trimmed(parts[0], at, entity)
 
 

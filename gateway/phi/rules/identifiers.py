@@ -19,7 +19,7 @@ _VETO = re.compile(
     r"yo|yom|yof|y|yr|yrs|year|years|f|c|x|am|pm|k|m|fr|ga|w|d|day|days|week|weeks|hour|hours|month|months|units?|cc|j|hz|khz|gy|cgy|wk|wks|mo|mos)"
     r"|\d{1,3}/\d{1,3}|\d{1,2}:\d{2}(?::\d{2})?(?:am|pm)?|covid-?19|sars-cov-2|h[a-z]?1c|b12|t[34]|q\d{1,2}h|[a-z]\d{1,2}[-/][a-z]?\d{1,2}"
     r"|(?:19|20)\d{2}s?(?:[-/](?:(?:19|20)?\d{2}))?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    r"|nct\d{8}|rs\d{3,12}|pmc?\d{5,8}|10\.\d{4,}/.*|cve-\d{4}-\d+|rfc\d+|iso-?\d+|sha-?\d+|utf-?\d+|base64|md5|x86_64|int\d+|float\d+|[cpgn]\.[a-z_]*\d.*"
+    r"|nct\d{8}|(?-i:rs)\d{3,12}|pmc?\d{5,8}|10\.\d{4,}/.*|cve-\d{4}-\d+|rfc\d+|iso-?\d+|sha-?\d+|utf-?\d+|base64|md5|x86_64|int\d+|float\d+|[cpgn]\.[a-z_]*\d.*"
     r"|cyp\d\w+|her2|brca[12]|il-\d+|cd\d+|p53|egfr|hla-.*|phq-?\d|gad-?\d|icd-?\d+|sf-?\d+|dsm-?\d|0x[0-9a-f]+|20\d{2}-20\d{2}|\d{1,2}-\d{1,2}-\d{1,2}-\d{1,2})",
     re.IGNORECASE,
 )
@@ -27,7 +27,7 @@ _CODE = re.compile(r"v?\d{1,3}(?:\.\d{1,4}){1,3}|\d{3,5}-\d", re.IGNORECASE)
 """A version or a LOINC code, unless a label says otherwise."""
 
 _BARE = re.compile(
-    r"\d{6,12}|(?=[A-Z0-9-]*\d{3})[A-Z]{1,4}-?\d{4,10}[A-Z]{0,2}|\d{2,4}(?:-\d{2,7}){1,3}|\d{4}-[A-Z]{2,3}-\d{3,6}"
+    r"\d{6,12}|(?=[A-Z0-9-]*\d{3})[A-Z]{1,4}-?\d{4,10}[A-Z]{0,2}|(?!\d{1,3}-\d{1,3}\Z)\d{2,4}(?:-\d{2,7}){1,3}|\d{4}-[A-Z]{2,3}-\d{3,6}"
     r"|\d{3}\.\d{3}\.\d{3}|[A-Z]{1,4}\d{4,10}-\d{1,4}|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,2}-\d{2,6}(?:-\d{2,8})*|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
 )
 _UNIT_AFTER = re.compile(
@@ -43,12 +43,15 @@ _CODE_BEFORE = re.compile(
 )
 _GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
 _MORE = re.compile(r" ([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))")
+_SLASHED = re.compile(r"(?<![\w/.])(?:[A-Z]{1,4}|\d{1,6})/\Z")
 _LEADING = re.compile(r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOR)([A-Z]{1,4})[ -]\Z")
 _AFTER = re.compile(r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE)
 _CAPITALS = re.compile(r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])")
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
 _ID_WEAK_MILLI = 200
-_MOST_GROUPS = 5
+_MOST_GROUPS = 7
+_MOST_DIGITS = 15
+_MOST_BANK_DIGITS = 30
 
 
 def identifier_at(document: Document, start: int, floor: int) -> Span | None:
@@ -56,6 +59,8 @@ def identifier_at(document: Document, start: int, floor: int) -> Span | None:
     text = document.flat
     before = text[max(floor, start - _LONGEST) : start]
     left = start - (len(before) - len(before.rstrip(_TOKEN_SIGNS)))
+    if text[left - 1 : left] == "/" and (lead := _SLASHED.search(text, max(floor, left - 8), left)):
+        left = lead.start()
     while left < start and text[left] in "-._":
         left += 1
     match = _TOKEN.match(text, left)
@@ -93,25 +98,28 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
     label = label_before(document, start, index)
     if label is None and (lead := _LEADING.search(document.flat, max(0, start - 6), start)):
         shifted = label_before(document, lead.start(1), document.word_before(lead.start(1)))
-        if shifted is not None and (shifted.announced or not shifted.weak):
+        if shifted is not None and (shifted.announced or not shifted.weak or shifted.entity is Entity.VEHICLE_ID):
             label, start, token = shifted, lead.start(1), f"{lead[1]}{token}"
     if label is None:
         return _glued(match, count) or _named_after(document, match, count)
-    end, more = _extended(document.flat, end, count)
+    end, more = _extended(document.flat, end, count, most=_MOST_BANK_DIGITS if label.name == "iban" else _MOST_DIGITS)
     if not _is_value(label, token, count + more):
         return _named_after(document, match, count)
     return Span(start, end, label.entity, 850)
 
 
-def _extended(text: str, end: int, count: int) -> tuple[int, int]:
+def _extended(text: str, end: int, count: int, *, most: int) -> tuple[int, int]:
     """The end of a value written in groups, as `1EG4 TE5 MK73`, and the digits that came with it."""
     more = 0
     for _ in range(_MOST_GROUPS):
         group = _MORE.match(text, end)
-        if group is None or count + more > 14:
+        if group is None or count + more >= most:
             break
         found = sum(map(str.isdigit, group[1]))
-        if not found or (found < 2 and group[1].isdigit()) or (count + more >= 7 and len(group[1]) < 4):
+        if not found and len(group[1]) == 1 and (after := _MORE.match(text, group.end())) and not after[1].isalpha():
+            end = group.end()
+            continue
+        if not found or (found < 2 and group[1].isdigit()) or (count + more >= 7 and len(group[1]) < 4 and most < _MOST_BANK_DIGITS):
             break
         end, more = group.end(), more + found
     return end, more
@@ -125,6 +133,8 @@ def _is_value(label: Label, token: str, count: int) -> bool:
         return count in {4, 9} or (label.announced and count >= 4)
     if _CODE.fullmatch(token) and (label.weak or count < 7):
         return not label.weak and label.announced and count >= 5
+    if label.entity is Entity.PHONE_NUMBER:
+        return 3 <= count <= 6
     if not label.announced and label.weak:
         return count >= 5 or (count >= 3 and len(token) >= 5 and not token[:1].isdigit() and token != token.lower())
     if token.isdigit() or count == len(token):

@@ -62,13 +62,14 @@ _LABELS: dict[Entity, str] = {
         "appointment, appt, booking, fill, refill, dispense, warrant, inmate, booking id, prisoner, military, service, "
         "veteran, va, alien, a-number, uscis, visa number, green card, immigration, naturalization, national id, citizen, "
         "medical alert, bag, unit no, blood unit, donation, din, transfusion, biopsy, path, pathology, surgical, cytology, "
-        "message, msg, episode, admission, adm, stay, res, research, trial id, crf, trial, site, cohort, record id, tube, vial, "
+        "episode, admission, adm, stay, res, research, trial id, crf, trial, site, cohort, record id, tube, vial, "
         "work order, complaint, grievance, appeal, rma, shipment, package, ups, fedex, usps, login, username, pin, passcode, "
-        "mpid, guid, key, token, enrolment, personnel, payroll, locker, parking, permit number, library, loyalty, rewards, "
-        "frequent flyer, known traveler, ktn, redress, membership card, access code, access, call, cad, run, pcr, ems, "
+        "mpid, guid, enrolment, personnel, payroll, locker, parking, permit number, library, loyalty, rewards, "
+        "frequent flyer, known traveler, ktn, redress, membership card, access code, access, call, cad, pcr, ems, "
         "eid, sid, uid, oid, aid, hid, pat id, person, person id, client, customer, resident, family, household, "
         "respondent, survey, examinee, candidate"
     ),
+    Entity.PHONE_NUMBER: "phone, tel, cell, mobile, ph, fax, pager, beeper, ext, extension, extn, voicemail, pgr, bpr, vocera, spectralink, speed dial",
     Entity.US_ZIP: "zip, zipcode, zip code, postal, postal code, postcode, zip+, zip/postal",
 }
 """What stands beside an identifier, one to three words. The first listed kind wins."""
@@ -81,7 +82,7 @@ _WEAK = phrase_set(
     "history, clinic, enterprise, insurance, coverage, contract, discover, credit, debit, bill, billing, financial, "
     "savings, checking, approval, template, palm, finger, voice, face, facial, gait, lead, generator, lens, part, cat, "
     "reader, receiver, stent, cochlear, hardware, asset, equipment, controller, ventilator, cpap, board, staff, student, "
-    "participant, subject, police, permit, receipt, service, va, call, access, run, key, token, pin, person, client, "
+    "participant, subject, police, permit, receipt, service, va, call, access, pin, pid, person, client, "
     "customer, resident, family, household, survey, candidate, site, stay, res, research, message, call, library, bag, "
     "tube, vial, package, login, screening, container, parking, military, veteran, chart, claim, inv, ins, bin, lot, batch, "
     "protocol, prescription, script, member, hmo, ppo, sin, dod, ur, hospital, path, pathology, surgical, biopsy, cc, acc, "
@@ -104,6 +105,7 @@ _NOT_LABELS = word_set(
     "grade bed floor suite apt unit dose week day hour http status exit nct clinicaltrials chromosome atomic catalog gauge "
     "french size sequence revision release mesh umls cvx hpo opcs statute title regulation cfr usc article part form"
 )
+_PER = word_set("dl mr hr sn")
 _GAP = " :=#\"'>([,-*|_{/\\\n\r\t?&"
 _EXPLICIT = frozenset(":=#>|{?")
 _WIDEST_GAP = 14
@@ -126,7 +128,7 @@ class Label:
 def label_before(document: Document, start: int, index: int) -> Label | None:
     """The label that the value at `start` belongs to; `index` is the last word before the value."""
     words, text = document.words, document.flat
-    announced = numbered = False
+    announced = numbered = last_digits = False
     end = start
     for _ in range(_MAX_STEPS):
         if index < 0:
@@ -135,6 +137,8 @@ def label_before(document: Document, start: int, index: int) -> Label | None:
         gap = text[word.end : end]
         if gap[:2] in {"'s", "'S"}:
             gap = gap[2:]
+        if word.lower == "last":
+            gap = gap.replace("4", "", 1)
         if len(gap) > _WIDEST_GAP or (gap.strip(_GAP) and not _bridged(word.lower, gap)):
             break
         announced = announced or not _EXPLICIT.isdisjoint(gap)
@@ -142,13 +146,14 @@ def label_before(document: Document, start: int, index: int) -> Label | None:
             numbered = True
         elif word.lower in _FILLERS:
             announced = announced or word.lower in _ENDS
+            last_digits = last_digits or (word.lower == "last" and document.lower[word.end : word.end + 6].strip()[:4] in {"4", "four", "4:", "4)", "4):", "4 is"})
         else:
             return _label(document, index, announced=announced or numbered, numbered=numbered)
         end = word.start
         index -= 1
-    if numbered:
-        return Label("id", Entity.OTHER_ID, announced=announced, weak=True)
-    return None
+    if last_digits:
+        return Label("last four", Entity.US_SSN, announced=True, weak=False)
+    return Label("id", Entity.OTHER_ID, announced=announced, weak=True) if numbered else None
 
 
 def _bridged(word: str, gap: str) -> bool:
@@ -159,6 +164,9 @@ def _bridged(word: str, gap: str) -> bool:
 
 def _label(document: Document, index: int, *, announced: bool, numbered: bool) -> Label | None:
     words = document.words
+    start = words[index].start
+    if start and document.flat[start - 1] == "/" and words[index].lower in _PER:
+        return None
     if words[index].lower in _NOT_LABELS and words[index].lower not in {"unit", "catalog"}:
         return None
     for count in (3, 2, 1):

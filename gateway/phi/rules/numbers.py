@@ -69,6 +69,13 @@ def _is_part(text: str, span: Span) -> bool:
     return (before[-1:] in _JOINTS and before[:1].isalnum()) or (after[:1] in _JOINTS and after[1:].isalnum())
 
 
+def _is_no_host(text: str, match: re.Match[str]) -> bool:
+    """A version, this very machine, or a whole network."""
+    if match[0].startswith(("127.", "0.0.", "255.")) or "/" in match[0]:
+        return not match[0].endswith("/32")
+    return _VERSION_BEFORE.search(text, max(0, match.start() - 12), match.start()) is not None
+
+
 def _shaped(document: Document, start: int, end: int) -> Span | None:
     text = document.flat
     if start and text[start - 1] in "(+" and (span := phone_at(document, start - 1)) is not None:
@@ -81,7 +88,7 @@ def _shaped(document: Document, start: int, end: int) -> Span | None:
         return phone_at(document, start)
     if kind not in _PLAIN:
         return date_at(document, match)
-    if kind == "ipv4" and _VERSION_BEFORE.search(text, max(0, start - 12), start):
+    if kind == "ipv4" and _is_no_host(text, match):
         return None
     entity, score = _PLAIN[kind]
     return Span(match.start(), match.end(), entity, score)

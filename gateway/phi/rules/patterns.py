@@ -14,7 +14,7 @@ from gateway.phi.rules.document import Document
 
 _MAILBOX = ascii_letters + digits + "._%+'-"
 _HOST = ascii_letters + digits + ".-"
-_DOMAIN = re.compile(r"\s?@\s?[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}")
+_DOMAIN = re.compile(r"\s?@\s?[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z][A-Za-z0-9-]{1,62}")
 _BARE_HOST = re.compile(r"@[A-Za-z][A-Za-z0-9-]{2,30}(?![\w./(])")
 _HANDLE = re.compile(r"@[A-Za-z_][A-Za-z0-9_.]{1,29}[A-Za-z0-9_](?![\w(/@])")
 _HANDLE_BEFORE = re.compile(
@@ -84,11 +84,11 @@ def _mail(text: str) -> Iterator[Span]:
     floor = 0
     while (at := text.find("@", at + 1)) >= 0:
         mailbox = text[max(floor, at - 66) : at]
-        spaced = mailbox.endswith(" ")
+        spaced = mailbox.endswith(" ") and text[at + 1 : at + 2] == " "
         name = mailbox[:-1] if spaced else mailbox
         start = at - spaced - (len(name) - len(name.rstrip(_MAILBOX)))
         domain = _DOMAIN.match(text, at - spaced)
-        if domain and start < at - spaced and not (spaced and text[at + 1 : at + 2] != " "):
+        if domain and start < at - spaced:
             floor = domain.end()
             yield Span(start, floor, Entity.EMAIL_ADDRESS, 990)
         elif start < at and (host := _BARE_HOST.match(text, at)) and any(map(str.isalpha, text[start:at])) and not spaced:

@@ -14,7 +14,7 @@ _NANP = (
 )
 _VANITY = r"(?:\+?1[-. ])?\(?8(?:00|33|44|55|66|77|88)\)?[-. ](?=[A-Z0-9-]{0,8}[A-Z]{3})[A-Z0-9]{2,7}(?:-[A-Z0-9]{2,5})?(?![\w-])"
 _WORLD = r"(?:\+\d{1,3}|00[1-9]\d(?=\s)|011[-. ]\d{1,3})(?:[ .-]{0,2}\(?\d{1,5}\)?){2,6}(?![\w])"
-_PACKED = rf"\+?1?\d{{10}}(?!\d|[-.]\d){_EXTENSION}"
+_PACKED = rf"\+?1?\d{{3}}[-. ]?\d{{7}}(?!\d|[-.]\d){_EXTENSION}"
 _LOCAL = rf"\d{{3}}[-. ]\d{{4}}(?!\d|[-./]\d){_EXTENSION}"
 PHONE_SHAPES = rf"(?P<phone>(?<![\w.])(?<!\d[-/])(?i:{_NANP}|{_WORLD}|{_PACKED}|{_LOCAL})|{_VANITY})"
 """Everything that `phone_at` may find at a run of digits."""
