@@ -6,7 +6,7 @@ from gateway.phi.detector import CERTAIN, Span
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
-    """In order, without overlaps. The higher score names the union; doubtful spans give way to certain ones."""
+    """In order, without overlaps. The higher score names the union; doubtful spans give way to certain ones and to likelier ones."""
     merged: list[Span] = []
     ordered = sorted((span for span in spans if span.start < span.end), key=lambda s: (s.start, -s.end))
     for span in (s for s in ordered if s.score_milli >= CERTAIN):
@@ -17,7 +17,10 @@ def merge(spans: Iterable[Span]) -> list[Span]:
     covered = _Cover(merged)
     doubtful: list[Span] = []
     for span in (s for s in ordered if s.score_milli < CERTAIN):
-        if covered.touches(span) or (doubtful and span.start < doubtful[-1].end):
+        if covered.touches(span):
+            continue
+        if doubtful and span.start < doubtful[-1].end:
+            doubtful[-1] = max(doubtful[-1], span, key=lambda s: s.score_milli)
             continue
         doubtful.append(span)
     return sorted((*merged, *doubtful), key=lambda s: s.start)

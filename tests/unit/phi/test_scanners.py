@@ -258,7 +258,7 @@ class Failing:
 def test_a_text_that_a_model_fails_on_gets_no_answer_and_the_scanner_goes_on() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        ours.sendall(b"".join(frame(encode_texts([text])) for text in ("Met Oksana today.", "Nothing here.")))
+        ours.sendall(b"".join(frame(encode_texts([text])) for text in ("Then Qorvexa came along.", "Nothing here.")))
         ours.shutdown(socket.SHUT_WR)
         serve(theirs, Failing())
         theirs.shutdown(socket.SHUT_WR)

@@ -1,0 +1,101 @@
+"""Which words a model is asked about, and what becomes of its answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.phi.detector import CERTAIN, LIKELY
+from gateway.phi.ner.rampart import Rampart
+from gateway.phi.ner.recognizer import Mention, MentionKind
+from gateway.phi.rules.scan import scan
+
+
+@dataclass
+class Claiming:
+    """A model that takes one word for a name wherever it is asked."""
+
+    word: str
+    kind: MentionKind = "person"
+    score: float = 0.99
+    asked: list[str] = field(default_factory=list)
+
+    def recognize(self, sentences: Sequence[str]) -> Sequence[Sequence[Mention]]:
+        self.asked += sentences
+        return [
+            [Mention(at, at + len(self.word), self.kind, self.score)] if (at := sentence.find(self.word)) >= 0 else []
+            for sentence in sentences
+        ]
+
+
+def masked(text: str, model: Claiming) -> list[str]:
+    return [text[span.start : span.end] for span in scan(text, model) if span.score_milli >= CERTAIN]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The patient takes metformin and has diabetes.",
+        "Chief Complaint: Chest pain. Assessment and Plan: CBC, BMP, DTRs intact.",
+        "Seen by Dr. Maria Lopez on 01/02/2024.",
+        'def loadPatient(firstName): raise ValueError("none")',
+        "",
+    ],
+)
+def test_a_model_is_not_asked_about_text_that_rules_and_dictionaries_explain(text: str) -> None:
+    model = Claiming("-")
+    scan(text, model)
+    assert model.asked == []
+
+
+def test_a_model_reads_the_sentence_of_an_open_word_and_no_other() -> None:
+    model = Claiming("-")
+    scan("The pain is worse. Then Qorvexa came along. The labs were fine.", model)
+    assert model.asked == ["Then Qorvexa came along. "]
+
+
+def test_a_model_reads_only_what_is_near_in_a_line_without_end() -> None:
+    model = Claiming("-")
+    scan("well " * 500 + "and Qorvexa came " + "well " * 500, model)
+    assert [len(passage.split()) for passage in model.asked] == [21]
+
+
+def test_a_name_that_only_the_model_knows_is_masked() -> None:
+    assert masked("Then Qorvexa came along.", Claiming("Qorvexa")) == ["Qorvexa"]
+
+
+def test_roles_and_titles_beside_a_name_stay() -> None:
+    assert masked("We told nurse Qorvexa today.", Claiming("nurse Qorvexa")) == ["Qorvexa"]
+
+
+def test_an_unsure_mention_counts_only_where_something_certain_is() -> None:
+    unsure = Claiming("Qorvexa", score=0.6)
+    (span,) = scan("Then Qorvexa came along.", unsure)
+    assert LIKELY <= span.score_milli < CERTAIN
+    assert masked("SSN 917-44-8123. Then Qorvexa came along.", unsure) == ["917-44-8123", "Qorvexa"]
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("Has Qorvexa's disease of the skin.", "Qorvexa"),
+        ("Start Qorvexa 40 mg daily.", "Qorvexa"),
+        ("Then Qorvexa came with metformin.", "metformin"),
+        ("Then Qorvexa felt a gray stone.", "gray stone"),
+        ("The Qorvexa says DTRs are intact.", "DTRs"),
+        ("Keep [NAME_1] for Qorvexa.", "NAME_1"),
+    ],
+)
+def test_terms_that_a_model_takes_for_names_stay(text: str, claim: str) -> None:
+    assert masked(text, Claiming(claim)) == []
+
+
+def test_a_town_is_a_location() -> None:
+    (span,) = scan("Flying out of Qorvexa tonight.", Claiming("Qorvexa", "place"))
+    assert span.entity == "LOCATION"
+
+
+def test_the_real_model_finds_what_no_list_has() -> None:
+    text = "Spoke with Oluwatimilehin yesterday about the ride from Qorvexaville."
+    found = [text[span.start : span.end] for span in scan(text, Rampart()) if span.score_milli >= CERTAIN]
+    assert "Oluwatimilehin" in found
