@@ -6,7 +6,7 @@ from gateway.phi.detector import CERTAIN, Span
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
-    """In order, without overlaps. The higher score names the union; doubtful spans give way to all of a higher score."""
+    """In order, without overlaps. The higher score names the union; doubtful spans give way to likelier ones."""
     merged: list[Span] = []
     ordered = sorted((span for span in spans if span.start < span.end), key=lambda s: (s.start, -s.end))
     for span in (s for s in ordered if s.score_milli >= CERTAIN):
