@@ -7,7 +7,7 @@ from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
 
-_OLD = re.compile(r"(?<![\w.$/-])(?:9\d|1[0-4]\d)(?!\d|[.,/:-]\d|%)")
+_OLD = re.compile(r"(?:9\d(?<![\w.$/-]..)|1[0-4]\d(?<![\w.$/-]...))(?!\d|[.,/:-]\d|%)")
 _AGE_AFTER = re.compile(
     r"(?:[\s-]{0,2}(?:years?|yrs?|yr)\b(?:[\s-]{1,2}(?:old|young|of[\s-]age))?|[\s-]{0,2}y[./-]?\s?o\.?[mfMF]?\b|[\s-]{0,2}y\b"
     r"|[\s-]?y/o|\s?(?:yom|yof|yowm|yowf|yobm|yobf)\b|(?:th|st|nd|rd)\s+(?:birthday|b-?day)|\s?-?year-?old)",

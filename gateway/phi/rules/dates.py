@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
-from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.document import Document
 from gateway.phi.rules.vocabulary import word_set
 
 _MONTHS = word_set(
@@ -65,6 +65,7 @@ _AFTER_MONTH = re.compile(
     rf"|(?:\s+of)?,?[\s/_-]{{0,2}}(?:{_YEAR}|'\d{{2}})(?![A-Za-z0-9]))",
     re.IGNORECASE,
 )
+_PART_OF_WORD = re.compile(r"[A-Za-z]+")
 _YEAR_END = re.compile(rf"{_YEAR}\Z")
 _COMPACT_CONTEXT = re.compile(
     r"(?:dob|d\.o\.b\.?|birth\w*|date|dt|born|admit\w*|visit|time|bd|bday|b\.d\.)\W{0,12}(?:\w+\W{1,3}){0,2}\Z", re.IGNORECASE
@@ -78,7 +79,7 @@ _NOT_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _NOT_AFTER = re.compile(
-    r"\s*(?:strength|power|in|of|tab|tabs|cup|tsp|tbsp|teaspoon|tablespoon|dose|pill|liter|pack|ppd|normal|pain|systolic|"
+    r"\s*(?:strength|power|tab|tabs|cup|tsp|tbsp|teaspoon|tablespoon|dose|pill|liter|pack|ppd|normal|pain|systolic|"
     r"holosystolic|murmur|bilateral|bilaterally|throughout|reflex|pulses|motor|mg|ml|mm|mcg|cm|inch|hours?|days?|weeks?|"
     r"months?|years?|and\s+\d+/\d+|positive|nodes|criteria|points|screws?|visits?|sessions?|hrs?|min|minutes?|x|dilut\w+|"
     r"correct|items?|on\s+(?:the\s+)?(?:pain|scale|vas|right|left)|quadrants|lobes|tests?|cases|patients|people|at\s+\d|"
@@ -86,8 +87,9 @@ _NOT_AFTER = re.compile(
     r"|\s*[\"\u00d7=]",
     re.IGNORECASE,
 )
+_SOFT_NOT_AFTER = re.compile(r"\s*(?:in|of)\b", re.IGNORECASE)
 _BEFORE = re.compile(
-    r"(?<![A-Za-z])(?:on|from|until|till|through|thru|since|by|before|after|dated?|seen|admitted|drawn|collected|due|scheduled|"
+    r"(?<![A-Za-z])(?:\w{3,}ed|on|from|until|till|through|thru|since|by|before|after|dated?|seen|admitted|drawn|collected|due|scheduled|"
     r"discharged?|visit|appt|appointment|dob|born|follow-?up|f/u|fu|started|ended|starting|plan|last|next|labs?|exam|"
     r"surgery|for|to|given|dos|doa|dod|lmp|edd|edc|between|and|ed|d/c|dc|placed|removed|imaging|ct|mri|xray|cxr|us|egd|"
     r"culture|cultures|called|noted|at|received|ordered|resulted|signed|effective|exp|expires|expired|filled|refill|rtc|"
@@ -119,7 +121,7 @@ def find_dates(document: Document) -> Iterator[Span]:
         for match in _HOLIDAY.finditer(document.flat):
             since = document.lower[: match.start()].endswith(("since ", "until "))
             yield Span(match.start(), match.end(), Entity.DATE_TIME, 600 if since else LIKELY)
-    if document.mentions(_MONTHS):
+    if document.mentions(_MONTHS) or "-" in document.flat:
         yield from _named(document)
 
 
@@ -138,7 +140,10 @@ def date_at(document: Document, match: re.Match[str]) -> Span | None:
     elif kind in {"part", "range"}:
         if _NOT_AFTER.match(text, match.end()) or _NOT_BEFORE.search(before):
             return None
-        known = kind == "range" or _BEFORE.search(before) or before.endswith("(") or not before.strip()
+        said = _BEFORE.search(before)
+        if not said and _SOFT_NOT_AFTER.match(text, match.end()):
+            return None
+        known = kind == "range" or said or before.endswith("(") or not before.strip()
         score = 800 if known and _is_american(match[0]) else LIKELY
     if not score:
         return None
@@ -160,23 +165,15 @@ def _is_american(text: str) -> bool:
 
 
 def _named(document: Document) -> Iterator[Span]:
-    """Dates around the name of a month."""
+    """Dates around the name of a month, which may be a part of `Jan-Mar`."""
     text = document.flat
     for word in document.words:
-        for name, start, end in _month_names(word):
-            yield from _around(text, name, start, end)
-
-
-def _month_names(word: Word) -> Iterator[tuple[str, int, int]]:
-    """A month by itself or as a part of `Jan-Mar`."""
-    if word.lower in _MONTHS:
-        yield word.text, word.start, word.end
-    elif "-" in word.text:
-        at = word.start
-        for part in word.text.split("-"):
-            if part.lower() in _MONTHS:
-                yield part, at, at + len(part)
-            at += len(part) + 1
+        if word.lower in _MONTHS:
+            yield from _around(text, word.text, word.start, word.end)
+        elif "-" in word.lower and not _MONTHS.isdisjoint(word.lower.split("-")):
+            for part in _PART_OF_WORD.finditer(word.text):
+                if part[0].lower() in _MONTHS:
+                    yield from _around(text, part[0], word.start + part.start(), word.start + part.end())
 
 
 def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:

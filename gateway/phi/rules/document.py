@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from operator import add
+from string import ascii_lowercase, ascii_uppercase
 
 from gateway.phi.lexicon.words import lexicon
 from gateway.phi.rules.characters import fold
@@ -13,6 +15,7 @@ from gateway.phi.rules.characters import fold
 _SPACES = str.maketrans("\n\r\t\v\f\x1c\x1d\x1e\x1f\x85", " " * 10)
 _WORD = re.compile(r"([A-Za-z]+(?:['-][A-Za-z]+)*+)")
 _DIGIT = re.compile(r"[0-9]")
+_CAPITALS, _SMALL = ascii_uppercase.encode(), ascii_lowercase.encode()
 _POSSESSIVE = frozenset(["'s", "'S"])
 
 
@@ -44,7 +47,6 @@ class Document:
     @cached_property
     def words(self) -> list[Word]:
         pieces = _WORD.split(self.folded)
-        starts = list(accumulate(map(len, pieces)))[:-1:2]
         texts = pieces[1::2]
         if "'" in self.folded:
             texts = [text[:-2] if text[-2:] in _POSSESSIVE and len(text) > 2 else text for text in texts]
@@ -54,7 +56,8 @@ class Document:
             bits if bits is not None else _compound(lower, kinds)
             for lower, bits in zip(lowers, map(kinds.get, lowers), strict=True)
         ]
-        ends = [start + len(text) for start, text in zip(starts, texts, strict=True)]
+        starts = list(accumulate(map(len, pieces)))[:-1:2]
+        ends = map(add, starts, map(len, texts))
         return list(map(Word, starts, ends, texts, lowers, found, [text < "a" for text in texts]))
 
     @cached_property
@@ -65,7 +68,7 @@ class Document:
     @cached_property
     def vocabulary(self) -> frozenset[str]:
         """Every word of the text in small letters, to skip rules whose words do not occur."""
-        return frozenset(word.lower for word in self.words)
+        return frozenset([word.lower for word in self.words])
 
     def mentions(self, words: Collection[str]) -> bool:
         """Whether any of `words`, a set, occurs."""
@@ -82,8 +85,9 @@ class Document:
     @cached_property
     def is_caseless(self) -> bool:
         """Written all in one case, so that capitals say nothing."""
-        upper = sum(map(str.isupper, self.folded))
-        lower = sum(map(str.islower, self.folded))
+        signs = self.folded.encode("ascii", "ignore")
+        upper = len(signs) - len(signs.translate(None, _CAPITALS))
+        lower = len(signs) - len(signs.translate(None, _SMALL))
         return upper == 0 or lower * 10 < upper
 
 

@@ -23,7 +23,8 @@ _VETO = re.compile(
     r"|cyp\d\w+|her2|brca[12]|il-\d+|cd\d+|p53|egfr|hla-.*|phq-?\d|gad-?\d|icd-?\d+|sf-?\d+|dsm-?\d|0x[0-9a-f]+|20\d{2}-20\d{2}|\d{1,2}-\d{1,2}-\d{1,2}-\d{1,2})",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"v?\d{1,3}(?:\.\d{1,4}){1,3}|\d{3,5}-\d", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d{2}")
+_CODE = re.compile(r"(?!\d{3}\.\d{3}\.\d{3}\Z)v?\d{1,3}(?:\.\d{1,4}){1,3}|\d{3,5}-\d", re.IGNORECASE)
 """A version or a LOINC code, unless a label says otherwise."""
 
 _BARE = re.compile(
@@ -36,11 +37,11 @@ _UNIT_AFTER = re.compile(
     r"characters|chars|requests|users|items|files|samples|reads|points|\+\s|\*)",
     re.IGNORECASE,
 )
-_CODE_BEFORE = re.compile(
-    r"[$\u20ac\u00a3\u00a5]\s?\Z|\b(?:icd|cpt|hcpcs|drg|ndc|loinc|snomed|rxcui|rxnorm|doi|pmid|pmcid|isbn|issn|rfc|error|http|port|cve|atc|cas|omim|"
-    r"mesh|arxiv|ct|sct|cvx|hpo|status|exit|usd|eur|total|cost|paid|nct|clinicaltrials|line|timeout|seed|epoch|pid|usr)\S{0,6}(?:\s(?:ct|code|codes|number|no|id|\w+))?\W{0,3}\Z",
-    re.IGNORECASE,
+_CODE_BOOKS = word_set(
+    "icd cpt hcpcs drg ndc loinc snomed rxcui rxnorm doi pmid pmcid isbn issn rfc error http port cve atc cas omim mesh arxiv ct "
+    "sct cvx hpo status exit usd eur total cost paid nct clinicaltrials line timeout seed epoch pid usr sctid codes code"
 )
+_MONEY = frozenset("$\u20ac\u00a3\u00a5")
 _GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
 _MORE = re.compile(r" ([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))")
 _SLASHED = re.compile(r"(?<![\w/.])(?:[A-Z]{1,4}|\d{1,6})/\Z")
@@ -48,6 +49,8 @@ _LEADING = re.compile(r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA
 _AFTER = re.compile(r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE)
 _CAPITALS = re.compile(r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])")
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
+_CODE_REACH = 12
+_SENTENCE_END = frozenset(";|\n")
 _ID_WEAK_MILLI = 200
 _MOST_GROUPS = 7
 _MOST_DIGITS = 15
@@ -68,7 +71,10 @@ def identifier_at(document: Document, start: int, floor: int) -> Span | None:
         match = _TOKEN.match(text, start)
     if match is None or len(match[0]) > _LONGEST:
         return None
-    token, count = match[0], sum(map(str.isdigit, match[0]))
+    token = match[0]
+    if token.isdigit():
+        return None if _YEAR.fullmatch(token) else _labelled(document, match, len(token)) or _bare(document, match, len(token))
+    count = sum(map(str.isdigit, token))
     if count < 2:
         return None
     if _is_vin(token, count):
@@ -136,7 +142,7 @@ def _is_value(label: Label, token: str, count: int) -> bool:
     if label.entity is Entity.PHONE_NUMBER:
         return 3 <= count <= 6
     if not label.announced and label.weak:
-        return count >= 5 or (count >= 3 and len(token) >= 5 and not token[:1].isdigit() and token != token.lower())
+        return count >= 5 or (count >= 3 and len(token) >= 5 and not token[:1].isdigit() and (token != token.lower() or "-" in token))
     if token.isdigit() or count == len(token):
         return count >= (3 if label.announced and not label.weak else 4)
     return count >= (2 if label.announced else 3) and len(token) >= 4
@@ -169,7 +175,19 @@ def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
     if count < 4 or len(match[0]) > 32 or (_CODE.fullmatch(match[0]) and count < 9) or _UNIT_AFTER.match(document.flat, match.end()):
         return None
     start = match.start()
-    if _CODE_BEFORE.search(document.flat, max(0, start - 24), start):
+    if _is_code(document, start):
         return None
     score = LIKELY if _BARE.fullmatch(match[0]) else _ID_WEAK_MILLI
     return Span(start, match.end(), Entity.OTHER_ID, score)
+
+
+def _is_code(document: Document, start: int) -> bool:
+    """Money, or a code of a book that the word before names: `CPT code 99213`, `$12000`."""
+    text = document.flat
+    if not _MONEY.isdisjoint(text[max(0, start - 2) : start]):
+        return True
+    index = document.word_before(start)
+    for near in (index, index - 1):
+        if near >= 0 and start - (end := document.words[near].end) <= _CODE_REACH and document.words[near].lower in _CODE_BOOKS:
+            return not _SENTENCE_END.intersection(text[end:start])
+    return False

@@ -1,7 +1,6 @@
 """What the name of a key, a column, an element or a form field says about its value."""
 
 import re
-from functools import lru_cache
 
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
@@ -52,6 +51,7 @@ _KEYS: dict[Entity, str] = {
     Entity.AGE_OVER_89: "age ageyears",
 }
 _KIND_OF_KEY = {key: entity for entity, keys in _KEYS.items() for key in keys.split()}
+_ENDINGS = tuple({key[-3:] for key in _KIND_OF_KEY} | {"ame", "id", "no", "num", "nbr", "ber", "#"})
 _PERSON_BEFORE_NAME = word_set(
     "first last middle full given family maiden patient provider physician doctor mother father spouse guardian "
     "contact nurse member subscriber insured legal preferred display customer client employee sender recipient caller "
@@ -71,9 +71,10 @@ _NAME_SIGNS = re.compile(r"[A-Za-z][A-Za-z '.,+^*%-]*")
 _OF_PLACES = frozenset({Entity.LOCATION, Entity.FACILITY, Entity.EMPLOYER, Entity.STREET_ADDRESS})
 
 
-@lru_cache(maxsize=4096)
 def entity_of_key(key: str) -> Entity | None:
     """`patient_mrn`, `birthDate`, `Member ID`, `ns:postalCode`; None for what says nothing about a person."""
+    if not key.lower().rstrip().endswith(_ENDINGS):
+        return None
     words = [word for word in _SPLIT.split(_CAMEL.sub("_", key.strip()).lower()) if word]
     if not words:
         return None

@@ -1,5 +1,6 @@
 """The words that say what the number beside them is: `Medical Record No.`, `acct #`, `s/n`."""
 
+import re
 from dataclasses import dataclass
 
 from gateway.phi.findings import Entity
@@ -93,6 +94,7 @@ _WEAK = phrase_set(
 ) - phrase_set("account, accession, specimen, claim, member, encounter, ticket, subscriber, serial, chart, lot, referral, confirmation")
 """Labels that a number follows in other senses too: only a long or an announced one is their value."""
 
+_LAST_WORDS = frozenset(re.split(r"[^a-z']", label)[-1] for label in _KIND_OF_LABEL)
 _SAYS_NUMBER = word_set("number numbers no num nbr id ids code identifier nos nr numb nmbr")
 _FILLERS = word_set(
     "is was are be ending ends in of with the a on file as listed issued currently now reads shows starting starts begins "
@@ -169,6 +171,9 @@ def _label(document: Document, index: int, *, announced: bool, numbered: bool) -
         return None
     if words[index].lower in _NOT_LABELS and words[index].lower not in {"unit", "catalog"}:
         return None
+    last = words[index].lower
+    if last not in _LAST_WORDS and last.removesuffix("s") not in _LAST_WORDS and "-" not in last:
+        return Label("id", Entity.OTHER_ID, announced=announced, weak=True) if numbered else None
     for count in (3, 2, 1):
         if count > index + 1:
             continue

@@ -14,7 +14,12 @@ from gateway.phi.rules.document import Document
 from gateway.phi.rules.identifiers import identifier_at
 from gateway.phi.rules.phones import PHONE_SHAPES, phone_at
 
-_RUN = re.compile(r"[0-9]+")
+_RUN = re.compile(
+    r"[0-9]{3,}|[0-9]{1,2}(?![0-9])(?=[-/_A-Za-z\\]|\.\w|\s?\s[-/(0-9IVX]|(?<=[-./A-Za-z_].)|(?<=[-./A-Za-z_]..))"
+)
+"""One or two digits between spaces are no part of anything: doses, scores and list numbers are passed over at once."""
+
+_BEFORE_SHAPE = frozenset("-. /_)(xX?*")
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IPV4 = rf"(?P<ipv4>(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}})?(?![\w]|\.\d))"
 _SSN = r"(?P<ssn>(?<!\d[-.])\d{3}(?P<dash>\s?-\s?|[. /])\d{2}(?P=dash)\d{4}(?!\d|[-.]\d))"
@@ -80,6 +85,8 @@ def _shaped(document: Document, start: int, end: int) -> Span | None:
     text = document.flat
     if start and text[start - 1] in "(+" and (span := phone_at(document, start - 1)) is not None:
         return span
+    if end - start in {3, 4, 5} and text[end : end + 1] not in _BEFORE_SHAPE:
+        return None
     match = _SHAPES.get(end - start, _LONG).match(text, start)
     if match is None:
         return None

@@ -26,7 +26,9 @@ _SPELLED_MAIL = re.compile(
     r"(?<![\w.])[\w.+-]{1,64}\s?(?:[(\[{]\s?at\s?[)\]}]|\sat\s)\s?[\w-]{1,63}(?:\s?(?:[(\[{]\s?dot\s?[)\]}]|\sdot\s|\.)\s?[\w-]{2,63}){1,4}",
     re.IGNORECASE,
 )
-_SPELLED_DOT = re.compile(r"\sdot\s|[(\[{]\s?(?:dot|at)\s?[)\]}]", re.IGNORECASE)
+_SPELLED_SIGNS = frozenset(["at", "dot"])
+_BRACKETED_AT = re.compile(r"[(\[{]\s?(?:at|AT)\s?[)\]}]")
+_FOUR_DECIMALS = re.compile(r"\.\d{4}")
 _REST = re.compile(r"://[^\s<>\"'|\\^]+")
 _WWW = re.compile(r"www\.[^\s<>\"'|\\^]+", re.IGNORECASE)
 _TLD = re.compile(
@@ -67,7 +69,7 @@ def find_patterns(document: Document) -> Iterator[Span]:
     text = document.flat
     if "@" in text:
         yield from _mail(document.folded)
-    if _SPELLED_DOT.search(text):
+    if document.mentions(_SPELLED_SIGNS) and ("dot" in document.vocabulary or _BRACKETED_AT.search(text)):
         for match in _SPELLED_MAIL.finditer(text):
             yield Span(match.start(), match.end(), Entity.EMAIL_ADDRESS, 850)
     yield from _urls(text)
@@ -167,9 +169,10 @@ def _marked_numbers(text: str) -> Iterator[Span]:
     if "**" in text or "xx" in text or "XX" in text or "##" in text:
         for match in _MASKED.finditer(text):
             yield Span(match.start(1), match.end(1), Entity.US_SSN, 900)
-    if "." in text:
+    if _FOUR_DECIMALS.search(text):
         for match in _COORDINATES.finditer(text):
             yield Span(match.start(), match.end(), Entity.LOCATION, 850)
+    if "." in text:
         for match in _CISCO_MAC.finditer(text):
             start = match.start() - 4
             if start >= 0 and _is_hex(text[start : match.start()]) and any(map(str.isalpha, match[0])):

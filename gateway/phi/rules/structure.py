@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from string import ascii_letters, digits
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
@@ -11,21 +12,19 @@ from gateway.phi.rules.keys import entity_of_key, fits, is_listed_name
 from gateway.phi.rules.tables import find_tables
 from gateway.phi.rules.vocabulary import word_set
 
-_QUOTED = re.compile(
-    r"[\"']?(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9_ .-]{1,31}?)[\"']?\s{0,3}(?::|==?>?|\b(?:I?LIKE|IN)\b|!=|<>)\s{0,3}[\[(]?\s{0,3}"
-    r"([\"'])((?:(?!\2)[^\n\\]|\\.){1,160})\2",
-    re.IGNORECASE,
-)
+_VALUE = re.compile(r"[:=>][=>]?\s{0,3}[\[(]?\s{0,3}([\"'])((?:(?!\1)[^\n\\]|\\.){1,160})\1")
+_LIKE = re.compile(r"(?:LIKE|IN|like|in|Like|ILIKE|<>)\s{1,3}\(?\s{0,3}([\"'])((?:(?!\1)[^\n\\]|\\.){1,160})\1")
+_SQL_WORDS = word_set("like ilike where")
+_KEY_SIGNS = ascii_letters + digits + "_ .-"
+_LONGEST_KEY = 40
 _LIST = re.compile(r"\"([A-Za-z][A-Za-z_]{1,31})\"\s{0,3}:\s{0,3}\[((?:\s{0,12}\"[^\"\n]{0,120}\"\s{0,12},?){2,10})\s{0,12}\]")
 _ITEM = re.compile(r"\"([^\"]*)\"")
 _NUMBER = re.compile(r"[\"']([A-Za-z][A-Za-z0-9_ .-]{1,31})[\"']\s{0,3}(?::|=>)\s{0,3}(\d{2,17})\b")
 _BARE = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z][A-Za-z0-9_.-]{1,31})=([^\s&;\"'<>|(){}\[\]]{2,120})")
 _ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{1,40})(?:\s[^<>]{0,200})?>\s{0,4}([^<>\n]{1,120}?)\s{0,4}</")
 _ATTRIBUTE = re.compile(r"<([A-Za-z][\w:.-]{1,40})\s[^<>]{0,120}?\b(value|extension)=[\"']([^\"'<>]{1,120})[\"']")
-_FORM = re.compile(
-    r"(?:^|[|;\t]|\s{2})[ >*\u2022-]{0,6}\**([A-Za-z][A-Za-z /'_-]{2,30}?)\**\s?:\**[ \t]{1,12}(?=[A-Z0-9a-z])([^\n|;\t:]{2,80}?)(?=\s{2}|[|;\t\n]|\s*\Z|,\s[A-Z]\w{2,12}:)",
-    re.MULTILINE,
-)
+_FIELD = re.compile(r":\*{0,2}[ \t]{1,12}(?=[A-Za-z0-9])([^\n|;\t:]{2,80}?)(?=\s{2}|[|;\t\n]|\s*\Z|,\s[A-Z]\w{2,12}:)")
+_FIELD_KEY = re.compile(r"[A-Za-z][A-Za-z /'_-]{2,30}")
 _FORM_KEYS = frozenset({Entity.STREET_ADDRESS, Entity.LOCATION, Entity.EMPLOYER})
 _NOT_IN_FORMS = word_set("address line district contact")
 _IDENTIFIERS = re.compile(r"identifier[\"']?\s{0,3}:", re.IGNORECASE)
@@ -49,9 +48,10 @@ def find_structured(document: Document) -> Iterator[Span]:
 
 def _quoted(document: Document) -> Iterator[Span]:
     text = document.folded
-    for match in _QUOTED.finditer(text):
-        if span := _keyed(document, match[1], match[3], match.start(3)):
-            yield span
+    for pattern in (_VALUE, _LIKE) if document.mentions(_SQL_WORDS) else (_VALUE,):
+        for match in pattern.finditer(text):
+            if (key := _key_before(text, match.start())) and (span := _keyed(document, key, match[2], match.start(2))):
+                yield span
     if '"' not in text:
         return
     for match in _NUMBER.finditer(text):
@@ -102,11 +102,25 @@ def _markup(text: str) -> Iterator[Span]:
 
 def _forms(text: str) -> Iterator[Span]:
     """`City: Eau Claire` and `Patient Name: ...` where the field ends with its line or cell."""
-    for match in _FORM.finditer(text):
-        key = match[1].strip()
+    for match in _FIELD.finditer(text):
+        key = _field_before(text, match.start())
         entity = entity_of_key(key)
-        if entity is None or key.lower() in _NOT_IN_FORMS:
+        if entity is None or key.lower() in _NOT_IN_FORMS or not _FIELD_KEY.fullmatch(key):
             continue
         is_name = entity is Entity.PERSON and key.lower().endswith("name") and key.lower() != "name"
-        if (entity in _FORM_KEYS or is_name) and fits(entity, match[2]):
-            yield Span(match.start(2), match.end(2), entity, 750 if not is_name or is_listed_name(match[2]) else LIKELY)
+        if (entity in _FORM_KEYS or is_name) and fits(entity, match[1]):
+            yield Span(match.start(1), match.end(1), entity, 750 if not is_name or is_listed_name(match[1]) else LIKELY)
+
+
+def _field_before(text: str, end: int) -> str:
+    """The label of a form field: what stands before its colon on its line or in its cell."""
+    label = text[max(0, end - _LONGEST_KEY) : end].rstrip(" *")
+    for separator in ("\n", "|", ";", "\t", "  "):
+        label = label.rpartition(separator)[2]
+    return label.strip(" >*\u2022-")
+
+
+def _key_before(text: str, end: int) -> str:
+    """The key that an assignment at `end` gives a value to."""
+    before = text[max(0, end - _LONGEST_KEY) : end].rstrip(" \"'!<=")
+    return before[len(before.rstrip(_KEY_SIGNS)) :]
