@@ -12,10 +12,10 @@ from gateway.phi.rules.vocabulary import FACILITY_ENDS, FUNCTION_WORDS, GENERIC_
 
 _TOWN = 1_000
 _LARGE_CITY = 50_000
-_LARGE_FOREIGN_CITY = 400_000
 _TOKEN = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 _LEGAL_FORMS = re.compile(r"\b(?:llc|inc|lp|ltd|corp|opco|co|dba|afb|snf)\b|\(.*?\)")
 _LONGEST_PHRASE = 6
+_SHORTEST_START = 2
 
 
 class _City(TypedDict):
@@ -25,21 +25,15 @@ class _City(TypedDict):
 
 
 def cities(sources: Path) -> dict[str, int]:
-    """Places in the United States of over 1,000 people, and large cities of the world."""
+    """Places in the United States of over 1,000 people; what lies abroad identifies few of its people."""
     listed = cast("dict[str, _City]", json.loads(source(sources, "cities1000.json").read_text("utf-8")))
     kinds: dict[str, int] = {}
     for city in listed.values():
         name = plain(city["name"]).replace(".", "")
-        here = city["countrycode"] == "US"
-        if (
-            not name.isascii()
-            or "(" in name
-            or "," in name
-            or city["population"] < (_TOWN if here else _LARGE_FOREIGN_CITY)
-        ):
-            continue
-        is_large = city["population"] >= (_LARGE_CITY if here else _LARGE_FOREIGN_CITY)
-        kinds[name] = kinds.get(name, 0) | Kind.CITY | (Kind.LARGE_CITY if is_large else 0)
+        listed_here = city["countrycode"] == "US" and city["population"] >= _TOWN
+        if listed_here and name.isascii() and "(" not in name and "," not in name:
+            is_large = city["population"] >= _LARGE_CITY
+            kinds[name] = kinds.get(name, 0) | Kind.CITY | (Kind.LARGE_CITY if is_large else 0)
     return kinds
 
 
@@ -73,7 +67,12 @@ def _forms(line: str) -> Iterator[list[str]]:
 
 def _is_telling(phrase: list[str], kinds: dict[str, int]) -> bool:
     """Of several words that name one place: not `family health`, and no person's or town's name either."""
-    if not 1 < len(phrase) <= _LONGEST_PHRASE or phrase[0] in FUNCTION_WORDS or phrase[-1] in FUNCTION_WORDS:
+    if (
+        not 1 < len(phrase) <= _LONGEST_PHRASE
+        or len(phrase[0]) < _SHORTEST_START
+        or phrase[0] in FUNCTION_WORDS
+        or phrase[-1] in FUNCTION_WORDS
+    ):
         return False
     if kinds.get(" ".join(phrase), 0) & Kind.CITY:
         return False

@@ -1,4 +1,4 @@
-"""Streets, towns, counties and ZIP codes."""
+"""Towns, counties and ZIP codes."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
-from gateway.phi.rules.document import Document
+from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.streets import find_streets
 from gateway.phi.rules.vocabulary import FUNCTION_WORDS, phrase_set, word_set
 
 _STATES = word_set(
@@ -24,84 +25,52 @@ _STATE_PAIRS = phrase_set(
     "south dakota, west virginia"
 )
 _STATE_ENDS = _STATES | _STATE_NAMES | {pair.split()[1] for pair in _STATE_PAIRS}
-_SUFFIX = (
-    "St|Street|Ave|Avenue|Av|Blvd|Boulevard|Rd|Road|Dr|Drive|Ln|Lane|Ct|Court|Cir|Circle|Pl|Place|Way|Ter|Terrace|Trl|Trail|"
-    "Pkwy|Parkway|Hwy|Highway|Sq|Square|Loop|Row|Walk|Path|Pike|Turnpike|Alley|Plaza|Crossing|Xing|Run|Ridge|Point|Cove|"
-    "Commons|Expressway|Crescent|Mews|Bend|Landing|Glen|Hollow|Heights"
-)
-_UNIT = (
-    r"(?:,?\s+(?:Apt|Apartment|Unit|Suite|Ste|Rm|Room|Bldg|Building|Floor|Fl|Lot|Trlr|PH)\.?\s*(?:\#\s*)?[A-Za-z0-9-]{1,6}\b"
-    r"|,?\s*\#\s?[A-Za-z0-9-]{1,6}\b)?"
-)
-_NAME_PART = r"(?:[A-Z][A-Za-z'-]*\.?|\d{1,3}(?:st|nd|rd|th)|[A-Z]-\d+)"
-_STREET = (
-    rf"(?<![\w./-])\d{{1,6}}(?:-\d{{1,4}})?[A-Za-z]?\s+(?:{_NAME_PART}\s+){{1,4}}(?:{_SUFFIX})\b\.?"
-    rf"(?:\s+(?:[NSEW]{{1,2}}|North|South|East|West)\b\.?)?{_UNIT}"
-)
-_STREETS = {caseless: re.compile(_STREET, re.IGNORECASE if caseless else 0) for caseless in (False, True)}
-_ANY_CASE_STREET = re.compile(
-    rf"(?<![\w./-])\d{{2,6}}\s+(?:[A-Za-z][A-Za-z'-]*\.?\s+){{1,3}}"
-    rf"(?:street|avenue|ave|blvd|boulevard|road|rd|drive|lane|parkway|terrace)\b\.?{_UNIT}",
-    re.IGNORECASE,
-)
-_PO_BOX = re.compile(
-    r"\bP\.?\s?O\.?\s?Box\s+\d{1,8}\b|\b(?:RR|Rural\s+Route|HC)\s*\#?\d{1,3}\s+Box\s+\d{1,6}\b", re.IGNORECASE
-)
-_ROUTE = re.compile(
-    r"(?<![\w./-])\d{1,6}\s+(?:[NSEW]\.?\s+)?"
-    r"(?:County\s+(?:Road|Rd)|State\s+(?:Road|Route)|(?:US|State)?\s?(?:Highway|Hwy|Route|Rte))\s+\d{1,4}[A-Z]?\b",
-    re.IGNORECASE,
-)
+_AMBIGUOUS_STATES = FUNCTION_WORDS | {"me", "hi", "ok", "pa", "ma"}
 _ZIP = r"\d{5}(?:-\d{4})?"
 _ZIP_AFTER = re.compile(rf"\.?,?\s{{1,3}}({_ZIP})(?![\w-])")
 _ZIP_LABEL = re.compile(rf"\b(?:zip|postal)(?:\s*code)?\W{{0,4}}(?:is\s+)?({_ZIP})(?![\w-])", re.IGNORECASE)
 _COUNTIES = frozenset(["county", "parish", "borough", "township"])
-_AFTER_STREET = re.compile(
-    rf"\s*,?\s+(?P<town>[A-Za-z][A-Za-z'-]+(?:\s[A-Z][A-Za-z'-]+){{0,2}})(?=\s*[.,;\n]|\s+[A-Z]{{2}}\b|\s+{_ZIP}|\s*\Z)"
+_HEADS = _COUNTIES | _STATE_ENDS
+_PREPOSITIONS = word_set("in for from to near outside of around at through toward towards our the")
+_MOVING = word_set(
+    "live lives lived living reside resides resided residing resident residents born raised move moves moved moving "
+    "relocate relocated relocating travel travels traveled travelled traveling trip drive drives drove driving visit visits "
+    "visited visiting fly flew flying home native grew up located stay stays stayed staying hails commute commutes city "
+    "town farm leaving left family house apartment arrived arriving came coming back returned returning originally "
+    "homeless crash accident mva mvc collision transferred transported airlifted based retired husband wife and drive "
+    "dispatched who patients woman man male female lady gentleman farmer teacher"
 )
-_TOWN_BEFORE = re.compile(
-    r"\b(?:live[sd]?|living|resid(?:es?|ing|ed)|resident|born|raised|moved|moving|relocat\w+|travel\w*|trip|drove|visit\w*|"
-    r"flew|home|native|grew\s+up|located|based|stay\w*|works?|working|city|town|from|transferred|of|in|to|near|outside|our|the)"
-    r"(?:\s+(?:in|of|to|from|is|near|at|outside))?\W{1,3}\Z",
-    re.IGNORECASE,
+_SURELY_PLACES = _MOVING - word_set("up left family and who patients husband wife retired visit visits visited based")
+_DIRECTIONS = word_set("north south east west new lake port mount fort san santa los las saint st el la upper lower")
+_TOWN_ENDING = re.compile(
+    r"(?:town|ville|burgh?|shire|view|port|mouth|furt|chester|stad|haven|berg|side|bury|borough|field|dale|ford|ton|land|"
+    r"wood|cester|minster|hurst|brook|creek|ridge|worth|stead|polis)\Z"
 )
-_MOVES = re.compile(
-    r"(?:liv|resid|born|rais|mov|reloc|travel|trip|drove|visit|flew|home|native|grew|stay|city|town|from)",
-    re.IGNORECASE,
-)
+_MAX_TOWN = 4
 
 
 def find_places(document: Document) -> Iterator[Span]:
-    text = document.flat
-    if document.has_digit:
-        yield from _streets(text, caseless=document.is_caseless)
-        for match in _ZIP_LABEL.finditer(text):
+    yield from find_streets(document)
+    if "zip" in document.lower or "postal" in document.lower:
+        for match in _ZIP_LABEL.finditer(document.flat):
             yield Span(match.start(1), match.end(1), Entity.US_ZIP, 900)
     yield from _states_and_counties(document)
     yield from _towns(document)
 
 
-def _streets(text: str, *, caseless: bool) -> Iterator[Span]:
-    for pattern in (_STREETS[caseless], _ANY_CASE_STREET):
-        for match in pattern.finditer(text):
-            if re.search(r"\b(?:mg|ml|mcg|tablets?|days?|weeks?|years?|hours?)\b", match[0], re.IGNORECASE):
-                continue
-            yield Span(match.start(), match.end(), Entity.LOCATION, 850)
-            town = _AFTER_STREET.match(text, match.end())
-            if town and town["town"].lower().split()[0] not in FUNCTION_WORDS:
-                yield Span(town.start("town"), town.end("town"), Entity.LOCATION, 750)
-    for pattern in (_PO_BOX, _ROUTE):
-        for match in pattern.finditer(text):
-            yield Span(match.start(), match.end(), Entity.LOCATION, 850)
-
-
 def _states_and_counties(document: Document) -> Iterator[Span]:
     """`Dayton, OH 45402`: a town before a state, a ZIP code after it; `Fulton County`."""
     for index, word in enumerate(document.words):
+        if word.lower not in _HEADS:
+            continue
         if word.lower in _COUNTIES:
-            if index and (word.is_capital or document.is_caseless) and _named_county(document, index - 1):
-                yield Span(document.words[index - 1].start, word.end, Entity.LOCATION, 750)
-        elif word.lower in _STATE_ENDS and (first := _state_start(document, index)) is not None:
+            if (
+                index
+                and (word.is_capital or document.is_caseless)
+                and (first := _county_start(document, index)) < index
+            ):
+                yield Span(document.words[first].start, word.end, Entity.LOCATION, 750)
+        elif (first := _state_start(document, index)) is not None:
             post = _ZIP_AFTER.match(document.flat, word.end)
             if post:
                 yield Span(post.start(1), post.end(1), Entity.US_ZIP, 870)
@@ -110,13 +79,20 @@ def _states_and_counties(document: Document) -> Iterator[Span]:
                 yield town
 
 
-def _named_county(document: Document, index: int) -> bool:
-    word = document.words[index]
-    return document.adjacent(index) and (
-        (word.is_capital and word.lower not in FUNCTION_WORDS)
-        if not document.is_caseless
-        else word.lower not in FUNCTION_WORDS and not word.kinds & Kind.WORD
-    )
+def _county_start(document: Document, index: int) -> int:
+    """`Prince George's County`: the first word of the county's name, `index` itself when there is none."""
+    words = document.words
+    first = index
+    while first and index - first < 3:
+        word = words[first - 1]
+        if document.flat[word.end : words[first].start].strip() not in {"", ".", "'s", "'S"}:
+            break
+        if word.lower in FUNCTION_WORDS or word.lower in _PREPOSITIONS or not (word.is_capital or document.is_caseless):
+            break
+        if document.is_caseless and word.kinds & Kind.WORD and not word.kinds & (Kind.CITY | Kind.LAST):
+            break
+        first -= 1
+    return first
 
 
 def _state_start(document: Document, index: int) -> int | None:
@@ -128,7 +104,7 @@ def _state_start(document: Document, index: int) -> int | None:
     if word.lower in _STATE_NAMES:
         return index
     if word.lower in _STATES and (
-        word.text.isupper() or word.lower not in FUNCTION_WORDS | {"me", "hi", "ok", "pa", "ma"}
+        (word.text.isupper() and not document.is_caseless) or word.lower not in _AMBIGUOUS_STATES
     ):
         return index
     return None
@@ -138,13 +114,19 @@ def _town_before(document: Document, state: int, *, has_zip: bool) -> Span | Non
     """The town before a state: by list, or any capitalised words when a ZIP code follows the state."""
     words, kinds = document.words, lexicon()
     first = state
-    while first > 0 and state - first < 3 and _leads_to(document, first - 1, comma=first == state):
+    while first > 0 and state - first < _MAX_TOWN and _leads_to(document, first - 1, comma=first == state):
         first -= 1
     for start in range(first, state):
         name = " ".join(word.lower for word in words[start:state])
         if kinds.get(name, 0) & Kind.CITY:
             return Span(words[start].start, words[state - 1].end, Entity.LOCATION, 800)
-    if has_zip and first < state and not document.is_caseless:
+    if first == state or document.is_caseless:
+        return None
+    has_comma = "," in document.flat[words[state - 1].end : words[state].start]
+    while first < state - 1 and words[first].lower in FUNCTION_WORDS:
+        first += 1
+    odd = has_comma and not words[state - 1].kinds & (Kind.WORD | Kind.MEDICAL)
+    if has_zip or (odd and words[state].text.isupper() and len(words[state].text) == 2):
         return Span(words[first].start, words[state - 1].end, Entity.LOCATION, 700)
     return None
 
@@ -152,29 +134,111 @@ def _town_before(document: Document, state: int, *, has_zip: bool) -> Span | Non
 def _leads_to(document: Document, index: int, *, comma: bool) -> bool:
     word = document.words[index]
     gap = document.flat[word.end : document.words[index + 1].start]
-    if gap.strip() not in ({"", ","} if comma else {"", "."}) or word.lower in FUNCTION_WORDS:
+    if gap.strip() not in ({"", ","} if comma else {"", "."}):
         return False
+    if word.lower in FUNCTION_WORDS:
+        return word.lower == "or" and not comma
     return word.is_capital or document.is_caseless
 
 
 def _towns(document: Document) -> Iterator[Span]:
     """Towns by list: certain after a word of place, doubtful alone."""
-    kinds = lexicon()
     words = document.words
+    caseless = document.is_caseless
+    done = 0
+    found = -1
     for index, word in enumerate(words):
-        if not (word.is_capital or document.is_caseless):
+        if index < done or not (word.is_capital or caseless):
             continue
-        end = index
-        bits = word.kinds
-        if index + 1 < len(words) and document.adjacent(index):
-            pair = f"{word.lower} {words[index + 1].lower}"
-            if kinds.get(pair, 0) & Kind.CITY:
-                end, bits = index + 1, Kind.CITY
-        if not bits & Kind.CITY:
+        kinds = word.kinds
+        if not kinds & (Kind.CITY | Kind.STARTS_PHRASE) and kinds and word.lower not in _DIRECTIONS:
             continue
-        before = document.flat[max(0, word.start - 28) : word.start]
-        placed = _TOWN_BEFORE.search(before)
-        if placed and _MOVES.search(placed[0]) and not bits & Kind.WORD and not (bits & Kind.FIRST):
-            yield Span(word.start, words[end].end, Entity.LOCATION, 650)
-        elif placed and not bits & (Kind.WORD | Kind.FIRST | Kind.MEDICAL | Kind.COMMON_LAST):
-            yield Span(word.start, words[end].end, Entity.LOCATION, LIKELY)
+        end, bits = _town_at(document, index)
+        if end == index:
+            continue
+        score = _town_score(document, index, end, bits, follows=found == index - 1 and index > 0)
+        if score:
+            done = end
+            found = end if score > LIKELY else -1
+            yield Span(word.start, words[end - 1].end, Entity.LOCATION, score)
+
+
+def _town_at(document: Document, index: int) -> tuple[int, int]:
+    """The word after the town that begins at `index` and what it is; `index` itself when nothing like one does."""
+    words, kinds = document.words, lexicon()
+    word = words[index]
+    if word.kinds & Kind.STARTS_PHRASE:
+        end = min(len(words), index + _MAX_TOWN)
+        name = [words[index].lower]
+        longest = index
+        bits = 0
+        for at in range(index + 1, end):
+            if document.flat[words[at - 1].end : words[at].start].strip() not in {"", "."}:
+                break
+            name.append(words[at].lower)
+            listed = kinds.get(" ".join(name), 0)
+            if listed & Kind.CITY:
+                longest, bits = at, listed
+        if longest > index:
+            return longest + 1, bits | Kind.STARTS_PHRASE
+    if word.kinds & Kind.CITY:
+        return index + 1, word.kinds
+    if word.lower in _DIRECTIONS and index + 1 < len(words) and document.adjacent(index):
+        after = words[index + 1]
+        named = after.is_capital and not document.is_caseless and after.lower not in FUNCTION_WORDS
+        if named and not after.kinds & Kind.MEDICAL and (after.kinds & (Kind.FIRST | Kind.LAST) or not after.kinds):
+            return index + 2, 0
+    odd = not word.kinds and len(word.text) > 5 and _TOWN_ENDING.search(word.lower) is not None
+    return (index + 1, 0) if odd else (index, 0)
+
+
+def _town_score(document: Document, index: int, end: int, bits: int, *, follows: bool) -> int:
+    """How sure a town is: several words or nothing but a town, and what stands before."""
+    prepared = 2 if follows else _placed(document, index)
+    several = bits & Kind.STARTS_PHRASE and end - index > 1
+    if _is_possessive(document, end):
+        return 0
+    if several:
+        return 650 if prepared and not document.words[index - 1].lower == "the" else 350
+    plain = bits & (Kind.WORD | Kind.MEDICAL)
+    name = bits & (Kind.FIRST | Kind.COMMON_LAST)
+    if prepared == 2:
+        return (
+            650
+            if not plain and (not bits & Kind.COMMON_FIRST or bits & Kind.LARGE_CITY)
+            else LIKELY
+            if not document.is_caseless
+            else 0
+        )
+    if not prepared or plain or (not bits and document.is_caseless):
+        return 0
+    if name or not bits:
+        return LIKELY
+    return 600 if bits & Kind.LARGE_CITY or not bits & Kind.LAST else LIKELY
+
+
+def _is_possessive(document: Document, end: int) -> bool:
+    stop = document.words[end - 1].end
+    return document.flat[stop : stop + 2].lower() == "'s"
+
+
+def _placed(document: Document, index: int) -> int:
+    """2 after `lives in` or `drove from`, 1 after a preposition alone, 0 otherwise."""
+    if index == 0:
+        return 0
+    words = document.words
+    before = words[index - 1]
+    gap = document.flat[before.end : words[index].start].strip()
+    if gap not in {"", ":"}:
+        return 0
+    if before.lower in {"near", "outside"} or (gap == ":" and before.lower in {"city", "town", "residence", "from"}):
+        return 2
+    if before.lower not in _PREPOSITIONS:
+        return 2 if before.lower in {"visited", "visiting", "leaving"} and not gap else 0
+    if index > 1 and before.lower in {"in", "from", "to", "of", "at", "around", "for"}:
+        earlier: Word = words[index - 2]
+        if earlier.lower in _SURELY_PLACES or (
+            earlier.lower == "up" and index > 2 and words[index - 3].lower == "grew"
+        ):
+            return 2
+    return 1

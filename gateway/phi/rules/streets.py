@@ -1,0 +1,122 @@
+"""Street addresses: house number, street and unit, post boxes, rural routes."""
+
+import re
+from collections.abc import Iterator
+
+from gateway.phi.detector import Span
+from gateway.phi.findings import Entity
+from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.vocabulary import FUNCTION_WORDS, word_set
+
+_SUFFIXES = word_set(
+    "st street ave avenue av blvd boulevard rd road dr drive ln lane ct court cir circle pkwy parkway hwy highway sq "
+    "square ter terrace trl trail turnpike expressway crescent mews broadway freeway"
+)
+_WEAK_SUFFIXES = word_set(
+    "pl place way loop row walk path pike alley plaza crossing xing run ridge point cove commons bend landing glen "
+    "hollow heights gardens park hill hills meadow meadows creek green grove isle key mill estates manor pass trace view"
+)
+"""Plain words that end a street's name only with a capital, or after a long house number."""
+
+_ENDS = _SUFFIXES | _WEAK_SUFFIXES
+_NOT_IN_STREETS = word_set(
+    "mg ml mcg tablet tablets day days week weeks month months year years hour hours min minutes cc units unit times "
+    "percent mm cm kg lb lbs feet foot miles mile yo old am pm blocks"
+)
+_ORDINALS = frozenset(["st", "nd", "rd", "th"])
+_MAX_WORDS = 4
+_HOUSE = re.compile(r"(?<![\w./$#-])\d{1,6}(?:-\d{1,4})?(?:[A-Za-z]|\s1/2)?\s+(?:[NSEW]-?\d{1,5}\s+)?\Z")
+_AFTER = re.compile(
+    r"\.?(?:,?\s+(?:[NSEW]{1,2}|North|South|East|West)\b\.?)?"
+    r"(?:,?\s+(?:Apt|Apartment|Unit|Suite|Ste|Rm|Room|Bldg|Building|Floor|Fl|Lot|Trlr|PH|Space|Spc)\b\.?\s*(?:\#\s*)?[A-Za-z0-9-]{1,6}\b"
+    r"|,?\s*\#\s?[A-Za-z0-9-]{1,6}\b|,\s\d{1,3}(?:st|nd|rd|th)\s+(?:Floor|Fl)\b)?",
+    re.IGNORECASE,
+)
+_PO_BOX = re.compile(
+    r"\bP\.?\s{0,2}O\.?\s{0,2}(?:Drawer|Box|B\.)\s{0,2}\#?\d{1,8}\b|\b(?:RR|R\.R\.|Rural\s+Route|HC|RD)\s*\#?\d{1,3},?\s+Box\s+\d{1,6}[A-Z]?\b"
+    r"|\bBox\s\d{3,6}\b",
+    re.IGNORECASE,
+)
+_ROUTE = re.compile(
+    r"(?<![\w./-])\d{1,6}\s+(?:[NSEW]\.?\s+)?"
+    r"(?:County\s+(?:Road|Rd)|CR|FM|Farm\s+Road|State\s+(?:Road|Route)|(?:US|State|Old)?\s?(?:Highway|Hwy|Route|Rte))\s+\d{1,4}[A-Z]?\b",
+    re.IGNORECASE,
+)
+_ROUTE_WORDS = ("route", "hwy", "highway", "rte", "road ", "rd ", "cr ", "fm ")
+_TOWN = re.compile(
+    r"\s{0,3}[,|;]?\s{1,4}(?P<town>[A-Za-z][A-Za-z'-]+(?:\s[A-Z][A-Za-z'-]+){0,2})"
+    r"(?=\s*[.,;|\n)]|\s+[A-Z]{2}\b|\s+\d{5}|\s*\Z)"
+)
+
+
+def find_streets(document: Document) -> Iterator[Span]:
+    if not document.has_digit:
+        return
+    text = document.flat
+    for index, word in enumerate(document.words):
+        if word.lower in _ENDS and index + 1 and (start := _house_number(document, index)) is not None:
+            after = _AFTER.match(text, word.end)
+            yield from _with_town(document, start, after.end() if after else word.end)
+    if "box" in document.lower:
+        for match in _PO_BOX.finditer(text):
+            yield from _with_town(document, *match.span())
+    if any(word in document.lower for word in _ROUTE_WORDS):
+        for match in _ROUTE.finditer(text):
+            yield from _with_town(document, *match.span())
+
+
+def _with_town(document: Document, start: int, end: int) -> Iterator[Span]:
+    yield Span(start, end, Entity.STREET_ADDRESS, 850)
+    town = _TOWN.match(document.flat, end)
+    if town is None:
+        return
+    first = town["town"].split()[0]
+    named = first[0].isupper() or document.is_caseless
+    if named and first.lower() not in FUNCTION_WORDS and not _is_next_field(document, town):
+        yield Span(town.start("town"), town.end("town"), Entity.LOCATION, 750)
+
+
+def _is_next_field(document: Document, town: re.Match[str]) -> bool:
+    """A word on the next line, or past a column, that a colon follows."""
+    return (
+        document.flat[town.end() : town.end() + 1] == ":"
+        or "\n" in document.folded[town.start() : town.start("town")]
+        and (document.flat[town.end() : town.end() + 1] not in {",", ""})
+    )
+
+
+def _house_number(document: Document, end: int) -> int | None:
+    """Where the house number stands that opens the street ending in word `end`."""
+    words, text = document.words, document.flat
+    at = end
+    while end - at <= _MAX_WORDS:
+        word = words[at]
+        begins = word.start
+        if word.lower in _ORDINALS and at < end:
+            while begins and text[begins - 1].isdigit():
+                begins -= 1
+        elif at < end and not _may_be_inside(document, word, words[end]):
+            return None
+        if text[begins - 1 : begins] == " ":
+            house = _HOUSE.search(text, max(0, begins - 16), begins)
+            if house and (at < end or word.lower == "broadway"):
+                return house.start() if _is_strong(document, words[end], house[0]) else None
+        if at == 0 or text[words[at - 1].end : begins].strip() not in {"", ".", ","}:
+            return None
+        at -= 1
+    return None
+
+
+def _may_be_inside(document: Document, word: Word, end: Word) -> bool:
+    if word.lower in _NOT_IN_STREETS or (
+        word.lower in FUNCTION_WORDS and not (word.is_capital and not document.is_caseless)
+    ):
+        return word.lower in {"of", "the"} and end.is_capital and not document.is_caseless
+    return word.is_capital or document.is_caseless or end.lower in _SUFFIXES
+
+
+def _is_strong(document: Document, end: Word, house: str) -> bool:
+    digits = sum(map(str.isdigit, house))
+    if end.lower in _SUFFIXES:
+        return end.is_capital or digits > 1
+    return end.is_capital and (not document.is_caseless or digits > 2)
