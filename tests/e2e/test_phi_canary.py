@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.tenancy import PhiMode
+from gateway.tenancy import PhiMode, Scope
 from storage import Storage
 from tests.e2e.conftest import RunningStack
 from tests.tenants import Tenant, make_tenant
@@ -160,7 +160,31 @@ def mishaps() -> Iterator[tuple[str, Json | bytes]]:
     yield "/v1/messages", said | {"tools": [tool], "messages": [{"role": "user", "content": "Hello"}]}
 
 
+POLICY = "/v1/compliance/policy"
+TERMS: Json = {"phi_deny_terms": [NAME, MRN, EMAIL], "phi_allow_terms": [f"{NAME} Clinic"]}
+
+
+def policies() -> Iterator[Json]:
+    """Changes of a policy: one that is taken, and every way of naming a patient in one that is not."""
+    yield TERMS
+    yield {"phi_deny_terms": [NAME, "-"]}
+    yield {"phi_deny_terms": [{NAME: SSN}]}
+    yield {"phi_allow_terms": NOTE}
+    yield {"phi_mode": NAME}
+    yield {"phi_profile": "custom", "phi_entities": [NAME], "acknowledge_phi_leaves": True}
+    yield {"retention_days": SSN}
+    yield {NAME: SSN}
+
+
+def scans() -> Iterator[Json]:
+    """One that is answered, and some that are not."""
+    yield {"text": NOTE}
+    yield {"text": {NAME: SSN}}
+    yield {"text": NOTE, NAME: SSN}
+
+
 READS = (
+    POLICY,
     f"/v1/ai/messages/{NAME}",
     f"/v1/audit?{NAME}={SSN}",
     f"/v1/audit?cursor={SSN}",
@@ -175,13 +199,16 @@ async def test_identifiers_rest_nowhere_but_in_their_request_its_answer_and_seal
 ) -> None:
     tenant = await make_tenant(stored, allotment=100_000_000)
     blocking = await make_tenant(stored, allotment=100_000_000, phi_mode=PhiMode.BLOCK)
+    listing = await make_tenant(stored, allotment=100_000_000, scopes=list(Scope))
     places = Places(running_stack)
 
-    async def call(tenant: Tenant, path: str, body: Json | bytes | None = None) -> tuple[int, str]:
+    async def call(
+        tenant: Tenant, path: str, body: Json | bytes | None = None, method: str | None = None
+    ) -> tuple[int, str]:
         """One exchange; an error's body and every answer's headers are places too."""
         headers = {"x-api-key": tenant.token, "content-type": "application/json"}
         sent: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body}
-        method = "GET" if body is None else "POST"
+        method = method or ("GET" if body is None else "POST")
         async with http.request(method, running_stack.base_url + path, headers=headers, **sent) as answer:
             try:
                 text = await answer.text()
@@ -197,6 +224,12 @@ async def test_identifiers_rest_nowhere_but_in_their_request_its_answer_and_seal
         await call(blocking, path, body)
     for path, body in mishaps():
         await call(tenant, path, body)
+    for change in policies():
+        await call(listing, POLICY, change, "PUT")
+    kept = await call(listing, POLICY)
+    listed = [await call(listing, path, body) for path, body in conversations()]
+    for body in scans():
+        await call(listing, "/v1/phi/scan", body)
     for path in READS:
         await call(tenant, path)
     await hang_up(running_stack, http, tenant)
@@ -204,6 +237,8 @@ async def test_identifiers_rest_nowhere_but_in_their_request_its_answer_and_seal
     # The callers did get their own values back: what was hidden from the provider was not lost.
     assert [status for status, _ in answers] == [200] * len(answers)
     assert NAME in answers[0][1]
+    assert all(term in kept[1] for term in TERMS["phi_deny_terms"])
+    assert [status for status, _ in listed] == [200] * len(listed)
 
     await everything_written(running_stack)
     async with http.get(f"{running_stack.stack.environment()['HASP_SANDBOX_URL']}/__sandbox/requests") as seen:
@@ -211,6 +246,7 @@ async def test_identifiers_rest_nowhere_but_in_their_request_its_answer_and_seal
     bodies = [request["body"] for request in received["requests"]]
     assert len(bodies) >= len(answers)
     assert sum("[NAME_1]" in body for body in bodies) >= len(answers)
+    assert sum("[TERM_1]" in body for body in bodies) >= len(listed)
     places.search("what the provider received", "".join(bodies).encode())
     places.search_logs()
     places.search_database()
