@@ -1,0 +1,135 @@
+"""Where somebody works or learns: after `works at`, `a welder at`, `employer:`."""
+
+import re
+from collections.abc import Iterator
+
+from gateway.phi.detector import Span
+from gateway.phi.findings import Entity
+from gateway.phi.lexicon.words import Kind
+from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.vocabulary import FUNCTION_WORDS, NOT_NAMES, word_set
+
+_WORK = word_set(
+    "work works worked working employed employee job jobs shift shifts nights hired fired position internship intern "
+    "teaches teach teaching taught studies studying student enrolled attends attended attending freshman sophomore junior "
+    "senior coworker coworkers colleague boss manager manages supervisor laid retired volunteers volunteer contractor "
+    "career employment plant warehouse office drives drove truck owns owner runs founded"
+)
+_PROFESSIONS = word_set(
+    "engineer teacher welder cashier cook chef driver mechanic electrician plumber carpenter foreman manager clerk nurse "
+    "secretary janitor custodian accountant lawyer paralegal barista bartender waiter waitress server machinist operator "
+    "programmer developer analyst consultant salesman saleswoman salesperson agent broker guard officer firefighter "
+    "dispatcher technician laborer roofer painter landscaper farmer butcher baker librarian professor principal coach "
+    "counselor pilot attendant executive director administrator receptionist assistant associate stocker picker packer "
+    "loader supervisor superintendent inspector surveyor architect designer editor reporter journalist photographer "
+    "pharmacist scientist researcher assembler fabricator trucker captain deckhand lineman cto ceo cfo vp aide"
+)
+_PLACED = word_set("at for by with from of in")
+_LABELS = word_set("employer workplace occupation school company employers works")
+_VERBS = word_set("employed works worked working work retired job jobs internship hired fired laid off")
+_ATTENDS = word_set("attends attended owns founded")
+_MAX_RUN = 6
+_LOOKBACK = 4
+_INSIDE = frozenset(["", "&", ".", "-", "'s", "'"])
+
+
+def find_employers(document: Document) -> Iterator[Span]:
+    words = document.words
+    for index, word in enumerate(words):
+        if word.lower in _PLACED:
+            if _is_about_work(document, index):
+                yield from _named(document, index + 1)
+        elif word.lower in _LABELS:
+            yield from _labelled(document, index)
+        elif word.lower in _ATTENDS and index + 1 < len(words) and document.adjacent(index):
+            yield from _named(document, index + 1)
+
+
+def _is_about_work(document: Document, index: int) -> bool:
+    """`works nights at`, `a cashier at`, `retired from`: work shortly before the preposition."""
+    words = document.words
+    nearest = words[index - 1].lower if index else ""
+    preposition = words[index].lower
+    if preposition in {"in", "of"}:
+        return preposition == "in" and nearest == "enrolled"
+    for back in range(1, min(_LOOKBACK, index) + 1):
+        before = words[index - back]
+        if any(mark in document.flat[before.end : words[index - back + 1].start] for mark in ".;:!?"):
+            return False
+        if before.lower in _PROFESSIONS:
+            return preposition == "at" or (preposition in {"for", "with"} and back == 1)
+        if before.lower in _WORK:
+            return preposition in {"at", "for"} or (
+                before.lower in _VERBS and (preposition == "by" or (preposition in {"from", "with"} and back <= 2))
+            )
+    return False
+
+
+def _labelled(document: Document, index: int) -> Iterator[Span]:
+    """`Employer: Stop & Shop`, `occupation: welder, Bath Iron Works`."""
+    words = document.words
+    if index + 1 >= len(words):
+        return
+    label = words[index]
+    gap = document.flat[label.end : words[index + 1].start].strip()
+    if gap not in {":", "=", ':"', '":"', '": "'} and not (
+        not gap and label.lower == "employer" and words[index + 1].is_capital
+    ):
+        return
+    at = index + 1
+    if label.lower == "occupation":
+        while at < len(words) and at - index < _LOOKBACK and words[at].lower not in _PROFESSIONS:
+            at += 1
+        if at + 1 >= len(words) or document.flat[words[at].end : words[at + 1].start].strip() != ",":
+            return
+        at += 1
+    yield from _named(document, at, labelled=True)
+
+
+def _named(document: Document, first: int, *, labelled: bool = False) -> Iterator[Span]:
+    """The name that begins at word `first`, with its article."""
+    words = document.words
+    if first >= len(words):
+        return
+    start = words[first].start
+    at = first + 1 if words[first].lower == "the" else first
+    end = at
+    while end < len(words) and end - at < _MAX_RUN and _continues(document, at, end):
+        end += 1
+    while end > at and words[end - 1].lower in {"and", "of"}:
+        end -= 1
+    if end == at or not _is_telling(document, words[at:end], labelled=labelled):
+        return
+    yield Span(start, words[end - 1].end, Entity.EMPLOYER, 750)
+
+
+def _continues(document: Document, first: int, at: int) -> bool:
+    words = document.words
+    word = words[at]
+    if at > first:
+        gap = document.flat[words[at - 1].end : word.start]
+        if gap.strip() not in _INSIDE or len(gap) > 4 or (gap.strip() == "." and len(words[at - 1].text) > 2):
+            return False
+        if "\n" in document.folded[words[at - 1].end : word.start] and document.flat[word.end : word.end + 1] == ":":
+            return False
+    if word.lower in {"and", "of"} and at > first and at + 1 < len(words):
+        return words[at + 1].is_capital and not document.is_caseless
+    if word.lower in FUNCTION_WORDS or word.lower in NOT_NAMES - _PART_OF_NAMES:
+        return False
+    return word.is_capital or document.is_caseless
+
+
+_PART_OF_NAMES = word_set(
+    "street church school system state city county university college center hospital clinic medical health company "
+    "service services department social family home group street white black case day unit insurance"
+)
+
+
+def _is_telling(document: Document, name: list[Word], *, labelled: bool) -> bool:
+    """In a text without capitals plain words say nothing, unless a label does."""
+    if all(word.kinds & Kind.MEDICAL and not word.kinds & (Kind.LAST | Kind.FIRST) for word in name):
+        return not document.is_caseless and not name[0].text.isupper()
+    if not document.is_caseless:
+        return not (len(name) == 1 and name[0].text.isupper() and len(name[0].text) < 3)
+    plain = [bool(word.kinds & Kind.WORD) for word in name]
+    return labelled or not all(plain) or (len(name) == 2 and document.folded.isupper())
