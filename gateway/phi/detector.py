@@ -26,6 +26,9 @@ class Span:
 class DetectorError(Exception):
     """A text could not be scanned. It never quotes the text."""
 
+    retry_after_s: int | None = None
+    """When it is worth another try, if the detector knows."""
+
 
 class Detector(Protocol):
     async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:

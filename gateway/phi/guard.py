@@ -126,7 +126,7 @@ class Guard:
         try:
             return await aside(work, select, passages, verdicts, access.policy.screening)
         except DetectorError as failure:
-            raise UnavailableError from failure
+            raise UnavailableError(retry_after_s=failure.retry_after_s) from failure
 
     async def _redact(
         self,
@@ -166,7 +166,7 @@ class Guard:
         try:
             return await self._masker.mask(texts)
         except DetectorError as failure:
-            raise UnavailableError from failure
+            raise UnavailableError(retry_after_s=failure.retry_after_s) from failure
 
     async def _detect(self, texts: Sequence[str], *, tenant: str) -> Sequence[Verdict]:
         if not texts:
@@ -174,7 +174,7 @@ class Guard:
         try:
             return await self._verdicts.of(texts, tenant=tenant)
         except DetectorError as failure:
-            raise UnavailableError from failure
+            raise UnavailableError(retry_after_s=failure.retry_after_s) from failure
 
 
 def _unchanged(conversation: Conversation, report: PhiReport) -> Screened:

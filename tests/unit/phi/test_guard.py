@@ -36,6 +36,7 @@ from gateway.phi.detector import DetectorError, Span
 from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard
 from gateway.phi.inline import RuleDetector
+from gateway.phi.pool import OverloadedError
 from gateway.phi.report import ScreenBlockedError
 from gateway.phi.slots import Reader, Rewriter, visit
 from gateway.tenancy import Access, PhiMode
@@ -368,6 +369,16 @@ async def test_a_failing_detector_fails_the_request() -> None:
         await Guard(Broken()).screen(said("Hello"), REDACT)
     with pytest.raises(UnavailableError):
         await Guard(Broken()).scrub("Hello")
+
+
+async def test_overloaded_scanners_say_when_to_try_again() -> None:
+    class Overloaded:
+        async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
+            raise OverloadedError
+
+    with pytest.raises(UnavailableError) as refused:
+        await Guard(Overloaded()).screen(said("Hello"), REDACT)
+    assert refused.value.retry_after_s == OverloadedError.retry_after_s
 
 
 async def test_scrubbing_leaves_unnumbered_placeholders() -> None:
