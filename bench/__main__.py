@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under a minute; for a first look")
     parser.add_argument("--slow-streams", action="store_true", help="also hold 500 slow streams open at once")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every number there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the gateway's numbers there")
     guard.add_options(parser)
     options = parser.parse_args()
     _STATE.mkdir(mode=0o700, exist_ok=True)

@@ -75,11 +75,14 @@ def turns(each: Turns) -> str:
 def distances(figures: Figures) -> Iterator[str]:
     """Every goal beside what was measured: of the product on each set, then of this machine."""
     sets = list(figures.scores[figures.product])
-    rows = [[*_goal(goal), *(_distance(goal, goal.on(figures, name)) for name in sets)] for goal in GOALS]
-    rows += [
-        [*_goal(goal), _distance(goal, goal.on(figures, sets[0])), *([""] * (len(sets) - 1))] for goal in COST_GOALS
-    ]
-    yield from _table(["measure", "goal", *sets], rows)
+    yield from _table(["measure", "goal", *sets], [_distances(goal, figures, sets) for goal in GOALS])
+    yield ""
+    rows = [_distances(goal, figures, sets[:1]) for goal in COST_GOALS]
+    yield from _table(["cost", "goal", "measured"], rows)
+
+
+def _distances(goal: Goal, figures: Figures, sets: Sequence[str]) -> list[str]:
+    return [*_goal(goal), *(_distance(goal, goal.on(figures, name)) for name in sets)]
 
 
 def _goal(goal: Goal) -> list[str]:
