@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from gateway.phi.detector import CERTAIN, Span
+from gateway.phi.detector import CERTAIN, LIKELY, Span
+from gateway.phi.findings import CIRCUMSTANTIAL
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.surroundings import Surroundings
 from gateway.phi.rules.vocabulary import CREDENTIALS, NOT_NAMES
 
-_REACH = 10
-"""Words on either side, within the sentence, that are read with an open one; more changed no answer."""
+_REACH = 8
+"""Words on either side, within the sentence, that are read with an open one; more find no more names."""
 
 _LONGEST_ACRONYM = 4
 _LISTED = Kind.COMMON_FIRST | Kind.COMMON_LAST
@@ -47,26 +49,31 @@ def passages(document: Document, found: Sequence[Span]) -> Iterator[tuple[int, i
 
 
 def _open_words(document: Document, found: Sequence[Span]) -> Iterator[int]:
-    """Indexes of the words that could be names or towns and that no certain finding covers."""
-    certain = [span for span in found if span.score_milli >= CERTAIN]
+    """Indexes of the words that could be names or towns and that no finding covers which will count."""
+    personal = any(span.score_milli >= CERTAIN and span.entity not in CIRCUMSTANTIAL for span in found)
+    least = LIKELY if personal else CERTAIN
+    counting = [span for span in found if span.score_milli >= least]
     at = 0
     for index, word in enumerate(document.words):
-        while at < len(certain) and certain[at].end <= word.start:
+        while at < len(counting) and counting[at].end <= word.start:
             at += 1
-        explained = at < len(certain) and certain[at].start < word.end
+        explained = at < len(counting) and counting[at].start < word.end
         if not explained and _is_open(document, index):
             yield index
 
 
 def _is_open(document: Document, index: int) -> bool:
     word = document.words[index]
-    if len(word.text) < 2 or word.lower in NOT_NAMES or word.lower in CREDENTIALS or word.kinds & Kind.MEDICAL:
+    if len(word.text) < 2 or word.lower in NOT_NAMES or word.lower in CREDENTIALS:
         return False
     if document.is_caseless:
-        return not word.kinds & Kind.WORD
+        return not word.kinds & (Kind.WORD | Kind.MEDICAL)
     if not word.is_capital or is_code(word):
         return False
-    return not word.kinds & Kind.WORD or bool(word.kinds & _LISTED and not _begins_sentence(document, index))
+    if not word.kinds & (Kind.WORD | Kind.MEDICAL):
+        return True
+    around = Surroundings(document)
+    return bool(word.kinds & _LISTED) and not around.begins_sentence(index) and not around.is_eponym(index + 1)
 
 
 def is_code(word: Word) -> bool:
@@ -74,9 +81,3 @@ def is_code(word: Word) -> bool:
     if word.text.isupper():
         return len(word.text) <= _LONGEST_ACRONYM
     return bool(_MIXED_CASE.search(word.text)) and not _COMPOSED_NAME.match(word.text)
-
-
-def _begins_sentence(document: Document, index: int) -> bool:
-    before = document.words[index - 1].end if index else 0
-    gap = document.folded[before : document.words[index].start]
-    return not index or any(mark in gap for mark in ".!?\n:")

@@ -1,46 +1,55 @@
 """What a model takes for names and places, in so far as the dictionaries let it."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from gateway.phi.detector import LIKELY, Span
+from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.ner.gate import is_code, passages
 from gateway.phi.ner.recognizer import Mention, MentionKind, Recognizer
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.surroundings import Surroundings
-from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, NOT_NAMES, RELATIONS, ROLES, TITLES
+from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, NOT_NAMES, RELATIONS, ROLES, TITLES, word_set
 
 _ENTITIES: dict[MentionKind, Entity] = {
     "person": Entity.PERSON,
     "place": Entity.LOCATION,
     "street": Entity.STREET_ADDRESS,
 }
-_SURE = 0.8
-_UNSURE = 0.5
+_SURE = 0.7
+_UNSURE = 0.4
 _RECOGNIZED = 560
 """The score of a sure mention: below every rule's, so that a rule names what both found."""
 
 _NAMED = Kind.FIRST | Kind.LAST | Kind.CITY
 _EDGES = FUNCTION_WORDS | TITLES | ROLES | RELATIONS | CREDENTIALS | NOT_NAMES
+_BRANDS = word_set(
+    "toyota honda ford chevy chevrolet nissan hyundai kia subaru mazda volkswagen jeep dodge buick lexus tesla bmw "
+    "audi camry corolla prius tacoma accord civic altima sentra sonata elantra silverado impala malibu mustang tahoe "
+    "aetna cigna humana anthem molina kaiser centene wellcare medicare medicaid tricare bluecross unitedhealthcare "
+    "optum epic cerner meditech athenahealth zoom whatsapp python fitbit dexcom"
+)
+"""Capitalised like names, used like names, and nobody's."""
+
 _DOSE = re.compile(r"[ -]?(?:\d|XR\b|ER\b|tablets?\b|capsules?\b|inhaler\b|therapy\b|treatment\b|infusions?\b)")
 
 
 def find_mentions(document: Document, found: Sequence[Span], recognizer: Recognizer) -> Iterator[Span]:
-    """Spans that `found` lacks, in the passages that it leaves open."""
+    """Spans that `found` lacks or has only in part, in the passages that it leaves open."""
     bounds = list(passages(document, found))
     if not bounds:
         return
     answers = recognizer.recognize([document.folded[start:end] for start, end in bounds])
     starts = [word.start for word in document.words]
+    certain = [span for span in found if span.score_milli >= CERTAIN]
     for (offset, _), mentions in zip(bounds, answers, strict=True):
         for mention in mentions:
             first = bisect_left(starts, mention.start + offset)
             last = bisect_left(starts, mention.end + offset)
             if span := _span(document, first, last, mention):
-                yield span
+                yield _confirmed(span, certain)
 
 
 def _span(document: Document, first: int, last: int, mention: Mention) -> Span | None:
@@ -56,6 +65,14 @@ def _span(document: Document, first: int, last: int, mention: Mention) -> Span |
     return Span(words[first].start, words[last - 1].end, _ENTITIES[mention.kind], score) if score else None
 
 
+def _confirmed(span: Span, certain: Sequence[Span]) -> Span:
+    """Certain where a rule is certain of a part: it saw the given name, the model the whole."""
+    at = bisect_right(certain, span.start, key=lambda each: each.end)
+    if span.score_milli < CERTAIN and at < len(certain) and certain[at].start < span.end:
+        return Span(span.start, span.end, span.entity, CERTAIN)
+    return span
+
+
 def _is_edge(document: Document, word: Word) -> bool:
     if word.lower in _EDGES:
         return True
@@ -64,7 +81,7 @@ def _is_edge(document: Document, word: Word) -> bool:
 
 def _is_term(document: Document, first: int, last: int) -> bool:
     words = document.words[first:last]
-    if any(word.kinds & Kind.MEDICAL and not word.kinds & _NAMED for word in words):
+    if any(word.lower in _BRANDS or (word.kinds & Kind.MEDICAL and not word.kinds & _NAMED) for word in words):
         return True
     if len(words) == 1 and (is_code(words[0]) or words[0].kinds & Kind.MEDICAL):
         return True
