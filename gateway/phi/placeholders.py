@@ -9,7 +9,7 @@ from gateway.phi.findings import Entity
 _OPENED = re.compile(r"\\?\[([A-Za-z0-9_\\ \-]{3,48})\]")
 _SEPARATORS = re.compile(r"[ _\-]+")
 _SHAPE = re.compile(r"([A-Z]+)_([0-9]+)")
-_LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
+_WORDS = re.compile(r"\w+")
 _BY_DIGITS = frozenset(
     entity.label for entity in (Entity.US_SSN, Entity.PHONE_NUMBER, Entity.FAX_NUMBER, Entity.CREDIT_CARD)
 )
@@ -97,4 +97,4 @@ class Placeholders:
 def _normal(label: str, value: str) -> str:
     if label in _BY_DIGITS:
         return "".join(filter(str.isdigit, value))
-    return " ".join(_LETTERS_AND_DIGITS.findall(value.casefold())) or value
+    return " ".join(_WORDS.findall(value.casefold())) or value

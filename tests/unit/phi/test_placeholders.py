@@ -103,7 +103,7 @@ async def test_a_value_that_was_masked_once_is_masked_wherever_it_stands_again()
     ) == [
         "Patient [NAME_1] lives at [ADDRESS_1], [LOCATION_1], ID [ZIP_1].",
         "Noted.",
-        "Is [NAME_1] of [ADDRESS_1] insured? What about [ZIP_1] and the file [NAME_1].pdf?",
+        "Is [NAME_1] of [ADDRESS_1] insured? What about [ZIP_1] and the file [NAME_2].pdf?",
     ]
 
 
