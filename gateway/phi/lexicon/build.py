@@ -42,7 +42,9 @@ def _collect(sources: Path) -> dict[str, int]:
     phrases = places.facilities(sources, dict(kinds))
     _add(kinds, phrases)
     for phrase in [word for word in kinds if " " in word]:
-        kinds[phrase.split(" ", 1)[0]] |= Kind.STARTS_PHRASE
+        first, second, *_ = phrase.split(" ")
+        kinds[first] |= Kind.STARTS_PHRASE
+        kinds[second] |= Kind.CONTINUES_PHRASE
     return kinds
 
 

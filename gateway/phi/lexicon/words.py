@@ -23,6 +23,8 @@ class Kind:
     STARTS_PHRASE: Final = 256
     """The first word of a town or facility whose name is several words."""
     LARGE_CITY: Final = 512
+    CONTINUES_PHRASE: Final = 1024
+    """The second word of such a name."""
 
 
 @cache

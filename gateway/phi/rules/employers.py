@@ -24,18 +24,21 @@ _PROFESSIONS = word_set(
     "loader supervisor superintendent inspector surveyor architect designer editor reporter journalist photographer "
     "pharmacist scientist researcher assembler fabricator trucker captain deckhand lineman cto ceo cfo vp aide"
 )
-_PLACED = word_set("at for by with from of in")
+_PLACED = word_set("at for by with from in")
 _LABELS = word_set("employer workplace occupation school company employers works")
 _VERBS = word_set("employed works worked working work retired job jobs internship hired fired laid off")
 _ATTENDS = word_set("attends attended owns founded")
+_MARKS = _PLACED | _LABELS | _ATTENDS
 _MAX_RUN = 6
 _LOOKBACK = 4
+_STOPS = frozenset(".;:!?")
 _INSIDE = frozenset(["", "&", ".", "-", "'s", "'"])
 
 
 def find_employers(document: Document) -> Iterator[Span]:
     words = document.words
-    for index, word in enumerate(words):
+    for index in [index for index, word in enumerate(words) if word.lower in _MARKS]:
+        word = words[index]
         if word.lower in _PLACED:
             if _is_about_work(document, index):
                 yield from _named(document, index + 1)
@@ -50,11 +53,12 @@ def _is_about_work(document: Document, index: int) -> bool:
     words = document.words
     nearest = words[index - 1].lower if index else ""
     preposition = words[index].lower
-    if preposition in {"in", "of"}:
-        return preposition == "in" and nearest == "enrolled"
+    if preposition == "in":
+        return nearest == "enrolled"
     for back in range(1, min(_LOOKBACK, index) + 1):
         before = words[index - back]
-        if any(mark in document.flat[before.end : words[index - back + 1].start] for mark in ".;:!?"):
+        gap = document.flat[before.end : words[index - back + 1].start]
+        if gap != " " and not _STOPS.isdisjoint(gap):
             return False
         if before.lower in _PROFESSIONS:
             return preposition == "at" or (preposition in {"for", "with"} and back == 1)

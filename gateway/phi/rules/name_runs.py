@@ -108,7 +108,9 @@ class NameRuns:
             return None
         if last.lower in NOT_NAMES and not (last.lower in MONTHS_AS_NAMES and first.kinds & Kind.FIRST):
             return None
-        if first.lower in NOT_NAMES and not ((trigger or last.lower in MONTHS_AS_NAMES) and first.kinds & Kind.COMMON_FIRST):
+        if first.lower in NOT_NAMES and not (
+            (trigger or last.lower in MONTHS_AS_NAMES) and first.kinds & Kind.COMMON_FIRST
+        ):
             return None
         if self.is_initial(first):
             return end if self._flat[first.end : first.end + 1] == "." and is_only_a_name(last) else None
@@ -195,6 +197,8 @@ class NameRuns:
         if word.kinds & Kind.WORD:
             if trigger == "role" and word.kinds & Kind.LAST and self._around.says_person(at + 1):
                 return True
+            if word.kinds & Kind.FIRST and self._flat.startswith(" at bedside", word.end):
+                return True
             if self.caseless and word.kinds & Kind.FIRST and at + 1 < len(self._words) and self._joined(at + 1):
                 after = self._words[at + 1]
                 if is_only_a_name(after) and not after.kinds & Kind.CITY:
@@ -266,7 +270,10 @@ class NameRuns:
             return True
         surname = self._words[at + 1] if at + 1 < len(self._words) and self._joined(at + 1) else None
         return bool(
-            surname and surname.is_capital and surname.kinds & Kind.LAST and (surname.kinds & Kind.COMMON_LAST or not surname.kinds & Kind.WORD)
+            surname
+            and surname.is_capital
+            and surname.kinds & Kind.LAST
+            and (surname.kinds & Kind.COMMON_LAST or not surname.kinds & Kind.WORD)
         )
 
 

@@ -1,21 +1,29 @@
 """People's names: after titles and roles, before credentials and relations, by lists, and by form."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.name_runs import NameRuns
-from gateway.phi.rules.name_words import is_like_a_name, is_only_a_name, is_surname_too, is_term
+from gateway.phi.rules.name_words import PARTICLES, is_like_a_name, is_only_a_name, is_surname_too, is_term
+from gateway.phi.rules.places import NO_NAME
 from gateway.phi.rules.surroundings import Surroundings, Trigger
-from gateway.phi.rules.vocabulary import HUMAN_VERBS, NOT_NAMES, PERSON_VERBS
+from gateway.phi.rules.vocabulary import HUMAN_VERBS, NOT_NAMES, PERSON_VERBS, TITLES
 
 _ECHO_ONLY = 200
 """Too weak to count by itself; marks a word that may repeat a name known from elsewhere."""
 
 _NAME = Kind.FIRST | Kind.LAST
+_TERM = Kind.WORD | Kind.MEDICAL
+_OPENERS = TITLES | PARTICLES
 _SAYS_A_NAME_FOLLOWS = frozenset(["title", "role", "told"])
+
+
+_end = attrgetter("end")
 
 
 def find_names(document: Document, places: Sequence[Span]) -> Iterator[Span]:
@@ -51,16 +59,15 @@ class _Names:
             self._company = end if score >= LIKELY else -1
 
     def _candidates(self) -> list[int]:
-        """Most words are none: in the dictionary, on no list of names, and without a capital that could say more."""
-        skipped = Kind.WORD | Kind.MEDICAL
-        return [
+        """Most words are none: in a dictionary, on no list of names, and after no title."""
+        words = self._words
+        found = [
             index
-            for index, word in enumerate(self._words)
-            if word.kinds & _NAME
-            or not word.kinds & skipped
-            or (word.is_capital and not self._caseless)
-            or (self._caseless and len(word.text) == 1)
+            for index, word in enumerate(words)
+            if word.kinds & _NAME or not word.kinds & _TERM or len(word.lower) == 1 or word.lower in _OPENERS
         ]
+        after_titles = [at + 1 for at in found if at + 1 < len(words) and words[at].lower in TITLES]
+        return sorted({*found, *after_titles}) if after_titles else found
 
     def _name_at(self, at: int) -> tuple[int, int] | None:
         """The end of the name that begins at word `at`, and its score; None when none does."""
@@ -81,13 +88,13 @@ class _Names:
     def _trigger(self, at: int) -> Trigger:
         """What stands before, where a name just before that `and` joins counts as `told`."""
         found = self._around.trigger(at)
-        if found in {"", "lead"} and self._joins_company(at):
+        if self._company >= 0 and found in {"", "lead"} and self._joins_company(at):
             return "told"
         return found
 
     def _joins_company(self, at: int) -> bool:
         """`Drs. Chen and Patel`, `Mateo, Lucia, and Inez`: the name before lends its certainty."""
-        if self._company < 0 or not self._company <= at <= self._company + 1 or at == 0:
+        if not self._company <= at <= self._company + 1:
             return False
         if at == self._company + 1:
             return self._words[self._company].lower in {"and", "y"} and is_only_a_name(self._words[at])
@@ -203,15 +210,10 @@ class _Names:
 def _in_places(words: Sequence[Word], places: Sequence[Span]) -> set[int]:
     """Words inside places that are certain; the others may still be names."""
     taken: set[int] = set()
-    ordered = sorted((span for span in places if span.score_milli > LIKELY), key=lambda span: span.start)
-    if not ordered:
-        return taken
-    at = 0
-    for index, word in enumerate(words):
-        while at < len(ordered) and ordered[at].end <= word.start:
-            at += 1
-        if at == len(ordered):
-            break
-        if ordered[at].start < word.end:
-            taken.add(index)
+    for span in places:
+        if span.score_milli > LIKELY or span.score_milli == NO_NAME:
+            index = bisect_right(words, span.start, key=_end)
+            while index < len(words) and words[index].start < span.end:
+                taken.add(index)
+                index += 1
     return taken

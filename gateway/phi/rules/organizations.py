@@ -22,8 +22,7 @@ _FACILITY_PAIRS = phrase_set(
     "counseling center, pain center, sleep center, nursing facility, nursing center, day center, care facility, funeral "
     "home, birthing center, vein center, vision center, skin center, joint institute, breast center, infusion center, "
     "fertility center, health department, group home, halfway house, detox center, medical plaza, medical pavilion, "
-    "medical office, medical campus, specialty center, surgical associates, behavioral health, mental health, physical "
-    "therapy, independent living, health sciences, birth center, women's health, health campus, health alliance, care "
+    "medical office, medical campus, specialty center, surgical associates, independent living, health sciences, birth center, health campus, health alliance, care "
     "associates, radiology associates, orthopaedic institute, orthopedic institute, vascular institute, neurology "
     "associates, cardiology associates, retirement village, veterans home, mortuary services"
 )
@@ -64,7 +63,7 @@ _VISITS = word_set(
 )
 """What happens at a facility: with `at`, `to`, `from` or `of` after them, a name follows."""
 
-_PREPOSITIONS = frozenset(["at", "to", "from", "of", "by", "for", "in", "with", "via"])
+_PREPOSITIONS = frozenset(["at", "to", "from", "of"])
 _PLACE_LABELS = word_set("facility hospital pharmacy clinic location site agency center hospice snf lab")
 _FAMOUS = phrase_set(
     "cedars-sinai, cedars sinai, johns hopkins, mayo clinic, cleveland clinic, mass general, md anderson, sloan kettering, "
@@ -89,25 +88,37 @@ _SHOPS = phrase_set(
 )
 _KNOWN = _FAMOUS | _SHOPS
 _KNOWN_STARTS = {name.split()[0] for name in _KNOWN}
-_LONGEST_KNOWN = max(len(name.split()) for name in _KNOWN)
+_MARKS = _LAST_WORDS | _PREPOSITIONS | _PLACE_LABELS | _KNOWN_STARTS
 _MAX_RUN = 5
 _LONGEST_PHRASE = 6
 
 
 def find_organizations(document: Document) -> Iterator[Span]:
     words = document.words
-    for index, word in enumerate(words):
+    caseless = document.is_caseless
+    for index in [
+        index
+        for index, word in enumerate(words)
+        if word.lower in _MARKS or (word.kinds & Kind.STARTS_PHRASE and (word.is_capital or caseless))
+    ]:
+        word = words[index]
         lower = word.lower
         if lower in _LAST_WORDS:
             yield from _by_kind(document, index)
         elif lower == "of":
             if index and words[index - 1].lower in _OF_HEADS:
                 yield from _of_place(document, index)
-        if (word.kinds & Kind.STARTS_PHRASE or lower in _KNOWN_STARTS) and (word.is_capital or document.is_caseless):
+        if (word.is_capital or caseless) and (lower in _KNOWN_STARTS or _starts_phrase(words, index)):
             yield from _by_name(document, index)
         if lower in _PREPOSITIONS or lower in _PLACE_LABELS:
             yield from _by_visit(document, index)
     yield from find_employers(document)
+
+
+def _starts_phrase(words: list[Word], index: int) -> bool:
+    if not words[index].kinds & Kind.STARTS_PHRASE or index + 1 == len(words):
+        return False
+    return bool(words[index + 1].kinds & Kind.CONTINUES_PHRASE)
 
 
 def _by_kind(document: Document, index: int) -> Iterator[Span]:
@@ -281,7 +292,7 @@ def _is_visited(document: Document, index: int) -> bool:
         return False
     if before.lower == "at":
         return True
-    return before.lower != "by" and any(word.lower in _VISITS for word in words[max(0, index - 5) : index - 1])
+    return any(word.lower in _VISITS for word in words[max(0, index - 5) : index - 1])
 
 
 def _by_visit(document: Document, index: int) -> Iterator[Span]:
@@ -307,8 +318,9 @@ def _is_named_after(name: list[Word]) -> bool:
     """`Sunrise of Millbrook`, `Penn Presbyterian`: no words of a service or a department among them."""
     return (
         name[0].lower not in GENERIC_PLACE_WORDS
+        and not (name[0].kinds & Kind.FIRST and not name[0].kinds & (Kind.WORD | Kind.CITY))
         and not any(_is_only_term(word) for word in name)
-        and not all(word.kinds & (Kind.FIRST | Kind.LAST | Kind.CITY) or word.lower == "of" for word in name)
+        and not all(word.kinds & (Kind.FIRST | Kind.LAST | Kind.CITY) or len(word.lower) < 3 for word in name)
         and not all(word.kinds & Kind.WORD for word in name)
     ) or (len(name) > 2 and name[1].lower == "of" and bool(name[2].kinds & Kind.CITY or not name[2].kinds))
 

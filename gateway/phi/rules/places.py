@@ -47,6 +47,8 @@ _TOWN_ENDING = re.compile(
     r"wood|cester|minster|hurst|brook|creek|ridge|worth|stead|polis)\Z"
 )
 _MAX_TOWN = 4
+NO_NAME = 350
+"""Too weak to count by itself, as nobody is said to be there; and no person's name."""
 
 
 def find_places(document: Document) -> Iterator[Span]:
@@ -60,9 +62,8 @@ def find_places(document: Document) -> Iterator[Span]:
 
 def _states_and_counties(document: Document) -> Iterator[Span]:
     """`Dayton, OH 45402`: a town before a state, a ZIP code after it; `Fulton County`."""
-    for index, word in enumerate(document.words):
-        if word.lower not in _HEADS:
-            continue
+    for index in [index for index, word in enumerate(document.words) if word.lower in _HEADS]:
+        word = document.words[index]
         if word.lower in _COUNTIES:
             if (
                 index
@@ -147,12 +148,15 @@ def _towns(document: Document) -> Iterator[Span]:
     caseless = document.is_caseless
     done = 0
     found = -1
-    for index, word in enumerate(words):
-        if index < done or not (word.is_capital or caseless):
+    likely = Kind.CITY | Kind.STARTS_PHRASE
+    for index in [
+        index
+        for index, word in enumerate(words)
+        if (word.is_capital or caseless) and (word.kinds & likely or not word.kinds or word.lower in _DIRECTIONS)
+    ]:
+        if index < done:
             continue
-        kinds = word.kinds
-        if not kinds & (Kind.CITY | Kind.STARTS_PHRASE) and kinds and word.lower not in _DIRECTIONS:
-            continue
+        word = words[index]
         end, bits = _town_at(document, index)
         if end == index:
             continue
@@ -167,7 +171,7 @@ def _town_at(document: Document, index: int) -> tuple[int, int]:
     """The word after the town that begins at `index` and what it is; `index` itself when nothing like one does."""
     words, kinds = document.words, lexicon()
     word = words[index]
-    if word.kinds & Kind.STARTS_PHRASE:
+    if word.kinds & Kind.STARTS_PHRASE and index + 1 < len(words) and words[index + 1].kinds & Kind.CONTINUES_PHRASE:
         end = min(len(words), index + _MAX_TOWN)
         name = [words[index].lower]
         longest = index
@@ -199,7 +203,7 @@ def _town_score(document: Document, index: int, end: int, bits: int, *, follows:
     if _is_possessive(document, end):
         return 0
     if several:
-        return 650 if prepared and not document.words[index - 1].lower == "the" else 350
+        return 650 if prepared and not document.words[index - 1].lower == "the" else NO_NAME
     plain = bits & (Kind.WORD | Kind.MEDICAL)
     name = bits & (Kind.FIRST | Kind.COMMON_LAST)
     if prepared == 2:
@@ -231,7 +235,7 @@ def _placed(document: Document, index: int) -> int:
     gap = document.flat[before.end : words[index].start].strip()
     if gap not in {"", ":"}:
         return 0
-    if before.lower in {"near", "outside"} or (gap == ":" and before.lower in {"city", "town", "residence", "from"}):
+    if before.lower in {"near", "outside"} or (gap == ":" and before.lower in {"city", "town", "residence"}):
         return 2
     if before.lower not in _PREPOSITIONS:
         return 2 if before.lower in {"visited", "visiting", "leaving"} and not gap else 0

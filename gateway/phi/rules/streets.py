@@ -21,7 +21,7 @@ _WEAK_SUFFIXES = word_set(
 _ENDS = _SUFFIXES | _WEAK_SUFFIXES
 _NOT_IN_STREETS = word_set(
     "mg ml mcg tablet tablets day days week weeks month months year years hour hours min minutes cc units unit times "
-    "percent mm cm kg lb lbs feet foot miles mile yo old am pm blocks"
+    "percent mm cm kg lb lbs feet foot miles mile yo am pm blocks"
 )
 _ORDINALS = frozenset(["st", "nd", "rd", "th"])
 _MAX_WORDS = 4
@@ -53,8 +53,9 @@ def find_streets(document: Document) -> Iterator[Span]:
     if not document.has_digit:
         return
     text = document.flat
-    for index, word in enumerate(document.words):
-        if word.lower in _ENDS and index + 1 and (start := _house_number(document, index)) is not None:
+    for index in [index for index, word in enumerate(document.words) if word.lower in _ENDS]:
+        word = document.words[index]
+        if (start := _house_number(document, index)) is not None:
             after = _AFTER.match(text, word.end)
             yield from _with_town(document, start, after.end() if after else word.end)
     if "box" in document.lower:

@@ -7,7 +7,6 @@ from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.vocabulary import (
     ASKING,
-    BED_WORDS,
     CLOSINGS,
     CREDENTIALS,
     EPONYM_HEADS,
@@ -36,7 +35,7 @@ _AFTER = re.compile(
       | (?:DOB|D\.O\.B|MRN|SSN|dob|mrn|ssn|b\.\s?\d|born\s|pt\s|patient\s)
       | (?:in|to|from|for)\s(?:rm|room|bed|bay|\d{2,4}\b)
       | (?:rm|room|bed)\s\#?\d
-      | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | is\sa\s | is\san\s | \d{1,2}\s?[mf]\b | w/\s | notified\b | aware\b
+      | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | is\sa\s | is\san\s | \d{1,2}\s?[mf]\b | w/\s | notified\b | aware\b | paged\b
     )
     | \s<
     """,
@@ -72,6 +71,11 @@ _OWNED = re.compile(
     r"cough|fever|rash|knee|hip|back|leg|arm|wound|incision|stitches|cast|asthma|diabetes|seizures?|depression|anxiety)\b",
     re.IGNORECASE,
 )
+_BEDS = frozenset(["bed", "rm", "room", "bay"])
+_LINKS = frozenset(["with", "by", "from", "to", "for", "of", "w", "u", "re", "regarding", "about"])
+_LEFT = TITLES | ROLES | LABELS | NAMED | SPOKEN_WITH | LEADS | _BEDS | _LINKS | {"boy", "girl"}
+"""Words that say something of the next one; all others say nothing."""
+
 _INFINITIVES = frozenset(
     [
         *["take", "have", "be", "get", "need", "start", "stop", "continue", "drive", "fly", "come", "go", "eat", "drink", "use", "receive", "see", "allergic", "on", "still", "ready", "safe", "able", "due", "eligible", "okay", "ok", "cleared", "at", "risk", "supposed", "taking", "having", "getting", "doing", "due", "return", "skip", "try", "switch", "undergo", "travel"]
@@ -97,6 +101,8 @@ class Surroundings:
     def _trigger(self, at: int) -> Trigger:
         before = self._words[at - 1]
         lower = before.lower
+        if lower not in _LEFT:
+            return "told" if self._flat[before.end : self._words[at].start].strip() in {"@", "->"} else ""
         mark = self._flat[before.end : self._words[at].start].strip()
         if lower in TITLES and mark in _TITLE_MARKS:
             return "" if self._is_unit(before) else "title"
@@ -113,7 +119,7 @@ class Surroundings:
             return "role"
         if mark in {"", ":", "->", "@", "-"} and self._is_told(at - 1, lower, mark):
             return "told"
-        if lower in BED_WORDS or self._in_bed(at, mark):
+        if lower in _BEDS and self._in_bed(at, mark):
             return "told"
         if lower in LEADS and mark in {"", ":"}:
             return "lead"
@@ -137,7 +143,7 @@ class Surroundings:
         """`spoke with`, `handoff from`, `appt with`, `lvm for`; or one word that says as much, as `paged`."""
         if mark in {"->", "@"} or lower in SPOKEN_WITH:
             return True
-        if lower not in {"with", "by", "from", "to", "for", "of", "w", "u", "re", "regarding", "about"} or at == 0:
+        if lower not in _LINKS or at == 0:
             return False
         if lower == "u":
             return self._flat[self._words[at].start - 2 : self._words[at].start].lower() == "f/"
@@ -148,7 +154,7 @@ class Surroundings:
     def _in_bed(self, at: int, mark: str) -> bool:
         """`Bed 12 Willis:`, `Rm 302 - Cho`."""
         head, _, number = mark.rstrip(":-. ").rpartition(" ")
-        return number.isdigit() and not head and self._words[at - 1].lower in {"bed", "rm", "room", "bay"}
+        return number.isdigit() and not head
 
     def is_asked_about(self, at: int) -> bool:
         """`Can Douglas take ...`, `Is Rosa due ...`: a question about somebody."""

@@ -100,7 +100,6 @@ TELLING = word_set(
 )
 """With `with`, `by`, `from`, `to` or `for` after them, words before a person more often than not."""
 
-BED_WORDS = word_set("s/w d/w c/b")
 ASKING = word_set("can could should does did do is was has had will would may might when if why how are")
 CLOSINGS = word_set(
     "thanks thank you regards sincerely best cheers love respectfully yours truly gratefully warmly warm kind wishes "
