@@ -71,13 +71,14 @@ _COMPACT_CONTEXT = re.compile(
     r"(?:dob|d\.o\.b\.?|birth\w*|date|dt|born|admit\w*|visit|time|bd|bday|b\.d\.)\W{0,12}(?:\w+\W{1,3}){0,2}\Z", re.IGNORECASE
 )
 _FILE_NAME = frozenset("_-.")
-_NOT_BEFORE = re.compile(
-    r"(?<![A-Za-z])(?:strength|power|pain|score|scale|apgars?|reflex(?:es)?|pulses?|motor|grade|murmur|gcs|class|vision|acuity|ratio|"
-    r"quadrants?|about|approximately|took|take|give|gave|taking|add|mix|bp|pressure|orient\w*|a&o\w*|x|rated|rates|level|"
-    r"mmse|moca|phq-?\d*|gad-?\d*|ef|od|os|ou|dtrs?|mrc|va|sx|nodes?|step|page|part|version|fraction|dose|severity|stage|"
-    r"intensity|sedation|rass|borg|perrla?|least|only|than|sat|sats|i/o)\W{0,3}(?:(?:is|was|of|at|a|by|score|out|now|currently)\s+){0,2}\Z",
-    re.IGNORECASE,
+_NOT_BEFORE = word_set(
+    "strength power pain score scale apgar apgars reflex reflexes pulse pulses motor grade murmur gcs class vision acuity ratio "
+    "quadrant quadrants about approximately took take give gave taking add mix bp pressure orient oriented orientation x rated "
+    "rates rate level mmse moca phq gad ef od os ou dtr dtrs mrc va node nodes step page part version fraction dose severity "
+    "stage intensity sedation rass borg perrla perrl least only than sat sats nyha mallampati scored scores iv/vi ao aox grip "
+    "chapter figure question item items row strengths vas nprs equals equal times sensation"
 )
+_NOT_FILLERS = word_set("is was of at a by score out now currently the all from s")
 _NOT_AFTER = re.compile(
     r"\s*(?:strength|power|tab|tabs|cup|tsp|tbsp|teaspoon|tablespoon|dose|pill|liter|pack|ppd|normal|pain|systolic|"
     r"holosystolic|murmur|bilateral|bilaterally|throughout|reflex|pulses|motor|mg|ml|mm|mcg|cm|inch|hours?|days?|weeks?|"
@@ -88,16 +89,17 @@ _NOT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _SOFT_NOT_AFTER = re.compile(r"\s*(?:in|of)\b", re.IGNORECASE)
-_BEFORE = re.compile(
-    r"(?<![A-Za-z])(?:\w{3,}ed|on|from|until|till|through|thru|since|by|before|after|dated?|seen|admitted|drawn|collected|due|scheduled|"
-    r"discharged?|visit|appt|appointment|dob|born|follow-?up|f/u|fu|started|ended|starting|plan|last|next|labs?|exam|"
-    r"surgery|for|to|given|dos|doa|dod|lmp|edd|edc|between|and|ed|d/c|dc|placed|removed|imaging|ct|mri|xray|cxr|us|egd|"
-    r"culture|cultures|called|noted|at|received|ordered|resulted|signed|effective|exp|expires|expired|filled|refill|rtc|"
-    r"returned|done|performed|completed|begin|began|of|week|this|night|morning|evening|overnight|yesterday|today|tomorrow|"
-    r"note|update|progress|echo|ekg|ecg|colonoscopy|biopsy|cbc|bmp|cmp|adm|admit|onset|implanted|extubated|intubated|re|"
-    r"mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|\w+day|d/t|as)\W{0,4}\Z",
-    re.IGNORECASE,
+_BEFORE = word_set(
+    "on from until till through thru since by before after date dated seen drawn due appt appointment appointments visit dob born "
+    "follow-up followup fu last next lab labs exam surgery for to given dos doa dod lmp edd edc between and ed dc imaging ct mri "
+    "xray cxr us egd culture cultures noted at starting plan effective exp refill rtc done performed begin began of week this "
+    "night morning evening overnight yesterday today tomorrow note update progress echo ekg ecg colonoscopy biopsy cbc bmp cmp "
+    "adm admit onset re mon tue tues wed thu thur thurs fri sat sun as discharge or pcp clinic scan pet us tte eeg emg procedure "
+    "vaccine shot booster dx consult chemo cycle lap post pre pod hd icu er op proc approx around circa early late"
 )
+_MARKED_BEFORE = ("f/u", "d/c", "d/t", "s/p", "h/o", "#", "(")
+_WIDEST_GAP = 4
+_FARTHEST = 24
 _DASH_BEFORE = re.compile(
     r"\b(?:on|until|since|dated?|dob|appt|due|seen|admitted|scheduled|discharged|drawn|visit|born)\W{1,2}\Z", re.IGNORECASE
 )
@@ -138,13 +140,7 @@ def date_at(document: Document, match: re.Match[str]) -> Span | None:
     elif kind == "dashed":
         score = LIKELY if _DASH_BEFORE.search(before) else 0
     elif kind in {"part", "range"}:
-        if _NOT_AFTER.match(text, match.end()) or _NOT_BEFORE.search(before):
-            return None
-        said = _BEFORE.search(before)
-        if not said and _SOFT_NOT_AFTER.match(text, match.end()):
-            return None
-        known = kind == "range" or said or before.endswith("(") or not before.strip()
-        score = 800 if known and _is_american(match[0]) else LIKELY
+        score = _part_score(document, match, is_range=kind == "range")
     if not score:
         return None
     weekday = _WEEKDAY_BEFORE.search(before)
@@ -158,6 +154,24 @@ def _packed_score(text: str, match: re.Match[str], before: str) -> int:
     in_name = before[-1:] in _FILE_NAME or text[match.end() : match.end() + 1] == "_"
     is_year_first = match[0][:2] in {"19", "20"} and len(match[0]) >= 8
     return 850 if in_name and is_year_first else 0
+
+
+def _part_score(document: Document, match: re.Match[str], *, is_range: bool) -> int:
+    """`3/14` by its neighbours: 0 for a fraction, a score or a strength."""
+    text, start = document.flat, match.start()
+    if _NOT_AFTER.match(text, match.end()):
+        return 0
+    said = is_range or (start < 8 and not text[:start].strip()) or text[max(0, start - 5) : start].lower().rstrip(" :").endswith(_MARKED_BEFORE)
+    words, index = document.words, document.word_before(start)
+    if index >= 0 and start - words[index].end <= _WIDEST_GAP:
+        said = said or words[index].lower in _BEFORE or words[index].lower.endswith(("ed", "day"))
+        while index >= 0 and words[index].lower in _NOT_FILLERS:
+            index -= 1
+        if index >= 0 and words[index].lower in _NOT_BEFORE and start - words[index].end <= _FARTHEST:
+            return 0
+    if not said and _SOFT_NOT_AFTER.match(text, match.end()):
+        return 0
+    return 800 if said and _is_american(match[0]) else LIKELY
 
 
 def _is_american(text: str) -> bool:

@@ -10,7 +10,7 @@ from gateway.phi.rules.document import Document
 from gateway.phi.rules.labels import Label, entity_of_label, label_before
 from gateway.phi.rules.vocabulary import word_set
 
-_TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-._]{1,2}[A-Za-z0-9]+|/[A-Za-z0-9]*\d[A-Za-z0-9]*)*")
+_TOKEN = re.compile(r"[A-Za-z0-9]{1,64}+(?:[-._]{1,2}[A-Za-z0-9]{1,32}+|/(?=[A-Za-z]{0,4}\d)[A-Za-z0-9]{1,32}+){0,12}+")
 _TOKEN_SIGNS = ascii_letters + digits + "-._"
 _LONGEST = 64
 _VETO = re.compile(
@@ -57,9 +57,8 @@ _MOST_DIGITS = 15
 _MOST_BANK_DIGITS = 30
 
 
-def identifier_at(document: Document, start: int, floor: int) -> Span | None:
-    """The identifier around the digits at `start`, which reaches back to `floor` at most."""
-    text = document.flat
+def token_at(text: str, start: int, floor: int) -> re.Match[str] | None:
+    """The token around the digits at `start`, which reaches back to `floor` at most."""
     before = text[max(floor, start - _LONGEST) : start]
     left = start - (len(before) - len(before.rstrip(_TOKEN_SIGNS)))
     if text[left - 1 : left] == "/" and (lead := _SLASHED.search(text, max(floor, left - 8), left)):
@@ -67,15 +66,16 @@ def identifier_at(document: Document, start: int, floor: int) -> Span | None:
     while left < start and text[left] in "-._":
         left += 1
     match = _TOKEN.match(text, left)
-    if match is None or match.end() <= start:
-        match = _TOKEN.match(text, start)
-    if match is None or len(match[0]) > _LONGEST:
-        return None
+    return match if match and match.end() > start else _TOKEN.match(text, start)
+
+
+def identifier_in(document: Document, match: re.Match[str]) -> Span | None:
+    """What a token is by its label or its form; None for doses, codes and years."""
     token = match[0]
     if token.isdigit():
         return None if _YEAR.fullmatch(token) else _labelled(document, match, len(token)) or _bare(document, match, len(token))
     count = sum(map(str.isdigit, token))
-    if count < 2:
+    if count < 2 or len(token) > _LONGEST:
         return None
     if _is_vin(token, count):
         return Span(match.start(), match.end(), Entity.VEHICLE_ID, 900)
@@ -102,7 +102,7 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
     token, start, end = match[0], match.start(), match.end()
     index = document.word_before(start)
     label = label_before(document, start, index)
-    if label is None and (lead := _LEADING.search(document.flat, max(0, start - 6), start)):
+    if label is None and (lead := _lead(document.flat, start)):
         shifted = label_before(document, lead.start(1), document.word_before(lead.start(1)))
         if shifted is not None and (shifted.announced or not shifted.weak or shifted.entity is Entity.VEHICLE_ID):
             label, start, token = shifted, lead.start(1), f"{lead[1]}{token}"
@@ -114,9 +114,18 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
     return Span(start, end, label.entity, 850)
 
 
+def _lead(text: str, start: int) -> re.Match[str] | None:
+    """The capitals before a number that may belong to it: `BCX 88 1234`."""
+    if text[start - 1 : start] not in {" ", "-"} or not text[start - 2 : start - 1].isupper():
+        return None
+    return _LEADING.search(text, max(0, start - 6), start)
+
+
 def _extended(text: str, end: int, count: int, *, most: int) -> tuple[int, int]:
     """The end of a value written in groups, as `1EG4 TE5 MK73`, and the digits that came with it."""
     more = 0
+    if text[end : end + 1] != " ":
+        return end, more
     for _ in range(_MOST_GROUPS):
         group = _MORE.match(text, end)
         if group is None or count + more >= most:

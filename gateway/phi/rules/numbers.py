@@ -11,7 +11,7 @@ from gateway.phi.detector import Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.dates import DATE_SHAPES, date_at
 from gateway.phi.rules.document import Document
-from gateway.phi.rules.identifiers import identifier_at
+from gateway.phi.rules.identifiers import identifier_in, token_at
 from gateway.phi.rules.phones import PHONE_SHAPES, phone_at
 
 _RUN = re.compile(
@@ -50,7 +50,7 @@ _PLAIN = {
 
 def find_numbers(document: Document) -> Iterator[Span]:
     text = document.flat
-    done = 0
+    done = judged = 0
     for run in _RUN.finditer(text):
         start, end = run.span()
         if start < done or end - start > _LONGEST:
@@ -58,12 +58,14 @@ def find_numbers(document: Document) -> Iterator[Span]:
         span = _shaped(document, start, end)
         if span is not None:
             yield span
+            done = span.end
             if not _is_part(text, span):
-                done = span.end
                 continue
-        if (whole := identifier_at(document, start, done)) is not None:
-            yield whole
-        done = max(end, span.end if span else 0, whole.end if whole else 0)
+        if start >= judged and (token := token_at(text, start, judged)) is not None:
+            judged = token.end()
+            if (whole := identifier_in(document, token)) is not None:
+                yield whole
+                done = judged = max(done, judged, whole.end)
 
 
 def _is_part(text: str, span: Span) -> bool:
