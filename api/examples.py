@@ -264,7 +264,7 @@ POLICY = answer(
         },
         "meta": _REQUEST,
     },
-)
+) | {"headers": {"ETag": {"schema": {"type": "string"}, "description": "The policy's version."}}}
 SCAN_REQUEST: Mapping[str, Any] = {"plain": {"text": "Jane Roe, MRN 48213377, was seen today."}}
 SCAN = answer(
     "What would be masked, and the text as a provider would see it.",

@@ -15,7 +15,7 @@ from api.openapi import ACCESS_ERRORS, errors, json_body
 from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
-from gateway.errors import NotFoundError, ValidationFailedError
+from gateway.errors import MissingScopeError, NotFoundError, ValidationFailedError
 from gateway.ids import ApiKeyId, find_ulid
 from gateway.keys.api_key import ApiKey
 from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -66,12 +66,15 @@ async def list_keys(request: Request, access: Caller, query: Annotated[KeysQuery
 async def create_key(request: Request, access: Caller) -> Response:
     """A key with its plaintext, which is never shown again. Needs the scope `control:read`.
 
-    A test key can create test keys only.
+    A test key can create test keys only, and only a key that has the scope `control:write` can give it.
     """
     wanted = validated(CreateKeyRequest, read_object(await request.body()), unknown=ValidationFailedError)
     mode = wanted.mode or access.principal.mode
     if access.principal.mode is KeyMode.TEST and mode is KeyMode.LIVE:
         raise ValidationFailedError("A test key can create test keys only.", param="mode")
+    if Scope.CONTROL_WRITE in set(wanted.scopes) - access.principal.scopes:
+        # Not one of the published scopes: nobody relies on getting it from a key that only reads.
+        raise MissingScopeError(param="scopes", details={"required_scope": Scope.CONTROL_WRITE.value})
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         key, plaintext = await key_issue.issue_key(

@@ -45,6 +45,16 @@ async def test_the_answer_tells_kinds_places_scores_and_the_redacted_text(
     assert (data["phi_mode"], data["phi_profile"]) == ("redact", "safe_harbor")
 
 
+async def test_the_reference_shows_what_is_answered(gateway_server: GatewayServer, hospital: Tenant) -> None:
+    document = (await gateway_server.get("/openapi.json", key=None)).json()
+    shown = document["paths"][PATH]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+
+    data = (await scan(gateway_server, hospital, {"text": TEXT})).json()["data"]
+
+    assert set(shown["data"]) == set(data)
+    assert set(shown["data"]["entities"][0]) == set(data["entities"][0])
+
+
 @pytest.mark.parametrize("text", ["", "Nothing to see here."])
 async def test_a_text_without_phi_comes_back_as_it_is(
     gateway_server: GatewayServer, hospital: Tenant, text: str

@@ -343,3 +343,28 @@ async def test_no_field_of_an_inference_reaches_the_policy(gateway_server: Gatew
     reply = await gateway_server.post("/v1/ai/chat", {"message": "Hi", "phi_mode": "allow"})
 
     assert (reply.status, reply.json()["error"]["param"]) == (400, "phi_mode")
+
+
+async def test_a_key_that_cannot_change_the_policy_cannot_make_one_that_can(gateway_server: GatewayServer) -> None:
+    reader = await make_tenant(gateway_server.storage, scopes=[Scope.CONTROL_READ])
+    writer = await make_tenant(gateway_server.storage, scopes=[Scope.CONTROL_WRITE])
+    wanted = {"name": "Policy", "scopes": ["ai:chat", "control:write"]}
+
+    refused = await gateway_server.post("/v1/api_keys", wanted, key=reader.token)
+    made = await gateway_server.post("/v1/api_keys", wanted, key=writer.token)
+
+    error = refused.json()["error"]
+    assert (refused.status, error["code"], error["param"]) == (403, "MISSING_SCOPE", "scopes")
+    assert error["details"] == {"required_scope": "control:write"}
+    assert made.status == 201
+    key = made.json()["data"]["plaintext"]
+    assert (await gateway_server.request("PUT", PATH, {"phi_mode": "block"}, key=key)).status == 200
+
+
+async def test_the_reference_shows_what_is_answered(gateway_server: GatewayServer) -> None:
+    document = (await gateway_server.get("/openapi.json", key=None)).json()
+    shown = document["paths"][PATH]["get"]["responses"]["200"]
+
+    # The framework leaves nulls out of examples.
+    assert {*shown["content"]["application/json"]["example"]["data"], "phi_entities"} == set(DEFAULTS)
+    assert "ETag" in shown["headers"]

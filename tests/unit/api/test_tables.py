@@ -7,11 +7,13 @@ import orjson
 import pytest
 from anthropic.types import message_count_tokens_params, message_create_params
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from api.anthropic.envelope import ANTHROPIC
-from api.anthropic.schemas import FIELDS, CreateMessageRequest, Handling
+from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
 from api.dialect import Dialect
 from api.main import create_app
+from api.manage.schemas import CreateKeyRequest, PolicyRequest, ScanRequest
 from api.native.envelope import CONTROL, NATIVE
 from api.native.schemas import ChatRequest
 from gateway.errors import Kind
@@ -67,10 +69,29 @@ def test_every_route_lists_its_errors_with_examples(document: dict[str, Any]) ->
                 assert all("error" in example["value"] for example in examples.values())
 
 
-def test_every_example_body_is_valid(document: dict[str, Any]) -> None:
-    for path, schema in (("/v1/ai/chat", ChatRequest), ("/v1/messages", CreateMessageRequest)):
-        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
+    ("post", "/v1/ai/chat", ChatRequest),
+    ("post", "/v1/messages", CreateMessageRequest),
+    ("post", "/v1/messages/count_tokens", CountTokensRequest),
+    ("post", "/v1/api_keys", CreateKeyRequest),
+    ("put", "/v1/compliance/policy", PolicyRequest),
+    ("post", "/v1/phi/scan", ScanRequest),
+)
+
+
+def test_every_body_is_described_and_its_examples_are_valid(document: dict[str, Any]) -> None:
+    taking = {
+        (method, path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if "requestBody" in operation
+    }
+
+    assert taking == {(method, path) for method, path, _ in BODIES}
+    for method, path, schema in BODIES:
+        content = document["paths"][path][method]["requestBody"]["content"]["application/json"]
         assert content["schema"]["$ref"].rpartition("/")[2] in document["components"]["schemas"]
+        assert content["examples"]
         for example in content["examples"].values():
             schema.model_validate(example["value"])
 
