@@ -29,6 +29,17 @@ def require_keyring(settings: Settings) -> None:
         raise CommandError(f"HASP_KEYRING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 
 
+def require_model(settings: Settings) -> None:
+    """Fail now, in one line (exit code 2), when the model behind the PHI rules is an extra that is not installed."""
+    from gateway.phi.ner.backends import require_installed
+    from gateway.phi.ner.recognizer import ModelError
+
+    try:
+        require_installed(settings.phi_ner)
+    except ModelError as failure:
+        raise CommandError(f"HASP_PHI_NER: {failure}", exit_code=EXIT_CONFIGURATION) from None
+
+
 def _describe(fault: ErrorDetails) -> str:
     variable = "HASP_" + "_".join(str(part) for part in fault["loc"]).upper()
     match fault["type"]:

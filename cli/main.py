@@ -58,10 +58,11 @@ def api() -> None:
     """Serve the HTTP API until a signal stops it; running calls get 30 s to finish."""
     import uvicorn
 
-    from cli.configuration import load_settings, require_keyring
+    from cli.configuration import load_settings, require_keyring, require_model
 
     settings = load_settings()
     require_keyring(settings)
+    require_model(settings)
     _leave_no_core()
     _outlive_temporal_threads()
     uvicorn.run(

@@ -107,6 +107,20 @@ def test_a_process_without_its_keyring_says_how_to_make_one(command: str, tmp_pa
     )
 
 
+def test_the_api_needs_the_extra_that_its_model_comes_in(tmp_path: Path) -> None:
+    file = str(tmp_path / "keyring.json")
+    assert hasp("keyring", "init", HASP_KEYRING_FILE=file).returncode == 0
+
+    answer = hasp(
+        "api", HASP_DATABASE_URL="postgresql://x@127.0.0.1/x", HASP_KEYRING_FILE=file, HASP_PHI_NER="presidio"
+    )
+
+    assert (answer.returncode, answer.stderr) == (
+        2,
+        "hasp: HASP_PHI_NER: presidio is not installed: pip install 'hasp[presidio]'\n",
+    )
+
+
 def test_migrate_needs_the_owners_url_and_a_database_that_answers(tmp_path: Path) -> None:
     base = {"HASP_DATABASE_URL": "postgresql://x@127.0.0.1/x", "HASP_KEYRING_FILE": str(tmp_path / "keyring.json")}
     without = hasp("migrate", **base)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
-from gateway.phi.ner.recognizer import Mention, MentionKind, ModelError
+from gateway.phi.ner.recognizer import Mention, MentionKind
 from gateway.phi.ner.spacy import PACKAGE
 
 _KINDS: dict[str, MentionKind] = {"PERSON": "person", "LOCATION": "place"}
@@ -22,13 +22,8 @@ class Presidio:
     """A `Recognizer`. About 10 ms for a sentence."""
 
     def __init__(self) -> None:
-        """Raises `ModelError` when the extra is not installed."""
-        try:
-            import_module(PACKAGE)  # of a model that is missing, the engine would ask a package index
-            analyzer: Any = import_module("presidio_analyzer")
-            engines: Any = import_module("presidio_analyzer.nlp_engine")
-        except ImportError as missing:
-            raise ModelError("The model presidio is not installed: pip install 'hasp[presidio]'.") from missing
+        analyzer: Any = import_module("presidio_analyzer")
+        engines: Any = import_module("presidio_analyzer.nlp_engine")
         engine = engines.NlpEngineProvider(nlp_configuration=_PIPELINE).create_engine()
         self._analyzer = analyzer.AnalyzerEngine(nlp_engine=engine)
 

