@@ -9,15 +9,19 @@ from gateway.phi.rules.document import Document
 
 _OLD = re.compile(r"(?:9\d(?<![\w.$/-]..)|1[0-4]\d(?<![\w.$/-]...))(?!\d|[.,/:-]\d|%)")
 _AGE_AFTER = re.compile(
-    r"(?:[\s-]{0,2}(?:years?|yrs?|yr)\b(?:[\s-]{1,2}(?:old|young|of[\s-]age))?|[\s-]{0,2}y[./-]?\s?o\.?[mfMF]?\b|[\s-]{0,2}y\b"
+    r"(?:[\s-]{0,2}(?:years?|yrs?|yr)\b(?:[\s-]{1,2}(?:old|young|of[\s-]age))?|[\s-]{0,2}y[./-]?\s?o\.?[mfMF]?\b|[\s-]{0,2}y[mMfF]?\b"
     r"|[\s-]?y/o|\s?(?:yom|yof|yowm|yowf|yobm|yobf)\b|(?:th|st|nd|rd)\s+(?:birthday|b-?day)|\s?-?year-?old)",
     re.IGNORECASE,
 )
-_SEX_AFTER = re.compile(r"\s?[MF](?![A-Za-z.'])|[mf](?![A-Za-z.'])|\s?/\s?[MFmf]\b|\s(?:male|female|man|woman|lady|gentleman)\b")
+_SEX_AFTER = re.compile(
+    r"\s?[MF](?![A-Za-z.'])|[mf](?![A-Za-z.'])|\s?/\s?[MFmf]\b|\s(?:male|female|man|woman|lady|gentleman)\b"
+)
 _AGE_BEFORE = re.compile(
     r"(?:\bage[ds]?\"?\s?(?:is|was|of|at\s\w+|in\syears|\(y(?:ea)?rs?\)|/sex|/gender)?\s?[:=,|(\"'-]{0,3}\s?(?:about\s|approximately\s|~\s?)?"
-    r"|\b(?:turn(?:ed|s|ing)?|turn)\s(?:just\s)?|\b(?:died|dies|death|passed\saway|passed|lived|living|live|survived)\s(?:\w+\s)?(?:at|to|until)\s(?:the\sage\sof\s|age\s)?"
+    r"|\b(?:turn(?:ed|s|ing)?|turn)\s(?:just\s)?|\b(?:died|dies|death|passed\saway|passed|lived|living|live|survived)\s(?:\w+\s)?(?:at|to\sbe|to|until)\s(?:the\sage\sof\s|age\s)?"
     r"|\b(?:he|she|who|mother|father|patient|pt|now|dad|mom|grandmother|grandfather)(?:'s|\sis|\swas|\swill\sbe)\s(?:now\s|already\s|almost\s|nearly\s)?"
+    r"|\b(?:mother|father|mom|dad|husband|wife|sister|brother|aunt|uncle|grandmother|grandfather|mgm|mgf|pgm|pgf|spouse|partner)\s"
+    r"(?:\(|,\s)?(?:deceased|died|dec\.?|d\.|alive|living)?,?\s?(?:at\s|age\s)?"
     r"|\b(?:sex|gender)/age\s?[:=]?\s?[MFmf]?\s?/?\s?)\Z",
     re.IGNORECASE,
 )

@@ -84,9 +84,7 @@ class Revealed:
 
     def restore(self, spans: Iterable[Span]) -> list[Span]:
         """`spans` of `text` as spans of the original; what was taken out inside one belongs to it."""
-        return [
-            Span(self.starts[span.start], self.ends[span.end - 1], span.entity, span.score_milli) for span in spans
-        ]
+        return [Span(self.starts[span.start], self.ends[span.end - 1], span.entity, span.score_milli) for span in spans]
 
 
 def without_hidden(text: str) -> Revealed | None:

@@ -36,7 +36,7 @@ _PACKED = (
 _DASHED = rf"{_MONTH}[-.]{_DAY}(?![\w%]|[-./]\d)"
 _ISO_MONTH = rf"{_YEAR}-(?:0[1-9]|1[0-2])(?![\w-])"
 DATE_SHAPES = (
-    rf"(?P<date>(?<!\d[./-])(?<![vV]){_FULL_DATE})|(?P<range>(?<![\w./-]){_RANGE})|(?P<part>(?<![\w./-]){_PART})"
+    rf"(?P<date>(?<!\d[./])(?:(?<!\d-)|(?<={_YEAR}-))(?<![vV]){_FULL_DATE})|(?P<range>(?<![\w./-]){_RANGE})|(?P<part>(?<![\w./-]){_PART})"
     rf"|(?P<packed>(?<![\d.-]){_PACKED})|(?P<month>(?<![\w./-]){_ISO_MONTH})|(?P<dashed>(?<![\w./$-]){_DASHED})"
 )
 """Everything that `date_at` judges at a run of digits, as named groups."""
@@ -65,10 +65,14 @@ _AFTER_MONTH = re.compile(
     rf"|(?:\s+of)?,?[\s/_-]{{0,2}}(?:{_YEAR}|'\d{{2}})(?![A-Za-z0-9]))",
     re.IGNORECASE,
 )
+_OF_DOCUMENTS = re.compile(
+    r"\s(?:\w+\s)?(?:guidelines?|edition|consensus|statement|release|issue|advisory|recommendations?)\b", re.IGNORECASE
+)
 _PART_OF_WORD = re.compile(r"[A-Za-z]+")
 _YEAR_END = re.compile(rf"{_YEAR}\Z")
 _COMPACT_CONTEXT = re.compile(
-    r"(?:dob|d\.o\.b\.?|birth\w*|date|dt|born|admit\w*|visit|time|bd|bday|b\.d\.)\W{0,12}(?:\w+\W{1,3}){0,2}\Z", re.IGNORECASE
+    r"(?:dob|d\.o\.b\.?|birth\w*|date|dt|born|admit\w*|visit|time|bd|bday|b\.d\.)\W{0,12}(?:\w+\W{1,3}){0,2}\Z",
+    re.IGNORECASE,
 )
 _FILE_NAME = frozenset("_-.")
 _NOT_BEFORE = word_set(
@@ -101,7 +105,8 @@ _MARKED_BEFORE = ("f/u", "d/c", "d/t", "s/p", "h/o", "#", "(")
 _WIDEST_GAP = 4
 _FARTHEST = 24
 _DASH_BEFORE = re.compile(
-    r"\b(?:on|until|since|dated?|dob|appt|due|seen|admitted|scheduled|discharged|drawn|visit|born)\W{1,2}\Z", re.IGNORECASE
+    r"\b(?:on|until|since|dated?|dob|appt|due|seen|admitted|scheduled|discharged|drawn|visit|born)\W{1,2}\Z",
+    re.IGNORECASE,
 )
 _DATED = re.compile(
     r"(?:on|until|since|by|before|after|seen|dob|birth|from|of|date|dated|in|d o b|born|for|due|through|to|till|between|"
@@ -161,7 +166,11 @@ def _part_score(document: Document, match: re.Match[str], *, is_range: bool) -> 
     text, start = document.flat, match.start()
     if _NOT_AFTER.match(text, match.end()):
         return 0
-    said = is_range or (start < 8 and not text[:start].strip()) or text[max(0, start - 5) : start].lower().rstrip(" :").endswith(_MARKED_BEFORE)
+    said = (
+        is_range
+        or (start < 8 and not text[:start].strip())
+        or text[max(0, start - 5) : start].lower().rstrip(" :").endswith(_MARKED_BEFORE)
+    )
     words, index = document.words, document.word_before(start)
     if index >= 0 and start - words[index].end <= _WIDEST_GAP:
         said = said or words[index].lower in _BEFORE or words[index].lower.endswith(("ed", "day"))
@@ -171,7 +180,15 @@ def _part_score(document: Document, match: re.Match[str], *, is_range: bool) -> 
             return 0
     if not said and _SOFT_NOT_AFTER.match(text, match.end()):
         return 0
+    if not is_range and _is_whole(match[0]) and index < 0:
+        return 0
     return 800 if said and _is_american(match[0]) else LIKELY
+
+
+def _is_whole(text: str) -> bool:
+    """`10/10`, which scores more often than it dates."""
+    left, _, right = text.partition("/")
+    return left == right
 
 
 def _is_american(text: str) -> bool:
@@ -196,6 +213,10 @@ def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:
     after = (_YEAR_AFTER if day else _AFTER_MONTH).match(text, end)
     if not day and (year := _YEAR_BEFORE.search(before)) and after:
         day = year
+    if day and day[0].rstrip()[-1:] in {",", "/", "&"}:
+        after = _AFTER_MONTH.match(text, end) or after
+    if not day and after and _OF_DOCUMENTS.match(text, after.end()):
+        return
     if not day and (after is None or (_is_verb(name, before) and not _YEAR_END.search(after[0]))):
         return
     first = start - len(day[0]) if day else start

@@ -105,13 +105,30 @@ def _by_form(field: str, at: int) -> Iterator[Span]:
 def _is_coded(field: str) -> bool:
     """`80053^COMPREHENSIVE METABOLIC PANEL^CPT`, not `1234^Lopez^Maria` or `A1234^LAB`."""
     parts = field.split("^")
-    return len(parts) >= 3 and parts[2].strip().upper() in {"LN", "CPT", "C4", "L", "I9", "I10", "ICD10", "SCT", "CVX", "NDC", "LOINC", "RXNORM"}
+    return len(parts) >= 3 and parts[2].strip().upper() in {
+        "LN",
+        "CPT",
+        "C4",
+        "L",
+        "I9",
+        "I10",
+        "ICD10",
+        "SCT",
+        "CVX",
+        "NDC",
+        "LOINC",
+        "RXNORM",
+    }
 
 
 def _is_person(field: str) -> bool:
     parts = [part.strip() for part in field.split("^")]
     words = parts[1:] if any(map(str.isdigit, parts[0])) else parts
-    return len(words) > 1 and not _is_coded(field) and all(not any(map(str.isdigit, part)) and len(part.split()) <= 2 for part in words[:3])
+    return (
+        len(words) > 1
+        and not _is_coded(field)
+        and all(not any(map(str.isdigit, part)) and len(part.split()) <= 2 for part in words[:3])
+    )
 
 
 def _name(field: str, at: int) -> Iterator[Span]:

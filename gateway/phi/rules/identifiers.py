@@ -43,11 +43,20 @@ _CODE_BOOKS = word_set(
 )
 _MONEY = frozenset("$\u20ac\u00a3\u00a5")
 _GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
-_MORE = re.compile(r" ([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))")
+_MORE = re.compile(
+    r" ([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))"
+)
+_LONGER_THAN_YEAR = 9
 _SLASHED = re.compile(r"(?<![\w/.])(?:[A-Z]{1,4}|\d{1,6})/\Z")
-_LEADING = re.compile(r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOR)([A-Z]{1,4})[ -]\Z")
-_AFTER = re.compile(r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE)
-_CAPITALS = re.compile(r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])")
+_LEADING = re.compile(
+    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOR)([A-Z]{1,4})[ -]\Z"
+)
+_AFTER = re.compile(
+    r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE
+)
+_CAPITALS = re.compile(
+    r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])"
+)
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
 _CODE_REACH = 12
 _SENTENCE_END = frozenset(";|\n")
@@ -73,7 +82,10 @@ def identifier_in(document: Document, match: re.Match[str]) -> Span | None:
     """What a token is by its label or its form; None for doses, codes and years."""
     token = match[0]
     if token.isdigit():
-        return None if _YEAR.fullmatch(token) else _labelled(document, match, len(token)) or _bare(document, match, len(token))
+        labelled = _labelled(document, match, len(token))
+        if _YEAR.fullmatch(token):
+            return labelled if labelled and labelled.end - labelled.start >= _LONGER_THAN_YEAR else None
+        return labelled or _bare(document, match, len(token))
     count = sum(map(str.isdigit, token))
     if count < 2 or len(token) > _LONGEST:
         return None
@@ -100,13 +112,12 @@ def _is_vin(token: str, count: int) -> bool:
 
 def _labelled(document: Document, match: re.Match[str], count: int) -> Span | None:
     token, start, end = match[0], match.start(), match.end()
-    index = document.word_before(start)
-    label = label_before(document, start, index)
-    if label is None and (lead := _lead(document.flat, start)):
+    label = None
+    if lead := lead_before(document.flat, start):
         shifted = label_before(document, lead.start(1), document.word_before(lead.start(1)))
         if shifted is not None and (shifted.announced or not shifted.weak or shifted.entity is Entity.VEHICLE_ID):
             label, start, token = shifted, lead.start(1), f"{lead[1]}{token}"
-    if label is None:
+    if label is None and (label := label_before(document, start, document.word_before(start))) is None:
         return _glued(match, count) or _named_after(document, match, count)
     end, more = _extended(document.flat, end, count, most=_MOST_BANK_DIGITS if label.name == "iban" else _MOST_DIGITS)
     if not _is_value(label, token, count + more):
@@ -114,7 +125,7 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
     return Span(start, end, label.entity, 850)
 
 
-def _lead(text: str, start: int) -> re.Match[str] | None:
+def lead_before(text: str, start: int) -> re.Match[str] | None:
     """The capitals before a number that may belong to it: `BCX 88 1234`."""
     if text[start - 1 : start] not in {" ", "-"} or not text[start - 2 : start - 1].isupper():
         return None
@@ -134,7 +145,7 @@ def _extended(text: str, end: int, count: int, *, most: int) -> tuple[int, int]:
         if not found and len(group[1]) == 1 and (after := _MORE.match(text, group.end())) and not after[1].isalpha():
             end = group.end()
             continue
-        if not found or (found < 2 and group[1].isdigit()) or (count + more >= 7 and len(group[1]) < 4 and most < _MOST_BANK_DIGITS):
+        if not found or (found < 2 and group[1].isdigit()) or (count >= 7 and not more and len(group[1]) < 4):
             break
         end, more = group.end(), more + found
     return end, more
@@ -151,7 +162,7 @@ def _is_value(label: Label, token: str, count: int) -> bool:
     if label.entity is Entity.PHONE_NUMBER:
         return 3 <= count <= 6
     if not label.announced and label.weak:
-        return count >= 5 or (count >= 3 and len(token) >= 5 and not token[:1].isdigit() and (token != token.lower() or "-" in token))
+        return count >= 5 or (count >= 3 and len(token) >= 5 and (token != token.lower() or "-" in token))
     if token.isdigit() or count == len(token):
         return count >= (3 if label.announced and not label.weak else 4)
     return count >= (2 if label.announced else 3) and len(token) >= 4
@@ -181,7 +192,12 @@ def _named_after(document: Document, match: re.Match[str], count: int) -> Span |
 
 
 def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
-    if count < 4 or len(match[0]) > 32 or (_CODE.fullmatch(match[0]) and count < 9) or _UNIT_AFTER.match(document.flat, match.end()):
+    if (
+        count < 4
+        or len(match[0]) > 32
+        or (_CODE.fullmatch(match[0]) and count < 9)
+        or _UNIT_AFTER.match(document.flat, match.end())
+    ):
         return None
     start = match.start()
     if _is_code(document, start):
@@ -197,6 +213,10 @@ def _is_code(document: Document, start: int) -> bool:
         return True
     index = document.word_before(start)
     for near in (index, index - 1):
-        if near >= 0 and start - (end := document.words[near].end) <= _CODE_REACH and document.words[near].lower in _CODE_BOOKS:
+        if (
+            near >= 0
+            and start - (end := document.words[near].end) <= _CODE_REACH
+            and document.words[near].lower in _CODE_BOOKS
+        ):
             return not _SENTENCE_END.intersection(text[end:start])
     return False

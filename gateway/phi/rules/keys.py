@@ -60,7 +60,9 @@ _PERSON_BEFORE_NAME = word_set(
 )
 _NUMBER = word_set("id number no num nbr #")
 _NOT_NUMBERS = word_set("phone telephone fax mobile cell tel")
-_PROSE = re.compile(r"[.!?]\s|\b(?:the|a|an|is|are|was|were|and|or|of|to|for|with|this|that|by|in|on|not|no)\b", re.IGNORECASE)
+_PROSE = re.compile(
+    r"[.!?]\s|\b(?:the|a|an|is|are|was|were|and|or|of|to|for|with|this|that|by|in|on|not|no)\b", re.IGNORECASE
+)
 _MAX_NAME_WORDS = 5
 _LABEL_VALUE = re.compile(
     r"(?:string|number|integer|object|array|boolean|null|none|true|false|unknown|n/?a|varchar|text|date|int|undefined|todo|test|"
@@ -81,7 +83,9 @@ def entity_of_key(key: str) -> Entity | None:
     if words[-1] == "name" and len(words) > 1:
         if "".join(words[-2:]) in {"facilityname", "hospitalname", "employername"}:
             return _KIND_OF_KEY["".join(words[-2:])]
-        return Entity.PERSON if words[-2].rstrip("s") in _PERSON_BEFORE_NAME or words[-2] in _PERSON_BEFORE_NAME else None
+        return (
+            Entity.PERSON if words[-2].rstrip("s") in _PERSON_BEFORE_NAME or words[-2] in _PERSON_BEFORE_NAME else None
+        )
     for count in (3, 2):
         if len(words) >= count and (joined := _KIND_OF_KEY.get("".join(words[-count:]))) is not None:
             return joined
@@ -115,13 +119,15 @@ def fits(entity: Entity, value: str) -> bool:
 
 
 def _is_name(value: str) -> bool:
-    return len(value.split()) <= _MAX_NAME_WORDS and not _PROSE.search(value) and _NAME_SIGNS.fullmatch(value) is not None
+    return (
+        len(value.split()) <= _MAX_NAME_WORDS and not _PROSE.search(value) and _NAME_SIGNS.fullmatch(value) is not None
+    )
 
 
 def is_listed_name(value: str) -> bool:
     """Whether a word of `value` is a name by list and no plain word, for keys that name other things too."""
     kinds = lexicon()
     parts = re.findall(r"[A-Za-z]+", value)
-    return any(kinds.get(part.lower(), 0) & (Kind.FIRST | Kind.LAST) and not kinds[part.lower()] & Kind.WORD for part in parts) or (
-        len(parts) > 1 and all(kinds.get(part.lower(), 0) & (Kind.FIRST | Kind.LAST) for part in parts)
-    )
+    return any(
+        kinds.get(part.lower(), 0) & (Kind.FIRST | Kind.LAST) and not kinds[part.lower()] & Kind.WORD for part in parts
+    ) or (len(parts) > 1 and all(kinds.get(part.lower(), 0) & (Kind.FIRST | Kind.LAST) for part in parts))

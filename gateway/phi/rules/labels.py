@@ -91,11 +91,13 @@ _WEAK = phrase_set(
     "sponsor, medicare, medicaid, scanner, tablet serial, wheelchair, din, tag number, hull, vehicle, id, ids, icn, era, "
     "account, accession, reg, registration, certification, cert, certificate, credential, epic, incident, volunteer, "
     "enrollment, specimen, ticket, encounter, referral, barcode, subscriber, serial, conf, confirmation"
-) - phrase_set("account, accession, specimen, claim, member, encounter, ticket, subscriber, serial, chart, lot, referral, confirmation")
+) - phrase_set(
+    "account, accession, specimen, claim, member, encounter, ticket, subscriber, serial, chart, lot, referral, confirmation"
+)
 """Labels that a number follows in other senses too: only a long or an announced one is their value."""
 
 _LAST_WORDS = frozenset(re.split(r"[^a-z']", label)[-1] for label in _KIND_OF_LABEL)
-_SAYS_NUMBER = word_set("number numbers no num nbr id ids code identifier nos nr numb nmbr")
+_SAYS_NUMBER = word_set("number numbers no num nbr id ids code identifier nos nr numb nmbr hash")
 _FILLERS = word_set(
     "is was are be ending ends in of with the a on file as listed issued currently now reads shows starting starts begins "
     "last four digits digit new old current previous assigned under ended to from his her my our their final first"
@@ -148,7 +150,10 @@ def label_before(document: Document, start: int, index: int) -> Label | None:
             numbered = True
         elif word.lower in _FILLERS:
             announced = announced or word.lower in _ENDS
-            last_digits = last_digits or (word.lower == "last" and document.lower[word.end : word.end + 6].strip()[:4] in {"4", "four", "4:", "4)", "4):", "4 is"})
+            last_digits = last_digits or (
+                word.lower == "last"
+                and document.lower[word.end : word.end + 6].strip()[:4] in {"4", "four", "4:", "4)", "4):", "4 is"}
+            )
         else:
             return _label(document, index, announced=announced or numbered, numbered=numbered)
         end = word.start
@@ -161,7 +166,12 @@ def label_before(document: Document, start: int, index: int) -> Label | None:
 def _bridged(word: str, gap: str) -> bool:
     """A dot between label and value belongs to `no.`; `12345 ) MRN` and the like stay apart."""
     rest = gap.strip(_GAP)
-    return (rest == "." and (word in _ABBREVIATED or (gap[:1] == "." and gap.strip() != "."))) or rest in {")", "]", "].", ")."[:1]}
+    return (rest == "." and (word in _ABBREVIATED or (gap[:1] == "." and gap.strip() != "."))) or rest in {
+        ")",
+        "]",
+        "].",
+        ")."[:1],
+    }
 
 
 def _label(document: Document, index: int, *, announced: bool, numbered: bool) -> Label | None:

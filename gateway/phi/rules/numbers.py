@@ -7,11 +7,11 @@ A checksum or a range that fails never clears a number: test values must go too.
 import re
 from collections.abc import Iterator
 
-from gateway.phi.detector import Span
+from gateway.phi.detector import CERTAIN, Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.dates import DATE_SHAPES, date_at
 from gateway.phi.rules.document import Document
-from gateway.phi.rules.identifiers import identifier_in, token_at
+from gateway.phi.rules.identifiers import identifier_in, lead_before, token_at
 from gateway.phi.rules.phones import PHONE_SHAPES, phone_at
 
 _RUN = re.compile(
@@ -21,15 +21,13 @@ _RUN = re.compile(
 
 _BEFORE_SHAPE = frozenset("-. /_)(xX?*")
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_IPV4 = rf"(?P<ipv4>(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}})?(?![\w]|\.\d))"
+_IPV4 = rf"(?P<ipv4>(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}}|:\d{{2,5}})?(?![\w]|\.\d))"
 _SSN = r"(?P<ssn>(?<!\d[-.])\d{3}(?P<dash>\s?-\s?|[. /])\d{2}(?P=dash)\d{4}(?!\d|[-.]\d))"
 _CARD = (
     r"(?P<card>(?<!\d[- ])(?:\d{4}(?P<gap>[- .]?)\d{4}(?P=gap)\d{4}(?P=gap)\d{4}"
     r"|3[47]\d{2}(?P<amex>[- .]?)\d{6}(?P=amex)\d{5})(?![\d-]))"
 )
-_MBI = (
-    r"(?P<mbi>(?<![A-Za-z0-9])[1-9][A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d{2}(?![A-Za-z0-9]))"
-)
+_MBI = r"(?P<mbi>(?<![A-Za-z0-9])[1-9][A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d{2}(?![A-Za-z0-9]))"
 _SHAPES = {
     1: re.compile("|".join((DATE_SHAPES, PHONE_SHAPES, _IPV4, _MBI))),
     2: re.compile("|".join((DATE_SHAPES, PHONE_SHAPES, _IPV4))),
@@ -65,13 +63,14 @@ def find_numbers(document: Document) -> Iterator[Span]:
             judged = token.end()
             if (whole := identifier_in(document, token)) is not None:
                 yield whole
-                done = judged = max(done, judged, whole.end)
+                if whole.score_milli >= CERTAIN:
+                    done = judged = max(done, whole.end)
 
 
 def _is_part(text: str, span: Span) -> bool:
     """Whether a date or the like may only be a part of something longer, as in `INV-2024-03-14`."""
     before, after = text[max(0, span.start - 2) : span.start], text[span.end : span.end + 2]
-    if before[-1:].isalnum() or after[:1].isalnum():
+    if before[-1:].isalnum() or after[:1].isalnum() or lead_before(text, span.start):
         return True
     return (before[-1:] in _JOINTS and before[:1].isalnum()) or (after[:1] in _JOINTS and after[1:].isalnum())
 

@@ -41,12 +41,11 @@ _TRAILING = ".,;:!?)]}>\"'"
 _PUBLIC = re.compile(
     r"(?:[\w.-]+\.)?(?:cdc|nih|fda|cms|hhs|who|medicare|healthcare|usda|ahrq|va|clinicaltrials|medlineplus)\.(?:gov|int)\b"
     r"|(?:[\w.-]+\.)?(?:w3|hl7|ietf|python|mozilla|wikipedia|loinc|snomed|unitsofmeasure|json-schema|readthedocs|doi|arxiv|acc|"
-    r"heart|diabetes|cancer|aafp|acog|aap|idsociety|cochranelibrary|cochrane|nejm|bmj|apache|postgresql|nodejs|npmjs|pypi|nice|"
+    r"heart|diabetes|cancer|aafp|acog|aap|idsociety|cochranelibrary|cochrane|nejm|bmj|apache|pytorch|postgresql|nodejs|npmjs|pypi|nice|"
     r"jamanetwork|thelancet|uptodate|stackoverflow|github|gitlab|google|microsoft|amazon|amazonaws|anthropic|openai|docker|"
     r"example|schema|purl|nhs)\.(?:org|com|io|net|info|uk|dev)\b|localhost\b|127\.0\.0\.1|terminology\.|hl7\.",
     re.IGNORECASE,
 )
-_MANY_DIGITS = re.compile(r"\d{4}")
 _MAC = re.compile(r"[:-][0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){4}(?![\w:-])")
 _CISCO_MAC = re.compile(r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])")
 _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{2,38}[0-9A-Fa-f:](?<!\w:)(?:%\w{1,10})?(?:/\d{1,3})?(?![\w]|:\w)")
@@ -56,7 +55,9 @@ _MASKED = re.compile(r"(?<![\w*#])[xX*#]{2,16}(?:[- ]?[xX*#]{2,4}){0,3}[- ]?(\d{
 _COORDINATES = re.compile(
     r"(?<![\w.])[-+]?\d{1,2}\.\d{4,}\s?\u00b0?\s?[NSns]?\s?[,;/ ]\s?[-+]?\d{1,3}\.\d{4,}(?:\s?\u00b0?\s?[EWew]\b)?"
 )
-_DEGREES = re.compile(r"\d{1,3}\s?\u00b0\s?\d{1,2}(?:\.\d+)?\s?['\u2032]\s?(?:\d{1,2}(?:\.\d+)?\s?[\"\u2033]\s?)?[NSEWnsew]\b")
+_DEGREES = re.compile(
+    r"\d{1,3}\s?\u00b0\s?\d{1,2}(?:\.\d+)?\s?['\u2032]\s?(?:\d{1,2}(?:\.\d+)?\s?[\"\u2033]\s?)?[NSEWnsew]\b"
+)
 _FOLDER = re.compile(
     r"[/\\](?P<sure>patients?|pts|members?|clients?|residents?|charts?)[/\\](?P<name>[^/\\\s\"'<>|:*?]{2,60})"
     r"|[/\\](?:users?|home|profiles?)[/\\](?P<user>[A-Za-z][\w.-]{2,30})(?=[/\\])",
@@ -93,7 +94,9 @@ def _mail(text: str) -> Iterator[Span]:
         if domain and start < at - spaced:
             floor = domain.end()
             yield Span(start, floor, Entity.EMAIL_ADDRESS, 990)
-        elif start < at and (host := _BARE_HOST.match(text, at)) and any(map(str.isalpha, text[start:at])) and not spaced:
+        elif (
+            start < at and (host := _BARE_HOST.match(text, at)) and any(map(str.isalpha, text[start:at])) and not spaced
+        ):
             yield Span(start, host.end(), Entity.EMAIL_ADDRESS, LIKELY)
         elif start == at and (handle := _HANDLE.match(text, at)):
             yield from _handle(text, handle)
@@ -126,7 +129,11 @@ def _urls(text: str) -> Iterator[Span]:
             start = match.start() - (len(before) - len(before.rstrip(_HOST)))
             while start < match.start() and not text[start].isalnum():
                 start += 1
-            if start == match.start() or text[start - 1 : start] in {"@", "/", "_"} or (match["short"] and not match["path"]):
+            if (
+                start == match.start()
+                or text[start - 1 : start] in {"@", "/", "_"}
+                or (match["short"] and not match["path"])
+            ):
                 continue
             yield _url(text, start, match.end(), 800 if match["path"] and len(match["path"]) > 1 else LIKELY)
 
@@ -134,7 +141,7 @@ def _urls(text: str) -> Iterator[Span]:
 def _url(text: str, start: int, end: int, score: int) -> Span:
     address = text[start:end].rstrip(_TRAILING)
     host = address.split("://", 1)[-1]
-    if score > LIKELY and _PUBLIC.match(host) and not _MANY_DIGITS.search(address):
+    if score > LIKELY and _PUBLIC.match(host):
         score = LIKELY
     return Span(start, start + len(address), Entity.URL, score)
 

@@ -17,7 +17,9 @@ _LIKE = re.compile(r"(?:LIKE|IN|like|in|Like|ILIKE|<>)\s{1,3}\(?\s{0,3}([\"'])((
 _SQL_WORDS = word_set("like ilike where")
 _KEY_SIGNS = ascii_letters + digits + "_ .-"
 _LONGEST_KEY = 40
-_LIST = re.compile(r"\"([A-Za-z][A-Za-z_]{1,31})\"\s{0,3}:\s{0,3}\[((?:\s{0,12}\"[^\"\n]{0,120}\"\s{0,12},?){2,10})\s{0,12}\]")
+_LIST = re.compile(
+    r"\"([A-Za-z][A-Za-z_]{1,31})\"\s{0,3}:\s{0,3}\[((?:\s{0,12}\"[^\"\n]{0,120}\"\s{0,12},?){2,10})\s{0,12}\]"
+)
 _ITEM = re.compile(r"\"([^\"]*)\"")
 _NUMBER = re.compile(r"[\"']([A-Za-z][A-Za-z0-9_ .-]{1,31})[\"']\s{0,3}(?::|=>)\s{0,3}(\d{2,17})\b")
 _BARE = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z][A-Za-z0-9_.-]{1,31})=([^\s&;\"'<>|(){}\[\]]{2,120})")
@@ -28,8 +30,12 @@ _FIELD_KEY = re.compile(r"[A-Za-z][A-Za-z /'_-]{2,30}")
 _FORM_KEYS = frozenset({Entity.STREET_ADDRESS, Entity.LOCATION, Entity.EMPLOYER})
 _NOT_IN_FORMS = word_set("address line district contact")
 _IDENTIFIERS = re.compile(r"identifier[\"']?\s{0,3}:", re.IGNORECASE)
-_PERSONAL_KEYS = word_set("patient dob mrn ssn birthdate given family member phone address zip last_name patients lastname firstname doctor nurse")
-_AMBIGUOUS = frozenset(["name", "first", "last", "middle", "author", "contact", "provider", "alias", "display", "recipient", "doctor"])
+_PERSONAL_KEYS = word_set(
+    "patient dob mrn ssn birthdate given family member phone address zip last_name patients lastname firstname doctor nurse"
+)
+_AMBIGUOUS = frozenset(
+    ["name", "first", "last", "middle", "author", "contact", "provider", "alias", "display", "recipient", "doctor"]
+)
 
 
 def find_structured(document: Document) -> Iterator[Span]:
@@ -68,7 +74,11 @@ def _quoted(document: Document) -> Iterator[Span]:
 def _keyed(document: Document, key: str, value: str, start: int) -> Span | None:
     entity = entity_of_key(key)
     if entity is None:
-        if key.lower() == "value" and sum(map(str.isdigit, value)) >= 4 and _IDENTIFIERS.search(document.folded, max(0, start - 400), start):
+        if (
+            key.lower() == "value"
+            and sum(map(str.isdigit, value)) >= 4
+            and _IDENTIFIERS.search(document.folded, max(0, start - 400), start)
+        ):
             return Span(start, start + len(value), Entity.OTHER_ID, 800)
         return None
     if not fits(entity, value):

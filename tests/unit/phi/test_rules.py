@@ -43,7 +43,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("DL# D1234567", [("D1234567", "US_DRIVER_LICENSE")]),
         (
             "88 Harbor View Ave, Apt 4B, Boise, ID 83702",
-            [("88 Harbor View Ave, Apt 4B", "LOCATION"), ("Boise", "LOCATION"), ("83702", "US_ZIP")],
+            [("88 Harbor View Ave, Apt 4B", "STREET_ADDRESS"), ("Boise", "LOCATION"), ("83702", "US_ZIP")],
         ),
         ("Dr. Siobhan O'Malley", [("Siobhan O'Malley", "PERSON")]),
         ("seen by Ms. Nguyen with her son Tuan", [("Nguyen", "PERSON"), ("Tuan", "PERSON")]),

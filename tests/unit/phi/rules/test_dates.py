@@ -1,0 +1,111 @@
+"""Dates finer than a year and ages over 89, and the figures that only look like them."""
+
+import pytest
+
+from tests.unit.phi.rules.marked import certain, leaks
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Pt born <<03/14/52>>, seen <<14.03.2024>> and again <<2024/3/18>>; labs drawn <<3-18-24>>.",
+        "Visit on <<14/03/2024>>. Next visit <<31-12-2025>> with Dr. Lopez.",
+        "Admit <<03MAR26>>, discharged <<7-Mar-2026>>, readmit <<Mar 9 2026>>.",
+        "Seen <<March 3rd-5th>> and <<March 3-5, 2024>> in the ICU. Pt Maria Lopez.",
+        "Seen on <<Tuesday, March 3>> and <<Wed 3/4>>.",
+        "The surgery was <<the third of March>>, follow-up <<April twenty-first>>.",
+        "LMP <<2/14>>, EDD <<11/21/2026>>.",
+        "Trip from <<3/14 to 3/18>>, then <<3/20-3/22/24>>.",
+        "DOB: <<031480>>; DOB <<19800314>>; d.o.b. <<3.14.80>>",
+        "date of birth <<14 March 1980>>, <<14-III-1980>>?",
+        "Collected <<2024-03-14 10:22:33>>, resulted <<2024-03-14T10:22Z>>",
+        "last seen <<Sept. 9, 2023>> and <<9 Sept 2023>> and <<Sept 9th>>",
+        "Please refill Rx <<7712345>> for Maria Lopez, DOB <<March 14 1952>>, phone <<(617) 555 - 0199>>.",
+        "Her Dexcom G6 transmitter <<8XH2K4>> and Omnipod lot <<L12345>> failed on <<2/3>>.",
+        (
+            "Checking acct <<4471-0098-12>>, routing no. <<021000021>>, debit card ending <<8812>>, invoice "
+            "#INV-<<2024-0331>>"
+        ),
+        (
+            "Born <<the 14th of March, 1952>>; died <<Christmas Day>> 2023; seen <<5 Mar>> and <<5-Mar>> and "
+            "<<Mar-5-24>> and <<05MAR>>"
+        ),
+        (
+            "Admitted <<1/5>>-<<1/9>>; <<1/5/24 - 1/9/24>>; <<01.05.2024\u201309.05.2024>>; <<Jan 5 - Jan 9, 2024>"
+            ">; <<January 5 to 9>>"
+        ),
+        (
+            "<<Monday, March 4th, 2024>> at 10:30; <<Mon. Mar. 4>>; <<the 4th of March 2024>>; <<March 4th>>;"
+            " <<4th March>>; <<4/3/2024>>; <<2024.03.04>>; <<20240304>>"
+        ),
+        "Days: <<Jul 4>>, <<July 5>> & <<July 6>>; from <<June 30>> until <<July 8>>; <<Dec 24/25>>",
+        "DOS <<03-14-24>>; D/C <<3/18>>; f/u <<4/2>>; RTC <<5/1/24>>; LMP: <<02-10-2024>>; EDC=<<11/17/24>>",
+    ],
+)
+def test_every_form_of_a_date_is_hidden(marked: str) -> None:
+    assert leaks(marked) == []
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Patient is a <<94>>yo F; her husband is <<97>> and mother died at <<101>>.",
+        "A <<ninety-four>>-year-old woman in her <<nineties>>.",
+        "<<102>> y.o. male, aged <<92>> years, turns <<90>> next week. Pt: <<97>>F with falls.",
+        "Age: <<93>>, Sex: F. Age/Sex: <<95>>/M. age <<91>>.",
+        "Mrs. Lopez, <<92>>, was found down.",
+        (
+            "She turned <<90>> in May; celebrating her <<100>>th birthday; <<91>>-y/o; <<93>> yr old; <<96>> "
+            "yrs; <<90>> years young; <<105>>-year old"
+        ),
+        (
+            "This <<98>> year old gentleman; a <<92>> y/o female; <<91>>yM; <<95>> M; Age <<99>>; pt is <<90>"
+            ">; lived to be <<103>>; at age <<97>>"
+        ),
+        "<<one hundred and two>>-year-old; <<ninety two>> years old; a <<nonagenarian>>; in his <<90s>>",
+        (
+            "Grandmother died at age <<94>>; grandfather lived until <<99>>; mother <<92>> alive, father "
+            "deceased <<91>> of MI."
+        ),
+    ],
+)
+def test_ages_over_eighty_nine_are_hidden_in_figures_and_in_words(marked: str) -> None:
+    assert leaks(marked) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Strength 5/5 in all extremities, reflexes 2/4, Apgars 8/9, GCS 15/15, pain 7/10, visual acuity 20/40.",
+        "Give 1/2 tab BID x 10 days, then 2-3 tabs q6-8h prn; max 4 g/24h.",
+        "BP 132/84, HR 98, RR 18, T 98.6F, SpO2 97% on 2L. Temp 99F. T 101.2. 99 F orally.",
+        "2019-2023 data, FY2024, 2010-11 season, 1990s; the 2021 AHA guideline.",
+        "The year 2024 had 366 days. May I take Tylenol in March? I may 5 times. We march 10 miles.",
+        "ratio was 45/55; 3/4 cup; Scored 22/30 on MMSE; 6/6 criteria; 1/3 of patients.",
+        "Target INR 2-3; goal BP <130/80; LDL 70-100; PEEP 5-10; FiO2 40-60%; RASS -2 to 0.",
+        "1:24 dilution; 3/5 stars; 50/50 split; a 9/10 pain; took 1/2 of 3/4 dose; 24/7; 12/12 CN intact.",
+        "CKD stage 3b, eGFR 45; T1c; pT2N0; IIIA; grade 2/6 systolic murmur; 2+ pitting edema; 4/6 SEM.",
+        "Rate 60-100; 10-20 mL/h; NS @ 125 mL/hr; D5 1/2NS; 1/4 strength bleach; 20/20 vision; 4x4 gauze; 2x2.",
+        "Day 1-5: 200 mg; week 2: 300 mg; Phase 2/3 trial; Table 3-4; pages 12-14; chapters 5/6.",
+        "Vitals: T 36.8, HR 91, BP 118/76, RR 16, O2 95% RA, weight 94 kg, height 180 cm, BMI 29.1.",
+        "The May 2021 guideline... Actually the guideline says repeat in 3 months. March of Dimes. April showers.",
+        "Case 1: a 45-year-old; Case 2: 67M; Question 12: which of these? Answer B. Score: 10/10.",
+        "10/10 would recommend; 6/10 pain; rated 7/10 at worst; 3/10 today; patient has 2/4 SIRS criteria.",
+    ],
+)
+def test_fractions_scores_and_ranges_are_no_dates(text: str) -> None:
+    assert certain(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BP 132/84, HR 98, RR 18, T 98.6F, SpO2 97% on 2L. Temp 99F. T 101.2. 99 F orally.",
+        "A 89-year-old and a 45 yo; age 67; children aged 5-11; 90 days; 95 mg; 100 mL; 92% sat.",
+        "Vitals: T 36.8, HR 91, BP 118/76, RR 16, O2 95% RA, weight 94 kg, height 180 cm, BMI 29.1.",
+        "Score 94 on the test; 95 percentile; 90 degree flexion; 92 bpm; 99 mmol; 100 mg; 120 mg/dL; 97 F.",
+        "Hgb was 92, glucose is 101, sodium is 140, HR is 98 and regular.",
+    ],
+)
+def test_temperatures_rates_and_younger_ages_stay(text: str) -> None:
+    assert certain(text) == []
