@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 _WORD = re.compile(r"[^\W_]+")
+words_of = _WORD.findall
+"""The words of a text, as phrases are compared by them: its runs of letters and digits."""
 _MOST_WORDS = 24
 _WIDEST_GAP = 4
 """Characters between two words of one phrase: `917-44-8123` is `917 44 8123`, and `Maria,  Lopez` is `Maria Lopez`."""
@@ -33,9 +35,8 @@ class Phrases(Generic[T]):
     def __bool__(self) -> bool:
         return bool(self._root.next)
 
-    def add(self, phrase: str, meaning: T, *, as_spelled: bool = False) -> None:
+    def add(self, words: Sequence[str], meaning: T, *, as_spelled: bool = False) -> None:
         """The first meaning stays. A phrase of more than 24 words, or of none, is not kept."""
-        words = _WORD.findall(phrase)
         if not 0 < len(words) <= _MOST_WORDS:
             return
         node = self._root

@@ -95,6 +95,6 @@ class Placeholders:
 
 
 def _normal(label: str, value: str) -> str:
-    if label in _BY_DIGITS:
+    if label in _BY_DIGITS and not any(map(str.isalpha, value)):
         return "".join(filter(str.isdigit, value))
     return " ".join(_WORDS.findall(value.casefold())) or value

@@ -6,15 +6,13 @@ that was masked once is masked wherever it stands again. Knowledge flows
 forward only, so a conversation that grows keeps the masks it had.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 
 from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Entity
-from gateway.phi.phrases import Phrases
+from gateway.phi.phrases import Phrases, words_of
 from gateway.phi.rules.merge import merge
 
-_WORDS = re.compile(r"[^\W\d_]{3,}")
 _SHORTEST_ID = 4
 _SHORTEST_NUMBER = 5
 _SHORTEST_WORD = 3
@@ -50,7 +48,7 @@ class Propagation:
 
     def _counting(self, text: str, spans: Sequence[Span]) -> Iterable[Span]:
         for span in spans:
-            known = self._known.get(_key(text[span.start : span.end]))
+            known = self._known.get(_key(text[span.start : span.end])) if self._known else None
             if known is not None:
                 # One value, one kind: a record number stays one where it stands without its label.
                 yield Span(span.start, span.end, known, max(span.score_milli, CERTAIN))
@@ -68,38 +66,35 @@ class Propagation:
         if (entity, value) in self._learnt:
             return
         self._learnt.add((entity, value))
-        if _is_telling(entity, value):
-            self._values.add(value, entity, as_spelled=_is_one_word(value))
-            # `917-44-8123` may come back as `917448123`, and `Maria Lopez` in a file name as `MariaLopez`.
-            self._values.add(_key(value), entity)
+        words = words_of(value)
+        key = "".join(words).casefold()
+        if _is_telling(entity, words, key):
+            self._values.add(words, entity, as_spelled=value.isalpha())
+            if len(words) > 1:
+                # `917-44-8123` may come back as `917448123`, and `Maria Lopez` in a file name as `MariaLopez`.
+                self._values.add([key], entity)
         else:
-            self._answered.add(value, entity, as_spelled=True)
+            self._answered.add(words, entity, as_spelled=True)
         if entity in CIRCUMSTANTIAL:
             return
         self._personal = True
         if entity is Entity.PERSON:
-            for part in _WORDS.findall(value):
-                self._known.setdefault(_key(part), entity)
-        elif len(key := _key(value)) >= _SHORTEST_ID:
+            for word in words:
+                if len(word) >= _SHORTEST_WORD and word.isalpha():
+                    self._known.setdefault(word.casefold(), entity)
+        elif len(key) >= _SHORTEST_ID:
             self._known.setdefault(key, entity)
 
 
-def _is_telling(entity: Entity, value: str) -> bool:
-    """Whether `value` means the same wherever it stands: a number of some length, a word that is no mere name.
+def _is_telling(entity: Entity, words: Sequence[str], key: str) -> bool:
+    """Whether a value means the same wherever it stands: a number of some length, a word that is no mere name.
 
     A lone name may be a plain word or an eponym; which it is, the detector says by a doubtful span.
     """
-    key = _key(value)
     if key.isdigit():
         return len(key) >= _SHORTEST_NUMBER
-    if len(key) < _SHORTEST_WORD:
-        return False
-    return entity is not Entity.PERSON or not _is_one_word(value)
-
-
-def _is_one_word(value: str) -> bool:
-    return value.isalpha()
+    return len(key) >= _SHORTEST_WORD and (entity is not Entity.PERSON or len(words) > 1)
 
 
 def _key(value: str) -> str:
-    return "".join(filter(str.isalnum, value.casefold()))
+    return "".join(words_of(value)).casefold()

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from gateway.phi.detector import CERTAIN, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Entity
-from gateway.phi.phrases import Phrases
+from gateway.phi.phrases import Phrases, words_of
 from gateway.phi.propagation import Propagation
 from gateway.phi.rules.merge import merge
 from gateway.phi.screening import Screening
@@ -68,5 +68,5 @@ def _outside(spans: Sequence[Span], places: Sequence[tuple[int, int]]) -> Iterat
 def _terms(terms: tuple[str, ...]) -> Phrases[bool]:
     phrases: Phrases[bool] = Phrases()
     for term in terms:
-        phrases.add(term, True)
+        phrases.add(words_of(term), True)
     return phrases
