@@ -1,13 +1,12 @@
 """The pipeline's order is the compliance argument; this holds it in place."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from gateway.catalog import shipped_catalog
-from gateway.clock import SystemClock
 from gateway.conversation import Text, Thinking, Turn
 from gateway.errors import (
     BaaRequiredError,
@@ -24,79 +23,13 @@ from gateway.errors import (
     UpstreamFailureError,
     ValidationFailedError,
 )
-from gateway.ids import AcceptanceId, ApiKeyId, ConversationId, OrganizationId
-from gateway.inference import trail
+from gateway.ids import ConversationId
 from gateway.inference.call import Call, Status
-from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.shielding import everything_settled
-from gateway.phi.detector import Span
-from gateway.phi.findings import Entity
-from gateway.phi.guard import Guard
-from gateway.phi.screening import Screening
-from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope
-from tests.tenants import COVERS, make_call, make_conversation
-from tests.unit.inference.ports import (
-    ANSWER,
-    FakeDetector,
-    FakeJournal,
-    FakeProviders,
-    ScriptedProvider,
-    Steps,
-)
-
-NOW = datetime.now(UTC)
-AGREEMENT = Agreement(AcceptanceId("01"), frozenset(COVERS), NOW - timedelta(days=1), None)
-PERSON = Span(0, 5, Entity.PERSON, 900)
-WHOLE_WAY = ["open", "scan", "provider", "scan", "close:completed"]
-
-
-def access(**policy: object) -> Access:
-    principal = Principal(OrganizationId("org"), ApiKeyId("key"), frozenset({Scope.AI_CHAT}), KeyMode.LIVE)
-    return Access(principal, replace(Policy(agreement=AGREEMENT), **policy))  # pyright: ignore[reportArgumentType]
-
-
-@dataclass
-class Bench:
-    """A pipeline over fakes that share one list of steps."""
-
-    spans: tuple[Span, ...] = ()
-    in_answer: tuple[Span, ...] = ()
-    detector_broken: bool = False
-    broken_at_answer: bool = False
-    failing: dict[str, GatewayError] = field(default_factory=dict[str, GatewayError])
-    provider_error: Exception | None = None
-    breaks_after: int | None = None
-
-    def __post_init__(self) -> None:
-        self.steps = Steps()
-        self.journal = FakeJournal(self.steps, failing=self.failing)
-        self.provider = ScriptedProvider(self.steps, error=self.provider_error, breaks_after=self.breaks_after)
-        self.pipeline = InferencePipeline(
-            catalog=shipped_catalog(),
-            journal=self.journal,
-            guard=Guard(
-                FakeDetector(
-                    self.steps,
-                    spans=self.spans,
-                    in_answer=self.in_answer,
-                    broken=self.detector_broken,
-                    broken_at_answer=self.broken_at_answer,
-                )
-            ),
-            providers=FakeProviders(self.provider),
-            clock=SystemClock(),
-            baa_url="https://gateway.example/baa",
-        )
-
-    async def refused(self, call: Call, kind: type[GatewayError]) -> list[str]:
-        """The steps taken until `kind` was raised, the same for a whole answer and a stream."""
-        with pytest.raises(kind):
-            await self.pipeline.complete(call)
-        streamed = replace(self)
-        with pytest.raises(kind):
-            await streamed.pipeline.stream(call)
-        assert streamed.steps == self.steps
-        return list(self.steps)
+from gateway.tenancy import Agreement, PhiMode
+from tests.tenants import make_call, make_conversation
+from tests.unit.inference.bench import AGREEMENT, NOW, PERSON, WHOLE_WAY, Bench, access
+from tests.unit.inference.ports import ANSWER
 
 
 async def test_an_answer_is_given_after_every_gate_and_after_its_record() -> None:
@@ -413,96 +346,3 @@ async def test_a_retired_model_says_what_to_use_instead() -> None:
         Catalog([retired]).get(haiku.id)
 
     assert refused.value.details["recommended_replacement"] == "claude-x"
-
-
-BLOCKING_ANSWERS = Screening(answers="block")
-
-
-async def test_what_a_model_itself_wrote_is_recorded_and_the_answer_given() -> None:
-    bench = Bench(in_answer=(PERSON,))
-
-    answer = await bench.pipeline.complete(make_call(access()))
-    stream = await bench.pipeline.stream(make_call(access()))
-    events = [event async for batch in stream.events() for event in batch]
-
-    assert answer.completion.blocks == (Text(ANSWER),)
-    assert len(events) == 7
-    for outcome in bench.journal.outcomes:
-        assert outcome.report is not None
-        assert [finding.slot for finding in outcome.report.answer_findings or ()] == ["answer.content[0].text"]
-        assert trail.audit_metadata(outcome)["phi_scan"] == {
-            "engine": "hasp-phi-scan-v1",
-            "mode": "redact",
-            "action": "none",
-            "redaction_count": 0,
-            "categories_detected": [],
-            "answer": {"count": 1, "categories_detected": ["PERSON"]},
-        }
-
-
-async def test_an_answer_that_could_not_be_read_is_given_and_recorded_as_unread() -> None:
-    bench = Bench(broken_at_answer=True)
-
-    answer = await bench.pipeline.complete(make_call(access()))
-
-    assert answer.completion.blocks == (Text(ANSWER),)
-    report = bench.journal.outcomes[0].report
-    assert report is not None
-    assert report.answer_findings is None
-
-
-async def test_an_answer_with_phi_is_kept_back_where_answers_are_blocked_and_is_paid_for() -> None:
-    bench = Bench(in_answer=(PERSON,))
-
-    with pytest.raises(PhiBlockedError) as refused:
-        await bench.pipeline.complete(make_call(access(screening=BLOCKING_ANSWERS)))
-
-    assert refused.value.details == {"entity_types": ["PERSON"]}
-    assert refused.value.param == "answer.content[0].text"
-    assert bench.steps == ["open", "scan", "provider", "scan", "close:blocked"]
-    (outcome,) = bench.journal.outcomes
-    assert outcome.charge > 0
-    assert outcome.completion is not None
-    assert outcome.completion.blocks == ()
-    assert [event.type for event in trail.events(outcome)] == ["ai.request.failed", "phi.blocked"]
-
-
-async def test_a_stream_shows_nothing_of_an_answer_that_is_kept_back() -> None:
-    bench = Bench(in_answer=(PERSON,))
-    stream = await bench.pipeline.stream(make_call(access(screening=BLOCKING_ANSWERS)))
-    seen: list[object] = []
-
-    async def watch() -> None:
-        async for batch in stream.events():
-            seen.extend(batch)
-
-    with pytest.raises(PhiBlockedError):
-        await watch()
-    await stream.aclose()
-
-    assert seen == []
-    assert [outcome.status for outcome in bench.journal.outcomes] == ["blocked"]
-    assert bench.journal.outcomes[0].charge > 0
-
-
-async def test_a_stream_without_phi_is_shown_whole_where_answers_are_blocked() -> None:
-    bench = Bench()
-    stream = await bench.pipeline.stream(make_call(access(screening=BLOCKING_ANSWERS)))
-
-    seen = [
-        ("close:completed" in bench.steps, type(event).__name__) async for batch in stream.events() for event in batch
-    ]
-
-    assert len(seen) == 7
-    assert all(recorded for recorded, _ in seen)
-
-
-async def test_an_answer_that_could_not_be_read_is_kept_back_where_answers_are_blocked() -> None:
-    bench = Bench(broken_at_answer=True)
-
-    with pytest.raises(UnavailableError):
-        await bench.pipeline.complete(make_call(access(screening=BLOCKING_ANSWERS)))
-
-    (outcome,) = bench.journal.outcomes
-    assert outcome.status == "failed"
-    assert outcome.charge > 0
