@@ -141,6 +141,7 @@ def _network(model: bytes) -> _Network:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # a quarter less memory, no slower
     options.log_severity_level = 4
     return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
