@@ -23,6 +23,8 @@ _SENTENCE_END = re.compile(
     r"|\n(?=\s*(?:[-*#|>]|\d+[.)]|[A-Z][A-Za-z ]{0,24}[:#|]))"
 )
 _MIXED_CASE = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
+_CODE_BEFORE = re.compile(r"[_@$\\]")
+_CODE_AFTER = re.compile(r"[_(\[{]|\.[a-z_]")
 _COMPOSED_NAME = re.compile(r"(?:Mc|Mac|De|Di|Du|La|Le|Van|Von|St|O')[A-Z][a-z]+")
 
 
@@ -66,9 +68,11 @@ def _is_open(document: Document, index: int) -> bool:
     word = document.words[index]
     if len(word.text) < 2 or word.lower in NOT_NAMES or word.lower in CREDENTIALS:
         return False
+    if is_code(document, word):
+        return False
     if document.is_caseless:
         return not word.kinds & (Kind.WORD | Kind.MEDICAL)
-    if not word.is_capital or is_code(word):
+    if not word.is_capital:
         return False
     if not word.kinds & (Kind.WORD | Kind.MEDICAL):
         return True
@@ -76,8 +80,11 @@ def _is_open(document: Document, index: int) -> bool:
     return bool(word.kinds & _LISTED) and not around.begins_sentence(index) and not around.is_eponym(index + 1)
 
 
-def is_code(word: Word) -> bool:
-    """An abbreviation or an identifier of a program, by its capitals: `CBC`, `DTRs`, `firstName`."""
-    if word.text.isupper():
-        return len(word.text) <= _LONGEST_ACRONYM
-    return bool(_MIXED_CASE.search(word.text)) and not _COMPOSED_NAME.match(word.text)
+def is_code(document: Document, word: Word) -> bool:
+    """An abbreviation or an identifier of a program, by its capitals or its neighbours: `CBC`, `firstName`, `mul(`."""
+    if word.text.isupper() and len(word.text) <= _LONGEST_ACRONYM and not document.is_caseless:
+        return True
+    if _MIXED_CASE.search(word.text) and not _COMPOSED_NAME.match(word.text):
+        return True
+    text = document.folded
+    return bool(_CODE_BEFORE.search(text, max(0, word.start - 1), word.start) or _CODE_AFTER.match(text, word.end))

@@ -83,7 +83,7 @@ def _is_term(document: Document, first: int, last: int) -> bool:
     words = document.words[first:last]
     if any(word.lower in _BRANDS or (word.kinds & Kind.MEDICAL and not word.kinds & _NAMED) for word in words):
         return True
-    if len(words) == 1 and (is_code(words[0]) or words[0].kinds & Kind.MEDICAL):
+    if any(is_code(document, word) for word in words) or (len(words) == 1 and words[0].kinds & Kind.MEDICAL):
         return True
     if Surroundings(document).is_eponym(last):
         return True
