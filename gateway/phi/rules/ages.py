@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
+from gateway.phi.rules.vocabulary import word_set
 
 _OLD = re.compile(r"(?:9\d(?<![\w.$/-]..)|1[0-4]\d(?<![\w.$/-]...))(?!\d|[.,/:-]\d|%)")
 _AGE_AFTER = re.compile(
@@ -27,7 +28,13 @@ _AGE_BEFORE = re.compile(
 )
 _NAMED_BEFORE = re.compile(r"(?i:\bm(?:rs?|s)\.?\s[a-z'-]+,\s)\Z|[A-Z][A-Za-z'-]+,\s\Z|[A-Z][A-Za-z'-]+\s\(\Z")
 _IS_BEFORE = re.compile(r"[a-z]{3,}\s(?:is|was)\s\Z", re.IGNORECASE)
+_CLOSING = frozenset([",", ".", ";", ")", ":", ""])
 _IS_ALL = re.compile(r"\s?(?:[.,;)]|and\b|who\b|but\b|now\b|\Z)", re.IGNORECASE)
+_LEADS = word_set(
+    "age aged ages is was of at years sex gender about approximately turn turned turns turning just to be until now already "
+    "almost nearly deceased died dec d alive living mother father mom dad husband wife sister brother aunt uncle grandmother "
+    "grandfather mgm mgf pgm pgf spouse partner away he's she's who's patient's m f yrs in a"
+)
 _APPOSED = re.compile(r"\s?[,)]")
 _UNIT = re.compile(
     r"\s*-?\s*(?:%|mg|ml|mcg|kg|lbs?\b|pounds|days?|weeks|months|minutes|hours|bpm|mm|cm|degrees|meters|percent|beats|on\s(?:ra|room)|/|\u00b0|"
@@ -62,7 +69,7 @@ def find_ages(document: Document) -> Iterator[Span]:
     text = document.flat
     if document.has_digit and ("9" in text or "1" in text):
         for match in _OLD.finditer(text):
-            if score := _score(text, match):
+            if score := _score(document, match):
                 yield Span(match.start(), match.end(), Entity.AGE_OVER_89, score)
     if any(word in document.lower for word in ("ninet", "hundred", "enarian", "90")):
         for match in _SPELLED.finditer(text):
@@ -70,18 +77,24 @@ def find_ages(document: Document) -> Iterator[Span]:
             yield Span(match.start(group), match.end(group), Entity.AGE_OVER_89, 850)
 
 
-def _score(text: str, match: re.Match[str]) -> int:
+def _score(document: Document, match: re.Match[str]) -> int:
     """How surely a number is an age; 0 for a temperature, a rate or a duration."""
-    end = match.end()
+    text, end = document.flat, match.end()
     before = text[max(0, match.start() - 32) : match.start()]
-    if _DURATION.match(text, end):
+    if text[end : end + 1] not in _CLOSING:
+        if _DURATION.match(text, end):
+            return 0
+        if _AGE_AFTER.match(text, end):
+            return 850
+        if _SEX_AFTER.match(text, end):
+            return 0 if _THERMAL.search(before) else 850
+        if _UNIT.match(text, end):
+            return 0
+    index = document.word_before(match.start())
+    if index < 0:
         return 0
-    if _AGE_AFTER.match(text, end):
-        return 850
-    if _SEX_AFTER.match(text, end):
-        return 0 if _THERMAL.search(before) else 850
-    if _UNIT.match(text, end):
-        return 0
+    if document.words[index].lower not in _LEADS:
+        return LIKELY if _NAMED_BEFORE.search(before) and _APPOSED.match(text, end) else 0
     if _AGE_BEFORE.search(before):
         return 850
     if _IS_BEFORE.search(before) and _IS_ALL.match(text, end):

@@ -59,6 +59,7 @@ _CAPITALS = re.compile(
 )
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
 _CODE_REACH = 12
+_CLOSING = frozenset([",", ".", ";", ")", "|", '"', "'", ":", "]", ""])
 _SENTENCE_END = frozenset(";|\n")
 _ID_WEAK_MILLI = 200
 _MOST_GROUPS = 7
@@ -192,18 +193,16 @@ def _named_after(document: Document, match: re.Match[str], count: int) -> Span |
 
 
 def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
-    if (
-        count < 4
-        or len(match[0]) > 32
-        or (_CODE.fullmatch(match[0]) and count < 9)
-        or _UNIT_AFTER.match(document.flat, match.end())
-    ):
+    token, end = match[0], match.end()
+    if count < 4 or len(token) > 32:
         return None
-    start = match.start()
-    if _is_code(document, start):
+    if not token.isalnum() and count < 9 and _CODE.fullmatch(token):
         return None
-    score = LIKELY if _BARE.fullmatch(match[0]) else _ID_WEAK_MILLI
-    return Span(start, match.end(), Entity.OTHER_ID, score)
+    if document.flat[end : end + 1] not in _CLOSING and _UNIT_AFTER.match(document.flat, end):
+        return None
+    if _is_code(document, match.start()):
+        return None
+    return Span(match.start(), end, Entity.OTHER_ID, LIKELY if _BARE.fullmatch(token) else _ID_WEAK_MILLI)
 
 
 def _is_code(document: Document, start: int) -> bool:

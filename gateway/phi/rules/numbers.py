@@ -9,17 +9,23 @@ from collections.abc import Iterator
 
 from gateway.phi.detector import CERTAIN, Span
 from gateway.phi.findings import Entity
-from gateway.phi.rules.dates import DATE_SHAPES, date_at
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.identifiers import identifier_in, lead_before, token_at
+from gateway.phi.rules.numeric_dates import (
+    DASHED_SHAPES,
+    PACKED_SHAPES,
+    SLASHED_SHAPES,
+    YEAR_FIRST_SHAPES,
+    date_at,
+)
 from gateway.phi.rules.phones import PHONE_SHAPES, phone_at
 
 _RUN = re.compile(
-    r"[0-9]{3,}|[0-9]{1,2}(?![0-9])(?=[-/_A-Za-z\\]|\.\w|\s?\s[-/(0-9IVX]|(?<=[-./A-Za-z_].)|(?<=[-./A-Za-z_]..))"
+    r"[0-9](?:[0-9]{2,}|[0-9]?(?![0-9])"
+    r"(?=[-/_A-Za-z\\]|\.\w|\s?\s[-/(0-9IVX]|(?<=[-./A-Za-z_].)|(?<=[-./A-Za-z_]..)))"
 )
 """One or two digits between spaces are no part of anything: doses, scores and list numbers are passed over at once."""
 
-_BEFORE_SHAPE = frozenset("-. /_)(xX?*")
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IPV4 = rf"(?P<ipv4>(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}}|:\d{{2,5}})?(?![\w]|\.\d))"
 _SSN = r"(?P<ssn>(?<!\d[-.])\d{3}(?P<dash>\s?-\s?|[. /])\d{2}(?P=dash)\d{4}(?!\d|[-.]\d))"
@@ -28,13 +34,29 @@ _CARD = (
     r"|3[47]\d{2}(?P<amex>[- .]?)\d{6}(?P=amex)\d{5})(?![\d-]))"
 )
 _MBI = r"(?P<mbi>(?<![A-Za-z0-9])[1-9][A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d{2}(?![A-Za-z0-9]))"
-_SHAPES = {
-    1: re.compile("|".join((DATE_SHAPES, PHONE_SHAPES, _IPV4, _MBI))),
-    2: re.compile("|".join((DATE_SHAPES, PHONE_SHAPES, _IPV4))),
-    3: re.compile("|".join((_SSN, PHONE_SHAPES, _IPV4))),
-    4: re.compile("|".join((DATE_SHAPES, _CARD, PHONE_SHAPES))),
-}
-_LONG = re.compile("|".join((DATE_SHAPES, _CARD, PHONE_SHAPES)))
+
+
+def _any(*shapes: str) -> re.Pattern[str]:
+    return re.compile("|".join(shapes))
+
+
+_SLASHED, _YEAR_FIRST = _any(SLASHED_SHAPES), _any(YEAR_FIRST_SHAPES, _CARD, PHONE_SHAPES)
+_DASHED, _SPACED = _any(DASHED_SHAPES), _any(SLASHED_SHAPES, PHONE_SHAPES)
+_DOTTED = _any(DASHED_SHAPES, _IPV4)
+_THREE = _any(_SSN, PHONE_SHAPES)
+_SHAPES: dict[tuple[int, str], re.Pattern[str]] = {
+    (1, "/"): _SLASHED, (2, "/"): _SLASHED,
+    (1, "-"): _any(DASHED_SHAPES, PHONE_SHAPES), (2, "-"): _DASHED,
+    (1, "_"): _DASHED, (2, "_"): _DASHED,
+    (1, "."): _any(DASHED_SHAPES, PHONE_SHAPES, _IPV4), (2, "."): _DOTTED,
+    (1, " "): _SPACED, (2, " "): _any(SLASHED_SHAPES),
+    (3, "-"): _THREE, (3, " "): _THREE, (3, "/"): _THREE, (3, "."): _any(_SSN, PHONE_SHAPES, _IPV4),
+    **{(4, sign): _YEAR_FIRST for sign in "-/._ "},
+}  # fmt: skip
+_LETTERED = re.compile(_MBI)
+_LONG = _any(PACKED_SHAPES, _CARD, PHONE_SHAPES)
+"""What a run of digits may begin, by its length and the sign after it."""
+
 _LONGEST = 24
 _VERSION_BEFORE = re.compile(r"(?:version|ver\.?|v|==|release|build)\s*\Z", re.IGNORECASE)
 _JOINTS = frozenset("-_")
@@ -86,9 +108,9 @@ def _shaped(document: Document, start: int, end: int) -> Span | None:
     text = document.flat
     if start and text[start - 1] in "(+" and (span := phone_at(document, start - 1)) is not None:
         return span
-    if end - start in {3, 4, 5} and text[end : end + 1] not in _BEFORE_SHAPE:
-        return None
-    match = _SHAPES.get(end - start, _LONG).match(text, start)
+    sign = text[end : end + 1]
+    pattern = _LONG if end - start > 5 else _LETTERED if end == start + 1 and sign.isalpha() else _SHAPES.get((end - start, sign))
+    match = pattern.match(text, start) if pattern else None
     if match is None:
         return None
     kind = match.lastgroup or ""

@@ -48,6 +48,7 @@ _PUBLIC = re.compile(
 )
 _MAC = re.compile(r"[:-][0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){4}(?![\w:-])")
 _CISCO_MAC = re.compile(r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])")
+_TWO_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{2,38}[0-9A-Fa-f:](?<!\w:)(?:%\w{1,10})?(?:/\d{1,3})?(?![\w]|:\w)")
 _IPV6_COLONS = 2
 _UDI = re.compile(r"\(01\)\s?\d{14}(?:\s?\(\d{2,4}\)\s?[A-Za-z0-9./_-]{1,22}){0,8}")
@@ -151,7 +152,7 @@ def _machines(text: str) -> Iterator[Span]:
         start = match.start() - 2
         if start >= 0 and _is_hex(text[start : start + 2]) and not text[max(0, start - 1) : start].isalnum():
             yield Span(start, match.end(), Entity.DEVICE_ID, 900)
-    if "::" in text or text.count(":") >= 7:
+    if _TWO_COLONS.search(text):
         for match in _IPV6.finditer(text):
             if match[0].count(":") >= _IPV6_COLONS and _is_ipv6(match[0].split("/")[0].split("%")[0]):
                 yield Span(match.start(), match.end(), Entity.IP_ADDRESS, 900)

@@ -11,6 +11,7 @@ from gateway.phi.rules.keys import entity_of_key, fits
 _SEPARATORS = ("|", "\t", ",", ";")
 _MIN_COLUMNS = 2
 _MAX_HEADER = 600
+_MAX_NAME = 40
 _RULE = re.compile(r"[\s|:+=-]*")
 _CSV_CELL = re.compile(r'\s*"(?:[^"]|"")*"\s*|[^,]*')
 _MONTH_DAY_CELL = re.compile(r'[\s"]*[A-Za-z]{3,9}\.? \d{1,2}\s*')
@@ -45,12 +46,12 @@ def _lines(text: str) -> Iterator[Span]:
 
 
 def _header(line: str) -> tuple[str, Sequence[Entity | None]]:
-    if len(line) <= _MAX_HEADER:
+    if len(line) <= _MAX_HEADER and ":" not in line and ". " not in line:
         for separator in _SEPARATORS:
-            if separator in line:
+            if 0 <= line.find(separator) <= _MAX_NAME:
                 columns = [entity_of_key(cell.strip(_MARKS + "#")) for cell in line.split(separator)]
                 known = sum(column is not None for column in columns)
-                if known >= _MIN_COLUMNS and sum(map(str.isdigit, line)) <= 3 and ":" not in line:
+                if known >= _MIN_COLUMNS and sum(map(str.isdigit, line)) <= 3:
                     return separator, columns
     return "", ()
 
