@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,13 +14,15 @@ _WIDEST_GAP = 4
 """Characters between two words of one phrase: `917-44-8123` is `917 44 8123`, and `Maria,  Lopez` is `Maria Lopez`."""
 
 
-@dataclass(slots=True)
 class _Node(Generic[T]):
     """The phrases that go on from here, and what ends here: in any case, or only as spelled."""
 
-    next: "dict[str, _Node[T]]" = field(default_factory=dict[str, "_Node[T]"])
-    any_case: T | None = None
-    spelled: dict[str, T] = field(default_factory=dict[str, T])
+    __slots__ = ("any_case", "next", "spelled")
+
+    def __init__(self) -> None:
+        self.next: dict[str, _Node[T]] = {}
+        self.any_case: T | None = None
+        self.spelled: dict[str, T] | None = None
 
 
 class Phrases(Generic[T]):
@@ -41,8 +42,13 @@ class Phrases(Generic[T]):
             return
         node = self._root
         for word in words:
-            node = node.next.setdefault(word.casefold(), _Node())
+            folded = word.casefold()
+            after = node.next.get(folded)
+            if after is None:
+                after = node.next[folded] = _Node()
+            node = after
         if as_spelled:
+            node.spelled = node.spelled or {}
             node.spelled.setdefault(" ".join(words), meaning)
         elif node.any_case is None:
             node.any_case = meaning
@@ -52,9 +58,10 @@ class Phrases(Generic[T]):
         if not self or self._has_none(text):
             return
         words = list(_WORD.finditer(text))
+        begins = self._root.next
         at = 0
         while at < len(words):
-            found = self._longest(words, at)
+            found = self._longest(words, at) if words[at][0].casefold() in begins else None
             if found is None:
                 at += 1
                 continue
