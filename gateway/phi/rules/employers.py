@@ -22,10 +22,13 @@ _PROFESSIONS = word_set(
     "dispatcher technician laborer roofer painter landscaper farmer butcher baker librarian professor principal coach "
     "counselor pilot attendant executive director administrator receptionist assistant associate stocker picker packer "
     "loader supervisor superintendent inspector surveyor architect designer editor reporter journalist photographer "
-    "pharmacist scientist researcher assembler fabricator trucker captain deckhand lineman cto ceo cfo vp aide"
+    "pharmacist scientist researcher assembler fabricator trucker captain deckhand lineman miner logger rancher soldier sailor marine tailor jeweler optician hygienist instructor tutor "
+    "nanny housekeeper maid porter bellhop courier mover stylist hairdresser barber esthetician model actor musician dancer "
+    "writer artist chemist physicist biologist geologist economist bookkeeper teller banker trader buyer planner scheduler cto ceo cfo vp aide"
 )
 _PLACED = word_set("at for by with from in")
-_LABELS = word_set("employer workplace occupation school company employers works")
+_LABELS = word_set("employer workplace occupation school company employers works job")
+_JOBS = frozenset(["occupation", "job"])
 _VERBS = word_set("employed works worked working work retired job jobs internship hired fired laid off")
 _ATTENDS = word_set("attends attended owns founded")
 _MARKS = _PLACED | _LABELS | _ATTENDS
@@ -39,6 +42,10 @@ def find_employers(document: Document) -> Iterator[Span]:
     words = document.words
     for index in [index for index, word in enumerate(words) if word.lower in _MARKS]:
         word = words[index]
+        after = words[index + 1] if index + 1 < len(words) else None
+        if after is None or not (after.is_capital or document.is_caseless or after.lower == "the"):
+            if word.lower not in _JOBS:
+                continue
         if word.lower in _PLACED:
             if _is_about_work(document, index):
                 yield from _named(document, index + 1)
@@ -54,7 +61,7 @@ def _is_about_work(document: Document, index: int) -> bool:
     nearest = words[index - 1].lower if index else ""
     preposition = words[index].lower
     if preposition == "in":
-        return nearest == "enrolled"
+        return nearest == "enrolled" and not words[index + 1].text.isupper()
     for back in range(1, min(_LOOKBACK, index) + 1):
         before = words[index - back]
         gap = document.flat[before.end : words[index - back + 1].start]
@@ -81,7 +88,7 @@ def _labelled(document: Document, index: int) -> Iterator[Span]:
     ):
         return
     at = index + 1
-    if label.lower == "occupation":
+    if label.lower in _JOBS:
         while at < len(words) and at - index < _LOOKBACK and words[at].lower not in _PROFESSIONS:
             at += 1
         if at + 1 >= len(words) or document.flat[words[at].end : words[at + 1].start].strip() != ",":

@@ -7,6 +7,7 @@ from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.name_words import (
     NO_NAME_STRENGTH,
     PARTICLES,
+    has_inner_capital,
     is_abbreviation,
     is_like_a_name,
     is_only_a_name,
@@ -79,7 +80,9 @@ class NameRuns:
             return False
         if word.lower in CREDENTIALS and word.text.isupper() and not trigger:
             return False
-        if trigger != "title" and is_abbreviation(word, caseless=self.caseless):
+        if trigger not in {"title", "role"} and is_abbreviation(word, caseless=self.caseless):
+            return False
+        if not word.kinds and (has_inner_capital(word) or is_abbreviation(word, caseless=self.caseless)):
             return False
         if self.is_initial(word):
             return self._flat[word.end : word.end + 1] == "." and self._flat[word.start - 1 : word.start] != "."
@@ -97,11 +100,12 @@ class NameRuns:
 
     def inverted_end(self, at: int, end: int) -> int | None:
         """The given name's index in `Last, First`. Both by list, or of unknown words after a role (`Patient X, Y`)."""
-        if end >= len(self._words) or end in self._taken or end - at > 4:
+        if end >= len(self._words) or end in self._taken:
             return None
         last, first = self._words[end - 1], self._words[end]
-        gap = self._flat[last.end : first.start]
-        if gap not in _COMMAS or not ((first.is_capital and last.is_capital) or self.caseless):
+        if not self._flat.startswith(",", last.end) or self._flat[last.end : first.start] not in _COMMAS:
+            return None
+        if not ((first.is_capital and last.is_capital) or self.caseless):
             return None
         trigger = self._around.trigger(at)
         if first.lower in CREDENTIALS or last.lower in FUNCTION_WORDS:

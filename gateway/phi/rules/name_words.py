@@ -17,7 +17,10 @@ _TERM_ENDING = re.compile(
     r"metry|lysis|algia|trophy|plegia|paresis|phasia|phagia|pnea|cardia|megaly|penia|cytosis|rrhea|rrhage|coccus|cocci|"
     r"bacter|bacterium|aceae|virus|ase|tional|ment|ness|ingly|ability|ization|zation)\Z"
 )
-_SHORT_CAPITALS = word_set("PAT ART RAY GIL SAL MAC VAN LAN DAN PAM TAD LOU")
+_SHORT_WORDS = word_set("ana ed al art mac lan pam tad ali ida ada ray gerd alma eva ama gina cora")
+"""Given names that are abbreviations too: `my ana is positive`, `to the ED`."""
+
+_SHORT_CAPITALS = frozenset(map(str.upper, _SHORT_WORDS)) | word_set("PAT GIL SAL VAN DAN LOU")
 NO_NAME_STRENGTH = -5.0
 
 
@@ -60,6 +63,14 @@ def is_like_a_name(word: Word) -> bool:
     return bool(kinds & Kind.FIRST) or not is_term(word) or bool(kinds & Kind.COMMON_LAST and not kinds & Kind.WORD)
 
 
+def has_inner_capital(word: Word) -> bool:
+    """`SortedSet`, `MaxLen`: names of code, or names written together; not `McDonald` or `DeShawn`."""
+    text = word.text
+    if text[1:].islower() or text.isupper() or "-" in text or "'" in text:
+        return False
+    return word.lower[:2] not in {"mc", "ma", "de", "di", "la", "le", "va", "fi", "da", "du", "ja"}
+
+
 def is_only_a_name(word: Word) -> bool:
     """Listed as a name, and as nothing else but a town."""
     return bool(word.kinds & _NAME) and not word.kinds & _TERM
@@ -73,6 +84,8 @@ def is_surname_too(word: Word) -> bool:
 def is_abbreviation(word: Word, *, caseless: bool) -> bool:
     """Some capitals that no list of names has; in a text of capitals only the short and the unspeakable."""
     text = word.text
+    if caseless and word.lower in _SHORT_WORDS:
+        return True
     if not text.isupper() or len(text) == 1:
         return False
     if not caseless and (word.kinds & Kind.MEDICAL or len(text) < 3 or text in _SHORT_CAPITALS):

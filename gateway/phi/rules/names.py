@@ -19,7 +19,9 @@ _ECHO_ONLY = 200
 
 _NAME = Kind.FIRST | Kind.LAST
 _TERM = Kind.WORD | Kind.MEDICAL
-_OPENERS = TITLES | PARTICLES
+_OPENERS = TITLES | {"pt", "patient", "md", "rn", "np", "nurse"}
+"""Words that anything at all may follow as a name."""
+
 _SAYS_A_NAME_FOLLOWS = frozenset(["title", "role", "told"])
 
 
@@ -60,14 +62,17 @@ class _Names:
 
     def _candidates(self) -> list[int]:
         """Most words are none: in a dictionary, on no list of names, and after no title."""
-        words = self._words
+        words, caseless, shown = self._words, self._caseless, Kind.WORD | Kind.COMMON_FIRST
         found = [
             index
             for index, word in enumerate(words)
-            if word.kinds & _NAME or not word.kinds & _TERM or len(word.lower) == 1 or word.lower in _OPENERS
+            if (word.kinds & _NAME or not word.kinds & _TERM or len(word.lower) == 1)
+            and (word.is_capital or caseless or word.kinds & shown != Kind.WORD or word.lower in PARTICLES)
         ]
-        after_titles = [at + 1 for at in found if at + 1 < len(words) and words[at].lower in TITLES]
-        return sorted({*found, *after_titles}) if after_titles else found
+        openers = [index + 1 for index, word in enumerate(words) if word.lower in _OPENERS]
+        if openers and openers[-1] == len(words):
+            openers.pop()
+        return sorted({*found, *openers}) if openers else found
 
     def _name_at(self, at: int) -> tuple[int, int] | None:
         """The end of the name that begins at word `at`, and its score; None when none does."""
@@ -106,7 +111,7 @@ class _Names:
     def _score(self, at: int, end: int, trigger: Trigger) -> int | None:
         if trigger == "title":
             return 850
-        if self._runs.inverted_end(at, end) is not None:
+        if self._flat.startswith(",", self._words[end - 1].end) and self._runs.inverted_end(at, end) is not None:
             return 800
         strength = self._runs.strength(at, end)
         if strength <= -1:
@@ -164,6 +169,8 @@ class _Names:
             return 600
         if listed and shown and (around.is_subject(at, end) or around.is_item(at, end)):
             return 600
+        if word.kinds & Kind.COMMON_FIRST and not self._caseless and around.is_labelled(at, end):
+            return 600
         if shown or word.kinds & Kind.FIRST:
             if listed and (follower in HUMAN_VERBS or around.owns(end) or around.is_asked_about(at)):
                 return 600
@@ -183,7 +190,7 @@ class _Names:
             return 600
         if not word.kinds & (Kind.COMMON_FIRST | Kind.COMMON_LAST):
             return None
-        if trigger == "told" and not around.begins_sentence(at):
+        if trigger == "told" and (not around.begins_sentence(at) or around.is_labelled(at, end)):
             return 600
         if word.kinds & Kind.COMMON_FIRST and (around.closes_letter(at, end) or around.is_asked_about(at)):
             return 600

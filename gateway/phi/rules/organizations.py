@@ -1,5 +1,6 @@
 """Facilities, schools and firms: by a word of their kind, by name, and by what happens there."""
 
+import re
 from collections.abc import Iterator
 
 from gateway.phi.detector import LIKELY, Span
@@ -34,7 +35,7 @@ _EMPLOYER_ENDS = word_set(
     "elementary manufacturing brothers bros supply transport freight automotive trucking staffing landscaping catering "
     "ironworks sawmill dairy vineyards winery orchards market markets grocery hardware furniture pizzeria pizza bistro "
     "salon barbershop gym fitness insurance realty properties mortgage savings bancorp consulting solutions systems "
-    "aerospace dynamics chemicals pharmaceuticals plastics textiles apparel publishing"
+    "recovery aerospace dynamics chemicals pharmaceuticals plastics textiles apparel publishing"
 )
 _EMPLOYER_PAIRS = phrase_set(
     "school district, air lines, police department, fire department, high school, elementary school, middle school, "
@@ -42,7 +43,9 @@ _EMPLOYER_PAIRS = phrase_set(
     "auto repair, iron works, sheriff's office, port authority, community college, charter school, day school, "
     "public library, water department, transit authority, housing authority, air force, & sons"
 )
-_LOOSE_ENDS = word_set("insurance systems solutions market markets supply properties shelter transport library fitness")
+_LOOSE_ENDS = word_set(
+    "recovery insurance systems solutions market markets supply properties shelter transport library fitness"
+)
 """Plain words too: a capitalised run before them is a firm only when it holds an odd word."""
 
 _LAST_WORDS = FACILITY_ENDS | _EMPLOYER_ENDS | {pair.split()[1] for pair in _FACILITY_PAIRS | _EMPLOYER_PAIRS}
@@ -88,7 +91,15 @@ _SHOPS = phrase_set(
 )
 _KNOWN = _FAMOUS | _SHOPS
 _KNOWN_STARTS = {name.split()[0] for name in _KNOWN}
-_MARKS = _LAST_WORDS | _PREPOSITIONS | _PLACE_LABELS | _KNOWN_STARTS
+_SAINTS = frozenset(["st", "saint"])
+_GENERALS = word_set("regional general memorial presbyterian methodist baptist adventist lutheran deaconess")
+"""Words that end the short names of hospitals: `Mercy General`."""
+
+_BRANCH = re.compile(
+    r"\s(?:on|at)\s(?:the\scorner\sof\s)?(?:\d{1,3}(?:st|nd|rd|th)|[A-Z][a-z]+|first|second|third|fourth|fifth|sixth|main)\b"
+    r"(?:\s(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Dr|Drive|Ln|Lane|Pkwy|Hwy)\b)?"
+)
+_MARKS = _SAINTS | _GENERALS | _LAST_WORDS | _PREPOSITIONS | _PLACE_LABELS | _KNOWN_STARTS
 _MAX_RUN = 5
 _LONGEST_PHRASE = 6
 
@@ -108,9 +119,11 @@ def find_organizations(document: Document) -> Iterator[Span]:
         elif lower == "of":
             if index and words[index - 1].lower in _OF_HEADS:
                 yield from _of_place(document, index)
+        if lower in _SAINTS or lower in _GENERALS:
+            yield from _by_form(document, index)
         if (word.is_capital or caseless) and (lower in _KNOWN_STARTS or _starts_phrase(words, index)):
             yield from _by_name(document, index)
-        if lower in _PREPOSITIONS or lower in _PLACE_LABELS:
+        if not caseless and (lower in _PREPOSITIONS or lower in _PLACE_LABELS) and _leads_to_capital(words, index):
             yield from _by_visit(document, index)
     yield from find_employers(document)
 
@@ -234,7 +247,7 @@ def _of_place(document: Document, index: int) -> Iterator[Span]:
     end = index + 1
     while end < len(words) and end - index < _MAX_RUN and words[end].is_capital and document.adjacent(end - 1):
         end += 1
-    if end > index + 1 and words[index - 1].is_capital and not words[index + 1].kinds & (Kind.WORD | Kind.MEDICAL):
+    if end > index + 1 and words[index - 1].is_capital and not words[index + 1].kinds & Kind.WORD:
         yield Span(words[index - 1].start, words[end - 1].end, Entity.EMPLOYER, 750)
 
 
@@ -265,9 +278,31 @@ def _by_name(document: Document, index: int) -> Iterator[Span]:
             yield Span(words[index].start, words[whole].end, Entity.FACILITY, score)
             return
     if listed >= 0:
-        yield Span(
-            words[index].start, words[_run_end(document, listed)].end, Entity.FACILITY, 650 if visited else LIKELY
-        )
+        end = words[_run_end(document, listed)].end
+        if branch := _BRANCH.match(document.flat, end):
+            end, visited = branch.end(), visited or words[index].lower in _SHOPS
+        yield Span(words[index].start, end, Entity.FACILITY, 650 if visited else LIKELY)
+
+
+def _by_form(document: Document, index: int) -> Iterator[Span]:
+    """`St. Bartholomew's`, `to Renown Regional`: hospitals without the word."""
+    words = document.words
+    word = words[index]
+    if word.lower in _SAINTS:
+        saint = words[index + 1] if index + 1 < len(words) else None
+        if saint is None or not saint.is_capital or not word.is_capital or not saint.kinds & (Kind.FIRST | Kind.LAST):
+            return
+        after = document.flat[saint.end : saint.end + 7].lower()
+        if after.startswith("'s") and after[2:] != " wort":
+            yield Span(word.start, saint.end + 2, Entity.FACILITY, 650)
+        return
+    before = words[index - 1] if index else None
+    if before is None or not document.adjacent(index - 1) or not (word.is_capital or document.is_caseless):
+        return
+    if not before.is_capital and not document.is_caseless or before.lower in FUNCTION_WORDS or _is_only_term(before):
+        return
+    if before.lower not in GENERIC_PLACE_WORDS and _is_visited(document, index - 1):
+        yield Span(before.start, word.end, Entity.FACILITY, 650)
 
 
 def _is_written_as_name(document: Document, first: int, last: int) -> bool:
@@ -295,11 +330,15 @@ def _is_visited(document: Document, index: int) -> bool:
     return any(word.lower in _VISITS for word in words[max(0, index - 5) : index - 1])
 
 
+def _leads_to_capital(words: list[Word], index: int) -> bool:
+    return index + 1 < len(words) and (words[index + 1].is_capital or words[index + 1].lower == "the")
+
+
 def _by_visit(document: Document, index: int) -> Iterator[Span]:
     """`discharged to Golden Acres`: words in capitals after what happens at a facility, when they can be a name."""
     words = document.words
     first = index + 1
-    if document.is_caseless or first >= len(words) or not _is_visited(document, first):
+    if not _is_visited(document, first):
         return
     if words[first].lower == "the":
         first += 1

@@ -40,7 +40,11 @@ _MOVING = word_set(
     "homeless crash accident mva mvc collision transferred transported airlifted based retired husband wife and drive "
     "dispatched who patients woman man male female lady gentleman farmer teacher"
 )
+_PREPARING = _PREPOSITIONS | {"city", "town", "residence", "visited", "visiting", "leaving"}
 _SURELY_PLACES = _MOVING - word_set("up left family and who patients husband wife retired visit visits visited based")
+_TRAVEL = word_set(
+    "transported airlifted flown driven drove driving traveled travelled traveling moved relocated commutes flew"
+)
 _DIRECTIONS = word_set("north south east west new lake port mount fort san santa los las saint st el la upper lower")
 _TOWN_ENDING = re.compile(
     r"(?:town|ville|burgh?|shire|view|port|mouth|furt|chester|stad|haven|berg|side|bury|borough|field|dale|ford|ton|land|"
@@ -117,13 +121,14 @@ def _town_before(document: Document, state: int, *, has_zip: bool) -> Span | Non
     first = state
     while first > 0 and state - first < _MAX_TOWN and _leads_to(document, first - 1, comma=first == state):
         first -= 1
+    has_comma = state > 0 and "," in document.flat[words[state - 1].end : words[state].start]
     for start in range(first, state):
         name = " ".join(word.lower for word in words[start:state])
-        if kinds.get(name, 0) & Kind.CITY:
+        bits = kinds.get(name, 0)
+        if bits & Kind.CITY and not (bits & (Kind.WORD | Kind.MEDICAL) and not has_zip and not has_comma):
             return Span(words[start].start, words[state - 1].end, Entity.LOCATION, 800)
     if first == state or document.is_caseless:
         return None
-    has_comma = "," in document.flat[words[state - 1].end : words[state].start]
     while first < state - 1 and words[first].lower in FUNCTION_WORDS:
         first += 1
     odd = has_comma and not words[state - 1].kinds & (Kind.WORD | Kind.MEDICAL)
@@ -154,9 +159,9 @@ def _towns(document: Document) -> Iterator[Span]:
         for index, word in enumerate(words)
         if (word.is_capital or caseless) and (word.kinds & likely or not word.kinds or word.lower in _DIRECTIONS)
     ]:
-        if index < done:
-            continue
         word = words[index]
+        if index < done or not (_begins_phrase(words, index) or _is_prepared(words, index, found)):
+            continue
         end, bits = _town_at(document, index)
         if end == index:
             continue
@@ -167,11 +172,21 @@ def _towns(document: Document) -> Iterator[Span]:
             yield Span(word.start, words[end - 1].end, Entity.LOCATION, score)
 
 
+def _begins_phrase(words: list[Word], index: int) -> bool:
+    if not words[index].kinds & Kind.STARTS_PHRASE or index + 1 == len(words):
+        return False
+    return bool(words[index + 1].kinds & Kind.CONTINUES_PHRASE)
+
+
+def _is_prepared(words: list[Word], index: int, found: int) -> bool:
+    return index > 0 and (words[index - 1].lower in _PREPARING or found == index - 1)
+
+
 def _town_at(document: Document, index: int) -> tuple[int, int]:
     """The word after the town that begins at `index` and what it is; `index` itself when nothing like one does."""
     words, kinds = document.words, lexicon()
     word = words[index]
-    if word.kinds & Kind.STARTS_PHRASE and index + 1 < len(words) and words[index + 1].kinds & Kind.CONTINUES_PHRASE:
+    if _begins_phrase(words, index):
         end = min(len(words), index + _MAX_TOWN)
         name = [words[index].lower]
         longest = index
@@ -243,6 +258,10 @@ def _placed(document: Document, index: int) -> int:
         earlier: Word = words[index - 2]
         if earlier.lower in _SURELY_PLACES or (
             earlier.lower == "up" and index > 2 and words[index - 3].lower == "grew"
+        ):
+            return 2
+        if before.lower in {"from", "to"} and any(
+            word.lower in _TRAVEL for word in words[max(0, index - 6) : index - 2]
         ):
             return 2
     return 1

@@ -18,6 +18,7 @@ _WEAK_SUFFIXES = word_set(
 )
 """Plain words that end a street's name only with a capital, or after a long house number."""
 
+_SPELLED_OUT = word_set("street avenue boulevard road lane drive parkway highway turnpike expressway")
 _ENDS = _SUFFIXES | _WEAK_SUFFIXES
 _NOT_IN_STREETS = word_set(
     "mg ml mcg tablet tablets day days week weeks month months year years hour hours min minutes cc units unit times "
@@ -55,7 +56,10 @@ def find_streets(document: Document) -> Iterator[Span]:
     text = document.flat
     for index in [index for index, word in enumerate(document.words) if word.lower in _ENDS]:
         word = document.words[index]
-        if (start := _house_number(document, index)) is not None:
+        start = _house_number(document, index)
+        if start is None and word.lower in _SPELLED_OUT and word.is_capital and not document.is_caseless:
+            yield from _named_street(document, index)
+        if start is not None:
             after = _AFTER.match(text, word.end)
             yield from _with_town(document, start, after.end() if after else word.end)
     if "box" in document.lower:
@@ -64,6 +68,18 @@ def find_streets(document: Document) -> Iterator[Span]:
     if any(word in document.lower for word in _ROUTE_WORDS):
         for match in _ROUTE.finditer(text):
             yield from _with_town(document, *match.span())
+
+
+def _named_street(document: Document, index: int) -> Iterator[Span]:
+    """`on Main Street`: without a number, where somebody is."""
+    words = document.words
+    first = index
+    while first and index - first < _MAX_WORDS and words[first - 1].is_capital and document.adjacent(first - 1):
+        first -= 1
+    if first == index or first == 0 or not document.adjacent(first - 1):
+        return
+    if words[first - 1].lower in {"on", "off", "near", "at", "along", "and", "of"}:
+        yield Span(words[first].start, words[index].end, Entity.STREET_ADDRESS, 600)
 
 
 def _with_town(document: Document, start: int, end: int) -> Iterator[Span]:
@@ -98,9 +114,9 @@ def _house_number(document: Document, end: int) -> int | None:
                 begins -= 1
         elif at < end and not _may_be_inside(document, word, words[end]):
             return None
-        if text[begins - 1 : begins] == " ":
+        if text[begins - 2 : begins - 1].isalnum() and (at < end or word.lower == "broadway"):
             house = _HOUSE.search(text, max(0, begins - 16), begins)
-            if house and (at < end or word.lower == "broadway"):
+            if house:
                 return house.start() if _is_strong(document, words[end], house[0]) else None
         if at == 0 or text[words[at - 1].end : begins].strip() not in {"", ".", ","}:
             return None

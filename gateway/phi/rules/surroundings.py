@@ -5,6 +5,7 @@ from typing import Literal
 
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.name_words import is_abbreviation
 from gateway.phi.rules.vocabulary import (
     ASKING,
     CLOSINGS,
@@ -71,6 +72,7 @@ _OWNED = re.compile(
     r"cough|fever|rash|knee|hip|back|leg|arm|wound|incision|stitches|cast|asthma|diabetes|seizures?|depression|anxiety)\b",
     re.IGNORECASE,
 )
+_SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv"])
 _BEDS = frozenset(["bed", "rm", "room", "bay"])
 _LINKS = frozenset(["with", "by", "from", "to", "for", "of", "w", "u", "re", "regarding", "about"])
 _LEFT = TITLES | ROLES | LABELS | NAMED | SPOKEN_WITH | LEADS | _BEDS | _LINKS | {"boy", "girl"}
@@ -105,7 +107,7 @@ class Surroundings:
             return "told" if self._flat[before.end : self._words[at].start].strip() in {"@", "->"} else ""
         mark = self._flat[before.end : self._words[at].start].strip()
         if lower in TITLES and mark in _TITLE_MARKS:
-            return "" if self._is_unit(before) else "title"
+            return "" if self._is_unit(before) or self._is_finding(at) else "title"
         if lower in {"boy", "girl"} and not mark and at > 1 and self._words[at - 2].lower == "baby":
             return "title"
         if lower in ROLES:
@@ -128,6 +130,11 @@ class Surroundings:
     def _is_unit(self, word: Word) -> bool:
         """`12000 ms. Likely`"""
         return self._flat[max(0, word.start - 2) : word.start].strip().isdigit()
+
+    def _is_finding(self, at: int) -> bool:
+        """`mild MR. EKG: ...`: two abbreviations."""
+        before, word = self._words[at - 1], self._words[at]
+        return before.text.isupper() and is_abbreviation(word, caseless=self._document.is_caseless)
 
     def _names_somebody(self, at: int) -> bool:
         """`goes by`, `this is`, `my name is`, `mother is`, `i am`."""
@@ -186,7 +193,12 @@ class Surroundings:
         if end < len(self._words):
             after = self._words[end]
             gap = self._flat[stop : after.start]
-            if after.lower in CREDENTIALS and gap in {", ", ",", " ", "  ", " (", " - "} and after.text.isupper():
+            if (
+                after.lower in CREDENTIALS
+                and after.lower not in _SUFFIXES
+                and gap in {", ", ",", " ", "  ", " (", " - "}
+                and after.text.isupper()
+            ):
                 return True
             if gap in {" (", "(", ", "} and after.lower in RELATIONS and (gap != ", " or self._closes(end)):
                 return True
@@ -205,6 +217,14 @@ class Surroundings:
             return False
         start = self._words[at].start
         return start == 0 or _ITEM.search(self._document.folded[max(0, start - 4) : start]) is not None
+
+    def is_labelled(self, at: int, end: int) -> bool:
+        """`Circulator: Candace;`: a label, and nothing more than the name after it."""
+        if at == 0 or not self._words[at - 1].is_capital:
+            return False
+        gap = self._flat[self._words[at - 1].end : self._words[at].start]
+        rest = self._document.folded[self._words[end - 1].end :][:2]
+        return gap.strip() == ":" and (not rest.strip() or rest[0] in ";,.\n/")
 
     def is_subject(self, at: int, end: int) -> bool:
         """`Peter was seen`, `Karl, a teacher`; after a preposition `in Diaz after`."""

@@ -27,14 +27,21 @@ GENERIC_PLACE_WORDS = word_set(
     "children's childrens children pediatric veterans va walk-in specialty cardiology oncology dermatology orthopedic "
     "neurology psychiatry rehab rehabilitation skilled long-term term long short-term respite home palliative "
     "compounding retail mail-order online high middle elementary law grad graduate night day summer medicine nursing "
-    "business trade free busy outside diabetes asthma anticoagulation coumadin wound infusion memory travel vaccine "
+    "business trade free busy outside sports cardiac preferred pulmonary renal vascular thoracic hand foot spine joint "
+    "bone breast skin vein liver kidney lung brain vision hearing speech voice swallow balance headache migraine seizure "
+    "allergy endocrine infectious disease arthritis obesity weight loss bariatric nutrition hypertension lipid failure "
+    "device pacemaker concussion injury burn united occupational employee student minute quick express same-day adult "
+    "day geriatric senior maternal newborn birthing labor delivery recovery resource transition transitional bridge first "
+    "second third last next main outside referring receiving admitting sending accepting teaching tele telehealth virtual "
+    "mobile drive-through international internal skilled intensive step-down general physical occupational speech "
+    "respiratory radiation nuclear interventional orthopaedic orthopedics plastic general trauma burn hyperbaric diabetes asthma anticoagulation coumadin wound infusion memory travel vaccine "
     "flu covid prenatal fertility american european international royal british canadian society association board "
     "university college school large patients patient sleep stroke trauma tertiary discharge continue check contact "
     "call"
 )
 FACILITY_ENDS = word_set(
     "hospital clinic hospice pharmacy infirmary sanatorium polyclinic healthcare rehab rehabilitation dispensary "
-    "hospitals clinics pediatrics orthopedics dermatology oncology radiology imaging dental"
+    "hospitals clinics pediatrics orthopedics dermatology oncology radiology imaging dental specialists"
 )
 TITLES = word_set(
     "dr drs doctor doctors mr mrs ms miss messrs mx prof professor rev reverend sr sra srta chaplain officer sgt judge "
@@ -147,7 +154,8 @@ EPONYM_HEADS = word_set(
     "coefficient regression guideline trial study plan vaccine tablet tablets capsules injection insulin coronavirus "
     "scan mg mcg ml units u uptake hold plate nail prosthesis implant stent graft valve filter flap ratio tables "
     "agar broth bottle bag pump mask tubing collar splint brace exercises exercise diet regimen trials "
-    "registry cohort consensus textbook handbook manual nomogram calculator algorithm pathway bundle initiative"
+    "registry level levels class skin type types zone spindle striae shunt block suture trocar needle retractor anchor "
+    "screw wire cage pouch cuff balloon basket snare registry cohort consensus textbook handbook manual nomogram calculator algorithm pathway bundle initiative"
 )
 NOT_NAMES = word_set(
     "january february march april may june july august september october november december monday tuesday wednesday "
