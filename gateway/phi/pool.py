@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from gateway.phi.aside import aside
 from gateway.phi.detector import DetectorError, Span
 from gateway.phi.frames import decode_masked, decode_spans, encode_marked, encode_texts, frame
 from gateway.phi.masking import Marked
@@ -28,8 +27,6 @@ _FRAME_CHARS = 8 * 1024
 _EACH_CHARS = 20
 """Characters that take as long as a text takes by itself, however short."""
 _CALL_CHARS = 1000
-_SPAN_BYTES = 16
-"""About what a span takes in an answer."""
 _RESTART_PAUSE_S = 0.5
 _RETRY_AFTER_S = 2
 
@@ -92,10 +89,14 @@ class ScannerPool:
 
     async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Span]]:
         """Raises `DetectorError` when a scanner failed, crashed twice or took too long, or too much is under way."""
-        async with self._under_way(sum(map(len, texts)) + _EACH_CHARS * len(texts)):
-            bounds, frames = await aside(len(texts), _cut, texts)
+        characters = sum(map(len, texts)) + _EACH_CHARS * len(texts)
+        async with self._under_way(characters):
+            if characters <= _FRAME_CHARS:
+                answer = await self._ask(texts, encode_texts)
+                return list(_items([texts], [answer], decode_spans))
+            bounds, frames = await asyncio.to_thread(_cut, texts)
             answers = await self._ask_all(frames, encode_texts)
-            return await aside(sum(map(len, answers)) // _SPAN_BYTES, _joined, bounds, frames, answers)
+            return await asyncio.to_thread(_joined, bounds, frames, answers)
 
     async def mask(self, texts: Sequence[Marked]) -> Sequence[str]:
         """Raises `DetectorError` as `detect` does."""
@@ -119,8 +120,6 @@ class ScannerPool:
 
     async def _ask_all(self, frames: Sequence[Sequence[T]], encode: Callable[[Sequence[T]], bytes]) -> list[bytes]:
         """The answers to all frames, in their order. They stay packed: objects would slow the garbage collector."""
-        if len(frames) == 1:
-            return [await self._ask(frames[0], encode)]
         answers = [b""] * len(frames)
         left = iter(enumerate(frames))
 
