@@ -25,6 +25,8 @@ class Kind:
     LARGE_CITY: Final = 512
     CONTINUES_PHRASE: Final = 1024
     """The second word of such a name."""
+    LISTED: Final = 0b10_0111_1111
+    """Every bit that says what a word is by itself; without them it is on no list."""
 
 
 @cache

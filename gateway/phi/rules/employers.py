@@ -61,7 +61,7 @@ def _is_about_work(document: Document, index: int) -> bool:
     nearest = words[index - 1].lower if index else ""
     preposition = words[index].lower
     if preposition == "in":
-        return nearest == "enrolled" and not words[index + 1].text.isupper()
+        return nearest == "enrolled" and not any(word.text.isupper() for word in words[index + 1 : index + 3])
     for back in range(1, min(_LOOKBACK, index) + 1):
         before = words[index - back]
         gap = document.flat[before.end : words[index - back + 1].start]

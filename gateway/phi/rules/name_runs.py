@@ -8,6 +8,7 @@ from gateway.phi.rules.name_words import (
     NO_NAME_STRENGTH,
     PARTICLES,
     has_inner_capital,
+    is_term,
     is_abbreviation,
     is_like_a_name,
     is_only_a_name,
@@ -82,7 +83,7 @@ class NameRuns:
             return False
         if trigger not in {"title", "role"} and is_abbreviation(word, caseless=self.caseless):
             return False
-        if not word.kinds and (has_inner_capital(word) or is_abbreviation(word, caseless=self.caseless)):
+        if not word.kinds & Kind.LISTED and (has_inner_capital(word) or is_abbreviation(word, caseless=self.caseless)):
             return False
         if self.is_initial(word):
             return self._flat[word.end : word.end + 1] == "." and self._flat[word.start - 1 : word.start] != "."
@@ -123,7 +124,8 @@ class NameRuns:
     def _is_filed(self, at: int) -> bool:
         """`Rivers, Pat - ...`, `price, bill dob ...`: plain words too, at the head of an entry on a person."""
         last, first = self._words[at], self._words[at + 1]
-        if not (last.kinds & Kind.LAST and first.kinds & Kind.COMMON_FIRST) or last.kinds & Kind.MEDICAL:
+        given = first.kinds & Kind.COMMON_FIRST or (is_only_a_name(last) and not is_term(first) and len(first.text) > 2)
+        if not (last.kinds & Kind.LAST and given) or last.kinds & Kind.MEDICAL:
             return False
         if not (self._around.begins_sentence(at) or self._flat[last.start - 1 : last.start] in {'"', "(", "|"}):
             return False
@@ -178,7 +180,7 @@ class NameRuns:
         return (
             (word if opened else before).is_capital
             and after.is_capital
-            and bool(after.kinds & _NAME or not after.kinds)
+            and bool(after.kinds & _NAME or not after.kinds & Kind.LISTED)
         )
 
     def _is_label(self, at: int) -> bool:
@@ -195,7 +197,7 @@ class NameRuns:
         if word.lower in FUNCTION_WORDS or len(word.lower) < 3:
             return False
         if trigger == "title":
-            return bool(word.kinds & _NAME) or not word.kinds
+            return bool(word.kinds & _NAME) or not word.kinds & Kind.LISTED
         if word.kinds & Kind.MEDICAL and not word.kinds & _NAME:
             return False
         if word.kinds & Kind.WORD:
@@ -282,10 +284,12 @@ class NameRuns:
 
 
 def _is_inverted(last: Word, first: Word, trigger: Trigger) -> bool:
-    if trigger in {"role", "lead", "told"} and (last.kinds & Kind.LAST or not last.kinds):
+    if trigger in {"role", "lead", "told"} and (last.kinds & Kind.LAST or not last.kinds & Kind.LISTED):
         return bool(first.kinds & Kind.FIRST) or not first.kinds & (_TERM | Kind.CITY)
     if first.kinds & Kind.COMMON_FIRST and last.kinds & Kind.COMMON_LAST and not last.kinds & Kind.WORD:
         return True
     given = first.kinds & Kind.FIRST and not first.kinds & Kind.WORD
-    surname = (last.kinds & Kind.LAST or not last.kinds) and not last.kinds & (Kind.WORD | Kind.COMMON_FIRST)
+    surname = (last.kinds & Kind.LAST or not last.kinds & Kind.LISTED) and not last.kinds & (
+        Kind.WORD | Kind.COMMON_FIRST
+    )
     return bool(given and surname)

@@ -52,7 +52,7 @@ def may_begin(word: Word) -> bool:
 
 def is_term(word: Word) -> bool:
     """In a dictionary or among clinical terms, or on no list and ending as such terms do."""
-    if word.kinds:
+    if word.kinds & Kind.LISTED:
         return bool(word.kinds & _TERM)
     return _TERM_ENDING.search(word.lower) is not None
 
@@ -93,7 +93,7 @@ def is_abbreviation(word: Word, *, caseless: bool) -> bool:
     if word.kinds & (Kind.FIRST | Kind.COMMON_LAST):
         return False
     if caseless or word.kinds & Kind.LAST:
-        return len(text) < 3 or (not word.kinds and (len(text) < 5 or not _VOWELS & set(word.lower)))
+        return len(text) < 3 or (not word.kinds & Kind.LISTED and (len(text) < 5 or not _VOWELS & set(word.lower)))
     return len(text) < 6
 
 
@@ -102,7 +102,7 @@ def _first_strength(word: Word) -> float:
         found = 3.0
     elif word.kinds & Kind.FIRST:
         found = 2.0
-    elif word.kinds & Kind.LAST or (not word.kinds and len(word.text) > 3):
+    elif word.kinds & Kind.LAST or (not word.kinds & Kind.LISTED and len(word.text) > 3):
         found = 1.5
     else:
         found = 1.0
@@ -114,7 +114,7 @@ def _last_strength(word: Word) -> float:
         found = 2.0
     elif word.kinds & _NAME:
         found = 1.5
-    elif not word.kinds:
+    elif not word.kinds & Kind.LISTED:
         found = 1.25
     else:
         found = 0.5

@@ -8,6 +8,7 @@ from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.joined_names import find_joined_names
 from gateway.phi.rules.name_runs import NameRuns
 from gateway.phi.rules.name_words import PARTICLES, is_like_a_name, is_only_a_name, is_surname_too, is_term
 from gateway.phi.rules.places import NO_NAME
@@ -29,7 +30,9 @@ _end = attrgetter("end")
 
 
 def find_names(document: Document, places: Sequence[Span]) -> Iterator[Span]:
-    return _Names(document, places).find()
+    """People's names; `places` are the towns and organisations of the same document, which are none."""
+    yield from _Names(document, places).find()
+    yield from find_joined_names(document)
 
 
 class _Names:
@@ -200,7 +203,7 @@ class _Names:
 
     def _is_odd(self, word: Word) -> bool:
         """Capitalised, on no list at all, and no abbreviation."""
-        if word.kinds or not word.is_capital or len(word.text) < 3:
+        if word.kinds & Kind.LISTED or not word.is_capital or len(word.text) < 3:
             return False
         return not word.text.isupper() and not is_term(word)
 

@@ -327,7 +327,7 @@ def _is_visited(document: Document, index: int) -> bool:
         return False
     if before.lower == "at":
         return True
-    return any(word.lower in _VISITS for word in words[max(0, index - 5) : index - 1])
+    return any(word.lower in _VISITS for word in words[max(0, index - 7) : index - 1])
 
 
 def _leads_to_capital(words: list[Word], index: int) -> bool:
@@ -345,12 +345,20 @@ def _by_visit(document: Document, index: int) -> Iterator[Span]:
     end = first
     while end < len(words) and end - first < _MAX_RUN and _continues_name(document, first, end):
         end += 1
+    while end > first + 1 and words[end - 1].text.isupper():
+        end -= 1
     name = words[first:end]
+    if len(name) == 1 and words[index].lower == "at" and _is_odd(name[0]):
+        yield Span(name[0].start, name[0].end, Entity.FACILITY, 600)
     if len(name) < 2 or any(_is_only_term(word) or word.lower in FUNCTION_WORDS for word in (name[0], name[-1])):
         return
     if name[-1].lower in _RESIDENCES or _is_named_after(name):
         if any(word.lower not in GENERIC_PLACE_WORDS for word in name[:-1]):
             yield Span(words[first].start, words[end - 1].end, Entity.FACILITY, 600)
+
+
+def _is_odd(word: Word) -> bool:
+    return not word.kinds & Kind.LISTED and word.text.istitle() and len(word.text) > 3
 
 
 def _is_named_after(name: list[Word]) -> bool:
@@ -361,7 +369,9 @@ def _is_named_after(name: list[Word]) -> bool:
         and not any(_is_only_term(word) for word in name)
         and not all(word.kinds & (Kind.FIRST | Kind.LAST | Kind.CITY) or len(word.lower) < 3 for word in name)
         and not all(word.kinds & Kind.WORD for word in name)
-    ) or (len(name) > 2 and name[1].lower == "of" and bool(name[2].kinds & Kind.CITY or not name[2].kinds))
+    ) or (
+        len(name) > 2 and name[1].lower == "of" and bool(name[2].kinds & Kind.CITY or not name[2].kinds & Kind.LISTED)
+    )
 
 
 def _continues_name(document: Document, first: int, at: int) -> bool:

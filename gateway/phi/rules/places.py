@@ -157,7 +157,8 @@ def _towns(document: Document) -> Iterator[Span]:
     for index in [
         index
         for index, word in enumerate(words)
-        if (word.is_capital or caseless) and (word.kinds & likely or not word.kinds or word.lower in _DIRECTIONS)
+        if (word.is_capital or caseless)
+        and (word.kinds & likely or not word.kinds & Kind.LISTED or word.lower in _DIRECTIONS)
     ]:
         word = words[index]
         if index < done or not (_begins_phrase(words, index) or _is_prepared(words, index, found)):
@@ -205,9 +206,13 @@ def _town_at(document: Document, index: int) -> tuple[int, int]:
     if word.lower in _DIRECTIONS and index + 1 < len(words) and document.adjacent(index):
         after = words[index + 1]
         named = after.is_capital and not document.is_caseless and after.lower not in FUNCTION_WORDS
-        if named and not after.kinds & Kind.MEDICAL and (after.kinds & (Kind.FIRST | Kind.LAST) or not after.kinds):
+        if (
+            named
+            and not after.kinds & Kind.MEDICAL
+            and (after.kinds & (Kind.FIRST | Kind.LAST) or not after.kinds & Kind.LISTED)
+        ):
             return index + 2, 0
-    odd = not word.kinds and len(word.text) > 5 and _TOWN_ENDING.search(word.lower) is not None
+    odd = not word.kinds & Kind.LISTED and len(word.text) > 5 and _TOWN_ENDING.search(word.lower) is not None
     return (index + 1, 0) if odd else (index, 0)
 
 
@@ -221,14 +226,10 @@ def _town_score(document: Document, index: int, end: int, bits: int, *, follows:
         return 650 if prepared and not document.words[index - 1].lower == "the" else NO_NAME
     plain = bits & (Kind.WORD | Kind.MEDICAL)
     name = bits & (Kind.FIRST | Kind.COMMON_LAST)
+    if prepared == 2 and not document.is_caseless:
+        return 650 if not bits & Kind.MEDICAL and (not bits & Kind.COMMON_FIRST or bits & Kind.LARGE_CITY) else LIKELY
     if prepared == 2:
-        return (
-            650
-            if not plain and (not bits & Kind.COMMON_FIRST or bits & Kind.LARGE_CITY)
-            else LIKELY
-            if not document.is_caseless
-            else 0
-        )
+        return 650 if not plain and (not bits & Kind.COMMON_FIRST or bits & Kind.LARGE_CITY) else 0
     if not prepared or plain or (not bits and document.is_caseless):
         return 0
     if name or not bits:

@@ -51,17 +51,17 @@ _TOWN = re.compile(
 
 
 def find_streets(document: Document) -> Iterator[Span]:
-    if not document.has_digit:
-        return
     text = document.flat
     for index in [index for index, word in enumerate(document.words) if word.lower in _ENDS]:
         word = document.words[index]
-        start = _house_number(document, index)
+        start = _house_number(document, index) if document.has_digit else None
         if start is None and word.lower in _SPELLED_OUT and word.is_capital and not document.is_caseless:
             yield from _named_street(document, index)
         if start is not None:
             after = _AFTER.match(text, word.end)
             yield from _with_town(document, start, after.end() if after else word.end)
+    if not document.has_digit:
+        return
     if "box" in document.lower:
         for match in _PO_BOX.finditer(text):
             yield from _with_town(document, *match.span())

@@ -97,8 +97,11 @@ class Surroundings:
     def trigger(self, at: int) -> Trigger:
         found = self._known.get(at)
         if found is None:
-            found = self._known[at] = self._trigger(at) if at else ""
+            found = self._known[at] = self._trigger(at) if at else self._opening()
         return found
+
+    def _opening(self) -> Trigger:
+        return "told" if self._flat[:1] == "@" else ""
 
     def _trigger(self, at: int) -> Trigger:
         before = self._words[at - 1]
@@ -220,7 +223,7 @@ class Surroundings:
 
     def is_labelled(self, at: int, end: int) -> bool:
         """`Circulator: Candace;`: a label, and nothing more than the name after it."""
-        if at == 0 or not self._words[at - 1].is_capital:
+        if at == 0:
             return False
         gap = self._flat[self._words[at - 1].end : self._words[at].start]
         rest = self._document.folded[self._words[end - 1].end :][:2]
