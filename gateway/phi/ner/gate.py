@@ -14,7 +14,7 @@ _REACH = 8
 """Words on either side, within the sentence, that are read with an open one; more find no more names."""
 
 _LONGEST_ACRONYM = 4
-_LISTED = Kind.COMMON_FIRST | Kind.COMMON_LAST
+LISTED = Kind.COMMON_FIRST | Kind.COMMON_LAST
 _SENTENCE_END = re.compile(
     # not after `J.`, `Dr.` or `Mrs.`
     r"(?<![ .(][A-Za-z])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})[.!?][\"')]*\s+(?=[\"'(\[]*[A-Z0-9])"
@@ -77,7 +77,7 @@ def _is_open(document: Document, index: int) -> bool:
     if not word.kinds & (Kind.WORD | Kind.MEDICAL):
         return True
     around = Surroundings(document)
-    return bool(word.kinds & _LISTED) and not around.begins_sentence(index) and not around.is_eponym(index + 1)
+    return bool(word.kinds & LISTED) and not around.begins_sentence(index) and not around.is_eponym(index + 1)
 
 
 def is_code(document: Document, word: Word) -> bool:

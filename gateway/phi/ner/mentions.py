@@ -7,24 +7,35 @@ from collections.abc import Iterator, Sequence
 from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
-from gateway.phi.ner.gate import is_code, passages
+from gateway.phi.ner.gate import LISTED, is_code, passages
 from gateway.phi.ner.recognizer import Mention, MentionKind, Recognizer
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.surroundings import Surroundings
-from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, NOT_NAMES, RELATIONS, ROLES, TITLES, word_set
+from gateway.phi.rules.vocabulary import (
+    CREDENTIALS,
+    EPONYM_HEADS,
+    FUNCTION_WORDS,
+    NOT_NAMES,
+    RELATIONS,
+    ROLES,
+    TITLES,
+    word_set,
+)
 
 _ENTITIES: dict[MentionKind, Entity] = {
     "person": Entity.PERSON,
     "place": Entity.LOCATION,
     "street": Entity.STREET_ADDRESS,
 }
+_VERY_SURE = 0.9
 _SURE = 0.7
 _UNSURE = 0.4
+_MOST_EPONYMS = 5
 _RECOGNIZED = 560
 """The score of a sure mention: below every rule's, so that a rule names what both found."""
 
 _NAMED = Kind.FIRST | Kind.LAST | Kind.CITY
-_EDGES = FUNCTION_WORDS | TITLES | ROLES | RELATIONS | CREDENTIALS | NOT_NAMES
+_EDGES = FUNCTION_WORDS | TITLES | ROLES | RELATIONS | CREDENTIALS
 _BRANDS = word_set(
     "toyota honda ford chevy chevrolet nissan hyundai kia subaru mazda volkswagen jeep dodge buick lexus tesla bmw "
     "audi camry corolla prius tacoma accord civic altima sentra sonata elantra silverado impala malibu mustang tahoe "
@@ -55,11 +66,12 @@ def find_mentions(document: Document, found: Sequence[Span], recognizer: Recogni
 def _span(document: Document, first: int, last: int, mention: Mention) -> Span | None:
     """The mention as a finding, without roles and titles at its edges; None when it is a common word or a term."""
     words = document.words
-    while first < last and _is_edge(document, words[first]):
+    sure = mention.score >= _VERY_SURE
+    while first < last and _is_edge(document, words[first], kept=sure and last - first > 1):
         first += 1
-    while first < last and _is_edge(document, words[last - 1]):
+    while first < last and _is_edge(document, words[last - 1], kept=False):
         last -= 1
-    if first == last or _is_term(document, first, last):
+    if first == last or _is_term(document, first, last, sure=sure):
         return None
     score = _score(document, words[first:last], mention.score)
     return Span(words[first].start, words[last - 1].end, _ENTITIES[mention.kind], score) if score else None
@@ -73,21 +85,37 @@ def _confirmed(span: Span, certain: Sequence[Span]) -> Span:
     return span
 
 
-def _is_edge(document: Document, word: Word) -> bool:
+def _is_edge(document: Document, word: Word, *, kept: bool) -> bool:
+    """Whether a word at the edge of a mention is none of it. `kept`: one that may be a name after all stays, as in
+    `Jun Park` and `White Plains`.
+    """
     if word.lower in _EDGES:
         return True
+    if word.lower in NOT_NAMES:
+        return not (kept and word.is_capital and word.kinds & _NAMED)
     return not word.is_capital and not document.is_caseless and bool(word.kinds & (Kind.WORD | Kind.MEDICAL))
 
 
-def _is_term(document: Document, first: int, last: int) -> bool:
+def _is_term(document: Document, first: int, last: int, *, sure: bool) -> bool:
     words = document.words[first:last]
     if any(word.lower in _BRANDS or (word.kinds & Kind.MEDICAL and not word.kinds & _NAMED) for word in words):
         return True
-    if any(is_code(document, word) for word in words) or (len(words) == 1 and words[0].kinds & Kind.MEDICAL):
+    if any(is_code(document, word) for word in words) or Surroundings(document).is_eponym(last):
         return True
-    if Surroundings(document).is_eponym(last):
-        return True
+    if len(words) == 1 and words[0].kinds & Kind.MEDICAL:
+        owned = document.folded.startswith("'", words[0].end)  # `has Parkinson's`
+        return owned or not sure or not words[0].kinds & LISTED or _heads_eponyms(document, last)
     return bool(_DOSE.match(document.flat, words[-1].end))
+
+
+def _heads_eponyms(document: Document, last: int) -> bool:
+    """`Cullen and Grey Turner signs`: what all of a few names are together."""
+    for word in document.words[last : last + _MOST_EPONYMS]:
+        if word.lower in EPONYM_HEADS:
+            return True
+        if not word.is_capital and word.lower not in {"and", "or"}:
+            return False
+    return False
 
 
 def _score(document: Document, words: Sequence[Word], likelihood: float) -> int:
