@@ -1,6 +1,5 @@
 """Where somebody works or learns: after `works at`, `a welder at`, `employer:`."""
 
-import re
 from collections.abc import Iterator
 
 from gateway.phi.detector import Span
@@ -10,21 +9,23 @@ from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.vocabulary import FUNCTION_WORDS, NOT_NAMES, word_set
 
 _WORK = word_set(
-    "work works worked working employed employee job jobs shift shifts nights hired fired position internship intern "
-    "teaches teach teaching taught studies studying student enrolled attends attended attending freshman sophomore junior "
-    "senior coworker coworkers colleague boss manager manages supervisor laid retired volunteers volunteer contractor "
-    "career employment plant warehouse office drives drove truck owns owner runs founded"
+    "work works worked working employed employee job jobs shift shifts nights hired fired position internship "
+    "intern teaches teach teaching taught studies studying student enrolled attends attended attending freshman "
+    "sophomore junior senior coworker coworkers colleague boss manager manages supervisor laid retired volunteers "
+    "volunteer contractor career employment plant warehouse office drives drove truck owns owner runs founded"
 )
 _PROFESSIONS = word_set(
-    "engineer teacher welder cashier cook chef driver mechanic electrician plumber carpenter foreman manager clerk nurse "
-    "secretary janitor custodian accountant lawyer paralegal barista bartender waiter waitress server machinist operator "
-    "programmer developer analyst consultant salesman saleswoman salesperson agent broker guard officer firefighter "
-    "dispatcher technician laborer roofer painter landscaper farmer butcher baker librarian professor principal coach "
-    "counselor pilot attendant executive director administrator receptionist assistant associate stocker picker packer "
-    "loader supervisor superintendent inspector surveyor architect designer editor reporter journalist photographer "
-    "pharmacist scientist researcher assembler fabricator trucker captain deckhand lineman miner logger rancher soldier sailor marine tailor jeweler optician hygienist instructor tutor "
-    "nanny housekeeper maid porter bellhop courier mover stylist hairdresser barber esthetician model actor musician dancer "
-    "writer artist chemist physicist biologist geologist economist bookkeeper teller banker trader buyer planner scheduler cto ceo cfo vp aide"
+    "engineer teacher welder cashier cook chef driver mechanic electrician plumber carpenter foreman manager "
+    "clerk nurse secretary janitor custodian accountant lawyer paralegal barista bartender waiter waitress server "
+    "machinist operator programmer developer analyst consultant salesman saleswoman salesperson agent broker "
+    "guard officer firefighter dispatcher technician laborer roofer painter landscaper farmer butcher baker "
+    "librarian professor principal coach counselor pilot attendant executive director administrator receptionist "
+    "assistant associate stocker picker packer loader supervisor superintendent inspector surveyor architect "
+    "designer editor reporter journalist photographer pharmacist scientist researcher assembler fabricator "
+    "trucker captain deckhand lineman miner logger rancher soldier sailor marine tailor jeweler optician "
+    "hygienist instructor tutor nanny housekeeper maid porter bellhop courier mover stylist hairdresser barber "
+    "esthetician model actor musician dancer writer artist chemist physicist biologist geologist economist "
+    "bookkeeper teller banker trader buyer planner scheduler cto ceo cfo vp aide"
 )
 _PLACED = word_set("at for by with from in")
 _LABELS = word_set("employer workplace occupation school company employers works job")
@@ -43,9 +44,9 @@ def find_employers(document: Document) -> Iterator[Span]:
     for index in [index for index, word in enumerate(words) if word.lower in _MARKS]:
         word = words[index]
         after = words[index + 1] if index + 1 < len(words) else None
-        if after is None or not (after.is_capital or document.is_caseless or after.lower == "the"):
-            if word.lower not in _JOBS:
-                continue
+        shown = after is not None and (after.is_capital or document.is_caseless or after.lower == "the")
+        if not shown and word.lower not in _JOBS:
+            continue
         if word.lower in _PLACED:
             if _is_about_work(document, index):
                 yield from _named(document, index + 1)
@@ -131,8 +132,8 @@ def _continues(document: Document, first: int, at: int) -> bool:
 
 
 _PART_OF_NAMES = word_set(
-    "street church school system state city county university college center hospital clinic medical health company "
-    "service services department social family home group street white black case day unit insurance"
+    "street church school system state city county university college center hospital clinic medical health "
+    "company service services department social family home group white black case day unit insurance"
 )
 
 

@@ -8,10 +8,10 @@ from gateway.phi.rules.name_words import (
     NO_NAME_STRENGTH,
     PARTICLES,
     has_inner_capital,
-    is_term,
     is_abbreviation,
     is_like_a_name,
     is_only_a_name,
+    is_term,
     may_begin,
     strength,
 )
@@ -77,13 +77,7 @@ class NameRuns:
             return word.is_capital and word.lower in MONTHS_AS_NAMES and self._month_as_name(at, trigger)
         if word.lower in PARTICLES and trigger == "title":
             return True
-        if word.lower in FUNCTION_WORDS and trigger != "title" and not self._is_called_so(at, word):
-            return False
-        if word.lower in CREDENTIALS and word.text.isupper() and not trigger:
-            return False
-        if trigger not in {"title", "role"} and is_abbreviation(word, caseless=self.caseless):
-            return False
-        if not word.kinds & Kind.LISTED and (has_inner_capital(word) or is_abbreviation(word, caseless=self.caseless)):
+        if self._is_ruled_out(at, word, trigger):
             return False
         if self.is_initial(word):
             return self._flat[word.end : word.end + 1] == "." and self._flat[word.start - 1 : word.start] != "."
@@ -92,6 +86,17 @@ class NameRuns:
         if word.is_capital and not self.caseless:
             return may_begin(word) or bool(trigger) or bool(word.kinds & Kind.LAST)
         return self._lower_name(at, word, trigger)
+
+    def _is_ruled_out(self, at: int, word: Word, trigger: Trigger) -> bool:
+        """Small words, credentials, abbreviations and the names of code."""
+        if word.lower in FUNCTION_WORDS and trigger != "title" and not self._is_called_so(at, word):
+            return True
+        if word.lower in CREDENTIALS and word.text.isupper() and not trigger:
+            return True
+        listed = word.kinds & Kind.LISTED
+        if trigger in {"title", "role"} and listed:
+            return False
+        return is_abbreviation(word, caseless=self.caseless) or (not listed and has_inner_capital(word))
 
     def _is_called_so(self, at: int, word: Word) -> bool:
         """`Will` and the like: a given name inside a sentence, or before a surname."""
@@ -201,20 +206,23 @@ class NameRuns:
         if word.kinds & Kind.MEDICAL and not word.kinds & _NAME:
             return False
         if word.kinds & Kind.WORD:
-            if trigger == "role" and word.kinds & Kind.LAST and self._around.says_person(at + 1):
-                return True
-            if word.kinds & Kind.FIRST and self._flat.startswith(" at bedside", word.end):
-                return True
-            if self.caseless and word.kinds & Kind.FIRST and at + 1 < len(self._words) and self._joined(at + 1):
-                after = self._words[at + 1]
-                if is_only_a_name(after) and not after.kinds & Kind.CITY:
-                    return True
-            return bool(
-                (self.caseless or trigger == "role") and word.kinds & Kind.COMMON_FIRST and self._next_is_last(at)
-            )
+            return self._plain_name(at, word, trigger)
         if trigger == "role" or self.caseless:
             return True
         return bool(word.kinds & Kind.FIRST) or (trigger == "told" and is_only_a_name(word))
+
+    def _plain_name(self, at: int, word: Word, trigger: Trigger) -> bool:
+        """`pt short in rm 3`, `violet at bedside`, `amir hosseini`: a plain word in small letters as a name."""
+        if trigger == "role" and word.kinds & Kind.LAST and self._around.says_person(at + 1):
+            return True
+        if not word.kinds & Kind.FIRST:
+            return False
+        if self._flat.startswith(" at bedside", word.end):
+            return True
+        if not self._next_is_last(at) or not (self.caseless or trigger == "role"):
+            return False
+        after = self._words[at + 1]
+        return bool(word.kinds & Kind.COMMON_FIRST) or (is_only_a_name(after) and not after.kinds & Kind.CITY)
 
     def _next_is_last(self, at: int) -> bool:
         if at + 1 >= len(self._words) or not self._joined(at + 1):

@@ -9,20 +9,21 @@ from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.vocabulary import FUNCTION_WORDS, word_set
 
 _SUFFIXES = word_set(
-    "st street ave avenue av blvd boulevard rd road dr drive ln lane ct court cir circle pkwy parkway hwy highway sq "
-    "square ter terrace trl trail turnpike expressway crescent mews broadway freeway"
+    "st street ave avenue av blvd boulevard rd road dr drive ln lane ct court cir circle pkwy parkway hwy highway "
+    "sq square ter terrace trl trail turnpike expressway crescent mews broadway freeway"
 )
 _WEAK_SUFFIXES = word_set(
-    "pl place way loop row walk path pike alley plaza crossing xing run ridge point cove commons bend landing glen "
-    "hollow heights gardens park hill hills meadow meadows creek green grove isle key mill estates manor pass trace view"
+    "pl place way loop row walk path pike alley plaza crossing xing run ridge point cove commons bend landing "
+    "glen hollow heights gardens park hill hills meadow meadows creek green grove isle key mill estates manor "
+    "pass trace view"
 )
 """Plain words that end a street's name only with a capital, or after a long house number."""
 
 _SPELLED_OUT = word_set("street avenue boulevard road lane drive parkway highway turnpike expressway")
 _ENDS = _SUFFIXES | _WEAK_SUFFIXES
 _NOT_IN_STREETS = word_set(
-    "mg ml mcg tablet tablets day days week weeks month months year years hour hours min minutes cc units unit times "
-    "percent mm cm kg lb lbs feet foot miles mile yo am pm blocks"
+    "mg ml mcg tablet tablets day days week weeks month months year years hour hours min minutes cc units unit "
+    "times percent mm cm kg lb lbs feet foot miles mile yo am pm blocks"
 )
 _ORDINALS = frozenset(["st", "nd", "rd", "th"])
 _MAX_WORDS = 4
@@ -95,9 +96,8 @@ def _with_town(document: Document, start: int, end: int) -> Iterator[Span]:
 
 def _is_next_field(document: Document, town: re.Match[str]) -> bool:
     """A word on the next line, or past a column, that a colon follows."""
-    return (
-        document.flat[town.end() : town.end() + 1] == ":"
-        or "\n" in document.folded[town.start() : town.start("town")]
+    return document.flat[town.end() : town.end() + 1] == ":" or (
+        "\n" in document.folded[town.start() : town.start("town")]
         and (document.flat[town.end() : town.end() + 1] not in {",", ""})
     )
 

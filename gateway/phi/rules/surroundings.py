@@ -19,6 +19,7 @@ from gateway.phi.rules.vocabulary import (
     SPOKEN_WITH,
     TELLING,
     TITLES,
+    word_set,
 )
 
 Trigger = Literal["title", "role", "told", "lead", ""]
@@ -26,6 +27,7 @@ Trigger = Literal["title", "role", "told", "lead", ""]
 after `told` (`spoke with`), when it is listed or odd; after a lead (`by`) it only may be."""
 
 _ROLE_MARKS = frozenset(["", ":", "#", "-", "(", ':"', '":"', "=", ': "', '"', "/", "->", "- ", ", a", '("'])
+_LABEL_MARKS = frozenset([":", "=", ':"', '":"', ': "'])
 _TITLE_MARKS = frozenset(["", ".", "#"])
 _NOT_AFTER_COMMA = Kind.WORD | Kind.MEDICAL | Kind.CITY
 _AFTER = re.compile(
@@ -36,7 +38,8 @@ _AFTER = re.compile(
       | (?:DOB|D\.O\.B|MRN|SSN|dob|mrn|ssn|b\.\s?\d|born\s|pt\s|patient\s)
       | (?:in|to|from|for)\s(?:rm|room|bed|bay|\d{2,4}\b)
       | (?:rm|room|bed)\s\#?\d
-      | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | is\sa\s | is\san\s | \d{1,2}\s?[mf]\b | w/\s | notified\b | aware\b | paged\b
+      | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | is\sa\s | is\san\s | \d{1,2}\s?[mf]\b | w/\s
+      | notified\b | aware\b | paged\b
     )
     | \s<
     """,
@@ -51,8 +54,8 @@ _ABOUT_PEOPLE = re.compile(
         interested|worried|concerned|anxious|upset|hospitalized|treated|prescribed|notified|updated|present|aware|on\s\w+|
         back|home|coming|going|waiting|requesting|asking|eating|walking|better|worse|happy|eligible|listed)\b
     | ,\s(?:who|whose|whom)\s
-    | ,\s(?:an?|the)\s(?:\w+\s){0,2}(?:teacher|nurse|engineer|farmer|student|driver|cashier|retired|lawyer|cook|chef|welder|
-        pilot|veteran|teen|teenager|boy|girl|man|woman|male|female|mother|father|smoker|carpenter|electrician|plumber|
+    | ,\s(?:an?|the)\s(?:\w+\s){0,2}(?:teacher|nurse|engineer|farmer|student|driver|cashier|retired|lawyer|cook|chef|
+        welder|pilot|veteran|teen|teenager|boy|girl|man|woman|male|female|mother|father|smoker|carpenter|electrician|plumber|
         mechanic|firefighter|waiter|waitress|accountant|dentist|pharmacist|patient|resident|clerk|manager|worker|\d+)\b
     | \s(?:lost|quit|left|got|had|has)\s(?:his|her|their|a|an|the|job|work)\b
     | \s(?:after|before|despite|given|whose|who)\s
@@ -78,11 +81,11 @@ _LINKS = frozenset(["with", "by", "from", "to", "for", "of", "w", "u", "re", "re
 _LEFT = TITLES | ROLES | LABELS | NAMED | SPOKEN_WITH | LEADS | _BEDS | _LINKS | {"boy", "girl"}
 """Words that say something of the next one; all others say nothing."""
 
-_INFINITIVES = frozenset(
-    [
-        *["take", "have", "be", "get", "need", "start", "stop", "continue", "drive", "fly", "come", "go", "eat", "drink", "use", "receive", "see", "allergic", "on", "still", "ready", "safe", "able", "due", "eligible", "okay", "ok", "cleared", "at", "risk", "supposed", "taking", "having", "getting", "doing", "due", "return", "skip", "try", "switch", "undergo", "travel"]
-    ]
-)  # fmt: skip
+_INFINITIVES = word_set(
+    "take have be get need start stop continue drive fly come go eat drink use receive see allergic on still "
+    "ready safe able due eligible okay ok cleared at risk supposed taking having getting doing return skip try "
+    "switch undergo travel"
+)
 
 
 class Surroundings:
@@ -120,11 +123,15 @@ class Surroundings:
                 return "told"
         if lower in LABELS and mark in {":", "=", ':"', '":"', ': "'}:
             return "told"
+        return self._verb_trigger(at, lower, mark)
+
+    def _verb_trigger(self, at: int, lower: str, mark: str) -> Trigger:
+        """What verbs and prepositions say: `goes by`, `spoke with`, `by`."""
         if lower in NAMED and mark in {"", ":", '"', "'", ': "'} and self._names_somebody(at - 1):
             return "role"
         if mark in {"", ":", "->", "@", "-"} and self._is_told(at - 1, lower, mark):
             return "told"
-        if lower in _BEDS and self._in_bed(at, mark):
+        if lower in _BEDS and _in_bed(mark):
             return "told"
         if lower in LEADS and mark in {"", ":"}:
             return "lead"
@@ -160,11 +167,6 @@ class Surroundings:
         if lower == "w":
             return self._flat[self._words[at - 1].start : self._words[at].start] in {"s/", "d/", "S/", "D/"}
         return self._words[at - 1].lower in TELLING
-
-    def _in_bed(self, at: int, mark: str) -> bool:
-        """`Bed 12 Willis:`, `Rm 302 - Cho`."""
-        head, _, number = mark.rstrip(":-. ").rpartition(" ")
-        return number.isdigit() and not head
 
     def is_asked_about(self, at: int) -> bool:
         """`Can Douglas take ...`, `Is Rosa due ...`: a question about somebody."""
@@ -256,3 +258,9 @@ class Surroundings:
 
     def next_lower(self, at: int) -> str:
         return self._words[at + 1].lower if at + 1 < len(self._words) else ""
+
+
+def _in_bed(mark: str) -> bool:
+    """`Bed 12 Willis:`, `Rm 302 - Cho`."""
+    head, _, number = mark.rstrip(":-. ").rpartition(" ")
+    return number.isdigit() and not head

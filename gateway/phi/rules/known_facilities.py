@@ -1,0 +1,88 @@
+"""Facilities by name: listed ones, chains, saints and short forms such as `Mercy General`."""
+
+import re
+from collections.abc import Iterator
+
+from gateway.phi.detector import LIKELY, Span
+from gateway.phi.findings import Entity
+from gateway.phi.lexicon.words import Kind, lexicon
+from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.facility_names import has_odd_word, is_only_term, run_end
+from gateway.phi.rules.organization_words import FAMOUS, SHOPS
+from gateway.phi.rules.visits import is_visited
+from gateway.phi.rules.vocabulary import FUNCTION_WORDS, GENERIC_PLACE_WORDS
+
+_KNOWN = FAMOUS | SHOPS
+KNOWN_STARTS = {name.split()[0] for name in _KNOWN}
+SAINTS = frozenset(["st", "saint"])
+_BRANCH = re.compile(
+    r"\s(?:on|at)\s(?:the\scorner\sof\s)?(?:\d{1,3}(?:st|nd|rd|th)|[A-Z][a-z]+|first|second|third|fourth|fifth|sixth|main)\b"
+    r"(?:\s(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Dr|Drive|Ln|Lane|Pkwy|Hwy)\b)?"
+)
+_LONGEST_PHRASE = 6
+
+
+def starts_phrase(words: list[Word], index: int) -> bool:
+    if not words[index].kinds & Kind.STARTS_PHRASE or index + 1 == len(words):
+        return False
+    return bool(words[index + 1].kinds & Kind.CONTINUES_PHRASE)
+
+
+def find_known(document: Document, index: int) -> Iterator[Span]:
+    """Facilities by their whole name, and ones known by a name that is also used of methods and guidelines."""
+    words = document.words
+    stop = min(len(words), index + _LONGEST_PHRASE)
+    name = words[index].lower
+    listed = index if name in _KNOWN else -1
+    whole = -1
+    kinds = lexicon()
+    for at in range(index + 1, stop):
+        if document.flat[words[at - 1].end : words[at].start].strip() not in {"", ".", "'s", "'S", "&", "-"}:
+            break
+        name = f"{name} {words[at].lower}"
+        if name in _KNOWN:
+            listed = at
+        if kinds.get(name, 0) & Kind.FACILITY and _is_written_as_name(document, index, at):
+            whole = at
+    visited = is_visited(document, index)
+    if whole > index:
+        odd = has_odd_word(words[index : whole + 1])
+        people = all(word.kinds & (Kind.FIRST | Kind.LAST) for word in words[index : whole + 1])
+        score = (
+            700 if visited or (odd and not people and not document.is_caseless) else LIKELY if odd and not people else 0
+        )
+        if score:
+            yield Span(words[index].start, words[whole].end, Entity.FACILITY, score)
+            return
+    if listed >= 0:
+        end = words[run_end(document, listed)].end
+        if branch := _BRANCH.match(document.flat, end):
+            end, visited = branch.end(), visited or words[index].lower in SHOPS
+        yield Span(words[index].start, end, Entity.FACILITY, 650 if visited else LIKELY)
+
+
+def find_shortened(document: Document, index: int) -> Iterator[Span]:
+    """`St. Bartholomew's`, `to Renown Regional`: hospitals without the word."""
+    words = document.words
+    word = words[index]
+    if word.lower in SAINTS:
+        saint = words[index + 1] if index + 1 < len(words) else None
+        if saint is None or not saint.is_capital or not word.is_capital or not saint.kinds & (Kind.FIRST | Kind.LAST):
+            return
+        after = document.flat[saint.end : saint.end + 7].lower()
+        if after.startswith("'s") and after[2:] != " wort":
+            yield Span(word.start, saint.end + 2, Entity.FACILITY, 650)
+        return
+    before = words[index - 1] if index else None
+    if before is None or not document.adjacent(index - 1) or not (word.is_capital or document.is_caseless):
+        return
+    if (not before.is_capital and not document.is_caseless) or before.lower in FUNCTION_WORDS or is_only_term(before):
+        return
+    if before.lower not in GENERIC_PLACE_WORDS and is_visited(document, index - 1):
+        yield Span(before.start, word.end, Entity.FACILITY, 650)
+
+
+def _is_written_as_name(document: Document, first: int, last: int) -> bool:
+    if document.is_caseless:
+        return True
+    return all(word.is_capital or word.lower in {"of", "the", "at", "and"} for word in document.words[first : last + 1])
