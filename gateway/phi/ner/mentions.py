@@ -16,6 +16,7 @@ from gateway.phi.rules.vocabulary import (
     EPONYM_HEADS,
     FUNCTION_WORDS,
     NOT_NAMES,
+    PERSON_VERBS,
     RELATIONS,
     ROLES,
     TITLES,
@@ -30,7 +31,8 @@ _ENTITIES: dict[MentionKind, Entity] = {
 _VERY_SURE = 0.9
 _SURE = 0.7
 _UNSURE = 0.4
-_MOST_EPONYMS = 5
+_REACH = 8
+_PRONOUNS = word_set("he she his her him hers himself herself who whose")
 _RECOGNIZED = 560
 """The score of a sure mention: below every rule's, so that a rule names what both found."""
 
@@ -44,7 +46,9 @@ _BRANDS = word_set(
 )
 """Capitalised like names, used like names, and nobody's."""
 
-_DOSE = re.compile(r"[ -]?(?:\d|XR\b|ER\b|tablets?\b|capsules?\b|inhaler\b|therapy\b|treatment\b|infusions?\b)")
+_DOSE = re.compile(
+    r"[ -]?(?:\d|XR\b|ER\b|tablets?\b|capsules?\b|inhaler\b|therapy\b|treatment\b|infusions?\b|grading\b)"
+)
 
 
 def find_mentions(document: Document, found: Sequence[Span], recognizer: Recognizer) -> Iterator[Span]:
@@ -103,19 +107,16 @@ def _is_term(document: Document, first: int, last: int, *, sure: bool) -> bool:
     if any(is_code(document, word) for word in words) or Surroundings(document).is_eponym(last):
         return True
     if len(words) == 1 and words[0].kinds & Kind.MEDICAL:
-        owned = document.folded.startswith("'", words[0].end)  # `has Parkinson's`
-        return owned or not sure or not words[0].kinds & LISTED or _heads_eponyms(document, last)
+        return not (sure and words[0].kinds & LISTED and _is_spoken_of(document, last))
     return bool(_DOSE.match(document.flat, words[-1].end))
 
 
-def _heads_eponyms(document: Document, last: int) -> bool:
-    """`Cullen and Grey Turner signs`: what all of a few names are together."""
-    for word in document.words[last : last + _MOST_EPONYMS]:
-        if word.lower in EPONYM_HEADS:
-            return True
-        if not word.is_capital and word.lower not in {"and", "or"}:
-            return False
-    return False
+def _is_spoken_of(document: Document, last: int) -> bool:
+    """Whether what follows a name says that it is someone's: `Can Douglas take this with her coffee?`"""
+    following = [word.lower for word in document.words[last : last + _REACH]]
+    if any(word in EPONYM_HEADS for word in following):
+        return False
+    return any(word in _PRONOUNS for word in following) or any(word in PERSON_VERBS for word in following[:1])
 
 
 def _score(document: Document, words: Sequence[Word], likelihood: float) -> int:
