@@ -6,6 +6,7 @@ import unicodedata
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from gateway.phi.detector import Span
 
@@ -120,9 +121,9 @@ def _revealed(text: str, pattern: re.Pattern[str]) -> Revealed:
 def _decoded(escape: str) -> str:
     """Always one character, so that the offsets stay in step."""
     if escape[0] == "%":
-        return chr(int(escape[1:], 16))
+        return unquote(escape, "latin-1")
     if escape[0] == "&":
         return html.unescape(escape)[:1]
     if escape[1] in "uU":
-        return chr(int(escape[2:], 16))
+        return html.unescape(f"&#x{escape[2:]};")[:1]
     return _CONTROLS.get(escape[1], escape[1])

@@ -19,6 +19,12 @@ _SPOKEN = (
     r"fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|"
     r"eighteenth|nineteenth|twentieth|thirtieth)"
 )
+_SPOKEN_UNIT = r"(?:one|two|three|four|five|six|seven|eight|nine)"
+_SPOKEN_YEAR = (
+    r"(?:nineteen|twenty|two\sthousand)(?:[\s-](?:and\s|oh\s|hundred\s)?(?:ten|eleven|twelve|thirteen|fourteen|fifteen|"
+    rf"sixteen|seventeen|eighteen|nineteen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[\s-]{_SPOKEN_UNIT})?|"
+    rf"{_SPOKEN_UNIT}))?"
+)
 _ANY_DAY = rf"(?:{DAY}{_ORDINAL}|{_SPOKEN})"
 _UP_TO = r"\s{0,2}(?:-|to|and|&|,|/|through|thru|or)\s{0,2}(?:the\s)?"
 _DAY_BEFORE = re.compile(
@@ -31,8 +37,8 @@ _YEAR_AFTER = re.compile(
     rf"|\.?'?(?:{YEAR}|\d{{2}})(?![A-Za-z0-9])|\.?,?\s\d{{2}}(?=[,.;)]|\s*\Z)(?![.,]\d)"
 )
 _AFTER_MONTH = re.compile(
-    rf"\.?(?:[\s/._-]{{0,2}}(?:the\s+)?{_ANY_DAY}(?![A-Za-z0-9%]|\.\d)(?:{_UP_TO}{_ANY_DAY}(?![A-Za-z0-9%:]|\.\d))?"
-    rf"(?:(?:\s?,\s?|\s+(?:of\s)?|\s?[-/.]\s?|_){YEAR}(?!\d)|(?:,?\s+|-|/)'?\d{{2}}(?=[\s,.;)]|\Z)(?!\s?[A-Za-z%/:]|\.\d))?"
+    rf"\.?(?:[\s/._-]{{0,2}}(?:the\s+)?{_ANY_DAY}(?![A-Za-z0-9%]|\.\d)(?:{_UP_TO}{_ANY_DAY}(?![A-Za-z0-9%]|[.:]\d))?"
+    rf"(?:(?:\s?,\s?|\s+(?:of\s)?|\s?[-/.]\s?|_){YEAR}(?!\d)|,?\s(?:of\s|in\s)?{_SPOKEN_YEAR}\b|(?:,?\s+|-|/)'?\d{{2}}(?=[\s,.;)]|\Z)(?!\s?[A-Za-z%/:]|\.\d))?"
     rf"|(?:\s+of)?,?[\s/_-]{{0,2}}(?:{YEAR}|'\d{{2}})(?![A-Za-z0-9]))",
     re.IGNORECASE,
 )
@@ -42,7 +48,9 @@ _OF_DOCUMENTS = re.compile(
 _PART_OF_WORD = re.compile(r"[A-Za-z]+")
 _YEAR_END = re.compile(rf"{YEAR}\Z")
 _DATED = re.compile(
-    r"(?:on|until|since|by|before|after|seen|dob|birth|from|of|date|dated|in|d o b|born|for|due|through|to|till|between|"
+    r"(?:is|was|on|until|since|by|before|after|seen|dob|birth|birthday|from|of|date|dated|in|d o b|born|for|"
+    r"due|through|to|till|"
+    r"between|"
     r"mid|early|late|last|next|this|and|appt|appointment|scheduled|[,:(/-])\W{0,2}\Z",
     re.IGNORECASE,
 )

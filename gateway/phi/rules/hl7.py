@@ -16,25 +16,62 @@ _MRN, _ID, _DATE, _NAME = Entity.MEDICAL_RECORD_NUMBER, Entity.OTHER_ID, Entity.
 _PHONE, _ADDRESS, _SSN = Entity.PHONE_NUMBER, Entity.STREET_ADDRESS, Entity.US_SSN
 _ACCOUNT, _PLAN, _PLACE = Entity.ACCOUNT_NUMBER, Entity.HEALTH_PLAN_ID, Entity.LOCATION
 _FACILITY, _LICENSE = Entity.FACILITY, Entity.US_DRIVER_LICENSE
-_FIELDS: dict[str, dict[int, Entity]] = {
+_EMPLOYER = Entity.EMPLOYER
+_LAYOUT: dict[str, dict[Entity, tuple[int, ...]]] = {
     "PID": {
-        2: _MRN, 3: _MRN, 4: _MRN, 5: _NAME, 6: _NAME, 7: _DATE, 9: _NAME, 11: _ADDRESS, 12: _PLACE, 13: _PHONE, 14: _PHONE,
-        18: _ACCOUNT, 19: _SSN, 20: _LICENSE, 21: _MRN, 23: _PLACE, 29: _DATE, 33: _DATE,
+        _MRN: (2, 3, 4, 21),
+        _NAME: (5, 6, 9),
+        _DATE: (7, 29, 33),
+        _ADDRESS: (11,),
+        _PLACE: (12, 23),
+        _PHONE: (13, 14),
+        _ACCOUNT: (18,),
+        _SSN: (19,),
+        _LICENSE: (20,),
     },
-    "NK1": {2: _NAME, 4: _ADDRESS, 5: _PHONE, 6: _PHONE, 8: _DATE, 12: _ID, 13: Entity.EMPLOYER, 16: _DATE, 30: _NAME, 31: _PHONE, 32: _ADDRESS, 33: _ID, 37: _SSN},
-    "PV1": {5: _ID, 7: _NAME, 8: _NAME, 9: _NAME, 17: _NAME, 19: _ID, 44: _DATE, 45: _DATE, 50: _ID, 52: _NAME},
-    "GT1": {2: _ACCOUNT, 3: _NAME, 4: _NAME, 5: _ADDRESS, 6: _PHONE, 7: _PHONE, 8: _DATE, 12: _SSN, 16: Entity.EMPLOYER, 17: _ADDRESS, 18: _PHONE, 19: _ID},
-    "IN1": {2: _PLAN, 3: _PLAN, 5: _ADDRESS, 6: _NAME, 7: _PHONE, 8: _PLAN, 10: _PLAN, 11: Entity.EMPLOYER, 12: _DATE, 13: _DATE, 14: _PLAN, 16: _NAME, 18: _DATE, 19: _ADDRESS, 36: _PLAN, 49: _PLAN},
-    "IN2": {1: _ID, 2: _SSN, 3: _NAME, 6: _PLAN, 8: _PLAN, 25: _PLAN, 26: _PLAN, 61: _PLAN, 63: _PHONE},
-    "MRG": {1: _MRN, 3: _ACCOUNT, 4: _MRN, 7: _NAME},
-    "PD1": {3: _FACILITY, 4: _NAME},
-    "OBX": {14: _DATE, 16: _NAME, 19: _DATE, 24: _ADDRESS, 25: _NAME},
-    "DG1": {5: _DATE, 16: _NAME},
-    "AL1": {6: _DATE},
+    "NK1": {
+        _NAME: (2, 30),
+        _ADDRESS: (4, 32),
+        _PHONE: (5, 6, 31),
+        _DATE: (8, 16),
+        _ID: (12, 33),
+        _EMPLOYER: (13,),
+        _SSN: (37,),
+    },
+    "PV1": {_ID: (5, 19, 50), _NAME: (7, 8, 9, 17, 52), _DATE: (44, 45)},
+    "GT1": {
+        _ACCOUNT: (2,),
+        _NAME: (3, 4),
+        _ADDRESS: (5, 17),
+        _PHONE: (6, 7, 18),
+        _DATE: (8,),
+        _SSN: (12,),
+        _EMPLOYER: (16,),
+        _ID: (19,),
+    },
+    "IN1": {
+        _PLAN: (2, 3, 8, 10, 14, 36, 49),
+        _ADDRESS: (5, 19),
+        _NAME: (6, 16),
+        _PHONE: (7,),
+        _EMPLOYER: (11,),
+        _DATE: (12, 13, 18),
+    },
+    "IN2": {_ID: (1,), _SSN: (2,), _NAME: (3,), _PLAN: (6, 8, 25, 26, 61), _PHONE: (63,)},
+    "MRG": {_MRN: (1, 4), _ACCOUNT: (3,), _NAME: (7,)},
+    "PD1": {_FACILITY: (3,), _NAME: (4,)},
+    "OBX": {_DATE: (14, 19), _NAME: (16, 25), _ADDRESS: (24,)},
+    "DG1": {_DATE: (5,), _NAME: (16,)},
+    "AL1": {_DATE: (6,)},
     "NTE": {},
-    "MSH": {7: _DATE},
-}  # fmt: skip
-"""What fields hold, by segment and number; other segments are read by the form of their fields."""
+    "MSH": {_DATE: (7,)},
+}
+"""Which fields of a segment hold what; other segments are read by the form of their fields."""
+
+_FIELDS = {
+    segment: {number: entity for entity, numbers in layout.items() for number in numbers}
+    for segment, layout in _LAYOUT.items()
+}
 
 _WORD = r"[A-Za-z][A-Za-z' .-]*"
 _NAME_FIELD = re.compile(rf"(?P<id>[A-Za-z0-9-]*\d[A-Za-z0-9-]*\^)?(?P<name>{_WORD}(?:\^(?:{_WORD})?){{1,4}})")

@@ -10,7 +10,9 @@ from gateway.phi.rules.document import Document
 from gateway.phi.rules.labels import Label, entity_of_label, label_before
 from gateway.phi.rules.vocabulary import word_set
 
-_TOKEN = re.compile(r"[A-Za-z0-9]{1,64}+(?:[-._]{1,2}[A-Za-z0-9]{1,32}+|/(?=[A-Za-z]{0,4}\d)[A-Za-z0-9]{1,32}+){0,12}+")
+_TOKEN = re.compile(
+    r"[A-Za-z0-9]{1,64}+(?:[-._]{1,2}[A-Za-z0-9]{1,32}+|:(?=[A-Z]{1,3}\d{4})[A-Za-z0-9]{1,32}+|/(?=[A-Za-z]{0,4}\d)[A-Za-z0-9]{1,32}+){0,12}+"
+)
 _TOKEN_SIGNS = ascii_letters + digits + "-._"
 _LONGEST = 64
 _VETO = re.compile(
@@ -18,13 +20,15 @@ _VETO = re.compile(
     r"|\d{1,4}[a-z]{1,3}/\w+|\d{1,4}(?:\.\d+)?(?:-\d{1,4}(?:\.\d+)?)?-?(?:mg|mcg|ml|kg|g|l|dl|cm|mm|mmhg|bpm|lbs?|oz|hrs?|h|mins?|s|ms|kb|mb|gb|px|u|iu|meq|"
     r"yo|yom|yof|y|yr|yrs|year|years|f|c|x|am|pm|k|m|fr|ga|w|d|day|days|week|weeks|hour|hours|month|months|units?|cc|j|hz|khz|gy|cgy|wk|wks|mo|mos)"
     r"|\d{1,3}/\d{1,3}|\d{1,2}:\d{2}(?::\d{2})?(?:am|pm)?|covid-?19|sars-cov-2|h[a-z]?1c|b12|t[34]|q\d{1,2}h|[a-z]\d{1,2}[-/][a-z]?\d{1,2}"
-    r"|(?:19|20)\d{2}s?(?:[-/](?:(?:19|20)?\d{2}))?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|(?:19|20)\d{2}s?(?:[-/](?:19|20)\d{2})?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|nct\d{8}|(?-i:rs)\d{3,12}|pmc?\d{5,8}|10\.\d{4,}/.*|cve-\d{4}-\d+|rfc\d+|iso-?\d+|sha-?\d+|utf-?\d+|base64|md5|x86_64|int\d+|float\d+|[cpgn]\.[a-z_]*\d.*"
     r"|cyp\d\w+|her2|brca[12]|il-\d+|cd\d+|p53|egfr|hla-.*|phq-?\d|gad-?\d|icd-?\d+|sf-?\d+|dsm-?\d|0x[0-9a-f]+|20\d{2}-20\d{2}|\d{1,2}-\d{1,2}-\d{1,2}-\d{1,2})",
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?:19|20)\d{2}")
-_CODE = re.compile(r"(?!\d{3}\.\d{3}\.\d{3}\Z)v?\d{1,3}(?:\.\d{1,4}){1,3}|\d{3,5}-\d", re.IGNORECASE)
+_CODE = re.compile(
+    r"(?!\d{3}\.\d{3}\.\d{3}\Z)v?\d{1,3}(?:\.\d{1,4}){1,3}|\d{3,5}-\d|(?:19|20)\d{2}[-/]\d{2}", re.IGNORECASE
+)
 """A version or a LOINC code, unless a label says otherwise."""
 
 _BARE = re.compile(
@@ -38,16 +42,19 @@ _UNIT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _CODE_BOOKS = word_set(
-    "icd cpt hcpcs drg ndc loinc snomed rxcui rxnorm doi pmid pmcid isbn issn rfc error http port cve atc cas omim mesh arxiv ct "
-    "sct cvx hpo status exit usd eur total cost paid nct clinicaltrials line timeout seed epoch pid usr sctid codes code"
+    "icd cpt hcpcs drg ndc loinc snomed rxcui rxnorm doi pmid pmcid isbn issn rfc error http port cve atc cas omim "
+    "mesh arxiv ct sct cvx hpo status exit usd eur total cost paid nct clinicaltrials line timeout seed epoch pid "
+    "usr sctid codes code"
 )
 _MONEY = frozenset("$\u20ac\u00a3\u00a5")
 _GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
 _MORE = re.compile(
     r" ([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))"
 )
+_LOGINS = word_set("user username userid login snap snapchat handle skype venmo telegram gamertag")
 _LONGER_THAN_YEAR = 9
-_SLASHED = re.compile(r"(?<![\w/.])(?:[A-Z]{1,4}|\d{1,6})/\Z")
+_GOES_ON = re.compile(r" \d|\s*[,.;)]|\s*\Z")
+_SLASHED = re.compile(r"(?<![\w/.])(?:(?:[A-Z]{1,4}|\d{1,6})/|\d{2,4}:)\Z")
 _LEADING = re.compile(
     r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOR)([A-Z]{1,4})[ -]\Z"
 )
@@ -55,7 +62,8 @@ _AFTER = re.compile(
     r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE
 )
 _CAPITALS = re.compile(
-    r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])"
+    r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?"
+    r"([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])"
 )
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
 _CODE_REACH = 12
@@ -63,7 +71,7 @@ _CLOSING = frozenset([",", ".", ";", ")", "|", '"', "'", ":", "]", ""])
 _SENTENCE_END = frozenset(";|\n")
 _ID_WEAK_MILLI = 200
 _MOST_GROUPS = 7
-_MOST_DIGITS = 15
+_MOST_DIGITS = 22
 _MOST_BANK_DIGITS = 30
 
 
@@ -71,7 +79,7 @@ def token_at(text: str, start: int, floor: int) -> re.Match[str] | None:
     """The token around the digits at `start`, which reaches back to `floor` at most."""
     before = text[max(floor, start - _LONGEST) : start]
     left = start - (len(before) - len(before.rstrip(_TOKEN_SIGNS)))
-    if text[left - 1 : left] == "/" and (lead := _SLASHED.search(text, max(floor, left - 8), left)):
+    if text[left - 1 : left] in {"/", ":"} and (lead := _SLASHED.search(text, max(floor, left - 8), left)):
         left = lead.start()
     while left < start and text[left] in "-._":
         left += 1
@@ -143,7 +151,7 @@ def _extended(text: str, end: int, count: int, *, most: int) -> tuple[int, int]:
         if group is None or count + more >= most:
             break
         found = sum(map(str.isdigit, group[1]))
-        if not found and len(group[1]) == 1 and (after := _MORE.match(text, group.end())) and not after[1].isalpha():
+        if not found and len(group[1]) == 1 and _GOES_ON.match(text, group.end()):
             end = group.end()
             continue
         if not found or (found < 2 and group[1].isdigit()) or (count >= 7 and not more and len(group[1]) < 4):
@@ -159,9 +167,11 @@ def _is_value(label: Label, token: str, count: int) -> bool:
     if label.entity is Entity.US_SSN:
         return count in {4, 9} or (label.announced and count >= 4)
     if _CODE.fullmatch(token) and (label.weak or count < 7):
-        return not label.weak and label.announced and count >= 5
+        return label.announced and count >= (6 if label.weak else 5) and "." not in token
     if label.entity is Entity.PHONE_NUMBER:
-        return 3 <= count <= 6
+        return 3 <= count <= 6 and token.lstrip("xX").isdigit()
+    if label.name in _LOGINS and not token.isdigit():
+        return len(token) >= 5
     if not label.announced and label.weak:
         return count >= 5 or (count >= 3 and len(token) >= 5 and (token != token.lower() or "-" in token))
     if token.isdigit() or count == len(token):

@@ -10,30 +10,40 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SPLIT = re.compile(r"[\s_./:#-]+")
 _KEYS: dict[Entity, str] = {
     Entity.PERSON: (
-        "name fullname firstname lastname middlename surname given family patient provider physician doctor attending nurse "
-        "mother father spouse guardian contact clinician maiden nickname alias first last middle signer author recipient "
-        "insured subscriber givenname familyname forename preferredname kin caregiver pcp provider surgeon prescriber "
-        "employee guarantor patientname displayname mothersmaidenname fname lname mname pt radiologist pathologist"
+        "name fullname firstname lastname middlename surname given family patient provider physician doctor "
+        "attending nurse mother father spouse guardian contact clinician maiden nickname alias first last middle "
+        "signer author recipient insured subscriber givenname familyname forename preferredname kin caregiver pcp "
+        "provider surgeon prescriber employee guarantor patientname displayname mothersmaidenname fname lname mname "
+        "pt radiologist pathologist"
     ),
     Entity.DATE_TIME: (
         "dob birthdate birthday date admitted discharged deceased born birthtime dateofbirth dod dos doa bday birth "
         "admission discharge admitdate servicedate visitdate deathdate"
     ),
-    Entity.MEDICAL_RECORD_NUMBER: "mrn chart medicalrecord patientid medicalrecordnumber mrnumber chartnumber patientnumber ptid pid empi mpi",
+    Entity.MEDICAL_RECORD_NUMBER: (
+        "mrn chart medicalrecord patientid medicalrecordnumber mrnumber chartnumber patientnumber ptid pid empi mpi"
+    ),
     Entity.US_SSN: "ssn socialsecurity socialsecuritynumber social ssnumber last4 ssnlast4",
-    Entity.PHONE_NUMBER: "phone telephone mobile cell tel phonenumber telecom homephone workphone cellphone pager contactnumber",
+    Entity.PHONE_NUMBER: (
+        "phone telephone mobile cell tel phonenumber telecom homephone workphone cellphone pager contactnumber"
+    ),
     Entity.FAX_NUMBER: "fax faxnumber",
     Entity.EMAIL_ADDRESS: "email mail emailaddress",
-    Entity.STREET_ADDRESS: "address addr street line streetaddress streetaddressline addressline address1 address2 addr1 addr2 line1 line2 homeaddress mailingaddress",
+    Entity.STREET_ADDRESS: (
+        "address addr street line streetaddress streetaddressline addressline address1 address2 addr1 addr2 line1 "
+        "line2 homeaddress mailingaddress"
+    ),
     Entity.LOCATION: "city town county municipality district village birthplace hometown",
     Entity.US_ZIP: "zip zipcode postal postalcode postcode",
     Entity.HEALTH_PLAN_ID: (
-        "memberid subscriberid policy policynumber groupnumber insuranceid membernumber policyid groupid beneficiaryid mbi hicn "
-        "medicareid medicaidid planid member healthplanid insurancenumber subscribernumber member# policy# group#"
+        "memberid subscriberid policy policynumber groupnumber insuranceid membernumber policyid groupid "
+        "beneficiaryid mbi hicn medicareid medicaidid planid member healthplanid insurancenumber subscribernumber "
+        "member# policy# group#"
     ),
     Entity.ACCOUNT_NUMBER: (
-        "account accountnumber acct claim claimnumber invoice accountid claimid invoicenumber acctnumber har cardnumber card iban "
-        "routing routingnumber authorization authnumber authorizationnumber bankaccount guarantorid guarantornumber accountno acctno"
+        "account accountnumber acct claim claimnumber invoice accountid claimid invoicenumber acctnumber har "
+        "cardnumber card iban routing routingnumber authorization authnumber authorizationnumber bankaccount "
+        "guarantorid guarantornumber accountno acctno"
     ),
     Entity.FACILITY: "facility hospital clinic facilityname hospitalname",
     Entity.EMPLOYER: "employer employername",
@@ -41,9 +51,10 @@ _KEYS: dict[Entity, str] = {
     Entity.MEDICAL_LICENSE: "license npi dea licensenumber licence deanumber npinumber medicallicense",
     Entity.US_DRIVER_LICENSE: "driverlicense driverslicense dl driverslicensenumber driverlicensenumber dlnumber",
     Entity.OTHER_ID: (
-        "accession encounterid visitid accessionnumber encounternumber visitnumber csn orderid ordernumber caseid casenumber "
-        "specimenid specimennumber studyid subjectid participantid employeeid studentid badge badgenumber passport passportnumber "
-        "rxnumber prescriptionnumber ticketid confirmationnumber referralnumber specimen encounter username userid login identifier"
+        "accession encounterid visitid accessionnumber encounternumber visitnumber csn orderid ordernumber caseid "
+        "casenumber specimenid specimennumber studyid subjectid participantid employeeid studentid badge badgenumber "
+        "passport passportnumber rxnumber prescriptionnumber ticketid confirmationnumber referralnumber specimen "
+        "encounter username userid login identifier"
     ),
     Entity.VEHICLE_ID: "vin plate licenseplate platenumber vehicleid",
     Entity.BIOMETRIC_ID: "fingerprint biometric biometricid fingerprintid faceid voiceprint retinascan templateid",
@@ -54,9 +65,9 @@ _KIND_OF_KEY = {key: entity for entity, keys in _KEYS.items() for key in keys.sp
 _ENDINGS = tuple({key[-3:] for key in _KIND_OF_KEY} | {"ame", "id", "no", "num", "nbr", "ber", "#"})
 _PERSON_BEFORE_NAME = word_set(
     "first last middle full given family maiden patient provider physician doctor mother father spouse guardian "
-    "contact nurse member subscriber insured legal preferred display customer client employee sender recipient caller "
-    "birth attending emergency pt resident guarantor mothers fathers partner kin caregiver surgeon clinician beneficiary "
-    "cardholder person student child parent policyholder prescriber referring ordering performing"
+    "contact nurse member subscriber insured legal preferred display customer client employee sender recipient "
+    "caller birth attending emergency pt resident guarantor mothers fathers partner kin caregiver surgeon clinician "
+    "beneficiary cardholder person student child parent policyholder prescriber referring ordering performing"
 )
 _NUMBER = word_set("id number no num nbr #")
 _NOT_NUMBERS = word_set("phone telephone fax mobile cell tel")

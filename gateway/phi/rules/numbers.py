@@ -33,7 +33,10 @@ _CARD = (
     r"(?P<card>(?<!\d[- ])(?:\d{4}(?P<gap>[- .]?)\d{4}(?P=gap)\d{4}(?P=gap)\d{4}"
     r"|3[47]\d{2}(?P<amex>[- .]?)\d{6}(?P=amex)\d{5})(?![\d-]))"
 )
-_MBI = r"(?P<mbi>(?<![A-Za-z0-9])[1-9][A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d{2}(?![A-Za-z0-9]))"
+_MBI = (
+    r"(?P<mbi>(?<![A-Za-z0-9])[1-9][A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d[- ]?"
+    r"[A-Za-z][A-Za-z0-9]\d{2}(?![A-Za-z0-9]))"
+)
 
 
 def _any(*shapes: str) -> re.Pattern[str]:
@@ -92,6 +95,8 @@ def find_numbers(document: Document) -> Iterator[Span]:
 def _is_part(text: str, span: Span) -> bool:
     """Whether a date or the like may only be a part of something longer, as in `INV-2024-03-14`."""
     before, after = text[max(0, span.start - 2) : span.start], text[span.end : span.end + 2]
+    if span.entity is Entity.CREDIT_CARD and after[:1] == " " and after[1:].isdigit():
+        return True
     if before[-1:].isalnum() or after[:1].isalnum() or lead_before(text, span.start):
         return True
     return (before[-1:] in _JOINTS and before[:1].isalnum()) or (after[:1] in _JOINTS and after[1:].isalnum())
@@ -109,7 +114,13 @@ def _shaped(document: Document, start: int, end: int) -> Span | None:
     if start and text[start - 1] in "(+" and (span := phone_at(document, start - 1)) is not None:
         return span
     sign = text[end : end + 1]
-    pattern = _LONG if end - start > 5 else _LETTERED if end == start + 1 and sign.isalpha() else _SHAPES.get((end - start, sign))
+    pattern = (
+        _LONG
+        if end - start > 5
+        else _LETTERED
+        if end == start + 1 and sign.isalpha()
+        else _SHAPES.get((end - start, sign))
+    )
     match = pattern.match(text, start) if pattern else None
     if match is None:
         return None

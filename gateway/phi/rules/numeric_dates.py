@@ -34,7 +34,9 @@ _PACKED = (
 _DASHED = rf"{_MONTH}[-.]{DAY}(?![\w%]|[-./]\d)"
 _ISO_MONTH = rf"{YEAR}-(?:0[1-9]|1[0-2])(?![\w-])"
 YEAR_FIRST_SHAPES = rf"(?P<date>{_FREE}(?:{_YEAR_FIRST}))|(?P<month>(?<![\w./-]){_ISO_MONTH})"
-SLASHED_SHAPES = rf"(?P<date>{_FREE}(?:{_YEAR_LAST}))|(?P<range>(?<![\w./-])(?:{_RANGE}))|(?P<part>(?<![\w./-])(?:{_PART}))"
+SLASHED_SHAPES = (
+    rf"(?P<date>{_FREE}(?:{_YEAR_LAST}))|(?P<range>(?<![\w./-])(?:{_RANGE}))|(?P<part>(?<![\w./-])(?:{_PART}))"
+)
 DASHED_SHAPES = rf"(?P<date>{_FREE}(?:{_YEAR_LAST}))|(?P<dashed>(?<![\w./$-]){_DASHED})"
 PACKED_SHAPES = rf"(?P<packed>(?<![\d.-])(?:{_PACKED}))"
 """What `date_at` judges, as named groups, by how a run of digits begins."""
@@ -48,11 +50,12 @@ _COMPACT_CONTEXT = re.compile(
 )
 _FILE_NAME = frozenset("_-.")
 _NOT_BEFORE = word_set(
-    "strength power pain score scale apgar apgars reflex reflexes pulse pulses motor grade murmur gcs class vision acuity ratio "
-    "quadrant quadrants about approximately took take give gave taking add mix bp pressure orient oriented orientation x rated "
-    "rates rate level mmse moca phq gad ef od os ou dtr dtrs mrc va node nodes step page part version fraction dose severity "
-    "stage intensity sedation rass borg perrla perrl least only than sat sats nyha mallampati scored scores iv/vi ao aox grip "
-    "chapter figure question item items row strengths vas nprs equals equal times sensation"
+    "strength power pain score scale apgar apgars reflex reflexes pulse pulses motor grade murmur gcs class vision "
+    "acuity ratio quadrant quadrants about approximately took take give gave taking add mix bp pressure orient "
+    "oriented orientation x rated rates rate level mmse moca phq gad ef od os ou dtr dtrs mrc va node nodes step "
+    "page part version fraction dose severity stage intensity sedation rass borg perrla perrl least only than sat "
+    "sats nyha mallampati scored scores iv/vi ao aox grip chapter figure question item items row strengths vas nprs "
+    "equals equal times sensation"
 )
 _NOT_FILLERS = word_set("is was of at a by score out now currently the all from s")
 _NOT_AFTER = re.compile(
@@ -66,12 +69,13 @@ _NOT_AFTER = re.compile(
 )
 _SOFT_NOT_AFTER = re.compile(r"\s*(?:in|of)\b", re.IGNORECASE)
 _BEFORE = word_set(
-    "on from until till through thru since by before after date dated seen drawn due appt appointment appointments visit dob born "
-    "follow-up followup fu last next lab labs exam surgery for to given dos doa dod lmp edd edc between and ed dc imaging ct mri "
-    "xray cxr us egd culture cultures noted at starting plan effective exp refill rtc done performed begin began of week this "
-    "night morning evening overnight yesterday today tomorrow note update progress echo ekg ecg colonoscopy biopsy cbc bmp cmp "
-    "adm admit onset re mon tue tues wed thu thur thurs fri sat sun as discharge or pcp clinic scan pet us tte eeg emg procedure "
-    "vaccine shot booster dx consult chemo cycle lap post pre pod hd icu er op proc approx around circa early late"
+    "on from until till through thru since by before after date dated seen drawn due appt appointment appointments "
+    "visit dob born follow-up followup fu last next lab labs exam surgery for to given dos doa dod lmp edd edc "
+    "between and ed dc imaging ct mri xray cxr us egd culture cultures noted at starting plan effective exp refill "
+    "rtc done performed begin began of week this night morning evening overnight yesterday today tomorrow note "
+    "update progress echo ekg ecg colonoscopy biopsy cbc bmp cmp adm admit onset re mon tue tues wed thu thur thurs "
+    "fri sat sun as discharge or pcp clinic scan pet us tte eeg emg procedure vaccine shot booster dx consult chemo "
+    "cycle lap post pre pod hd icu er op proc approx around circa early late"
 )
 _MARKED_BEFORE = ("f/u", "d/c", "d/t", "s/p", "h/o", "#", "(")
 _WIDEST_GAP = 4

@@ -53,9 +53,11 @@ _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{2,38}[0-9A-Fa-f:](?<!\w:)(?:%\w{1,10
 _IPV6_COLONS = 2
 _UDI = re.compile(r"\(01\)\s?\d{14}(?:\s?\(\d{2,4}\)\s?[A-Za-z0-9./_-]{1,22}){0,8}")
 _MASKED = re.compile(r"(?<![\w*#])[xX*#]{2,16}(?:[- ]?[xX*#]{2,4}){0,3}[- ]?(\d{2,6})(?![\d%])")
+_MASKS = ("**", "xx", "XX", "##")
 _COORDINATES = re.compile(
     r"(?<![\w.])[-+]?\d{1,2}\.\d{4,}\s?\u00b0?\s?[NSns]?\s?[,;/ ]\s?[-+]?\d{1,3}\.\d{4,}(?:\s?\u00b0?\s?[EWew]\b)?"
 )
+_LATITUDE = re.compile(r"\b(?:lat|latitude|lon|long|longitude|lng)\W{1,4}(-?\d{1,3}\.\d{4,})", re.IGNORECASE)
 _DEGREES = re.compile(
     r"\d{1,3}\s?\u00b0\s?\d{1,2}(?:\.\d+)?\s?['\u2032]\s?(?:\d{1,2}(?:\.\d+)?\s?[\"\u2033]\s?)?[NSEWnsew]\b"
 )
@@ -79,6 +81,7 @@ def find_patterns(document: Document) -> Iterator[Span]:
         yield from _machines(text)
     if document.has_digit:
         yield from _marked_numbers(text)
+        yield from _positions(text)
     if "/" in text or "\\" in text:
         yield from _folders(text)
 
@@ -174,20 +177,22 @@ def _marked_numbers(text: str) -> Iterator[Span]:
     if "(01)" in text:
         for match in _UDI.finditer(text):
             yield Span(match.start(), match.end(), Entity.DEVICE_ID, 950)
-    if "**" in text or "xx" in text or "XX" in text or "##" in text:
+    if any(sign in text for sign in _MASKS):
         for match in _MASKED.finditer(text):
             yield Span(match.start(1), match.end(1), Entity.US_SSN, 900)
-    if _FOUR_DECIMALS.search(text):
-        for match in _COORDINATES.finditer(text):
-            yield Span(match.start(), match.end(), Entity.LOCATION, 850)
     if "." in text:
         for match in _CISCO_MAC.finditer(text):
             start = match.start() - 4
             if start >= 0 and _is_hex(text[start : match.start()]) and any(map(str.isalpha, match[0])):
                 yield Span(start, match.end(), Entity.DEVICE_ID, 800)
-    if "\u00b0" in text:
-        for match in _DEGREES.finditer(text):
-            yield Span(match.start(), match.end(), Entity.LOCATION, 850)
+
+
+def _positions(text: str) -> Iterator[Span]:
+    """Geographic coordinates."""
+    patterns = (_COORDINATES, _LATITUDE) if _FOUR_DECIMALS.search(text) else ()
+    for pattern in (*patterns, _DEGREES) if "\u00b0" in text else patterns:
+        for match in pattern.finditer(text):
+            yield Span(match.start(pattern.groups), match.end(pattern.groups), Entity.LOCATION, 850)
 
 
 def _folders(text: str) -> Iterator[Span]:

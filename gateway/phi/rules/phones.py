@@ -9,10 +9,14 @@ from gateway.phi.rules.vocabulary import word_set
 
 _EXTENSION = r"(?:[,;]?\s*(?:\#|x|ext\.?|extn\.?|extension|option|opt)\s*\d{1,6}(?!\d))?"
 _NANP = (
-    r"(?:\+?1[-. ]{0,3}|001[-. ])?(?:\(\s?\d{3}\s?\)\s?[-./]?\s?|\d{3}(?:\s?[-./]\s?|\s{1,2}))\d{3}(?:\s?[-.]\s?|\s{1,2})\d{4}"
+    r"(?:\+?1[-. ]{0,3}|001[-. ])?(?:\(\s?\d{3}\s?\)\s?[-./]?\s?|\d{3}(?:\s?[-./]\s?|\s{1,2}))"
+    r"\d{3}(?:\s?[-.]\s?|\s{1,2})\d{4}"
     rf"(?!\d|-\d|\.\d){_EXTENSION}"
 )
-_VANITY = r"(?:\+?1[-. ])?\(?8(?:00|33|44|55|66|77|88)\)?[-. ](?=[A-Z0-9-]{0,8}[A-Z]{3})[A-Z0-9]{2,7}(?:-[A-Z0-9]{2,5})?(?![\w-])"
+_VANITY = (
+    r"(?:\+?1[-. ])?\(?8(?:00|33|44|55|66|77|88)\)?[-. ]"
+    r"(?=[A-Z0-9-]{0,8}[A-Z]{3})[A-Z0-9]{2,7}(?:-[A-Z0-9]{2,5})?(?![\w-])"
+)
 _WORLD = r"(?:\+\d{1,3}\)?|00[1-9]\d(?=\s)|011[-. ]\d{1,3})(?:[ .-]{0,2}\(?\d{1,5}\)?){2,6}(?![\w])"
 _PACKED = rf"\+?1?\d{{3}}[-. ]?\d{{7}}(?!\d|[-.]\d){_EXTENSION}"
 _LOCAL = rf"\d{{3}}[-. ]\d{{4}}(?!\d|[-./]\d){_EXTENSION}"
@@ -22,6 +26,9 @@ PHONE_SHAPES = rf"(?P<phone>(?<![\w.])(?<!\d[-/])(?i:{_NANP}|{_WORLD}|{_PACKED}|
 _FULL = re.compile(rf"(?<![\w])(?<!\d[-./])(?i:{_NANP})|(?<![\w])(?:{_VANITY})")
 _FOREIGN = re.compile(_WORLD)
 _SHORT = re.compile(rf"(?<![\w])(?<!\d[-./])(?i:{_PACKED}|{_LOCAL})")
+_PUBLIC_LINES = frozenset(["8002221222", "8002738255", "8006334227", "8007997233", "8006624357", "8002324636"])
+"""Poison control, crisis and government lines, which are nobody's own."""
+
 _FEWEST_WORLD_DIGITS = 8
 _PHONE_WORDS = word_set(
     "tel telephone phone phones ph cell cellular cellphone mobile call calls calling called callback text texted "
@@ -53,6 +60,8 @@ def phone_at(document: Document, start: int) -> Span | None:
         if said is None:
             return None
     if match is None:
+        return None
+    if "".join(filter(str.isdigit, match[0]))[-10:] in _PUBLIC_LINES:
         return None
     entity = said or _said(document, start, match.end()) or Entity.PHONE_NUMBER
     return Span(start, match.end(), entity, 930)

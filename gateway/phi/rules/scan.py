@@ -18,6 +18,7 @@ from gateway.phi.rules.numbers import find_numbers
 from gateway.phi.rules.organizations import find_organizations
 from gateway.phi.rules.patterns import find_patterns
 from gateway.phi.rules.places import find_places
+from gateway.phi.rules.spoken import find_spoken
 from gateway.phi.rules.structure import find_structured
 from gateway.phi.windows import join, windows
 
@@ -50,6 +51,7 @@ def _visible(text: str, recognizer: Recognizer | None) -> list[Span]:
         *find_structured(document),
         *find_ages(document),
         *find_letter_identifiers(document),
+        *find_spoken(document),
         *places,
         *find_names(document, places),
     ]

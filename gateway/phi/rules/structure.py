@@ -31,7 +31,8 @@ _FORM_KEYS = frozenset({Entity.STREET_ADDRESS, Entity.LOCATION, Entity.EMPLOYER}
 _NOT_IN_FORMS = word_set("address line district contact")
 _IDENTIFIERS = re.compile(r"identifier[\"']?\s{0,3}:", re.IGNORECASE)
 _PERSONAL_KEYS = word_set(
-    "patient dob mrn ssn birthdate given family member phone address zip last_name patients lastname firstname doctor nurse"
+    "patient dob mrn ssn birthdate given family member phone address zip last_name patients lastname firstname "
+    "doctor nurse"
 )
 _AMBIGUOUS = frozenset(
     ["name", "first", "last", "middle", "author", "contact", "provider", "alias", "display", "recipient", "doctor"]
@@ -56,19 +57,26 @@ def _quoted(document: Document) -> Iterator[Span]:
     text = document.folded
     for pattern in (_VALUE, _LIKE) if document.mentions(_SQL_WORDS) else (_VALUE,):
         for match in pattern.finditer(text):
-            if (key := _key_before(text, match.start())) and (span := _keyed(document, key, match[2], match.start(2))):
+            key = _key_before(text, match.start())
+            if key and (span := _keyed(document, key, match[2], match.start(2))):
                 yield span
-    if '"' not in text:
-        return
+    if '"' in text:
+        yield from _unquoted(text)
+        yield from _listed(document)
+
+
+def _unquoted(text: str) -> Iterator[Span]:
     for match in _NUMBER.finditer(text):
         entity = entity_of_key(match[1])
         if entity and entity is not Entity.PERSON and fits(entity, match[2]):
             yield Span(match.start(2), match.end(2), entity, 850)
-    if "[" in text:
-        for match in _LIST.finditer(text):
-            for item in _ITEM.finditer(match[2]):
-                if span := _keyed(document, match[1], item[1], match.start(2) + item.start(1)):
-                    yield span
+
+
+def _listed(document: Document) -> Iterator[Span]:
+    for match in _LIST.finditer(document.folded):
+        for item in _ITEM.finditer(match[2]):
+            if span := _keyed(document, match[1], item[1], match.start(2) + item.start(1)):
+                yield span
 
 
 def _keyed(document: Document, key: str, value: str, start: int) -> Span | None:
