@@ -84,10 +84,27 @@ def test_an_unsure_mention_counts_only_where_something_certain_is() -> None:
         ("Then Qorvexa felt a gray stone.", "gray stone"),
         ("The Qorvexa says DTRs are intact.", "DTRs"),
         ("Keep [NAME_1] for Qorvexa.", "NAME_1"),
+        ("Then Qorvexa saw her Camry.", "Camry"),
+        ("Then Qorvexa(x) came, y.qorvexa too.", "Qorvexa"),
+        ("Then Qorvexa asked whether Cullen and Grey Turner signs worry her.", "Cullen"),
     ],
 )
 def test_terms_that_a_model_takes_for_names_stay(text: str, claim: str) -> None:
     assert masked(text, Claiming(claim)) == []
+
+
+def test_what_a_rule_saw_in_part_counts_as_a_whole() -> None:
+    unsure = Claiming("Maria Qorvexa-Blix", score=0.6)
+    assert masked("Mrs. Maria, that is Maria Qorvexa-Blix.", unsure) == ["Maria", "Maria Qorvexa-Blix"]
+
+
+def test_a_name_that_is_a_term_too_is_masked_where_someone_is_spoken_of() -> None:
+    assert masked("Can Murphy take Depakote with her coffee?", Claiming("Murphy")) == ["Murphy"]
+    assert masked("Is Murphy near the liver?", Claiming("Murphy")) == []
+
+
+def test_a_month_or_a_colour_in_a_name_stays_part_of_it() -> None:
+    assert masked("We talked to Jun Qorvexa.", Claiming("Jun Qorvexa")) == ["Jun Qorvexa"]
 
 
 def test_a_town_is_a_location() -> None:
