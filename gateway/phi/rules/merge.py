@@ -1,35 +1,71 @@
 """Overlapping findings become one: their union, so that no remainder of a value shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from gateway.phi.detector import CERTAIN, Span
+from gateway.phi.detector import CERTAIN, LIKELY, Span
+from gateway.phi.findings import Entity
+
+_WHOLE = frozenset({Entity.OTHER_ID, Entity.URL, Entity.EMAIL_ADDRESS})
+"""Kinds that are one token: what is found inside one is a part of it."""
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
-    """In order, without overlaps. The higher score names the union; doubtful spans give way to likelier ones."""
-    merged: list[Span] = []
+    """In order, without overlaps. The higher score names the union; doubtful spans give way to likelier ones.
+
+    A doubtful token that something certain was found in is hidden whole: `lopez` in `lopez-clinic.example`.
+    """
     ordered = sorted((span for span in spans if span.start < span.end), key=lambda s: (s.start, -s.end))
-    for span in (s for s in ordered if s.score_milli >= CERTAIN):
-        if merged and span.start < merged[-1].end:
-            merged[-1] = _union(merged[-1], span)
+    certain = _joined([span for span in ordered if span.score_milli >= CERTAIN])
+    doubtful = [span for span in ordered if span.score_milli < CERTAIN]
+    if not doubtful:
+        return certain
+    if certain and (whole := _touching(certain, [span for span in doubtful if _is_whole(span)])):
+        certain = _joined(sorted((*certain, *whole), key=lambda s: (s.start, -s.end)))
+    free = _strongest(_clear_of(certain, doubtful))
+    return sorted((*certain, *free), key=lambda s: s.start)
+
+
+def _is_whole(span: Span) -> bool:
+    return span.score_milli >= LIKELY and span.entity in _WHOLE
+
+
+def _joined(ordered: Sequence[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for span in ordered:
+        if joined and span.start < joined[-1].end:
+            joined[-1] = _union(joined[-1], span)
         else:
-            merged.append(span)
-    covered = _Cover(merged)
-    doubtful: list[Span] = []
-    for span in (s for s in ordered if s.score_milli < CERTAIN):
-        if covered.touches(span):
-            continue
-        if doubtful and span.start < doubtful[-1].end:
-            doubtful[-1] = max(doubtful[-1], span, key=lambda s: s.score_milli)
-            continue
-        doubtful.append(span)
-    return sorted((*merged, *doubtful), key=lambda s: s.start)
+            joined.append(span)
+    return joined
+
+
+def _strongest(ordered: Sequence[Span]) -> list[Span]:
+    """Of doubtful spans that overlap the likeliest, or the union of two likely ones."""
+    kept: list[Span] = []
+    for span in ordered:
+        if not kept or span.start >= kept[-1].end:
+            kept.append(span)
+        elif min(span.score_milli, kept[-1].score_milli) >= LIKELY:
+            kept[-1] = _union(kept[-1], span)
+        else:
+            kept[-1] = max(kept[-1], span, key=lambda s: s.score_milli)
+    return kept
+
+
+def _clear_of(taken: Sequence[Span], ordered: Sequence[Span]) -> list[Span]:
+    cover = _Cover(taken)
+    return [span for span in ordered if not cover.touches(span)]
+
+
+def _touching(taken: Sequence[Span], ordered: Sequence[Span]) -> list[Span]:
+    cover = _Cover(taken)
+    return [span for span in ordered if cover.touches(span)]
 
 
 class _Cover:
     """Whether a span touches any of some ordered ones; asked in order of start."""
 
-    def __init__(self, spans: list[Span]) -> None:
+    def __init__(self, spans: Sequence[Span]) -> None:
         self._spans = spans
         self._at = 0
 
