@@ -28,7 +28,9 @@ def _collect(sources: Path) -> dict[str, int]:
     kinds: dict[str, int] = defaultdict(int)
     _add(kinds, names.census(sources))
     _add(kinds, names.locales(sources))
-    _add(kinds, dict.fromkeys(dictionary(sources, "american-english"), Kind.WORD))
+    # `maria` and `amir` are words of a larger dictionary, and read as names all the same.
+    _add(kinds, dict.fromkeys(dictionary(sources, "american-english-small"), Kind.WORD))
+    _add_new(kinds, dict.fromkeys(dictionary(sources, "american-english"), Kind.WORD))
     for word, bits in medicine.listed().items():
         # `Grace` and `Timothy` name a score and a syndrome, and far more often a person.
         kinds[word] |= 0 if kinds[word] & Kind.COMMON_FIRST else bits

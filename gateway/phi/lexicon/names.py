@@ -30,7 +30,7 @@ def census(sources: Path) -> dict[str, int]:
 
 def locales(sources: Path) -> dict[str, int]:
     """Given and family names of some eighty countries, in Latin letters."""
-    words = set(dictionary(sources, "american-english"))
+    words = set(dictionary(sources, "american-english-small"))
     given: Counter[str] = Counter()
     family: Counter[str] = Counter()
     for module in _locale_files(sources):

@@ -22,7 +22,7 @@ def find_joined_names(document: Document) -> Iterator[Span]:
             if len(text) > 6 and _in_file_name(document, word):
                 yield from _hyphened(word)
         elif word.is_capital and not text[1:].islower() and not text.isupper() and not word.kinds & Kind.LISTED:
-            yield from _camel(word)
+            yield from _camel(document, word)
 
 
 def _in_file_name(document: Document, word: Word) -> bool:
@@ -36,8 +36,10 @@ def _hyphened(word: Word) -> Iterator[Span]:
         yield Span(word.start, word.start + len(parts[0]) + 1 + len(parts[1]), Entity.PERSON, 600)
 
 
-def _camel(word: Word) -> Iterator[Span]:
+def _camel(document: Document, word: Word) -> Iterator[Span]:
     parts = _CAMEL.findall(word.text)
+    if len(parts) == 2 and min(map(len, parts)) < 4 and not _in_file_name(document, word):
+        return
     if (
         len(parts) == 2
         and len(parts[0]) + len(parts[1]) == len(word.text)

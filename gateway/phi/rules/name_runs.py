@@ -23,6 +23,9 @@ _NAME = Kind.FIRST | Kind.LAST
 _TERM = Kind.WORD | Kind.MEDICAL
 _LABEL_LETTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SURNAMES_TOO = frozenset(["black", "white", "lane", "church", "street", "case", "day", "sun", "bill"])
+_LOOSE_ROLES = frozenset(
+    ["name", "named", "user", "author", "client", "contact", "is", "am", "hi", "hello", "participant"]
+)
 _COMMAS = frozenset([", ", ",", ",  "])
 
 
@@ -207,6 +210,8 @@ class NameRuns:
             return False
         if word.kinds & Kind.WORD:
             return self._plain_name(at, word, trigger)
+        if trigger == "role" and not word.kinds & Kind.LISTED:
+            return self._words[at - 1].lower not in _LOOSE_ROLES
         if trigger == "role" or self.caseless:
             return True
         return bool(word.kinds & Kind.FIRST) or (trigger == "told" and is_only_a_name(word))
@@ -292,6 +297,8 @@ class NameRuns:
 
 
 def _is_inverted(last: Word, first: Word, trigger: Trigger) -> bool:
+    if last.kinds & Kind.COMMON_FIRST and not last.kinds & Kind.COMMON_LAST:
+        return False
     if trigger in {"role", "lead", "told"} and (last.kinds & Kind.LAST or not last.kinds & Kind.LISTED):
         return bool(first.kinds & Kind.FIRST) or not first.kinds & (_TERM | Kind.CITY)
     if first.kinds & Kind.COMMON_FIRST and last.kinds & Kind.COMMON_LAST and not last.kinds & Kind.WORD:

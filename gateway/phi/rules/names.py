@@ -136,7 +136,7 @@ class _Names:
         return trigger == "role" and word.is_capital and not self._caseless and not word.text.isupper()
 
     def _pair(self, at: int, end: int, trigger: Trigger, strength: float) -> int | None:
-        if strength >= 3:
+        if strength >= 3 and (not self._caseless or self._is_listed_pair(at, end) or trigger):
             return 700
         spoken = self._runs.next_lower(end) in HUMAN_VERBS or self._around.owns(end)
         if strength >= 2 and (trigger in {"lead", "told"} or spoken or self._around.closes_letter(at, end)):
@@ -148,6 +148,11 @@ class _Names:
         if strength >= 1.5 and first.kinds & Kind.FIRST and last.kinds and not self._caseless:
             return LIKELY if not self._around.begins_sentence(at) else None
         return None
+
+    def _is_listed_pair(self, at: int, end: int) -> bool:
+        """Where capitals say nothing, a given name or a frequent surname has to be among the words."""
+        first, last = self._words[at], self._words[end - 1]
+        return bool(first.kinds & Kind.FIRST or last.kinds & Kind.COMMON_LAST or first.kinds & last.kinds & Kind.LAST)
 
     def _lone(self, at: int, end: int, trigger: Trigger) -> int | None:
         """One word by itself: by list or by its oddness, never certain without its surroundings."""

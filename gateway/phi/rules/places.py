@@ -8,7 +8,7 @@ from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.streets import find_streets
-from gateway.phi.rules.vocabulary import FUNCTION_WORDS, phrase_set, word_set
+from gateway.phi.rules.vocabulary import EPONYM_HEADS, FUNCTION_WORDS, phrase_set, word_set
 
 _STATES = word_set(
     "al ak az ar ca co ct de dc fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh "
@@ -40,6 +40,7 @@ _MOVING = word_set(
     "returned returning originally homeless crash accident mva mvc collision transferred transported airlifted "
     "based retired husband wife and dispatched who patients woman man male female lady gentleman farmer teacher"
 )
+_VAGUE = word_set("the our for of at through toward towards")
 _PREPARING = _PREPOSITIONS | {"city", "town", "residence", "visited", "visiting", "leaving"}
 _SURELY_PLACES = _MOVING - word_set("up left family and who patients husband wife retired visit visits visited based")
 _TRAVEL = word_set(
@@ -220,19 +221,21 @@ def _town_score(document: Document, index: int, end: int, bits: int, *, follows:
     """How sure a town is: several words or nothing but a town, and what stands before."""
     prepared = 2 if follows else _placed(document, index)
     several = bits & Kind.STARTS_PHRASE and end - index > 1
-    if _is_possessive(document, end):
+    if _is_possessive(document, end) or (end < len(document.words) and document.words[end].lower in EPONYM_HEADS):
         return 0
     if several:
         return 650 if prepared and document.words[index - 1].lower != "the" else NO_NAME
-    plain = bits & (Kind.WORD | Kind.MEDICAL)
+    plain = bits & Kind.WORD or (bits & Kind.MEDICAL and not bits & Kind.LARGE_CITY)
     name = bits & (Kind.FIRST | Kind.COMMON_LAST)
     if prepared == 2 and not document.is_caseless:
-        return 650 if not bits & Kind.MEDICAL and (not bits & Kind.COMMON_FIRST or bits & Kind.LARGE_CITY) else LIKELY
+        return 650 if bits & Kind.LARGE_CITY or not bits & (Kind.COMMON_FIRST | Kind.MEDICAL) else LIKELY
     if prepared == 2:
         return 650 if not plain and (not bits & Kind.COMMON_FIRST or bits & Kind.LARGE_CITY) else 0
     if not prepared or plain or (not bits and document.is_caseless):
         return 0
     if name or not bits:
+        return LIKELY
+    if document.words[index - 1].lower in _VAGUE:
         return LIKELY
     return 600 if bits & Kind.LARGE_CITY or not bits & Kind.LAST else LIKELY
 

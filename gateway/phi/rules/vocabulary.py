@@ -20,7 +20,7 @@ FUNCTION_WORDS = word_set(
     "presented presenting near"
 )
 GENERIC_PLACE_WORDS = word_set(
-    "the a an our your this that local nearest nearby community general regional county city state national "
+    "the a an our your this that management local nearest nearby community general regional county city state national "
     "public private medical health care home nursing primary urgent emergency outpatient inpatient acute critical "
     "teaching academic rural urban big small new old same other another any each every hospital clinic center "
     "centre system services network group family pain eye ear dental mental behavioral surgical surgery cancer "

@@ -1,0 +1,166 @@
+"""People's names by what stands around them, and words that only look like names. All people are invented."""
+
+import time
+
+import pytest
+
+from gateway.phi.rules.document import Document
+from gateway.phi.rules.names import find_names
+from gateway.phi.rules.organizations import find_organizations
+from gateway.phi.rules.places import find_places
+from tests.unit.phi.rules.marked import kinds
+
+
+def people(text: str) -> list[str]:
+    return [value for value, entity in kinds(text) if entity == "PERSON"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mr. and Mrs. Delgado arrived.", ["Delgado"]),
+        ("Drs. Chen and Patel rounded.", ["Chen", "Patel"]),
+        ("Seen by Drs. Osei, Lindqvist and Brannigan.", ["Osei", "Lindqvist", "Brannigan"]),
+        ("Referred by Dr van der Berg.", ["van der Berg"]),
+        ("Dr. Lane saw him.", ["Lane"]),
+        ("baby girl Ramirez was born", ["Ramirez"]),
+    ],
+)
+def test_a_title_makes_a_name_of_what_follows(text: str, expected: list[str]) -> None:
+    assert people(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Spoke with pt's dtr Kim re: plan.", ["Kim"]),
+        ("His mother, Ludmila, was present.", ["Ludmila"]),
+        ("Lives with husband Gustavo and kids (Mateo, Lucia, and Inez).", ["Gustavo", "Mateo", "Lucia", "Inez"]),
+        ("RN Yolanda gave report to RN Thuy.", ["Yolanda", "Thuy"]),
+        ("Charge: Latoya. Sitter: Bobby.", ["Latoya", "Bobby"]),
+        ("lvm for shaniqua re: results", ["shaniqua"]),
+        ("s/w petrossian today", ["petrossian"]),
+        ("Handoff from Denise to night team.", ["Denise"]),
+        ("Per Johanna, the wound vac was changed.", ["Johanna"]),
+        ("Questions -> Hugo", ["Hugo"]),
+        ("Bed 12 Willis: NPO", ["Willis"]),
+        ("@Samantha please review", ["Samantha"]),
+    ],
+)
+def test_a_role_or_a_word_of_dealing_with_people_makes_a_name(text: str, expected: list[str]) -> None:
+    assert people(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Karl, a teacher, reports knee pain.", ["Karl"]),
+        ("Delgado's potassium is 6.1", ["Delgado"]),
+        ("this is tamika, darnell's mom", ["tamika", "darnell"]),
+        ("Stout in 412, 62yo, upset.", ["Stout"]),
+        ("Can Douglas take Depakote?", ["Douglas"]),
+        ("Will was last seen in clinic.", ["Will"]),
+        ("1. Whitaker - POD2, advance diet.", ["Whitaker"]),
+        ("Gonzalez is refusing meds", ["Gonzalez"]),
+        ("violet at bedside.", ["violet"]),
+    ],
+)
+def test_what_is_said_of_people_makes_a_name_of_what_precedes(text: str, expected: list[str]) -> None:
+    assert people(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Thanks, Priya", ["Priya"]),
+        ("See you then!\nBest,\nAnjali", ["Anjali"]),
+        ("Sincerely,\n\nEleanor Voss", ["Eleanor Voss"]),
+        ("Hi Kelsey, please call", ["Kelsey"]),
+    ],
+)
+def test_a_letter_opens_and_closes_with_a_name(text: str, expected: list[str]) -> None:
+    assert people(text) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Chukwuemeka Adeyemi",
+        "Nguyen Thi Hoa",
+        "Wojciech Szczepanski",
+        "Siobhan O'Brien-Kowalczyk",
+        "Omar Al-Rashid",
+        "Mei-Ling Wu",
+        'William "Bill" Hathaway',
+        "Robert (Bobby) Tran",
+        "J. Krishnamurthy",
+        "Venkataraghavan Subramaniam",
+        "Delgado, Ana M.",
+    ],
+)
+def test_names_of_many_forms_and_countries_are_found_whole(name: str) -> None:
+    assert people(f"Today {name} came for a refill.") == [name]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("open Maria_Lopez_2026.pdf", ["Maria_Lopez"]),
+        ("open Lopez_Maria_labs.docx", ["Lopez_Maria"]),
+        ("open MariaLopez.docx", ["MariaLopez"]),
+        ("open patricia-gomez-ct.pdf", ["patricia-gomez"]),
+    ],
+)
+def test_file_names_hide_the_name_in_them(text: str, expected: list[str]) -> None:
+    assert people(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Rivers, Pat - bipolar I disorder", ["Rivers, Pat"]),
+        ("Burns, Michael - acute cholecystitis", ["Burns, Michael"]),
+        ("price, bill dob pending", ["price, bill"]),
+        ("D. Church and Jun P. are on the list", ["D. Church", "Jun P."]),
+    ],
+)
+def test_plain_words_are_names_where_only_a_name_can_stand(text: str, expected: list[str]) -> None:
+    assert people(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Explain Wilson disease, the Kaiser score, a Foley catheter and Hickman line care.",
+        "Perform Lachman, McMurray and Thompson tests; Hawkins and Neer negative.",
+        "Staphylococcus epidermidis, Candida glabrata and Clostridioides difficile were considered.",
+        "Patient on Coumadin, Toprol XL, Lipitor, Latuda and Singulair. Levemir FlexPen is empty.",
+        "Kaplan-Meier curves, Cox regression and the Mann-Whitney U test were used.",
+        "Consultant Nephrologist to review. Notify Provider. Thanks, Team.",
+        "Echo: LVEF 55%, mild MR. EKG: sinus rhythm. Taken to the ED for GERD.",
+        "Compare Ranson, Glasgow and Child-Pugh; SPRINT, DAPA-CKD and the Framingham study.",
+        "Vent at 12000 ms. Likely cause? Found 104 rows. SortedSet and MaxLen are classes.",
+        "my ana is positive and my mom takes eliquis and lopressor",
+        "Clark level IV, Breslow 0.8, Fitzpatrick III, Mohs planned.",
+        "May will be busy, so plan for April. Mark the date and bill the insurer.",
+        "Vena cava filter, linea alba, tinea versicolor, pityriasis rosea.",
+    ],
+)
+def test_terms_that_look_like_names_stay(text: str) -> None:
+    assert people(text) == []
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["Al ", "1 A ", "St. St. ", "Lopez, ", "van de ", "New ", 'A "B" ', "Mr. and ", "Mercy General ", "I.", "a-b-"],
+)
+def test_runs_of_one_word_cost_no_more_than_their_length(unit: str) -> None:
+    def cost(size: int) -> float:
+        document = Document((unit * size)[:size])
+        began = time.process_time()
+        places = [*find_places(document), *find_organizations(document)]
+        list(find_names(document, places))
+        return time.process_time() - began
+
+    cost(512)
+    assert cost(8192) < 5 * cost(2048) + 0.05

@@ -1,0 +1,63 @@
+"""Facilities, schools and employers, and words of their kind without a name."""
+
+import pytest
+
+from tests.unit.phi.rules.marked import kinds
+
+
+@pytest.mark.parametrize(
+    "facility",
+    [
+        "Twin Rivers Regional Medical Center",
+        "Mount Carmel Skilled Nursing Facility",
+        "Our Lady of Grace Assisted Living",
+        "University of Utah Hospital",
+        "Children's Hospital of Philadelphia",
+        "Lakeshore Family Medicine Associates",
+        "Golden Acres",
+        "Sunrise of Millbrook",
+        "St. Bartholomew's",
+        "Renown Regional",
+        "Walgreens on Fifth",
+        "UPMC",
+    ],
+)
+def test_a_facility_is_found_whole(facility: str) -> None:
+    (found,) = kinds(f"She was transferred to {facility} yesterday")
+    assert found[0] == facility
+
+
+def test_a_town_before_a_clinic_is_the_clinic() -> None:
+    assert kinds("our Houston clinic saw 40 patients") == [("Houston clinic", "FACILITY")]
+
+
+@pytest.mark.parametrize(
+    ("text", "employer"),
+    [
+        ("She is a cashier at Piggly Wiggly now", "Piggly Wiggly"),
+        ("works nights at Lee and Sons", "Lee and Sons"),
+        ("Occupation: welder, Bath Iron Works", "Bath Iron Works"),
+        ("Employer: Stop & Shop", "Stop & Shop"),
+        ("retired from the Port Authority", "the Port Authority"),
+        ("a coworker at Lockheed Martin", "Lockheed Martin"),
+        ("He owns Tony's Auto Repair", "Tony's Auto Repair"),
+        ("WORKS AT RACINE POLICE DEPARTMENT.", "RACINE POLICE DEPARTMENT"),
+    ],
+)
+def test_an_employer_is_found_by_what_is_done_there(text: str, employer: str) -> None:
+    assert kinds(text) == [(employer, "EMPLOYER")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Transferred to Medical ICU from Emergency Department. Discharged to Skilled Nursing Facility.",
+        "Admitted to General Surgery. Referred to Pain Management and Home Health.",
+        "Follow up in Sports Clinic; Cardiac Rehab referral; Preferred Pharmacy on file.",
+        "Patient works as a teacher, attends church weekly and is enrolled in the TWILIGHT trial.",
+        "The clinic is closed; call the nearest urgent care or hospital.",
+        "Consider Physical Therapy and Behavioral Health.",
+    ],
+)
+def test_words_of_a_kind_without_a_name_stay(text: str) -> None:
+    assert kinds(text) == []
