@@ -13,7 +13,8 @@ from typing import Any, cast
 import orjson
 
 _PREFIX = "openai."
-_ID = re.compile(r"rs_[A-Za-z0-9]{1,128}")
+_ID = re.compile(r"rs_(?:[0-9a-f]{1,4}|(?=[0-9]*[a-f])[0-9a-f]{5,128})")
+"""Hexadecimal, as the vendor writes it: no room for a name, and none for a number of any length."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_WORD = re.compile(r"[^\W_]+")
+_CAPITAL = "A-Z\u00c0-\u00d6\u00d8-\u00de"
+_WORD = re.compile(rf"\d+|[{_CAPITAL}]+(?![^\W\d_{_CAPITAL}])|[{_CAPITAL}]?[^\W\d_{_CAPITAL}]+")
 words_of = _WORD.findall
-"""The words of a text, as phrases are compared by them: its runs of letters and digits."""
+"""The words of a text, as phrases are compared by them: `lookupMariaLopez` is three, and so is `AB12CD`."""
 _MOST_WORDS = 24
 _WIDEST_GAP = 4
 """Characters between two words of one phrase: `917-44-8123` is `917 44 8123`, and `Maria,  Lopez` is `Maria Lopez`."""
@@ -71,7 +72,7 @@ class Phrases(Generic[T]):
 
     def _has_none(self, text: str) -> bool:
         """A quick no. Case folding may cut a word that is not ASCII in two, so those texts get none."""
-        return text.isascii() and self._root.next.keys().isdisjoint(_WORD.findall(text.lower()))
+        return text.isascii() and self._root.next.keys().isdisjoint(map(str.lower, words_of(text)))
 
     def _longest(self, words: Sequence[re.Match[str]], start: int) -> tuple[int, T] | None:
         node, at, found = self._root, start, None

@@ -42,9 +42,12 @@ class Propagation:
         again = list(self._repeated(text, answered=answered))
         return merge((*counting, *again)) if again else counting
 
-    def personal_in(self, text: str) -> Iterable[Span]:
-        """Values in `text` that identify someone by themselves."""
-        return (span for span in self._repeated(text, answered=False) if span.entity not in CIRCUMSTANTIAL)
+    def known_in(self, text: str, spans: Sequence[Span]) -> Iterable[Span]:
+        """What in `text` the conversation has shown to identify someone by itself."""
+        for span in spans:
+            if known := self._known.get(_key(text[span.start : span.end])):
+                yield Span(span.start, span.end, known, max(span.score_milli, CERTAIN))
+        yield from (span for span in self._repeated(text, answered=False) if span.entity not in CIRCUMSTANTIAL)
 
     def _counting(self, text: str, spans: Sequence[Span]) -> Iterable[Span]:
         for span in spans:
@@ -70,8 +73,7 @@ class Propagation:
         key = "".join(words).casefold()
         if _is_telling(entity, words, key):
             self._values.add(words, entity, as_spelled=value.isalpha())
-            if len(words) > 1:
-                # `917-44-8123` may come back as `917448123`, and `Maria Lopez` in a file name as `MariaLopez`.
+            if len(words) > 1:  # `917-44-8123` may come back as `917448123`, and `Maria Lopez` as `marialopez`
                 self._values.add([key], entity)
         else:
             self._answered.add(words, entity, as_spelled=True)

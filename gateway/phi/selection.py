@@ -34,7 +34,7 @@ class Selection:
         An example city, date or URL in a tool's description does not; a name that the conversation has shown does.
         """
         certain = [span for span in spans if span.score_milli >= CERTAIN and span.entity not in CIRCUMSTANTIAL]
-        known = self._propagation.personal_in(text)
+        known = self._propagation.known_in(text, spans)
         return merge((*self._not_allowed(text, [*certain, *known]), *self._listed(text)))
 
     def _wanted(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:

@@ -8,6 +8,7 @@ run time; nothing is passed on unread.
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -40,6 +41,8 @@ _SHORTEST_OPAQUE = 40
 """Characters of the shortest thing a vendor seals; what is shorter is someone's own text, and is scanned."""
 _OPENING = 1024
 """Characters of a seal that show whether it is one: what a vendor encrypts does not decode to text."""
+_WORDY = 0.72
+"""The share of small letters, of capitals or of digits, with dashes, that says text: a cipher's is under half."""
 _SEAMS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _FEWEST_WORDS = 2
 
@@ -117,7 +120,7 @@ class Reader:
         self._add(path, text, Access.SEALED)
 
     def opaque(self, path: str, text: str) -> None:
-        if not _OPAQUE.fullmatch(text) or _is_encoded_text(text):
+        if not _OPAQUE.fullmatch(text) or (len(text) >= _SHORTEST_OPAQUE and _is_text(text)):
             raise ValidationFailedError("This must be what the model provider returned, unchanged.", param=path)
         if len(text) < _SHORTEST_OPAQUE:
             self._add(path, text, Access.SEALED)
@@ -152,11 +155,16 @@ def _spelled_out(identifier: str) -> str:
     return " ".join(words) if sum(map(str.isalpha, words)) >= _FEWEST_WORDS else ""
 
 
-def _is_encoded_text(seal: str) -> bool:
-    """Whether someone only encoded a text of their own, as any caller can."""
-    opening = seal[:_OPENING].rstrip("=").replace("-", "+").replace("_", "/")
+def _is_text(seal: str) -> bool:
+    """Whether someone only wrote or encoded a text of their own, as any caller can."""
+    opening = seal[:_OPENING].rstrip("=")
+    kinds = Counter("a" if c.islower() else "A" if c.isupper() else "0" if c.isdigit() else c for c in opening)
+    dashes = kinds["-"] + kinds["_"]
+    if max(kinds["a"], kinds["A"], kinds["0"]) + dashes > _WORDY * len(opening):
+        return True
+    standard = opening.replace("-", "+").replace("_", "/")
     try:
-        return b64decode(opening[: len(opening) // 4 * 4]).decode("ascii").isprintable()
+        return b64decode(standard[: len(standard) // 4 * 4]).decode("ascii").isprintable()
     except (Base64Error, UnicodeDecodeError):
         return False
 
@@ -278,8 +286,10 @@ def _thinking(path: str, block: Thinking, visitor: Visitor) -> Thinking:
     packed = unpack(block.signature)
     if packed is None:
         visitor.opaque(f"{path}.signature", block.signature)
-    elif packed.encrypted_content is not None:
-        visitor.opaque(f"{path}.signature", packed.encrypted_content)
+    else:
+        visitor.identifier(f"{path}.signature", packed.id)
+        if packed.encrypted_content is not None:
+            visitor.opaque(f"{path}.signature", packed.encrypted_content)
     return block
 
 

@@ -25,11 +25,18 @@ FORMS = {
     "data link": "data:text/plain,Wilhelmina%20Featherstonehaugh%20917-44-8123",
     "file name": "Featherstonehaugh_Wilhelmina_917-44-8123.pdf",
     "identifier": "lookup_Wilhelmina_Featherstonehaugh",
+    "camel case": "lookupWilhelminaFeatherstonehaugh",
 }
-OF_A_KNOWN_PATIENT = {"identifier"}
+OF_A_KNOWN_PATIENT = {"identifier", "camel case"}
 """Forms that only someone who knows the name can read one in."""
 
-SEALS = (NOTE, FORMS["identifier"])
+SEALS = (
+    NOTE,
+    FORMS["identifier"],
+    "rs_917448123",
+    "rs_WilhelminaFeatherstonehaugh",
+    "Wilhelmina-Featherstonehaugh-917-44-8123-and-some-more-words",
+)
 TELLS = ("featherstonehaugh", "wilhelmina", "917-44-8123", "917448123", "55501234")
 """What gives a canary away, in lower case."""
 
