@@ -34,6 +34,7 @@ _AGE_BEFORE = re.compile(
 _NAMED_BEFORE = re.compile(r"(?i:\bm(?:rs?|s)\.?\s[a-z'-]+,\s)\Z|[A-Z][A-Za-z'-]+,\s\Z|[A-Z][A-Za-z'-]+\s\(\Z")
 _IS_BEFORE = re.compile(r"[a-z]{3,}\s(?:is|was)\s\Z", re.IGNORECASE)
 _CLOSING = frozenset([",", ".", ";", ")", ":", ""])
+_SPACES = re.compile(r"\s{2,}")
 _IS_ALL = re.compile(r"\s?(?:[.,;)]|and\b|who\b|but\b|now\b|\Z)", re.IGNORECASE)
 _LEADS = word_set(
     "age aged ages is was of at years sex gender about approximately turn turned turns turning just to be past "
@@ -62,8 +63,8 @@ _THERMAL = re.compile(
     re.IGNORECASE,
 )
 _NUMBER_WORD = (
-    r"(?:ninety(?:[\s-](?:one|two|three|four|five|six|seven|eight|nine))?"
-    r"|(?:(?:one|a)[\s-])?hundred(?:[\s-](?:and[\s-])?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|"
+    r"(?:ninety(?:[\s-]{1,2}(?:one|two|three|four|five|six|seven|eight|nine))?"
+    r"|(?:(?:one|a)[\s-]{1,2})?hundred(?:[\s-]{1,2}(?:and[\s-]{1,2})?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|"
     r"twelve|thirteen))?)"
 )
 _SPELLED = re.compile(
@@ -93,7 +94,7 @@ def find_ages(document: Document) -> Iterator[Span]:
 def _score(document: Document, match: re.Match[str]) -> int:
     """How surely a number is an age; 0 for a temperature, a rate or a duration."""
     text, end = document.flat, match.end()
-    before = text[max(0, match.start() - 32) : match.start()]
+    before = _SPACES.sub(" ", text[max(0, match.start() - 32) : match.start()])
     if text[end : end + 1] not in _CLOSING:
         if _DURATION.match(text, end):
             return 0

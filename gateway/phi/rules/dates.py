@@ -21,8 +21,8 @@ _SPOKEN = (
 )
 _SPOKEN_UNIT = r"(?:one|two|three|four|five|six|seven|eight|nine)"
 _SPOKEN_YEAR = (
-    r"(?:nineteen|twenty|two\sthousand)(?:[\s-](?:and\s|oh\s|hundred\s)?(?:ten|eleven|twelve|thirteen|fourteen|fifteen|"
-    rf"sixteen|seventeen|eighteen|nineteen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[\s-]{_SPOKEN_UNIT})?|"
+    r"(?:nineteen|twenty|two\sthousand)(?:[\s-]{1,2}(?:and\s|oh\s|hundred\s)?(?:ten|eleven|twelve|thirteen|fourteen|fifteen|"
+    rf"sixteen|seventeen|eighteen|nineteen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[\s-]{{1,2}}{_SPOKEN_UNIT})?|"
     rf"{_SPOKEN_UNIT}))?"
 )
 _ANY_DAY = rf"(?:{DAY}{_ORDINAL}|{_SPOKEN})"
@@ -38,15 +38,16 @@ _YEAR_AFTER = re.compile(
 )
 _AFTER_MONTH = re.compile(
     rf"\.?(?:[\s/._-]{{0,2}}(?:the\s+)?{_ANY_DAY}(?![A-Za-z0-9%]|\.\d)(?:{_UP_TO}{_ANY_DAY}(?![A-Za-z0-9%]|[.:]\d))?"
-    rf"(?:(?:\s?,\s?|\s+(?:of\s)?|\s?[-/.]\s?|_){YEAR}(?!\d)|,?\s(?:of\s|in\s)?{_SPOKEN_YEAR}\b|(?:,?\s+|-|/)'?\d{{2}}(?=[\s,.;)]|\Z)(?!\s?[A-Za-z%/:]|\.\d))?"
+    rf"(?:(?:\s?,\s?|\s+(?:of\s)?|\s?[-/.]\s?|_){YEAR}(?!\d)|,?\s{{1,2}}(?:of\s|in\s)?{_SPOKEN_YEAR}\b|(?:,?\s+|-|/)'?\d{{2}}(?=[\s,.;)]|\Z)(?!\s?[A-Za-z%/:]|\.\d))?"
     rf"|(?:\s+of)?,?[\s/_-]{{0,2}}(?:{YEAR}|'\d{{2}})(?![A-Za-z0-9]))",
     re.IGNORECASE,
 )
 _OF_DOCUMENTS = re.compile(
     r"\s(?:\w+\s)?(?:guidelines?|edition|consensus|statement|release|issue|advisory|recommendations?)\b", re.IGNORECASE
 )
+_THE_BEFORE = re.compile(r"\bthe\s{1,2}\Z", re.IGNORECASE)
 _PART_OF_WORD = re.compile(r"[A-Za-z]+")
-_YEAR_END = re.compile(rf"{YEAR}\Z")
+_DATED_AFTER = re.compile(rf"{YEAR}\Z|\d(?:st|nd|rd|th)\b", re.IGNORECASE)
 _DATED = re.compile(
     r"(?:is|was|on|until|since|by|before|after|seen|dob|birth|birthday|from|of|date|dated|in|d o b|born|for|"
     r"due|through|to|till|"
@@ -96,11 +97,11 @@ def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:
         after = _AFTER_MONTH.match(text, end) or after
     if not day and after and _OF_DOCUMENTS.match(text, after.end()):
         return
-    if not day and (after is None or (_is_verb(name, before) and not _YEAR_END.search(after[0]))):
+    if not day and (after is None or (_is_verb(name, before) and not _DATED_AFTER.search(after[0]))):
         return
     first = start - len(day[0]) if day else start
-    if text[max(0, first - 4) : first].lower() == "the ":
-        first -= 4
+    if article := _THE_BEFORE.search(text, max(0, first - 6), first):
+        first = article.start()
     yield Span(with_weekday(text, first), after.end() if after else end, Entity.DATE_TIME, 900)
 
 

@@ -6,6 +6,7 @@ from string import ascii_letters, digits
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
+from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.labels import Label, entity_of_label, label_before
 from gateway.phi.rules.vocabulary import word_set
@@ -49,14 +50,17 @@ _CODE_BOOKS = word_set(
 _MONEY = frozenset("$\u20ac\u00a3\u00a5")
 _GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
 _MORE = re.compile(
-    r" ([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))"
+    r" {1,2}([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))"
 )
 _LOGINS = word_set("user username userid login snap snapchat handle skype venmo telegram gamertag")
 _LONGER_THAN_YEAR = 9
-_GOES_ON = re.compile(r" \d|\s*[,.;)]|\s*\Z")
+_GOES_ON = re.compile(r" {1,2}\d|\s*[,.;)]|\s*\Z")
 _SLASHED = re.compile(r"(?<![\w/.])(?:(?:[A-Z]{1,4}|\d{1,6})/|\d{2,4}:)\Z")
 _LEADING = re.compile(
-    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOR)([A-Z]{1,4})[ -]\Z"
+    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOR)([A-Z]{1,4})(?: {1,2}|-)\Z"
+)
+_SMALL_LEADING = re.compile(
+    r"(?<![a-z0-9#])(?!http|icd|cpt|ndc|rfc|iso|drg|npi|dea|mrn|ssn|dob|usd)([a-z]{1,4})(?: {1,2}|-)\Z"
 )
 _AFTER = re.compile(
     r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE
@@ -122,7 +126,7 @@ def _is_vin(token: str, count: int) -> bool:
 def _labelled(document: Document, match: re.Match[str], count: int) -> Span | None:
     token, start, end = match[0], match.start(), match.end()
     label = None
-    if lead := lead_before(document.flat, start):
+    if lead := lead_before(document, start):
         shifted = label_before(document, lead.start(1), document.word_before(lead.start(1)))
         if shifted is not None and (shifted.announced or not shifted.weak or shifted.entity is Entity.VEHICLE_ID):
             label, start, token = shifted, lead.start(1), f"{lead[1]}{token}"
@@ -134,11 +138,16 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
     return Span(start, end, label.entity, 850)
 
 
-def lead_before(text: str, start: int) -> re.Match[str] | None:
-    """The capitals before a number that may belong to it: `BCX 88 1234`."""
-    if text[start - 1 : start] not in {" ", "-"} or not text[start - 2 : start - 1].isupper():
+def lead_before(document: Document, start: int) -> re.Match[str] | None:
+    """The letters before a number that may belong to it: `BCX 88 1234`."""
+    text = document.flat
+    last = text[max(0, start - 3) : start].rstrip(" -")[-1:]
+    if text[start - 1 : start] not in {" ", "-"} or not last.isalpha():
         return None
-    return _LEADING.search(text, max(0, start - 6), start)
+    if last.isupper():
+        return _LEADING.search(text, max(0, start - 7), start)
+    lead = _SMALL_LEADING.search(text, max(0, start - 7), start) if document.is_caseless else None
+    return lead if lead and not lexicon().get(lead[1], 0) & Kind.WORD else None
 
 
 def _extended(text: str, end: int, count: int, *, most: int) -> tuple[int, int]:
@@ -173,7 +182,9 @@ def _is_value(label: Label, token: str, count: int) -> bool:
     if label.name in _LOGINS and not token.isdigit():
         return len(token) >= 5
     if not label.announced and label.weak:
-        return count >= 5 or (count >= 3 and len(token) >= 5 and (token != token.lower() or "-" in token))
+        return count >= 5 or (
+            count >= 3 and len(token) >= 5 and (token != token.lower() or "-" in token or len(token) > 5)
+        )
     if token.isdigit() or count == len(token):
         return count >= (3 if label.announced and not label.weak else 4)
     return count >= (2 if label.announced else 3) and len(token) >= 4

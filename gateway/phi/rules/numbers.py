@@ -30,8 +30,8 @@ _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IPV4 = rf"(?P<ipv4>(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}}|:\d{{2,5}})?(?![\w]|\.\d))"
 _SSN = r"(?P<ssn>(?<!\d[-.])\d{3}(?P<dash>\s?-\s?|[. /])\d{2}(?P=dash)\d{4}(?!\d|[-.]\d))"
 _CARD = (
-    r"(?P<card>(?<!\d[- ])(?:\d{4}(?P<gap>[- .]?)\d{4}(?P=gap)\d{4}(?P=gap)\d{4}"
-    r"|3[47]\d{2}(?P<amex>[- .]?)\d{6}(?P=amex)\d{5})(?![\d-]))"
+    r"(?P<card>(?<!\d[- ])(?:\d{4}(?:[- .]{0,2}\d{4}){3}"
+    r"|3[47]\d{2}[- .]{0,2}\d{6}[- .]{0,2}\d{5})(?![\d-]))"
 )
 _MBI = (
     r"(?P<mbi>(?<![A-Za-z0-9])[1-9][A-Za-z][A-Za-z0-9]\d[- ]?[A-Za-z][A-Za-z0-9]\d[- ]?"
@@ -82,7 +82,7 @@ def find_numbers(document: Document) -> Iterator[Span]:
         if span is not None:
             yield span
             done = span.end
-            if not _is_part(text, span):
+            if not _is_part(document, span):
                 continue
         if start >= judged and (token := token_at(text, start, judged)) is not None:
             judged = token.end()
@@ -92,12 +92,13 @@ def find_numbers(document: Document) -> Iterator[Span]:
                     done = judged = max(done, whole.end)
 
 
-def _is_part(text: str, span: Span) -> bool:
+def _is_part(document: Document, span: Span) -> bool:
     """Whether a date or the like may only be a part of something longer, as in `INV-2024-03-14`."""
+    text = document.flat
     before, after = text[max(0, span.start - 2) : span.start], text[span.end : span.end + 2]
     if span.entity is Entity.CREDIT_CARD and after[:1] == " " and after[1:].isdigit():
         return True
-    if before[-1:].isalnum() or after[:1].isalnum() or lead_before(text, span.start):
+    if before[-1:].isalnum() or after[:1].isalnum() or lead_before(document, span.start):
         return True
     return (before[-1:] in _JOINTS and before[:1].isalnum()) or (after[:1] in _JOINTS and after[1:].isalnum())
 

@@ -108,7 +108,7 @@ def with_weekday(text: str, start: int) -> int:
     before = text[max(0, start - 20) : start]
     bare = before.rstrip(" ,.")
     word = bare.rpartition(" ")[2].lstrip("(")
-    if word.lower() not in _WEEKDAYS or len(before) - len(bare) > 3:
+    if word.lower() not in _WEEKDAYS or len(before) - len(bare) > 4:
         return start
     return start - len(before) + len(bare) - len(word)
 

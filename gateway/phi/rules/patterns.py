@@ -23,7 +23,7 @@ _HANDLE_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _SPELLED_MAIL = re.compile(
-    r"(?<![\w.])[\w.+-]{1,64}\s?(?:[(\[{]\s?at\s?[)\]}]|\sat\s)\s?[\w-]{1,63}(?:\s?(?:[(\[{]\s?dot\s?[)\]}]|\sdot\s|\.)\s?[\w-]{2,63}){1,4}",
+    r"(?<![\w.])[\w.+-]{1,64}\s{0,2}(?:[(\[{]\s?at\s?[)\]}]|\sat\s)\s{0,2}[\w-]{1,63}(?:\s?(?:[(\[{]\s?dot\s?[)\]}]|\sdot\s|\.)\s?[\w-]{2,63}){1,4}",
     re.IGNORECASE,
 )
 _SPELLED_SIGNS = frozenset(["at", "dot"])
@@ -55,7 +55,7 @@ _UDI = re.compile(r"\(01\)\s?\d{14}(?:\s?\(\d{2,4}\)\s?[A-Za-z0-9./_-]{1,22}){0,
 _MASKED = re.compile(r"(?<![\w*#])[xX*#]{2,16}(?:[- ]?[xX*#]{2,4}){0,3}[- ]?(\d{2,6})(?![\d%])")
 _MASKS = ("**", "xx", "XX", "##")
 _COORDINATES = re.compile(
-    r"(?<![\w.])[-+]?\d{1,2}\.\d{4,}\s?\u00b0?\s?[NSns]?\s?[,;/ ]\s?[-+]?\d{1,3}\.\d{4,}(?:\s?\u00b0?\s?[EWew]\b)?"
+    r"(?<![\w.])[-+]?\d{1,2}\.\d{4,}\s?\u00b0?\s?[NSns]?\s?[,;/ ]\s{0,2}[-+]?\d{1,3}\.\d{4,}(?:\s?\u00b0?\s?[EWew]\b)?"
 )
 _LATITUDE = re.compile(r"\b(?:lat|latitude|lon|long|longitude|lng)\W{1,4}(-?\d{1,3}\.\d{4,})", re.IGNORECASE)
 _DEGREES = re.compile(
@@ -109,7 +109,7 @@ def _mail(text: str) -> Iterator[Span]:
 def _handle(text: str, handle: re.Match[str]) -> Iterator[Span]:
     """`@drlopez_md`; a decorator or an at-rule of some program stands alone on its line."""
     start = handle.start()
-    if start and text[start - 1] not in " (\"':,[":
+    if start and text[start - 1] not in " (\"':,[\n\t":
         return
     said = _HANDLE_BEFORE.search(text, max(0, start - 32), start)
     odd = any(sign.isdigit() or sign == "_" for sign in handle[0])

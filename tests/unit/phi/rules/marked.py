@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 from gateway.phi.detector import CERTAIN, LIKELY, Span
+from gateway.phi.findings import Entity
 from gateway.phi.rules.scan import scan
 
 
@@ -15,6 +16,14 @@ def leaks(marked: str) -> list[str]:
         for start, end in values
         if any(text[at].isalnum() and at not in hidden for at in range(start, end))
     ]
+
+
+_SOUGHT_BY_LISTS = frozenset({Entity.PERSON, Entity.LOCATION, Entity.FACILITY, Entity.EMPLOYER})
+
+
+def shaped(text: str) -> list[str]:
+    """Certain findings that figures or signs gave away, not lists of names and places."""
+    return [text[span.start : span.end] for span in certain(text) if span.entity not in _SOUGHT_BY_LISTS]
 
 
 def kinds(text: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.phi.rules.marked import certain, leaks
+from tests.unit.phi.rules.marked import leaks, shaped
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_addresses_of_people_on_networks_are_hidden(marked: str) -> None:
     ],
 )
 def test_public_addresses_packages_and_decorators_stay(text: str) -> None:
-    assert certain(text) == []
+    assert shaped(text) == []
