@@ -15,6 +15,10 @@ from gateway.phi.lexicon.sources import dictionary
 from gateway.phi.lexicon.words import Kind
 
 
+_RATHER_NAMES = ("maria", "peter", "mike", "matt", "harry", "derrick", "martin")
+"""In every dictionary, and seldom meant as words."""
+
+
 def main(sources: Path, out: Path) -> None:
     kinds = _collect(sources)
     lines: dict[int, list[str]] = defaultdict(list)
@@ -40,7 +44,12 @@ def _collect(sources: Path) -> dict[str, int]:
     _add_new(kinds, medicine.code_book(sources))
     _add_new(kinds, names.world(sources))
     _add_new(kinds, places.countries(sources))
-    _add(kinds, places.cities(sources))
+    everyday = set(dictionary(sources, "american-english-small"))
+    for city, bits in places.cities(sources).items():
+        is_rare_word = bits & Kind.LARGE_CITY and city not in everyday
+        kinds[city] = (kinds[city] & ~Kind.WORD if is_rare_word else kinds[city]) | bits
+    for name in _RATHER_NAMES:
+        kinds[name] &= ~Kind.WORD
     phrases = places.facilities(sources, dict(kinds))
     _add(kinds, phrases)
     for phrase in [word for word in kinds if " " in word]:

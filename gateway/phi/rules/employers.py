@@ -38,6 +38,16 @@ _LOOKBACK = 4
 _STOPS = frozenset(".;:!?")
 _INSIDE = frozenset(["", "&", ".", "-", "'s", "'"])
 
+_PART_OF_NAMES = word_set(
+    "street church school system state city county university college center hospital clinic medical health "
+    "company service services department social family home group white black case day unit insurance"
+)
+
+
+_NEVER_NAMES = (NOT_NAMES - _PART_OF_NAMES) | word_set(
+    "self self-employed none unknown unemployed retired disabled homemaker student various declined currently part full"
+)
+
 
 def find_employers(document: Document) -> Iterator[Span]:
     words = document.words
@@ -45,7 +55,7 @@ def find_employers(document: Document) -> Iterator[Span]:
         word = words[index]
         after = words[index + 1] if index + 1 < len(words) else None
         shown = after is not None and (after.is_capital or document.is_caseless or after.lower == "the")
-        if not shown and word.lower not in _JOBS:
+        if not shown and word.lower not in _LABELS:
             continue
         if word.lower in _PLACED:
             if _is_about_work(document, index):
@@ -95,7 +105,7 @@ def _labelled(document: Document, index: int) -> Iterator[Span]:
         if at + 1 >= len(words) or document.flat[words[at].end : words[at + 1].start].strip() != ",":
             return
         at += 1
-    yield from _named(document, at, labelled=True)
+    yield from _named(document, at, labelled=label.lower not in _JOBS)
 
 
 def _named(document: Document, first: int, *, labelled: bool = False) -> Iterator[Span]:
@@ -106,16 +116,19 @@ def _named(document: Document, first: int, *, labelled: bool = False) -> Iterato
     start = words[first].start
     at = first + 1 if words[first].lower == "the" else first
     end = at
-    while end < len(words) and end - at < _MAX_RUN and _continues(document, at, end):
+    while end < len(words) and end - at < _MAX_RUN and _continues(document, at, end, labelled=labelled):
         end += 1
     while end > at and words[end - 1].lower in {"and", "of"}:
         end -= 1
     if end == at or not _is_telling(document, words[at:end], labelled=labelled):
         return
-    yield Span(start, words[end - 1].end, Entity.EMPLOYER, 750)
+    stop = words[end - 1].end
+    if document.flat[stop : stop + 2].lower() == "'s":
+        stop += 2
+    yield Span(start, stop, Entity.EMPLOYER, 750)
 
 
-def _continues(document: Document, first: int, at: int) -> bool:
+def _continues(document: Document, first: int, at: int, *, labelled: bool) -> bool:
     words = document.words
     word = words[at]
     if at > first:
@@ -126,21 +139,15 @@ def _continues(document: Document, first: int, at: int) -> bool:
             return False
     if word.lower in {"and", "of"} and at > first and at + 1 < len(words):
         return words[at + 1].is_capital and not document.is_caseless
-    if word.lower in FUNCTION_WORDS or word.lower in NOT_NAMES - _PART_OF_NAMES:
+    if word.lower in FUNCTION_WORDS or word.lower in _NEVER_NAMES:
         return False
-    return word.is_capital or document.is_caseless
-
-
-_PART_OF_NAMES = word_set(
-    "street church school system state city county university college center hospital clinic medical health "
-    "company service services department social family home group white black case day unit insurance"
-)
+    return word.is_capital or document.is_caseless or (labelled and at == first)
 
 
 def _is_telling(document: Document, name: list[Word], *, labelled: bool) -> bool:
     """In a text without capitals plain words say nothing, unless a label does."""
     if all(word.kinds & Kind.MEDICAL and not word.kinds & (Kind.LAST | Kind.FIRST) for word in name):
-        return not document.is_caseless and not name[0].text.isupper()
+        return labelled or (not document.is_caseless and not name[0].text.isupper())
     if not document.is_caseless:
         return not (len(name) == 1 and name[0].text.isupper() and len(name[0].text) < 3)
     plain = [bool(word.kinds & Kind.WORD) for word in name]

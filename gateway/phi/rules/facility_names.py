@@ -17,6 +17,12 @@ def has_odd_word(words: list[Word]) -> bool:
 def run_end(document: Document, end: int) -> int:
     """`Family Medicine Associates`, `Children's Hospital of Philadelphia`: the last word that still belongs."""
     words = document.words
+    if (
+        end + 1 < len(words)
+        and document.flat[words[end].end : words[end + 1].start] == " & "
+        and words[end + 1].is_capital
+    ):
+        end += 1
     while end + 1 < len(words) and document.adjacent(end) and words[end + 1].lower in AFTER_END:
         if not words[end + 1].is_capital:
             break

@@ -31,12 +31,26 @@ def starts_phrase(words: list[Word], index: int) -> bool:
 def find_known(document: Document, index: int) -> Iterator[Span]:
     """Facilities by their whole name, and ones known by a name that is also used of methods and guidelines."""
     words = document.words
-    stop = min(len(words), index + _LONGEST_PHRASE)
+    listed, whole = _names_at(document, index)
+    visited = is_visited(document, index)
+    if whole > index and (score := _score(document, words[index : whole + 1], visited=visited)):
+        yield Span(words[index].start, words[whole].end, Entity.FACILITY, score)
+    elif listed >= 0:
+        if visited:
+            listed = _with_rest(document, listed)
+        end = words[run_end(document, listed)].end
+        if branch := _BRANCH.match(document.flat, end):
+            end, visited = branch.end(), visited or words[index].lower in SHOPS
+        yield Span(words[index].start, end, Entity.FACILITY, 650 if visited else LIKELY)
+
+
+def _names_at(document: Document, index: int) -> tuple[int, int]:
+    """The last words of the well known and of the registered name that begin at `index`, -1 for none."""
+    words, kinds = document.words, lexicon()
     name = words[index].lower
     listed = index if name in _KNOWN else -1
     whole = -1
-    kinds = lexicon()
-    for at in range(index + 1, stop):
+    for at in range(index + 1, min(len(words), index + _LONGEST_PHRASE)):
         if document.flat[words[at - 1].end : words[at].start].strip() not in {"", ".", "'s", "'S", "&", "-"}:
             break
         name = f"{name} {words[at].lower}"
@@ -44,21 +58,33 @@ def find_known(document: Document, index: int) -> Iterator[Span]:
             listed = at
         if kinds.get(name, 0) & Kind.FACILITY and _is_written_as_name(document, index, at):
             whole = at
-    visited = is_visited(document, index)
-    if whole > index:
-        odd = has_odd_word(words[index : whole + 1])
-        people = all(word.kinds & (Kind.FIRST | Kind.LAST) for word in words[index : whole + 1])
-        score = (
-            700 if visited or (odd and not people and not document.is_caseless) else LIKELY if odd and not people else 0
-        )
-        if score:
-            yield Span(words[index].start, words[whole].end, Entity.FACILITY, score)
-            return
-    if listed >= 0:
-        end = words[run_end(document, listed)].end
-        if branch := _BRANCH.match(document.flat, end):
-            end, visited = branch.end(), visited or words[index].lower in SHOPS
-        yield Span(words[index].start, end, Entity.FACILITY, 650 if visited else LIKELY)
+    return listed, whole
+
+
+def _score(document: Document, name: list[Word], *, visited: bool) -> int:
+    """How sure a registered name is: it may be a person's, plain words, or a method called after the place."""
+    if visited:
+        return 700
+    if not has_odd_word(name) or all(word.kinds & (Kind.FIRST | Kind.LAST) for word in name):
+        return 0
+    is_method = " ".join(word.lower for word in name) in FAMOUS
+    return LIKELY if document.is_caseless or is_method else 700
+
+
+def _with_rest(document: Document, at: int) -> int:
+    """`Providence Sacred Heart`: further words in capitals, when somebody was there."""
+    words = document.words
+    stop = at + 2
+    while at < stop and at + 1 < len(words) and not document.is_caseless and document.adjacent(at):
+        after = words[at + 1]
+        if (
+            not after.is_capital
+            or after.lower in FUNCTION_WORDS
+            or "\n" in document.folded[words[at].end : after.start]
+        ):
+            break
+        at += 1
+    return at
 
 
 def find_shortened(document: Document, index: int) -> Iterator[Span]:

@@ -87,6 +87,8 @@ FAMOUS = phrase_set(
 )
 
 SHOPS = phrase_set(
+    "home depot, lowe, walmart, costco, target, starbucks, wendy, burger king, taco bell, best buy, "
+    "dollar general, dollar tree, family dollar, whole foods, trader joe, sam's club, ups, fedex, usps, "
     "walgreens, cvs, rite aid, kroger pharmacy, quest diagnostics, labcorp, quest, planned parenthood, davita, "
     "fresenius, brookdale, sunrise, genesis, encompass, kindred, concentra, minuteclinic, medexpress, "
     "carbon health, one medical, duane reade, walmart pharmacy, costco pharmacy, publix pharmacy, "

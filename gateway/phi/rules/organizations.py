@@ -13,11 +13,12 @@ from gateway.phi.rules.organization_words import (
     EMPLOYER_ENDS,
     EMPLOYER_PAIRS,
     FACILITY_PAIRS,
+    FAMOUS,
     GENERALS,
     LOOSE_ENDS,
     PLACE_LABELS,
 )
-from gateway.phi.rules.visits import PREPOSITIONS, find_visited
+from gateway.phi.rules.visits import PREPOSITIONS, find_visited, is_visited
 from gateway.phi.rules.vocabulary import FACILITY_ENDS, FUNCTION_WORDS, GENERIC_PLACE_WORDS, word_set
 
 _LAST_WORDS = FACILITY_ENDS | EMPLOYER_ENDS | {pair.split()[1] for pair in FACILITY_PAIRS | EMPLOYER_PAIRS}
@@ -68,6 +69,9 @@ def _by_kind(document: Document, index: int) -> Iterator[Span]:
         return
     if entity is Entity.EMPLOYER and start and words[start - 1].lower == "the":
         start -= 1
+    known = " ".join(word.lower for word in words[start : index + 1]) in FAMOUS
+    if known and not is_visited(document, start):
+        return
     yield Span(words[start].start, words[run_end(document, index)].end, entity, 800)
 
 

@@ -52,6 +52,7 @@ _TOWN_ENDING = re.compile(
     r"wood|cester|minster|hurst|brook|creek|ridge|worth|stead|polis)\Z"
 )
 _MAX_TOWN = 4
+_ALONE = 410
 NO_NAME = 350
 """Too weak to count by itself, as nobody is said to be there; and no person's name."""
 
@@ -154,15 +155,20 @@ def _towns(document: Document) -> Iterator[Span]:
     caseless = document.is_caseless
     done = 0
     found = -1
+    unmistakable = Kind.LARGE_CITY | Kind.WORD | Kind.MEDICAL | Kind.FIRST | Kind.LAST
     likely = Kind.CITY | Kind.STARTS_PHRASE
     for index in [
         index
         for index, word in enumerate(words)
-        if (word.is_capital or caseless)
+        if (word.is_capital or caseless or word.kinds & unmistakable == Kind.LARGE_CITY)
         and (word.kinds & likely or not word.kinds & Kind.LISTED or word.lower in _DIRECTIONS)
     ]:
         word = words[index]
-        if index < done or not (_begins_phrase(words, index) or _is_prepared(words, index, found)):
+        if index < done:
+            continue
+        if not (_begins_phrase(words, index) or _is_prepared(words, index, found)):
+            if word.kinds & unmistakable == Kind.LARGE_CITY:
+                yield Span(word.start, word.end, Entity.LOCATION, LIKELY)
             continue
         end, bits = _town_at(document, index)
         if end == index:
@@ -219,12 +225,12 @@ def _town_at(document: Document, index: int) -> tuple[int, int]:
 
 def _town_score(document: Document, index: int, end: int, bits: int, *, follows: bool) -> int:
     """How sure a town is: several words or nothing but a town, and what stands before."""
-    prepared = 2 if follows else _placed(document, index)
     several = bits & Kind.STARTS_PHRASE and end - index > 1
     if _is_possessive(document, end) or (end < len(document.words) and document.words[end].lower in EPONYM_HEADS):
-        return 0
+        return NO_NAME if several else 0
+    prepared = 2 if follows else _placed(document, index)
     if several:
-        return 650 if prepared and document.words[index - 1].lower != "the" else NO_NAME
+        return 650 if prepared and document.words[index - 1].lower != "the" else _ALONE
     plain = bits & Kind.WORD or (bits & Kind.MEDICAL and not bits & Kind.LARGE_CITY)
     name = bits & (Kind.FIRST | Kind.COMMON_LAST)
     if prepared == 2 and not document.is_caseless:
@@ -263,6 +269,8 @@ def _placed(document: Document, index: int) -> int:
         if earlier.lower in _SURELY_PLACES or (
             earlier.lower == "up" and index > 2 and words[index - 3].lower == "grew"
         ):
+            return 2
+        if before.lower == "in" and earlier.text.istitle() and index > 2 and words[index].kinds & Kind.CITY:
             return 2
         if before.lower in {"from", "to"} and any(
             word.lower in _TRAVEL for word in words[max(0, index - 6) : index - 2]

@@ -58,7 +58,7 @@ _ABOUT_PEOPLE = re.compile(
         welder|pilot|veteran|teen|teenager|boy|girl|man|woman|male|female|mother|father|smoker|carpenter|electrician|plumber|
         mechanic|firefighter|waiter|waitress|accountant|dentist|pharmacist|patient|resident|clerk|manager|worker|\d+)\b
     | \s(?:lost|quit|left|got|had|has)\s(?:his|her|their|a|an|the|job|work)\b
-    | \s(?:after|before|despite|given|whose|who)\s
+    | \s(?:after|before|despite|given|whose|who|to)\s
     | \s\(\d+\s?(?:kg|lb|yo|y|m|f)\b
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -236,7 +236,7 @@ class Surroundings:
         match = _ABOUT_PEOPLE.match(self._flat, self._words[end - 1].end)
         if match is None:
             return False
-        if match[0].strip() in {"after", "before", "despite", "given"}:
+        if match[0].strip() in {"after", "before", "despite", "given", "to"}:
             return at > 0 and self._words[at - 1].lower in {"in", "for", "with", "on"}
         return True
 

@@ -11,6 +11,7 @@ from gateway.phi.rules.organization_words import PLACE_LABELS, RESIDENCES, VISIT
 from gateway.phi.rules.vocabulary import FUNCTION_WORDS, GENERIC_PLACE_WORDS
 
 PREPOSITIONS = frozenset(["at", "to", "from", "of"])
+_THERE = frozenset(["leaving", "left", "visiting", "visited"])
 _MAX_RUN = 5
 _LOOKBACK = 7
 
@@ -27,6 +28,8 @@ def is_visited(document: Document, index: int) -> bool:
         gap = document.flat[before.end : words[index].start].strip()
     if gap == ":":
         return before.lower in PLACE_LABELS
+    if not gap and before.lower in _THERE:
+        return True
     if gap or before.lower not in PREPOSITIONS:
         return False
     if before.lower == "at":
