@@ -14,12 +14,13 @@ from gateway.phi.findings import Finding
 from gateway.phi.hits import Hits, select
 from gateway.phi.masking import InlineMasker, Marked, Masker, Replacement, splice
 from gateway.phi.numbering import numbered
+from gateway.phi.passages import Passage, Reader, Rewriter
 from gateway.phi.placeholders import Placeholders
 from gateway.phi.report import PhiReport, ScreenBlockedError
 from gateway.phi.restore import Restorer
 from gateway.phi.screening import Screening
 from gateway.phi.selection import Selection
-from gateway.phi.slots import Passage, Reader, Rewriter, visit
+from gateway.phi.slots import visit
 from gateway.phi.verdicts import Verdict, Verdicts
 from gateway.tenancy import Access, PhiMode, Policy
 
@@ -70,7 +71,7 @@ class Guard:
         policy = access.policy
         reader = Reader()
         visit(conversation, reader)
-        _refuse_unscannable(reader, policy)
+        _refuse_files(reader, policy)
         hits = await self._hits(reader.passages, access)
         match policy.phi_mode:
             case PhiMode.BLOCK:
@@ -181,12 +182,14 @@ def _unchanged(conversation: Conversation, report: PhiReport) -> Screened:
     return Screened(conversation, report, Restorer({}), {})
 
 
-def _refuse_unscannable(reader: Reader, policy: Policy) -> None:
-    if reader.unscannables and (policy.phi_mode is PhiMode.BLOCK or policy.unscannable == "refuse"):
+def _refuse_files(reader: Reader, policy: Policy) -> None:
+    if reader.files and (policy.phi_mode is PhiMode.BLOCK or policy.unscannable == "refuse"):
         raise FeatureNotEligibleError(
             "Images and documents that cannot be scanned for protected health information are not accepted.",
-            param=reader.unscannables[0],
+            param=reader.files[0],
         )
+    if reader.disguised:
+        raise ValidationFailedError("This must be a file of the kind it says, in base64.", param=reader.disguised[0])
 
 
 def _readable(blocks: Sequence[AnswerBlock]) -> tuple[AnswerBlock, ...]:

@@ -7,9 +7,9 @@ from gateway.errors import PhiInToolSchemaError, TooLargeError
 from gateway.phi.detector import DetectorError, Span
 from gateway.phi.findings import Finding
 from gateway.phi.json_text import Leaf
+from gateway.phi.passages import Access, Passage
 from gateway.phi.screening import Screening
 from gateway.phi.selection import Selection
-from gateway.phi.slots import Access, Passage
 from gateway.phi.verdicts import Verdict
 
 _MAX_FINDINGS = 100_000

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from gateway.phi.findings import Entity, Finding
 from gateway.phi.hits import Hit
 from gateway.phi.json_text import Leaf
+from gateway.phi.passages import Access, Passage
 from gateway.phi.placeholders import Lookalike, Placeholders, lookalikes
-from gateway.phi.slots import Access, Passage
 
 
 def numbered(

@@ -9,7 +9,8 @@ from pydantic import JsonValue
 from gateway.conversation import Conversation
 from gateway.phi.findings import Finding
 from gateway.phi.masking import Marked, Replacement, splice
-from gateway.phi.slots import Passage, Reader, Rewriter, visit
+from gateway.phi.passages import Passage, Reader, Rewriter
+from gateway.phi.slots import visit
 
 
 def as_sent(conversation: Conversation, findings: Sequence[Finding]) -> Conversation:

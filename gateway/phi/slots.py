@@ -5,13 +5,8 @@ masked. A block kind it does not know fails type checking here and raises at
 run time; nothing is passed on unread.
 """
 
-import re
-from base64 import b64decode
-from binascii import Error as Base64Error
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol, TypeVar, assert_never
 
 from pydantic import JsonValue
@@ -31,48 +26,10 @@ from gateway.conversation import (
     ToolUse,
     Turn,
 )
-from gateway.errors import ValidationFailedError
 from gateway.packed_reasoning import unpack
-from gateway.phi.budget import Budget
-from gateway.phi.json_text import Leaf, render, rewrite
-
-_OPAQUE = re.compile(r"[A-Za-z0-9+/=_-]+")
-_SHORTEST_OPAQUE = 40
-"""Characters of the shortest thing a vendor seals; what is shorter is someone's own text, and is scanned."""
-_OPENING = 1024
-"""Characters of a seal that show whether it is one: what a vendor encrypts does not decode to text."""
-_WORDY = 0.72
-"""The share of small letters, of capitals or of digits, with dashes, that says text: a cipher's is under half."""
-_SEAMS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_FEWEST_WORDS = 2
 
 _Item = TypeVar("_Item")
 _Block = TypeVar("_Block", Text, Document, SearchResult, ToolUse, ToolResult, Thinking, Turn)
-
-
-class Access(Enum):
-    """What may be done about PHI in a place."""
-
-    CONTENT = auto()
-    """Masked in place."""
-    IDENTIFIER = auto()
-    """Ids, names and addresses that other parts refer to: a masked one would be a broken one."""
-    SEALED = auto()
-    """Reasoning that a vendor signed: it goes back byte for byte or not at all."""
-    DEFINITION = auto()
-    """Tool definitions and output schemas: PHI there is always an error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A text as the detector reads it, made of one slot or, for JSON, of one for every string, number and key."""
-
-    path: str
-    text: str
-    access: Access
-    leaves: tuple[Leaf, ...]
-    answered: bool = False
-    """Whether a model said it in an earlier answer."""
 
 
 class Visitor(Protocol):
@@ -83,112 +40,7 @@ class Visitor(Protocol):
     def sealed(self, path: str, text: str) -> None: ...
     def opaque(self, path: str, text: str) -> None: ...
     def definition(self, path: str, value: JsonValue) -> None: ...
-    def unscannable(self, path: str) -> None: ...
-
-
-class Reader:
-    """Collects what there is to scan, system first, then the turns from the oldest, then the rest.
-
-    A visit raises `TooLargeError` when that is more than one request may hold,
-    and `ValidationFailedError` for text in a place that only a vendor's sealed bytes belong in.
-    """
-
-    def __init__(self) -> None:
-        self.passages: list[Passage] = []
-        self.unscannables: list[str] = []
-        self._budget = Budget()
-        self._answered = False
-
-    def speaker(self, role: Role) -> None:
-        self._answered = role == "assistant"
-
-    def text(self, path: str, text: str) -> str:
-        self._add(path, text, Access.CONTENT)
-        return text
-
-    def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        if value:
-            text, leaves = render(path, dict(value), self._budget)
-            self.passages.append(Passage(path, text, Access.CONTENT, leaves, self._answered))
-        return value
-
-    def identifier(self, path: str, text: str) -> None:
-        self._add(path, text, Access.IDENTIFIER)
-        self._add_names(path, [text], Access.IDENTIFIER)
-
-    def sealed(self, path: str, text: str) -> None:
-        self._add(path, text, Access.SEALED)
-
-    def opaque(self, path: str, text: str) -> None:
-        if not _OPAQUE.fullmatch(text) or (len(text) >= _SHORTEST_OPAQUE and _is_text(text)):
-            raise ValidationFailedError("This must be what the model provider returned, unchanged.", param=path)
-        if len(text) < _SHORTEST_OPAQUE:
-            self._add(path, text, Access.SEALED)
-
-    def definition(self, path: str, value: JsonValue) -> None:
-        text, leaves = render(path, value, self._budget)
-        self.passages.append(Passage(path, text, Access.DEFINITION, leaves))
-        self._add_names(path, [leaf.text for leaf in leaves], Access.DEFINITION)
-
-    def unscannable(self, path: str) -> None:
-        self._budget.spend()
-        self.unscannables.append(path)
-
-    def _add(self, path: str, text: str, access: Access) -> None:
-        self._budget.spend(len(text))
-        if text:
-            leaves = (Leaf(path, 0, text, is_key=False),)
-            self.passages.append(Passage(path, text, access, leaves, self._answered))
-
-    def _add_names(self, path: str, identifiers: Sequence[str], access: Access) -> None:
-        """The words that identifiers were made of, which a detector cannot see in `lookup_Maria_Lopez`."""
-        text = "\n".join(filter(None, map(_spelled_out, identifiers)))
-        if text:
-            self.passages.append(Passage(path, text, access, (Leaf(path, 0, text, is_key=False),)))
-
-
-def _spelled_out(identifier: str) -> str:
-    """`lookup_Maria_Lopez` and `lookupMariaLopez` as words; nothing for what is one word, or no identifier."""
-    if not identifier.isascii() or " " in identifier:
-        return ""
-    words = [word.capitalize() for word in _SEAMS.split(identifier) if word]
-    return " ".join(words) if sum(map(str.isalpha, words)) >= _FEWEST_WORDS else ""
-
-
-def _is_text(seal: str) -> bool:
-    """Whether someone only wrote or encoded a text of their own, as any caller can."""
-    opening = seal[:_OPENING].rstrip("=")
-    kinds = Counter("a" if c.islower() else "A" if c.isupper() else "0" if c.isdigit() else c for c in opening)
-    dashes = kinds["-"] + kinds["_"]
-    if max(kinds["a"], kinds["A"], kinds["0"]) + dashes > _WORDY * len(opening):
-        return True
-    standard = opening.replace("-", "+").replace("_", "/")
-    try:
-        return b64decode(standard[: len(standard) // 4 * 4]).decode("ascii").isprintable()
-    except (Base64Error, UnicodeDecodeError):
-        return False
-
-
-class Rewriter:
-    """Puts new texts in, by the paths of the leaves of `passages` that they replace."""
-
-    def __init__(self, passages: Sequence[Passage], texts: Mapping[str, str]) -> None:
-        self._texts = texts
-        self._changed = {each.path for each in passages if any(leaf.path in texts for leaf in each.leaves)}
-
-    def speaker(self, role: Role) -> None: ...
-
-    def text(self, path: str, text: str) -> str:
-        return self._texts.get(path, text)
-
-    def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        return rewrite(path, value, self._texts) if path in self._changed else value
-
-    def identifier(self, path: str, text: str) -> None: ...
-    def sealed(self, path: str, text: str) -> None: ...
-    def opaque(self, path: str, text: str) -> None: ...
-    def definition(self, path: str, value: JsonValue) -> None: ...
-    def unscannable(self, path: str) -> None: ...
+    def file(self, path: str, media_type: str | None, data: str | None) -> None: ...
 
 
 def visit(conversation: Conversation, visitor: Visitor) -> Conversation:
@@ -322,14 +174,14 @@ def _text(path: str, block: Text, visitor: Visitor) -> Text:
 
 
 def _image(path: str, image: Image, visitor: Visitor) -> Image:
-    visitor.unscannable(path)
+    visitor.file(path, image.media_type, image.data)
     _addresses(path, image.media_type, image.url, visitor)
     return image
 
 
 def _document(path: str, document: Document, visitor: Visitor) -> Document:
     if document.data is not None or document.url is not None:
-        visitor.unscannable(path)
+        visitor.file(path, document.media_type, document.data)
     _addresses(path, document.media_type, document.url, visitor)
     named = {
         name: visitor.text(f"{path}.{field}", value)

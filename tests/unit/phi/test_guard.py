@@ -36,9 +36,10 @@ from gateway.phi.detector import DetectorError, Span
 from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard
 from gateway.phi.inline import RuleDetector
+from gateway.phi.passages import Reader, Rewriter
 from gateway.phi.pool import OverloadedError
 from gateway.phi.report import ScreenBlockedError
-from gateway.phi.slots import Reader, Rewriter, visit
+from gateway.phi.slots import visit
 from gateway.tenancy import Access, PhiMode
 from tests.unit.phi.conversations import (
     SAMPLING,
@@ -52,6 +53,8 @@ from tests.unit.phi.conversations import (
 )
 
 CANARY = "917-44-8123"
+PNG = "iVBORw0KGgoAAAANSUhEUg=="
+PDF = "JVBERi0xLjcK"
 REDACT, BLOCK, ALLOW = (access_with(phi_mode=mode) for mode in PhiMode)
 GUARD = Guard(RuleDetector())
 
@@ -267,11 +270,11 @@ async def test_plain_text_where_a_vendors_sealed_bytes_belong_is_refused(
 @pytest.mark.parametrize(
     "block",
     [
-        Image("image/png", "aGk=", None),
+        Image("image/png", PNG, None),
         Image(None, None, "https://a.example/1.png"),
-        Document(media_type="application/pdf", data="aGk="),
+        Document(media_type="application/pdf", data=PDF),
         Document(url="https://a.example/1.pdf"),
-        Document(blocks=(Image("image/png", "aGk=", None),)),
+        Document(blocks=(Image("image/png", PNG, None),)),
     ],
 )
 async def test_unreadable_content_is_refused_unless_the_organisation_lets_it_pass(block: Image | Document) -> None:
@@ -281,6 +284,15 @@ async def test_unreadable_content_is_refused_unless_the_organisation_lets_it_pas
             await GUARD.screen(conversation, access)
         assert (refused.value.param or "").startswith("messages[0].content[1]")
     assert (await GUARD.screen(conversation, but(REDACT, unscannable="pass"))).conversation is conversation
+
+
+@pytest.mark.parametrize("data", ["lookupWilhelminaFeatherstonehaugh", "917448123000", "aGk=", ""])
+async def test_what_only_says_that_it_is_a_file_is_refused_even_where_files_pass(data: str) -> None:
+    passing = but(REDACT, unscannable="pass")
+    for block in (Image("image/png", data, None), Document(media_type="application/pdf", data=data)):
+        with pytest.raises(ValidationFailedError) as refused:
+            await GUARD.screen(with_block(block), passing)
+        assert refused.value.param == "messages[0].content[0].source.data"
 
 
 async def test_phi_in_an_image_address_is_refused_even_where_images_pass() -> None:
@@ -422,7 +434,7 @@ async def test_putting_texts_in_costs_as_much_as_the_texts_and_not_their_square(
         [ToolUse("t1", "look", {"q": [[] for _ in range(60_000)]})],
         [ToolUse("t1", "look", {"q": "a"})] * 12_000,
         [Text("")] * 60_000,
-        [Image("image/png", "aGk=", None)] * 60_000,
+        [Image("image/png", PNG, None)] * 60_000,
     ],
     ids=["numbers", "empty arrays", "tool uses", "empty texts", "images"],
 )

@@ -1,0 +1,48 @@
+"""Text where none is looked for: inside identifiers, and in place of what only machines read."""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections import Counter
+
+_OPENING = 1024
+"""Characters of a seal that show whether it is one: what a vendor encrypts does not decode to text."""
+_WORDY = 0.72
+"""The share of small letters, of capitals or of digits, with dashes, that says text: a cipher's is under half."""
+_SEAMS = re.compile(r"[_\-./:]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_FEWEST_WORDS = 2
+_BEGINNINGS = {
+    "image/png": "iVBORw0KGgo",
+    "image/jpeg": "/9j/",
+    "image/gif": "R0lGOD",
+    "image/webp": "UklGR",
+    "application/pdf": "JVBER",
+}
+"""How files of a kind begin, in base64."""
+
+
+def spelled_out(identifier: str) -> str:
+    """`lookup_Maria_Lopez` and `lookupMariaLopez` as words; nothing for what is one word, or no identifier."""
+    if not identifier.isascii() or " " in identifier:
+        return ""
+    words = [word.capitalize() for word in _SEAMS.split(identifier) if word]
+    return " ".join(words) if sum(map(str.isalpha, words)) >= _FEWEST_WORDS else ""
+
+
+def is_text(seal: str) -> bool:
+    """Whether someone only wrote or encoded a text of their own, as any caller can."""
+    opening = seal[:_OPENING].rstrip("=")
+    kinds = Counter("a" if c.islower() else "A" if c.isupper() else "0" if c.isdigit() else c for c in opening)
+    dashes = kinds["-"] + kinds["_"]
+    if max(kinds["a"], kinds["A"], kinds["0"]) + dashes > _WORDY * len(opening):
+        return True
+    standard = opening.replace("-", "+").replace("_", "/")
+    try:
+        return b64decode(standard[: len(standard) // 4 * 4]).decode("ascii").isprintable()
+    except (Base64Error, UnicodeDecodeError):
+        return False
+
+
+def is_file(media_type: str | None, data: str) -> bool:
+    """Whether base64 `data` begins as a file of its kind does; one of an unknown kind does not."""
+    return data.startswith(_BEGINNINGS.get(media_type or "", "?"))
