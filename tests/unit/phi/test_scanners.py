@@ -118,6 +118,18 @@ async def test_a_crashed_scanner_is_replaced_and_the_call_answered(pool: Scanner
     assert pool.healthy
 
 
+async def test_a_call_whose_scanners_keep_dying_fails_closed(pool: ScannerPool) -> None:
+    call = asyncio.create_task(pool.detect([LONG * 20]))
+    async with asyncio.timeout(20):
+        while not call.done():
+            for pid in pool.pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(0.01)
+    with pytest.raises(DetectorError):
+        await call
+
+
 async def test_a_stuck_scanner_is_killed_and_the_call_fails_closed() -> None:
     pool = ScannerPool(1, timeout_s=0.3)
     await pool.start()
