@@ -46,6 +46,10 @@ _OF_DOCUMENTS = re.compile(
     r"\s(?:\w+\s)?(?:guidelines?|edition|consensus|statement|release|issue|advisory|recommendations?)\b", re.IGNORECASE
 )
 _THE_BEFORE = re.compile(r"\bthe\s{1,2}\Z", re.IGNORECASE)
+_IN_BEFORE = re.compile(
+    r"\b(?:in|since|last|until|till|next|this|early|late|mid|from|of|by|through)[\s-]{1,2}\Z", re.IGNORECASE
+)
+_VERBS = frozenset(["may", "march", "mar"])
 _PART_OF_WORD = re.compile(r"[A-Za-z]+")
 _DATED_AFTER = re.compile(rf"{YEAR}\Z|\d(?:st|nd|rd|th)\b", re.IGNORECASE)
 _DATED = re.compile(
@@ -97,6 +101,9 @@ def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:
         after = _AFTER_MONTH.match(text, end) or after
     if not day and after and _OF_DOCUMENTS.match(text, after.end()):
         return
+    if not day and after is None and name not in _VERBS and _IN_BEFORE.search(before):
+        yield Span(start, end, Entity.DATE_TIME, LIKELY)
+        return
     if not day and (after is None or (_is_verb(name, before) and not _DATED_AFTER.search(after[0]))):
         return
     first = start - len(day[0]) if day else start
@@ -107,4 +114,4 @@ def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:
 
 def _is_verb(name: str, before: str) -> bool:
     """`may 5` in lower case is a date only where a preposition stands before it."""
-    return name in {"may", "march", "mar"} and not _DATED.search(before)
+    return name in _VERBS and not _DATED.search(before)

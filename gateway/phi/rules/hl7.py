@@ -8,8 +8,9 @@ from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
 
 _SEGMENT = re.compile(
-    r"(?<![A-Za-z0-9])(?P<id>MSH|PID|PD1|NK1|PV1|PV2|OBR|OBX|ORC|IN1|IN2|GT1|DG1|AL1|EVN|SCH|TXA|RXA|RXE|NTE|MRG|ACC|PR1|SPM|FT1|ROL|"
+    r"(?P<id>MSH|PID|PD1|NK1|PV1|PV2|OBR|OBX|ORC|IN1|IN2|GT1|DG1|AL1|EVN|SCH|TXA|RXA|RXE|NTE|MRG|ACC|PR1|SPM|FT1|ROL|"
     r"AIP|AIG|AIL|RGS|Z[A-Z][A-Z0-9])\|"
+    r"(?<![A-Za-z0-9]....)"
 )
 _BLANK_LINE = re.compile(r"\n\s*\n")
 _MRN, _ID, _DATE, _NAME = Entity.MEDICAL_RECORD_NUMBER, Entity.OTHER_ID, Entity.DATE_TIME, Entity.PERSON

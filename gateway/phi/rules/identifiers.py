@@ -70,6 +70,9 @@ _CAPITALS = re.compile(
     r"([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])"
 )
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
+_BRIDGES = frozenset([" ", "(", "["])
+_LEAD_ENDS = frozenset([" ", "-"])
+_FEWEST_BARE = 5
 _CODE_REACH = 12
 _CLOSING = frozenset([",", ".", ";", ")", "|", '"', "'", ":", "]", ""])
 _SENTENCE_END = frozenset(";|\n")
@@ -131,7 +134,7 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
         if shifted is not None and (shifted.announced or not shifted.weak or shifted.entity is Entity.VEHICLE_ID):
             label, start, token = shifted, lead.start(1), f"{lead[1]}{token}"
     if label is None and (label := label_before(document, start, document.word_before(start))) is None:
-        return _glued(match, count) or _named_after(document, match, count)
+        return (_glued(match, count) if token[0].isalpha() else None) or _named_after(document, match, count)
     end, more = _extended(document.flat, end, count, most=_MOST_BANK_DIGITS if label.name == "iban" else _MOST_DIGITS)
     if not _is_value(label, token, count + more):
         return _named_after(document, match, count)
@@ -141,12 +144,12 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
 def lead_before(document: Document, start: int) -> re.Match[str] | None:
     """The letters before a number that may belong to it: `BCX 88 1234`."""
     text = document.flat
-    last = text[max(0, start - 3) : start].rstrip(" -")[-1:]
-    if text[start - 1 : start] not in {" ", "-"} or not last.isalpha():
+    if text[start - 1 : start] not in _LEAD_ENDS:
         return None
+    last = text[max(0, start - 3) : start].rstrip(" -")[-1:]
     if last.isupper():
         return _LEADING.search(text, max(0, start - 7), start)
-    lead = _SMALL_LEADING.search(text, max(0, start - 7), start) if document.is_caseless else None
+    lead = _SMALL_LEADING.search(text, max(0, start - 7), start) if last.isalpha() and document.is_caseless else None
     return lead if lead and not lexicon().get(lead[1], 0) & Kind.WORD else None
 
 
@@ -199,8 +202,9 @@ def _glued(match: re.Match[str], count: int) -> Span | None:
 
 def _named_after(document: Document, match: re.Match[str], count: int) -> Span | None:
     """`00123456 (MRN)`, `00123456 is her account number`."""
-    bridge = _AFTER.match(document.flat, match.end())
-    if bridge is None or count < 4:
+    text, end = document.flat, match.end()
+    bridge = _AFTER.match(text, end) if count >= 4 and text[end : end + 1] in _BRIDGES else None
+    if bridge is None:
         return None
     index = document.word_before(bridge.end() + 1)
     words = document.words
@@ -223,7 +227,8 @@ def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
         return None
     if _is_code(document, match.start()):
         return None
-    return Span(match.start(), end, Entity.OTHER_ID, LIKELY if _BARE.fullmatch(token) else _ID_WEAK_MILLI)
+    numbered = document.flat[match.start() - 1 : match.start()] == "#" and count >= _FEWEST_BARE
+    return Span(match.start(), end, Entity.OTHER_ID, LIKELY if numbered or _BARE.fullmatch(token) else _ID_WEAK_MILLI)
 
 
 def _is_code(document: Document, start: int) -> bool:

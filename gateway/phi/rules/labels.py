@@ -65,7 +65,7 @@ _LABELS: dict[Entity, str] = {
         "participant, subject, rx, prescription, script, report, protocol, badge, employee, emp, staff, student, "
         "ticket, tracking, passport, tax, ein, tin, isolate, enrollment, volunteer, randomization, donor, locator, "
         "docket, incident, file, police, court, permit, receipt, referral, session, user, userid, id, ids, "
-        "identifier, identification, kit, image, film, block, slide, wristband, screening, screening id, "
+        "identifier, identification, kit, band, image, film, block, slide, wristband, screening, screening id, "
         "requisition, req, container, barcode, appointment, appt, booking, fill, refill, dispense, warrant, inmate, "
         "booking id, prisoner, military, service, veteran, va, alien, a-number, uscis, visa number, green card, "
         "immigration, naturalization, national id, citizen, medical alert, bag, unit no, blood unit, donation, din, "

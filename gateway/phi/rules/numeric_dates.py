@@ -22,7 +22,9 @@ _YEAR_LAST = (
     rf"|{DAY}(?P<eu>\s?[-/]\s?|[._]){_MONTH}(?P=eu)(?:{YEAR}(?![\d/])|\d{{2}}(?![\d/]|[-.]\d))"
     rf"|{_MONTH}[-/]{YEAR}(?![\d/])|{DAY}(?P<roman>[-/. ])(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})(?P=roman){YEAR}(?!\d)"
 )
-_PART = rf"{_MONTH}/{DAY}(?!\d|%|/\d)|(?:1[3-9]|2\d|3[01])/{_MONTH}(?!\d|%|/\d)"
+_PART = rf"(?:{_MONTH}/{DAY}|(?:1[12]|0?[1-9])/(?:8[1-9]|9\d)|(?:1[3-9]|2\d|3[01])/{_MONTH})(?!\d|%|/\d)"
+"""Month and day, month and a year of the last century, or day and month."""
+
 _RANGE = (
     rf"{_MONTH}/{DAY}(?:/{_ANY_YEAR})?(?:\s?-\s?|\s(?i:to|thru|through|until|till|and|-)\s){_MONTH}/{DAY}"
     rf"(?:/{_ANY_YEAR})?(?![\d/%])|{_MONTH}/{DAY}\s?-\s?{DAY}/{_ANY_YEAR}(?![\d/%])|{_MONTH}/{DAY}-{DAY}(?![\d/%-])"
@@ -62,7 +64,7 @@ _NOT_AFTER = re.compile(
     r"\s*(?:strength|power|tab|tabs|cup|tsp|tbsp|teaspoon|tablespoon|dose|pill|liter|pack|ppd|normal|pain|systolic|"
     r"holosystolic|murmur|bilateral|bilaterally|throughout|reflex|pulses|motor|mg|ml|mm|mcg|cm|inch|hours?|days?|weeks?|"
     r"months?|years?|and\s+\d+/\d+|positive|nodes|criteria|points|screws?|visits?|sessions?|hrs?|min|minutes?|x|dilut\w+|"
-    r"correct|items?|on\s+(?:the\s+)?(?:pain|scale|vas|right|left)|quadrants|lobes|tests?|cases|patients|people|at\s+\d|"
+    r"correct|items?|on\s+(?:the\s+)?(?:pain|scale|vas|right|left)|quadrants|lobes|tests?|cases|patients|people|"
     r"split|of\s+the|severity|lesions|units?|grade|gauge|fr|intensity|ns|saline|strokes?|biopsies|cores|samples|cultures)\b"
     r"|\s*[\"\u00d7=]",
     re.IGNORECASE,

@@ -52,6 +52,7 @@ _TWO_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{2,38}[0-9A-Fa-f:](?<!\w:)(?:%\w{1,10})?(?:/\d{1,3})?(?![\w]|:\w)")
 _IPV6_COLONS = 2
 _UDI = re.compile(r"\(01\)\s?\d{14}(?:\s?\(\d{2,4}\)\s?[A-Za-z0-9./_-]{1,22}){0,8}")
+_PARCEL = re.compile(r"1Z(?: ?[0-9A-Z]){16}(?![0-9A-Za-z])")
 _MASKED = re.compile(r"(?<![\w*#])[xX*#]{2,16}(?:[- ]?[xX*#]{2,4}){0,3}[- ]?(\d{2,6})(?![\d%])")
 _MASKS = ("**", "xx", "XX", "##")
 _COORDINATES = re.compile(
@@ -177,6 +178,9 @@ def _marked_numbers(text: str) -> Iterator[Span]:
     if "(01)" in text:
         for match in _UDI.finditer(text):
             yield Span(match.start(), match.end(), Entity.DEVICE_ID, 950)
+    if "1Z" in text:
+        for match in _PARCEL.finditer(text):
+            yield Span(match.start(), match.end(), Entity.OTHER_ID, 900)
     if any(sign in text for sign in _MASKS):
         for match in _MASKED.finditer(text):
             yield Span(match.start(1), match.end(1), Entity.US_SSN, 900)

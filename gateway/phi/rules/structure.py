@@ -25,7 +25,8 @@ _NUMBER = re.compile(r"[\"']([A-Za-z][A-Za-z0-9_ .-]{1,31})[\"']\s{0,3}(?::|=>)\
 _BARE = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z][A-Za-z0-9_.-]{1,31})=([^\s&;\"'<>|(){}\[\]]{2,120})")
 _ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{1,40})(?:\s[^<>]{0,200})?>\s{0,4}([^<>\n]{1,120}?)\s{0,4}</")
 _ATTRIBUTE = re.compile(r"<([A-Za-z][\w:.-]{1,40})\s[^<>]{0,120}?\b(value|extension)=[\"']([^\"'<>]{1,120})[\"']")
-_FIELD = re.compile(r":\*{0,2}[ \t]{1,12}(?=[A-Za-z0-9])([^\n|;\t:]{2,80}?)(?=\s{2}|[|;\t\n]|\s*\Z|,\s[A-Z]\w{2,12}:)")
+_COLON = re.compile(r":\*{0,2}[ \t]{1,12}(?=[A-Za-z0-9])")
+_FIELD = re.compile(r"[^\n|;\t:]{2,80}?(?=\s{2}|[|;\t\n]|\s*\Z|,\s[A-Z]\w{2,12}:)")
 _FIELD_KEY = re.compile(r"[A-Za-z][A-Za-z /'_-]{2,30}")
 _FORM_KEYS = frozenset({Entity.STREET_ADDRESS, Entity.LOCATION, Entity.EMPLOYER})
 _NOT_IN_FORMS = word_set("address line district contact")
@@ -120,14 +121,16 @@ def _markup(text: str) -> Iterator[Span]:
 
 def _forms(text: str) -> Iterator[Span]:
     """`City: Eau Claire` and `Patient Name: ...` where the field ends with its line or cell."""
-    for match in _FIELD.finditer(text):
-        key = _field_before(text, match.start())
+    for colon in _COLON.finditer(text):
+        key = _field_before(text, colon.start())
         entity = entity_of_key(key)
-        if entity is None or key.lower() in _NOT_IN_FORMS or not _FIELD_KEY.fullmatch(key):
-            continue
         is_name = entity is Entity.PERSON and key.lower().endswith("name") and key.lower() != "name"
-        if (entity in _FORM_KEYS or is_name) and fits(entity, match[1]):
-            yield Span(match.start(1), match.end(1), entity, 750 if not is_name or is_listed_name(match[1]) else LIKELY)
+        if (entity not in _FORM_KEYS and not is_name) or key.lower() in _NOT_IN_FORMS or not _FIELD_KEY.fullmatch(key):
+            continue
+        match = _FIELD.match(text, colon.end())
+        if entity and match and fits(entity, match[0]):
+            score = 750 if not is_name or is_listed_name(match[0]) else LIKELY
+            yield Span(match.start(), match.end(), entity, score)
 
 
 def _field_before(text: str, end: int) -> str:
