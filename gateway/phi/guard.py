@@ -189,7 +189,7 @@ def _refuse_files(reader: Reader, policy: Policy) -> None:
             param=reader.files[0],
         )
     if reader.disguised:
-        raise ValidationFailedError("This must be a file of the kind it says, in base64.", param=reader.disguised[0])
+        raise ValidationFailedError("This must be an image or a PDF, in base64.", param=reader.disguised[0])
 
 
 def _readable(blocks: Sequence[AnswerBlock]) -> tuple[AnswerBlock, ...]:

@@ -90,10 +90,10 @@ class Reader:
         self.passages.append(Passage(path, text, Access.DEFINITION, leaves))
         self._add_names(path, [leaf.text for leaf in leaves], Access.DEFINITION)
 
-    def file(self, path: str, media_type: str | None, data: str | None) -> None:
+    def file(self, path: str, data: str | None) -> None:
         self._budget.spend()
         self.files.append(path)
-        if data is not None and not is_file(media_type, data):
+        if data is not None and not is_file(data):
             self.disguised.append(f"{path}.source.data")
 
     def _add(self, path: str, text: str, access: Access) -> None:
@@ -128,4 +128,4 @@ class Rewriter:
     def sealed(self, path: str, text: str) -> None: ...
     def opaque(self, path: str, text: str) -> None: ...
     def definition(self, path: str, value: JsonValue) -> None: ...
-    def file(self, path: str, media_type: str | None, data: str | None) -> None: ...
+    def file(self, path: str, data: str | None) -> None: ...

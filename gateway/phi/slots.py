@@ -40,7 +40,7 @@ class Visitor(Protocol):
     def sealed(self, path: str, text: str) -> None: ...
     def opaque(self, path: str, text: str) -> None: ...
     def definition(self, path: str, value: JsonValue) -> None: ...
-    def file(self, path: str, media_type: str | None, data: str | None) -> None: ...
+    def file(self, path: str, data: str | None) -> None: ...
 
 
 def visit(conversation: Conversation, visitor: Visitor) -> Conversation:
@@ -174,14 +174,14 @@ def _text(path: str, block: Text, visitor: Visitor) -> Text:
 
 
 def _image(path: str, image: Image, visitor: Visitor) -> Image:
-    visitor.file(path, image.media_type, image.data)
+    visitor.file(path, image.data)
     _addresses(path, image.media_type, image.url, visitor)
     return image
 
 
 def _document(path: str, document: Document, visitor: Visitor) -> Document:
     if document.data is not None or document.url is not None:
-        visitor.file(path, document.media_type, document.data)
+        visitor.file(path, document.data)
     _addresses(path, document.media_type, document.url, visitor)
     named = {
         name: visitor.text(f"{path}.{field}", value)

@@ -75,7 +75,7 @@ class Slot:
 
 
 _STRINGS = {
-    r"^[A-Za-z0-9+/]+={0,2}$": "aW1hZ2U=",
+    r"^[A-Za-z0-9+/]+={0,2}$": "iVBORw0KGgoAAAANSUhEUg==",
     r"^https?://": "https://example.com/plain",
     r"^[a-zA-Z0-9_-]{1,128}$": "find",
 }
