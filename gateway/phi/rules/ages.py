@@ -51,7 +51,7 @@ _UNIT = re.compile(
     re.IGNORECASE,
 )
 _DURATION = re.compile(
-    r"[\s-]{0,2}(?:years?|yrs?|y)\s+(?:ago|of\s+(?:experience|service|data|follow|history)|history|survival|later|"
+    r"-year\b(?!s?[\s-]{1,2}(?:old|young|of))|[\s-]{0,2}(?:years?|yrs?|y)\s+(?:ago|of\s+(?:experience|service|data|follow|history)|history|survival|later|"
     r"warranty|period|lease|from|"
     r"old\s+(?:building|house|study|hospital)|after|before|follow|anniversary)",
     re.IGNORECASE,

@@ -190,7 +190,8 @@ def _is_value(label: Label, token: str, count: int) -> bool:
         )
     if token.isdigit() or count == len(token):
         return count >= (3 if label.announced and not label.weak else 4)
-    return count >= (2 if label.announced else 3) and len(token) >= 4
+    fewest = 4 if label.entity is Entity.MEDICAL_LICENSE else 3 if label.weak or not label.announced else 2
+    return count >= fewest and len(token) >= 4
 
 
 def _glued(match: re.Match[str], count: int) -> Span | None:

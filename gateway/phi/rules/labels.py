@@ -127,7 +127,7 @@ _NOT_LABELS = word_set(
 )
 _PER = word_set("dl mr hr sn")
 _GAP = " :=#\"'>([,-*|_{/\\\n\r\t?&"
-_EXPLICIT = frozenset(":=#>|{?")
+_EXPLICIT = frozenset(":=#>{?")
 _WIDEST_GAP = 14
 _ABBREVIATED = word_set(
     "no num acct lic med rec ref pt nbr nr mr id ser reg cert mem ins pol grp auth inv acc spec ext rx s n a m p "

@@ -53,7 +53,7 @@ _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{2,38}[0-9A-Fa-f:](?<!\w:)(?:%\w{1,10
 _IPV6_COLONS = 2
 _UDI = re.compile(r"\(01\)\s?\d{14}(?:\s?\(\d{2,4}\)\s?[A-Za-z0-9./_-]{1,22}){0,8}")
 _PARCEL = re.compile(r"1Z(?: ?[0-9A-Z]){16}(?![0-9A-Za-z])")
-_MASKED = re.compile(r"(?<![\w*#])[xX*#]{2,16}(?:[- ]?[xX*#]{2,4}){0,3}[- ]?(\d{2,6})(?![\d%])")
+_MASKED = re.compile(r"(?<![\w*#])(?:[xX*]{3,16}|[xX*#]{2,4}(?:[- ][xX*#]{2,4})+)[- ]?(\d{2,6})(?![\d%*#])")
 _MASKS = ("**", "xx", "XX", "##")
 _COORDINATES = re.compile(
     r"(?<![\w.])[-+]?\d{1,2}\.\d{4,}\s?\u00b0?\s?[NSns]?\s?[,;/ ]\s{0,2}[-+]?\d{1,3}\.\d{4,}(?:\s?\u00b0?\s?[EWew]\b)?"
@@ -113,7 +113,7 @@ def _handle(text: str, handle: re.Match[str]) -> Iterator[Span]:
     if start and text[start - 1] not in " (\"':,[\n\t":
         return
     said = _HANDLE_BEFORE.search(text, max(0, start - 32), start)
-    odd = any(sign.isdigit() or sign == "_" for sign in handle[0])
+    odd = any(map(str.isdigit, handle[0]))
     if said or (start and text[start - 1] != "\n"):
         yield Span(start, handle.end(), Entity.OTHER_ID, 800 if said or odd else LIKELY)
 

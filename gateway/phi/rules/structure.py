@@ -16,6 +16,7 @@ _VALUE = re.compile(r"[:=>][=>]?\s{0,3}[\[(]?\s{0,3}([\"'])((?:(?!\1)[^\n\\]|\\.
 _LIKE = re.compile(r"(?:LIKE|IN|like|in|Like|ILIKE|<>)\s{1,3}\(?\s{0,3}([\"'])((?:(?!\1)[^\n\\]|\\.){1,160})\1")
 _SQL_WORDS = word_set("like ilike where")
 _KEY_SIGNS = ascii_letters + digits + "_ .-"
+_FEWEST_DIGITS = 4
 _LONGEST_KEY = 40
 _LIST = re.compile(
     r"\"([A-Za-z][A-Za-z_]{1,31})\"\s{0,3}:\s{0,3}\[((?:\s{0,12}\"[^\"\n]{0,120}\"\s{0,12},?){2,10})\s{0,12}\]"
@@ -69,7 +70,8 @@ def _quoted(document: Document) -> Iterator[Span]:
 def _unquoted(text: str) -> Iterator[Span]:
     for match in _NUMBER.finditer(text):
         entity = entity_of_key(match[1])
-        if entity and entity is not Entity.PERSON and fits(entity, match[2]):
+        is_long = entity is Entity.AGE_OVER_89 or len(match[2]) >= _FEWEST_DIGITS
+        if entity and is_long and entity is not Entity.PERSON and fits(entity, match[2]):
             yield Span(match.start(2), match.end(2), entity, 850)
 
 
