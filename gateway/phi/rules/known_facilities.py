@@ -19,6 +19,7 @@ _BRANCH = re.compile(
     r"\s(?:on|at)\s(?:the\scorner\sof\s)?(?:\d{1,3}(?:st|nd|rd|th)|[A-Z][a-z]+|first|second|third|fourth|fifth|sixth|main)\b"
     r"(?:\s(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Dr|Drive|Ln|Lane|Pkwy|Hwy)\b)?"
 )
+_OWNED = re.compile(r"\s(?:parish|church|school|academy|hospital|clinic|home|hospice)\b", re.IGNORECASE)
 _LONGEST_PHRASE = 6
 
 
@@ -97,7 +98,8 @@ def find_shortened(document: Document, index: int) -> Iterator[Span]:
             return
         after = document.flat[saint.end : saint.end + 7].lower()
         if after.startswith("'s") and after[2:] != " wort":
-            yield Span(word.start, saint.end + 2, Entity.FACILITY, 650)
+            owned = _OWNED.match(document.flat, saint.end + 2)
+            yield Span(word.start, owned.end() if owned else saint.end + 2, Entity.FACILITY, 650)
         return
     before = words[index - 1] if index else None
     if before is None or not document.adjacent(index - 1) or not (word.is_capital or document.is_caseless):

@@ -47,7 +47,10 @@ class NameRuns:
         return NO_NAME_STRENGTH if all(initials) else strength(words, initials)
 
     def next_lower(self, end: int) -> str:
-        return self._words[end].lower if end < len(self._words) else ""
+        """The word after, in the same sentence."""
+        if end >= len(self._words) or self._flat[self._words[end - 1].end : self._words[end].start].strip():
+            return ""
+        return self._words[end].lower
 
     def is_initial(self, word: Word) -> bool:
         if len(word.text) != 1 or not (word.is_capital or self.caseless):

@@ -139,7 +139,8 @@ class _Names:
         if strength >= 3 and (not self._caseless or self._is_listed_pair(at, end) or trigger):
             return 700
         spoken = self._runs.next_lower(end) in HUMAN_VERBS or self._around.owns(end)
-        if strength >= 2 and (trigger in {"lead", "told"} or spoken or self._around.closes_letter(at, end)):
+        shown = self._around.closes_letter(at, end) or self._around.is_item(at, end) or self._around.is_subject(at, end)
+        if strength >= 2 and (trigger in {"lead", "told"} or spoken or shown):
             return 600
         first, last = self._words[at], self._words[end - 1]
         named = first.kinds & Kind.FIRST and last.kinds & Kind.COMMON_LAST
@@ -150,17 +151,19 @@ class _Names:
         return None
 
     def _is_listed_pair(self, at: int, end: int) -> bool:
-        """Where capitals say nothing, a given name or a frequent surname has to be among the words."""
+        """Where capitals say nothing, both words have to be listed, or the first be frequent and the last long."""
         first, last = self._words[at], self._words[end - 1]
+        if not last.kinds & Kind.LISTED:
+            spaced = self._flat[last.start - 1 : last.start] == " "
+            return bool(first.kinds & Kind.COMMON_FIRST) and spaced and len(last.text) > 4
         return bool(first.kinds & Kind.FIRST or last.kinds & Kind.COMMON_LAST or first.kinds & last.kinds & Kind.LAST)
 
     def _lone(self, at: int, end: int, trigger: Trigger) -> int | None:
         """One word by itself: by list or by its oddness, never certain without its surroundings."""
         word = self._words[at]
-        around = self._around
         shown = bool(word.kinds & _NAME) if self._caseless else word.is_capital
         if word.kinds & Kind.MEDICAL and not (trigger == "told" and word.kinds & Kind.COMMON_LAST and shown):
-            return LIKELY if word.kinds & _NAME and shown and around.owns(end) else None
+            return self._eponym(at, end) if word.kinds & _NAME and shown else None
         if is_only_a_name(word) or not is_term(word):
             if trigger == "told" and (is_only_a_name(word) or self._is_odd(word)):
                 return 600
@@ -168,6 +171,14 @@ class _Names:
         if not word.is_capital or self._caseless or not word.kinds & _NAME:
             return None
         return self._plain_word(at, end, trigger)
+
+    def _eponym(self, at: int, end: int) -> int | None:
+        """`Hudson reports nausea`: a surname that a sign or a device has too."""
+        if self._runs.next_lower(end) in HUMAN_VERBS:
+            return 600
+        if self._words[at].kinds & Kind.COMMON_LAST and self._around.is_subject(at, end):
+            return 600
+        return LIKELY if self._around.owns(end) else None
 
     def _listed_or_odd(self, at: int, end: int, *, shown: bool) -> int | None:
         word, around = self._words[at], self._around

@@ -65,7 +65,7 @@ def _by_kind(document: Document, index: int) -> Iterator[Span]:
     else:
         return
     start = _run_start(document, index, length)
-    if start is None or (word.lower in LOOSE_ENDS and not has_odd_word(words[start:index])):
+    if start is None or (word.lower in LOOSE_ENDS and (document.is_caseless or not has_odd_word(words[start:index]))):
         return
     if entity is Entity.EMPLOYER and start and words[start - 1].lower == "the":
         start -= 1

@@ -35,12 +35,14 @@ _AFTER = re.compile(
     \s?[,(]\s?(?:aged?\s)?\d{1,2}\s?[,).]
     | [\s,(;:|-]{1,3}(?:
         (?:an?\s|aged?\s|age:?\s)?\d{1,3}\s?-?\s?(?:y\.?\s?/?o\b|yrs?\b|years?\b|y\b|f\b|m\b|female\b|male\b|mo\b|months?\b)
-      | (?:DOB|D\.O\.B|MRN|SSN|dob|mrn|ssn|b\.\s?\d|born\s|pt\s|patient\s)
+      | (?:DOB|D\.O\.B|MRN|SSN|d\so\sb|dob|mrn|ssn|b\.\s?\d|born\s|pt\s|patient\s)
       | (?:in|to|from|for)\s(?:rm|room|bed|bay|\d{2,4}\b)
       | (?:rm|room|bed)\s\#?\d
-      | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | is\sa\s | is\san\s | \d{1,2}\s?[mf]\b | w/\s
+      | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | \d{1,2}\s?[mf]\b | w/\s
       | notified\b | aware\b | paged\b
     )
+    | \sis\san?\s(?:[a-z]+,?\s){0,2}(?:\d|male|female|man|woman|boy|girl|gentleman|lady|infant|newborn|toddler|patient|
+        resident|smoker|teacher|nurse|retired|widow|student|veteran|teen|engineer|farmer|mother|father)
     | \s<
     """,
     re.VERBOSE,
@@ -255,9 +257,6 @@ class Surroundings:
             return True
         gap = self._document.folded[self._words[at - 1].end : self._words[at].start]
         return any(mark in gap for mark in ".!?\n:")
-
-    def next_lower(self, at: int) -> str:
-        return self._words[at + 1].lower if at + 1 < len(self._words) else ""
 
 
 def _in_bed(mark: str) -> bool:
