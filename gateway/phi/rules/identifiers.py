@@ -8,7 +8,7 @@ from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document
-from gateway.phi.rules.labels import Label, entity_of_label, label_before
+from gateway.phi.rules.labels import Label, entity_of_label, label_before, label_behind
 from gateway.phi.rules.vocabulary import word_set
 
 _TOKEN = re.compile(
@@ -228,8 +228,11 @@ def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
         return None
     if _is_code(document, match.start()):
         return None
+    is_bare = _BARE.fullmatch(token) is not None
+    if is_bare and (entity := label_behind(document, match.start(), document.word_before(match.start()))):
+        return Span(match.start(), end, entity, 800)
     numbered = document.flat[match.start() - 1 : match.start()] == "#" and count >= _FEWEST_BARE
-    return Span(match.start(), end, Entity.OTHER_ID, LIKELY if numbered or _BARE.fullmatch(token) else _ID_WEAK_MILLI)
+    return Span(match.start(), end, Entity.OTHER_ID, LIKELY if numbered or is_bare else _ID_WEAK_MILLI)
 
 
 def _is_code(document: Document, start: int) -> bool:

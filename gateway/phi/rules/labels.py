@@ -133,6 +133,8 @@ _ABBREVIATED = word_set(
     "no num acct lic med rec ref pt nbr nr mr id ser reg cert mem ins pol grp auth inv acc spec ext rx s n a m p "
     "conf cat"
 )
+_COPULAS = frozenset(["is", "was", "are", "be"])
+_MOST_BEHIND = 10
 _MAX_STEPS = 7
 
 
@@ -222,3 +224,18 @@ def _named(phrase: str) -> tuple[str, Entity] | None:
 def entity_of_label(name: str) -> Entity | None:
     """What a word that labels nothing else says; None for words with other uses."""
     return None if name in _WEAK else _KIND_OF_LABEL.get(name)
+
+
+def label_behind(document: Document, start: int, index: int) -> Entity | None:
+    """The label further back in a sentence that ends in `is 4471882`: `her record number at our clinic is`."""
+    words, text = document.words, document.flat
+    if index < 0 or words[index].lower not in _COPULAS or text[words[index].end : start].strip(_GAP):
+        return None
+    for near in range(index - 1, max(-1, index - _MOST_BEHIND), -1):
+        gap = text[words[near].end : words[near + 1].start]
+        if any(mark in gap for mark in ".;!?"):
+            return None
+        pair = f"{words[near].lower} {words[near + 1].lower}"
+        if entity := entity_of_label(pair) or entity_of_label(words[near].lower):
+            return entity
+    return None

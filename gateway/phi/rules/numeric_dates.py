@@ -146,6 +146,7 @@ def _part_score(document: Document, match: re.Match[str], *, is_range: bool) -> 
         return 0
     if not is_range and _is_whole(match[0]) and index < 0:
         return 0
+    said = said or match[0].startswith("0")
     return 800 if said and _is_american(match[0]) else LIKELY
 
 

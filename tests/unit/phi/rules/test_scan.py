@@ -37,6 +37,54 @@ from tests.unit.phi.rules.marked import certain, kinds, leaks
         "Appointment moved from <<Mon 3/4>> to <<Fri, March 8th>> at 2:30pm. Then <<4/1>>, <<4/15>> and <<4/29>>.",
         "Chemo C1D1 <<3/14>>, C2D1 <<4/4>>; CT <<5/2>>; echo <<(6/1)>>; Hgb 9.2 (<<3/14>>) -> 8.8 (<<3/16>>)",
         "s/p CABG <<6/2019>>, PCI <<03-2021>>, THA <<Nov 2022>>, DVT in summer 2018, flu shot <<10/23>>",
+        "The patient's medical record number at our facility is <<4471882>>.",
+        "What ICD code fits my patient admitted <<3/14/2026>> (MRN <<AB-4471>>) with DKA?",
+        "Draft appeal for member <<W884471200>>, denial dated <<Feb 12>>, ref <<DN-20931>>.",
+        "My pt, DOB <<7.4.61>>, had a stroke on <<the 2nd of January>>; TPA window?",
+        "Interpret this ABG for bed 4, acct <<990-112-3344>>: 7.32/50/70.",
+        "Pt phone <<(212) 555 0142>>; can I text results? email is <<jdoe.72@hotmail.co>>",
+        "A <<98>>-year-old from zip <<10027>> fell on <<11/30>>; head CT needed?",
+        "Write a letter to fax <<212.555.0188>> re: claim no. <<88-22109-C>>, loss date <<06Jun2025>>.",
+        "Her account number with the billing office is <<77120-33>>; please summarise.",
+        "Summarize: <<01/09>> cough, <<01/12>> fever, <<01/15>> CXR RLL infiltrate.",
+        "Translate for patient: your appointment is <<Friday, January 16th>> at 3:00 pm, code <<88X2Z1>>.",
+        "Is warfarin ok? 91-day INR log; he is <<90>> years old; SSN last 4 <<0091>>.",
+        "Device: Medtronic Micra, serial <<MCR441209S>>; MRI safe? implanted <<Aug 2021>>",
+        "CC: rash. Onset <<12/2>>. Seen by derm <<12/9>>. Bx <<12/16>> path no <<SS-26-00118>>.",
+        "S: <<92>>yo widow c/o dizziness x2d, last seen <<1/12>> by Dr. Ng. Ph <<617-555-0199>>. O: 132/84, 98.2, 72.",
+        (
+            "OP NOTE <<2/3/24>> Surgeon: Ng. EBL 50. Implants: DePuy Attune size 5, lot <<9912345>>; cement "
+            "lot <<DMX044>>."
+        ),
+        "Discharge: <<February 3rd 2024>>. Pharmacy: CVS #1234 ph <<(617) 555-0123>>, NCPDP <<2212345>>.",
+        "Advance directive on file (dated <<5/6/2019>>). HCP daughter <<617.555.0144>> cell.",
+        "Hx: appendectomy <<6/88>>, stent <<10/2014>>, flu vax <<10/1/23>>, Tdap <<2016-05-04>>.",
+        (
+            "Dear Sir, policyholder Maria Lopez (policy number <<HX-2210-88812>>, effective <<1 January 2024>"
+            ">) requests..."
+        ),
+        "RE: Maria Lopez | DOB: <<3/14/1952>> | Claim: <<7712-AB-0044>> | DOL: <<12/1/2023>> | Our file: <<24-1182>>",
+        "Date of Injury: <<12-01-2023>>  SS#: <<123-45-6789>>  Employer FEIN: <<04-1234567>>",
+        "Patient called <<3/4>> at 3:45pm from <<617-555-0199>> re: refill of Rx<<#8812347>>.",
+        "Sent via MyChart on <<3/4/2024>> 10:12 AM by mlopez. Message ID <<MSG-0012347>>.",
+        "Barcode under the label: <<0044771203>>. Old chart under <<MR 88-12-34>>.",
+        "Lab: specimen ID <<H24-0012>>, ordered by NPI <<1234567893>>, CLIA <<22D0081234>>, client # <<MA004471>>.",
+        "ED arrival <<03/04/24>> 02:11; triage 02:15; EMS run sheet <<#2024-004471>>; Medic 12.",
+        "CD of images mailed, tracking # <<1Z 999 AA1 01 2345 6784>>, attn records, fax <<617/555-0177>>",
+        "Home O2 via Lincare acct <<44-7712-88>>; concentrator s/n <<INV-00921-K>>; CPAP modem <<K12345678901>>.",
+        "Tobacco: quit <<3/2010>>. EtOH none since <<New Year's Eve>>. Wed. <<3/6>> group at 10.",
+        "Cardiac device check <<2/28>>: Boston Sci SN <<123456>>, battery 5.5 yrs.",
+        "Confirm: Lopez, DOB <<3/14>>, phone ending in <<0199>>, zip <<02139>>, card ending <<x4471>>.",
+        'text msg from <<+16175550199>>: "this is maria, dob <<031452>>, need my a1c from <<feb 3>>"',
+        "Insurance: Medicare A/B <<1EG4TE5MK73>>; supp: AARP <<012345678-11>>; Part D Humana <<H12345678>>",
+        (
+            "Employee health: badge <<#00912>>, hire date <<6/1/2011>>, PPD placed <<3/4/24>> L forearm lot "
+            "<<C6123AA>> 0 mm on <<3/6/24>>."
+        ),
+        "Family: mother d. <<94>> (CVA), MGF lived to <<98>>, sister 67 A&W, aunt age <<91>>.",
+        "Autopsy no. <<A24-118>>; ME case <<2024-01188>>; pronounced <<3/4/24>> 0412; time of death 0412.",
+        "Birth: <<3/4/24>> at 0412, 3200 g. Mother MRN <<00447712>>. Baby band # <<8812>>.",
+        "Court order <<24MH00112>> dated <<March 1, 2024>>; guardian ad litem bar <<#661234>>.",
     ],
 )
 def test_shapes_inside_everyday_notes_are_hidden(marked: str) -> None:
