@@ -14,7 +14,6 @@ from gateway.phi.lexicon import medicine, names, places
 from gateway.phi.lexicon.sources import dictionary
 from gateway.phi.lexicon.words import Kind
 
-
 _RATHER_NAMES = ("maria", "peter", "mike", "matt", "harry", "derrick", "martin")
 """In every dictionary, and seldom meant as words."""
 

@@ -27,7 +27,7 @@ class _City(TypedDict):
 def cities(sources: Path) -> dict[str, int]:
     """Places in the United States of over 1,000 people; what lies abroad identifies few of its people."""
     listed = cast("dict[str, _City]", json.loads(source(sources, "cities1000.json").read_text("utf-8")))
-    kinds: dict[str, int] = {}
+    kinds = {"bronx": Kind.CITY | Kind.LARGE_CITY}
     for city in listed.values():
         name = plain(city["name"]).replace(".", "")
         listed_here = city["countrycode"] == "US" and city["population"] >= _TOWN

@@ -29,9 +29,10 @@ _PROFESSIONS = word_set(
 )
 _PLACED = word_set("at for by with from in")
 _LABELS = word_set("employer workplace occupation school company employers works job")
+_ARTICLES = frozenset(["the", "a", "an"])
 _JOBS = frozenset(["occupation", "job"])
 _VERBS = word_set("employed works worked working work retired job jobs internship hired fired laid off")
-_ATTENDS = word_set("attends attended owns founded")
+_ATTENDS = word_set("attends attended owns founded manages runs opened")
 _MARKS = _PLACED | _LABELS | _ATTENDS
 _MAX_RUN = 6
 _LOOKBACK = 4
@@ -54,7 +55,7 @@ def find_employers(document: Document) -> Iterator[Span]:
     for index in [index for index, word in enumerate(words) if word.lower in _MARKS]:
         word = words[index]
         after = words[index + 1] if index + 1 < len(words) else None
-        shown = after is not None and (after.is_capital or document.is_caseless or after.lower == "the")
+        shown = after is not None and (after.is_capital or document.is_caseless or after.lower in _ARTICLES)
         if not shown and word.lower not in _LABELS:
             continue
         if word.lower in _PLACED:
@@ -62,8 +63,10 @@ def find_employers(document: Document) -> Iterator[Span]:
                 yield from _named(document, index + 1)
         elif word.lower in _LABELS:
             yield from _labelled(document, index)
-        elif word.lower in _ATTENDS and index + 1 < len(words) and document.adjacent(index):
-            yield from _named(document, index + 1)
+        elif word.lower in _ATTENDS and document.adjacent(index):
+            first = index + 2 if words[index + 1].lower in {"a", "an"} else index + 1
+            if first < len(words) and not words[first].kinds & Kind.MEDICAL:
+                yield from _named(document, first)
 
 
 def _is_about_work(document: Document, index: int) -> bool:
@@ -78,7 +81,7 @@ def _is_about_work(document: Document, index: int) -> bool:
         gap = document.flat[before.end : words[index - back + 1].start]
         if gap != " " and not _STOPS.isdisjoint(gap):
             return False
-        if before.lower in _PROFESSIONS:
+        if before.lower in _PROFESSIONS and preposition != "by":
             return preposition == "at" or (preposition in {"for", "with"} and back == 1)
         if before.lower in _WORK:
             return preposition in {"at", "for"} or (

@@ -20,6 +20,8 @@ _BRANCH = re.compile(
     r"(?:\s(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Dr|Drive|Ln|Lane|Pkwy|Hwy)\b)?"
 )
 _OWNED = re.compile(r"\s(?:parish|church|school|academy|hospital|clinic|home|hospice)\b", re.IGNORECASE)
+PARTS = frozenset(["ed", "er", "icu", "campus", "office", "location", "branch"])
+_LEADING = frozenset(["in", "at", "from", "to", "our", "the", "their"])
 _LONGEST_PHRASE = 6
 
 
@@ -101,13 +103,29 @@ def find_shortened(document: Document, index: int) -> Iterator[Span]:
             owned = _OWNED.match(document.flat, saint.end + 2)
             yield Span(word.start, owned.end() if owned else saint.end + 2, Entity.FACILITY, 650)
         return
-    before = words[index - 1] if index else None
-    if before is None or not document.adjacent(index - 1) or not (word.is_capital or document.is_caseless):
+    first = index
+    while first and index - first < 3 and document.adjacent(first - 1) and _may_lead(document, words[first - 1]):
+        first -= 1
+    if first == index or not (word.is_capital or document.is_caseless) or words[first].lower in GENERIC_PLACE_WORDS:
         return
-    if (not before.is_capital and not document.is_caseless) or before.lower in FUNCTION_WORDS or is_only_term(before):
+    if is_visited(document, first):
+        yield Span(words[first].start, word.end, Entity.FACILITY, 650)
+
+
+def find_part(document: Document, index: int) -> Iterator[Span]:
+    """`in Lakeview ED`, `our Riverside office`: a place that has only its own name before a part of a facility."""
+    words = document.words
+    place = words[index - 1] if index else None
+    if place is None or not place.is_capital or document.is_caseless or place.kinds & (Kind.WORD | Kind.MEDICAL):
         return
-    if before.lower not in GENERIC_PLACE_WORDS and is_visited(document, index - 1):
-        yield Span(before.start, word.end, Entity.FACILITY, 650)
+    if document.flat[place.end : words[index].start] != " " or place.text.isupper() or index < 2:
+        return
+    if words[index - 2].lower in _LEADING and document.adjacent(index - 2):
+        yield Span(place.start, words[index].end, Entity.FACILITY, 600)
+
+
+def _may_lead(document: Document, word: Word) -> bool:
+    return (word.is_capital or document.is_caseless) and word.lower not in FUNCTION_WORDS and not is_only_term(word)
 
 
 def _is_written_as_name(document: Document, first: int, last: int) -> bool:

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
-from gateway.phi.detector import LIKELY, Span
+from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
@@ -61,7 +61,7 @@ class _Names:
             while end < len(self._words) and self._words[end].start < stop:
                 end += 1
             done = end
-            self._company = end if score >= LIKELY else -1
+            self._company = end if score >= CERTAIN or not self._words[at].kinds & Kind.CITY else -1
 
     def _candidates(self) -> list[int]:
         """Most words are none: in a dictionary, on no list of names, and after no title."""

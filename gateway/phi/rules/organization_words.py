@@ -96,5 +96,7 @@ SHOPS = phrase_set(
     "fastmed, nextcare, aspen dental, visiting angels, amedisys, vitas"
 )
 
-GENERALS = word_set("regional general memorial presbyterian methodist baptist adventist lutheran deaconess")
+GENERALS = word_set(
+    "health healthcare regional general memorial presbyterian methodist baptist adventist lutheran deaconess"
+)
 """Words that end the short names of hospitals: `Mercy General`."""

@@ -8,7 +8,15 @@ from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.employers import find_employers
 from gateway.phi.rules.facility_names import has_odd_word, is_only_term, run_end
-from gateway.phi.rules.known_facilities import KNOWN_STARTS, SAINTS, find_known, find_shortened, starts_phrase
+from gateway.phi.rules.known_facilities import (
+    KNOWN_STARTS,
+    PARTS,
+    SAINTS,
+    find_known,
+    find_part,
+    find_shortened,
+    starts_phrase,
+)
 from gateway.phi.rules.organization_words import (
     EMPLOYER_ENDS,
     EMPLOYER_PAIRS,
@@ -25,7 +33,7 @@ _LAST_WORDS = FACILITY_ENDS | EMPLOYER_ENDS | {pair.split()[1] for pair in FACIL
 _OF_HEADS = word_set("university college school hospital institute church bank city town county state")
 
 
-_MARKS = SAINTS | GENERALS | _LAST_WORDS | PREPOSITIONS | PLACE_LABELS | KNOWN_STARTS
+_MARKS = PARTS | SAINTS | GENERALS | _LAST_WORDS | PREPOSITIONS | PLACE_LABELS | KNOWN_STARTS
 _MAX_RUN = 5
 
 
@@ -45,7 +53,10 @@ def find_organizations(document: Document) -> Iterator[Span]:
             yield from _of_place(document, index)
         if lower in SAINTS or lower in GENERALS:
             yield from find_shortened(document, index)
-        if (word.is_capital or caseless) and (lower in KNOWN_STARTS or starts_phrase(words, index)):
+        if lower in PARTS:
+            yield from find_part(document, index)
+        said = index > 0 and words[index - 1].lower == "at"
+        if (word.is_capital or caseless or said) and (lower in KNOWN_STARTS or starts_phrase(words, index)):
             yield from find_known(document, index)
         if not caseless and (lower in PREPOSITIONS or lower in PLACE_LABELS) and _leads_to_capital(words, index):
             yield from find_visited(document, index)

@@ -155,7 +155,7 @@ def _towns(document: Document) -> Iterator[Span]:
     caseless = document.is_caseless
     done = 0
     found = -1
-    unmistakable = Kind.LARGE_CITY | Kind.WORD | Kind.MEDICAL | Kind.FIRST | Kind.LAST
+    unmistakable = Kind.LARGE_CITY | Kind.WORD | Kind.MEDICAL | Kind.FIRST | Kind.COMMON_LAST
     likely = Kind.CITY | Kind.STARTS_PHRASE
     for index in [
         index
@@ -256,6 +256,8 @@ def _placed(document: Document, index: int) -> int:
     if index == 0:
         return 0
     words = document.words
+    if words[index - 1].lower == "the" and index > 1 and words[index - 2].lower in {"in", "from"}:
+        index -= 1
     before = words[index - 1]
     gap = document.flat[before.end : words[index].start].strip()
     if gap not in {"", ":"}:

