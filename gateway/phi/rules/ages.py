@@ -85,7 +85,7 @@ def find_ages(document: Document) -> Iterator[Span]:
         for match in _OLD.finditer(text):
             if score := _score(document, match):
                 yield Span(match.start(), match.end(), Entity.AGE_OVER_89, score)
-    if any(word in document.lower for word in ("ninet", "hundred", "enarian", "90")):
+    if any(word in document.lower for word in ("ninet", "hundred", "enarian", "90s", "90's")):
         for match in _SPELLED.finditer(text):
             group = match.lastindex or 0
             yield Span(match.start(group), match.end(group), Entity.AGE_OVER_89, 850)

@@ -7,6 +7,7 @@ from string import ascii_letters, digits
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
+from gateway.phi.rules.codes import is_code, is_listed, is_measured, is_version
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.labels import Label, entity_of_label, label_before, label_behind
 from gateway.phi.rules.vocabulary import word_set
@@ -16,38 +17,11 @@ _TOKEN = re.compile(
 )
 _TOKEN_SIGNS = ascii_letters + digits + "-._"
 _LONGEST = 64
-_VETO = re.compile(
-    r"(?:[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}|[TNM]\d[a-z]?(?:[TNM]\d[a-z]?)*|[A-Z]\d{1,2}|\d(?:\.\d{1,6}){4,}|\d+(?:st|nd|rd|th)"
-    r"|\d{1,4}[a-z]{1,3}/\w+|\d{1,4}(?:\.\d+)?(?:-\d{1,4}(?:\.\d+)?)?-?(?:mg|mcg|ml|kg|g|l|dl|cm|mm|mmhg|bpm|lbs?|oz|hrs?|h|mins?|s|ms|kb|mb|gb|px|u|iu|meq|"
-    r"yo|yom|yof|y|yr|yrs|year|years|f|c|x|am|pm|k|m|fr|ga|w|d|day|days|week|weeks|hour|hours|month|months|units?|cc|j|hz|khz|gy|cgy|wk|wks|mo|mos)"
-    r"|\d{1,3}/\d{1,3}|\d{1,2}:\d{2}(?::\d{2})?(?:am|pm)?|covid-?19|sars-cov-2|h[a-z]?1c|b12|t[34]|q\d{1,2}h|[a-z]\d{1,2}[-/][a-z]?\d{1,2}"
-    r"|(?:19|20)\d{2}s?(?:[-/](?:19|20)\d{2})?|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    r"|nct\d{8}|(?-i:rs)\d{3,12}|pmc?\d{5,8}|10\.\d{4,}/.*|cve-\d{4}-\d+|rfc\d+|iso-?\d+|sha-?\d+|utf-?\d+|base64|md5|x86_64|int\d+|float\d+|[cpgn]\.[a-z_]*\d.*"
-    r"|cyp\d\w+|her2|brca[12]|il-\d+|cd\d+|p53|egfr|hla-.*|phq-?\d|gad-?\d|icd-?\d+|sf-?\d+|dsm-?\d|0x[0-9a-f]+|20\d{2}-20\d{2}|\d{1,2}-\d{1,2}-\d{1,2}-\d{1,2})",
-    re.IGNORECASE,
-)
 _YEAR = re.compile(r"(?:19|20)\d{2}")
-_CODE = re.compile(
-    r"(?!\d{3}\.\d{3}\.\d{3}\Z)v?\d{1,3}(?:\.\d{1,4}){1,3}|\d{3,5}-\d|(?:19|20)\d{2}[-/]\d{2}", re.IGNORECASE
-)
-"""A version or a LOINC code, unless a label says otherwise."""
-
 _BARE = re.compile(
     r"\d{6,12}|(?=[A-Z0-9-]*\d{3})[A-Z]{1,4}-?\d{4,10}[A-Z]{0,2}|(?!\d{1,3}-\d{1,3}\Z)\d{2,4}(?:-\d{2,7}){1,3}|\d{4}-[A-Z]{2,3}-\d{3,6}"
     r"|\d{3}\.\d{3}\.\d{3}|[A-Z]{1,4}\d{4,10}-\d{1,4}|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,2}-\d{2,6}(?:-\d{2,8})*|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
 )
-_UNIT_AFTER = re.compile(
-    r"\s?(?:mg|mcg|ml|kg|g\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|ppm|/|k/|x10|x\s?10|"
-    r"cfu|ng|pg|lines|records|patients|people|cases|participants|deaths|years?\b|degrees|calories|kcal|seconds|minutes|hours|days|"
-    r"characters|chars|requests|users|items|files|samples|reads|points|\+\s|\*)",
-    re.IGNORECASE,
-)
-_CODE_BOOKS = word_set(
-    "icd cpt hcpcs drg ndc loinc snomed rxcui rxnorm doi pmid pmcid isbn issn rfc error http port cve atc cas omim "
-    "mesh arxiv ct sct cvx hpo status exit usd eur total cost paid nct clinicaltrials line timeout seed epoch pid "
-    "usr sctid codes code"
-)
-_MONEY = frozenset("$\u20ac\u00a3\u00a5")
 _GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
 _MORE = re.compile(
     r" {1,2}([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))"
@@ -73,9 +47,6 @@ _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registra
 _BRIDGES = frozenset([" ", "(", "["])
 _LEAD_ENDS = frozenset([" ", "-"])
 _FEWEST_BARE = 5
-_CODE_REACH = 12
-_CLOSING = frozenset([",", ".", ";", ")", "|", '"', "'", ":", "]", ""])
-_SENTENCE_END = frozenset(";|\n")
 _ID_WEAK_MILLI = 200
 _MOST_GROUPS = 7
 _MOST_DIGITS = 22
@@ -107,7 +78,7 @@ def identifier_in(document: Document, match: re.Match[str]) -> Span | None:
         return None
     if _is_vin(token, count):
         return Span(match.start(), match.end(), Entity.VEHICLE_ID, 900)
-    if _VETO.fullmatch(token):
+    if is_code(token):
         return None
     return _labelled(document, match, count) or _bare(document, match, count)
 
@@ -178,7 +149,7 @@ def _is_value(label: Label, token: str, count: int) -> bool:
         return 3 <= count <= 9
     if label.entity is Entity.US_SSN:
         return count in {4, 9} or (label.announced and count >= 4)
-    if _CODE.fullmatch(token) and (label.weak or count < 7):
+    if is_version(token) and (label.weak or count < 7):
         return label.announced and count >= (6 if label.weak else 5) and "." not in token
     if label.entity is Entity.PHONE_NUMBER:
         return 3 <= count <= 6 and token.lstrip("xX").isdigit()
@@ -219,33 +190,15 @@ def _named_after(document: Document, match: re.Match[str], count: int) -> Span |
 
 
 def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
-    token, end = match[0], match.end()
-    if count < 4 or len(token) > 32:
+    """An identifier without a label: certain after `her record number here is`, otherwise doubtful."""
+    token, start, end = match[0], match.start(), match.end()
+    if count < 4 or len(token) > 32 or (count < 9 and is_version(token)) or is_measured(document.flat, end):
         return None
-    if not token.isalnum() and count < 9 and _CODE.fullmatch(token):
-        return None
-    if document.flat[end : end + 1] not in _CLOSING and _UNIT_AFTER.match(document.flat, end):
-        return None
-    if _is_code(document, match.start()):
-        return None
-    is_bare = _BARE.fullmatch(token) is not None
-    if is_bare and (entity := label_behind(document, match.start(), document.word_before(match.start()))):
-        return Span(match.start(), end, entity, 800)
-    numbered = document.flat[match.start() - 1 : match.start()] == "#" and count >= _FEWEST_BARE
-    return Span(match.start(), end, Entity.OTHER_ID, LIKELY if numbered or is_bare else _ID_WEAK_MILLI)
-
-
-def _is_code(document: Document, start: int) -> bool:
-    """Money, or a code of a book that the word before names: `CPT code 99213`, `$12000`."""
-    text = document.flat
-    if not _MONEY.isdisjoint(text[max(0, start - 2) : start]):
-        return True
     index = document.word_before(start)
-    for near in (index, index - 1):
-        if (
-            near >= 0
-            and start - (end := document.words[near].end) <= _CODE_REACH
-            and document.words[near].lower in _CODE_BOOKS
-        ):
-            return not _SENTENCE_END.intersection(text[end:start])
-    return False
+    if is_listed(document, start, index):
+        return None
+    if not (6 <= count <= 12 if token.isdigit() else _BARE.fullmatch(token)):
+        numbered = document.flat[start - 1 : start] == "#" and count >= _FEWEST_BARE
+        return Span(start, end, Entity.OTHER_ID, LIKELY if numbered else _ID_WEAK_MILLI)
+    behind = label_behind(document, start, index)
+    return Span(start, end, behind or Entity.OTHER_ID, 800 if behind else LIKELY)
