@@ -11,21 +11,22 @@ from gateway.phi.rules.vocabulary import FUNCTION_WORDS, NOT_NAMES, word_set
 _WORK = word_set(
     "work works worked working employed employee job jobs shift shifts nights hired fired position internship "
     "intern teaches teach teaching taught studies studying student enrolled attends attended attending freshman "
-    "sophomore junior senior coworker coworkers colleague boss manager manages supervisor laid retired volunteers "
-    "volunteer contractor career employment plant warehouse office drives drove truck owns owner runs founded"
+    "sophomore junior senior coworker coworkers colleague boss manager manages supervisor laid retired "
+    "volunteers volunteer contractor career employment plant warehouse office drives drove truck owns owner "
+    "runs founded"
 )
 _PROFESSIONS = word_set(
     "engineer teacher welder cashier cook chef driver mechanic electrician plumber carpenter foreman manager "
-    "clerk nurse secretary janitor custodian accountant lawyer paralegal barista bartender waiter waitress server "
-    "machinist operator programmer developer analyst consultant salesman saleswoman salesperson agent broker "
-    "guard officer firefighter dispatcher technician laborer roofer painter landscaper farmer butcher baker "
-    "librarian professor principal coach counselor pilot attendant executive director administrator receptionist "
-    "assistant associate stocker picker packer loader supervisor superintendent inspector surveyor architect "
-    "designer editor reporter journalist photographer pharmacist scientist researcher assembler fabricator "
-    "trucker captain deckhand lineman miner logger rancher soldier sailor marine tailor jeweler optician "
-    "hygienist instructor tutor nanny housekeeper maid porter bellhop courier mover stylist hairdresser barber "
-    "esthetician model actor musician dancer writer artist chemist physicist biologist geologist economist "
-    "bookkeeper teller banker trader buyer planner scheduler cto ceo cfo vp aide"
+    "clerk nurse secretary janitor custodian accountant lawyer paralegal barista bartender waiter waitress "
+    "server machinist operator programmer developer analyst consultant salesman saleswoman salesperson agent "
+    "broker guard officer firefighter dispatcher technician laborer roofer painter landscaper farmer butcher "
+    "baker librarian professor principal coach counselor pilot attendant executive director administrator "
+    "receptionist assistant associate stocker picker packer loader supervisor superintendent inspector surveyor "
+    "architect designer editor reporter journalist photographer pharmacist scientist researcher assembler "
+    "fabricator trucker captain deckhand lineman miner logger rancher soldier sailor marine tailor jeweler "
+    "optician hygienist instructor tutor nanny housekeeper maid porter bellhop courier mover stylist "
+    "hairdresser barber esthetician model actor musician dancer writer artist chemist physicist biologist "
+    "geologist economist bookkeeper teller banker trader buyer planner scheduler cto ceo cfo vp aide"
 )
 _PLACED = word_set("at for by with from in")
 _LABELS = word_set("employer workplace occupation school company employers works job")
@@ -35,7 +36,7 @@ _VERBS = word_set("employed works worked working work retired job jobs internshi
 _ATTENDS = word_set("attends attended owns founded manages runs opened")
 _MARKS = _PLACED | _LABELS | _ATTENDS
 _MAX_RUN = 6
-_LOOKBACK = 4
+_LOOKBACK = 6
 _STOPS = frozenset(".;:!?")
 _INSIDE = frozenset(["", "&", ".", "-", "'s", "'"])
 
@@ -83,7 +84,7 @@ def _is_about_work(document: Document, index: int) -> bool:
             return False
         if before.lower in _PROFESSIONS and preposition != "by":
             return preposition == "at" or (preposition in {"for", "with"} and back == 1)
-        if before.lower in _WORK:
+        if before.lower in _WORK and words[index - back + 1].lower not in {"up", "out"}:
             return preposition in {"at", "for"} or (
                 before.lower in _VERBS and (preposition == "by" or (preposition in {"from", "with"} and back <= 2))
             )
@@ -98,7 +99,7 @@ def _labelled(document: Document, index: int) -> Iterator[Span]:
     label = words[index]
     gap = document.flat[label.end : words[index + 1].start].strip()
     if gap not in {":", "=", ':"', '":"', '": "'} and not (
-        not gap and label.lower == "employer" and words[index + 1].is_capital
+        gap in {"", ","} and label.lower == "employer" and words[index + 1].is_capital
     ):
         return
     at = index + 1

@@ -23,15 +23,15 @@ FACILITY_PAIRS = phrase_set(
 )
 
 EMPLOYER_ENDS = word_set(
-    "university college school academy diner restaurant church synagogue mosque temple cathedral parish inc llc "
-    "corp corporation ltd airlines airways railroad foods motors industries steel logistics bakery cafe grill "
-    "brewery farms foundry plumbing construction roofing trucking electronics technologies electric petroleum "
-    "supermarket prison jail shelter seminary kindergarten daycare preschool library museum hotel motel casino "
-    "enterprises holdings elementary manufacturing brothers bros supply transport freight automotive staffing "
-    "landscaping catering ironworks sawmill dairy vineyards winery orchards market markets grocery hardware "
-    "furniture pizzeria pizza bistro salon barbershop gym fitness insurance realty properties mortgage savings "
-    "bancorp consulting solutions systems recovery aerospace dynamics chemicals pharmaceuticals plastics textiles "
-    "apparel publishing"
+    "drug drugs university college school academy diner restaurant church synagogue mosque temple cathedral "
+    "parish inc llc corp corporation ltd airlines airways railroad foods motors industries steel logistics "
+    "bakery cafe grill brewery farms foundry plumbing construction roofing trucking electronics technologies "
+    "electric petroleum supermarket prison jail shelter seminary kindergarten daycare preschool library museum "
+    "hotel motel casino enterprises holdings elementary manufacturing brothers bros supply transport freight "
+    "automotive staffing landscaping catering ironworks sawmill dairy vineyards winery orchards market markets "
+    "grocery hardware furniture pizzeria pizza bistro salon barbershop gym fitness insurance realty properties "
+    "mortgage savings bancorp consulting solutions systems recovery aerospace dynamics chemicals "
+    "pharmaceuticals plastics textiles apparel publishing"
 )
 
 EMPLOYER_PAIRS = phrase_set(
@@ -43,7 +43,7 @@ EMPLOYER_PAIRS = phrase_set(
 )
 
 LOOSE_ENDS = word_set(
-    "recovery insurance systems solutions market markets supply properties shelter transport library fitness"
+    "drug drugs recovery insurance systems solutions market markets supply properties shelter transport library fitness"
 )
 """Plain words too: a capitalised run before them is a firm only when it holds an odd word."""
 
@@ -59,10 +59,10 @@ RESIDENCES = word_set(
 
 VISITS = word_set(
     "seen admitted hospitalized transferred transported discharged presented born delivered treated evaluated "
-    "referred referral resident lives living resides stays staying records placement operated examined diagnosed "
-    "care rehab appointment appt admission transfer came sent went brought airlifted follow-up followup up "
-    "surgery snf facility works staff ed er visit visited labs drawn imaging mri ct scan bed beds stay recovering "
-    "dc d/c scans here bounced boarded kept"
+    "referred referral resident lives living resides stays staying records placement operated examined "
+    "diagnosed care rehab appointment appt admission transfer came sent went brought airlifted follow-up "
+    "followup up surgery snf facility works staff ed er visit visited labs drawn imaging mri ct scan bed beds "
+    "stay recovering dc d/c scans here bounced boarded kept"
 )
 """What happens at a facility: with `at`, `to`, `from` or `of` after them, a name follows."""
 

@@ -1,5 +1,6 @@
 """Facilities, schools and firms: by a word of their kind, by name, and by what happens there."""
 
+import re
 from collections.abc import Iterator
 
 from gateway.phi.detector import Span
@@ -34,6 +35,7 @@ _OF_HEADS = word_set("university college school hospital institute church bank c
 
 
 _MARKS = PARTS | SAINTS | GENERALS | _LAST_WORDS | PREPOSITIONS | PLACE_LABELS | KNOWN_STARTS
+_LABEL = re.compile(r"(?: [A-Za-z]{2,12}){0,2}:")
 _MAX_RUN = 5
 
 
@@ -67,6 +69,8 @@ def _by_kind(document: Document, index: int) -> Iterator[Span]:
     """`Mercy Hospital`, `Red Rock Eye Institute`, `Lee and Sons`."""
     words = document.words
     word = words[index]
+    if _begins_label(document, index):
+        return
     pair = f"{words[index - 1].lower} {word.lower}" if index else ""
     length = 2 if pair in FACILITY_PAIRS or pair in EMPLOYER_PAIRS else 1
     if word.lower in FACILITY_ENDS or pair in FACILITY_PAIRS:
@@ -84,6 +88,14 @@ def _by_kind(document: Document, index: int) -> Iterator[Span]:
     if known and not is_visited(document, start):
         return
     yield Span(words[start].start, words[run_end(document, index)].end, entity, 800)
+
+
+def _begins_label(document: Document, index: int) -> bool:
+    """`Hospital course:` on a line of its own."""
+    before = document.words[index - 1].end if index else 0
+    if "\n" not in document.folded[before : document.words[index].start]:
+        return False
+    return _LABEL.match(document.folded, document.words[index].end) is not None
 
 
 def _run_start(document: Document, end: int, type_words: int) -> int | None:

@@ -11,14 +11,14 @@ from gateway.phi.rules.streets import find_streets
 from gateway.phi.rules.vocabulary import EPONYM_HEADS, FUNCTION_WORDS, phrase_set, word_set
 
 _STATES = word_set(
-    "al ak az ar ca co ct de dc fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh "
-    "ok or pa pr ri sc sd tn tx ut vt va wa wv wi wy"
+    "al ak az ar ca co ct de dc fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd "
+    "oh ok or pa pr ri sc sd tn tx ut vt va wa wv wi wy"
 )
 _STATE_NAMES = word_set(
     "alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho "
-    "illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi "
-    "missouri montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee texas utah vermont virginia "
-    "washington wisconsin wyoming"
+    "illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota "
+    "mississippi missouri montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee texas utah "
+    "vermont virginia washington wisconsin wyoming"
 )
 _STATE_PAIRS = phrase_set(
     "new hampshire, new jersey, new mexico, new york, north carolina, north dakota, rhode island, "
@@ -33,12 +33,13 @@ _COUNTIES = frozenset(["county", "parish", "borough", "township"])
 _HEADS = _COUNTIES | _STATE_ENDS
 _PREPOSITIONS = word_set("in for from to near outside of around at through toward towards our the")
 _MOVING = word_set(
-    "live lives lived living reside resides resided residing resident residents born raised move moves moved "
-    "moving relocate relocated relocating travel travels traveled travelled traveling trip drive drives drove "
-    "driving visit visits visited visiting fly flew flying home native grew up located stay stays stayed staying "
-    "hails commute commutes city town farm leaving left family house apartment arrived arriving came coming back "
-    "returned returning originally homeless crash accident mva mvc collision transferred transported airlifted "
-    "based retired husband wife and dispatched who patients woman man male female lady gentleman farmer teacher"
+    "old year-old yo yom yof live lives lived living reside resides resided residing resident residents born "
+    "raised move moves moved moving relocate relocated relocating travel travels traveled travelled traveling "
+    "trip drive drives drove driving visit visits visited visiting fly flew flying home native grew up located "
+    "stay stays stayed staying hails commute commutes city town farm leaving left family house apartment "
+    "arrived arriving came coming back returned returning originally homeless crash accident mva mvc collision "
+    "transferred transported airlifted based retired husband wife and dispatched who patients woman man male "
+    "female lady gentleman farmer teacher"
 )
 _VAGUE = word_set("the our for of at through toward towards")
 _PREPARING = _PREPOSITIONS | {"city", "town", "residence", "visited", "visiting", "leaving"}
