@@ -65,16 +65,25 @@ _HOLIDAY = re.compile(
     r"mother'?s\s+day|father'?s\s+day|veterans\s+day)\b",
     re.IGNORECASE,
 )
-_HOLIDAY_WORDS = word_set("christmas thanksgiving year's new halloween day july easter")
+_HOLIDAY_STARTS = word_set(
+    "christmas thanksgiving new halloween valentine the fourth independence labor memorial easter mother father "
+    "veterans"
+)
+_HOLIDAY_WORDS = word_set("christmas thanksgiving year halloween day july easter eve")
 
 
 def find_dates(document: Document) -> Iterator[Span]:
     if document.mentions(_HOLIDAY_WORDS):
-        for match in _HOLIDAY.finditer(document.flat):
-            since = document.lower[: match.start()].endswith(("since ", "until "))
-            yield Span(match.start(), match.end(), Entity.DATE_TIME, 600 if since else LIKELY)
+        yield from _holidays(document)
     if document.mentions(_MONTHS) or "-" in document.flat:
         yield from _named(document)
+
+
+def _holidays(document: Document) -> Iterator[Span]:
+    for word in document.words:
+        if word.lower in _HOLIDAY_STARTS and (match := _HOLIDAY.match(document.flat, word.start)):
+            since = document.lower.endswith(("since ", "until "), 0, word.start)
+            yield Span(word.start, match.end(), Entity.DATE_TIME, 600 if since else LIKELY)
 
 
 def _named(document: Document) -> Iterator[Span]:

@@ -81,7 +81,9 @@ _TIMED = re.compile(r"(?:19|20)\d{4,6}(?:\d{2,6})?(?:\.\d{1,4})?(?:[+-]\d{4})?")
 _IDENTIFIER = re.compile(r"(?=[A-Za-z./-]*\d)[A-Za-z0-9./-]{4,24}")
 _CODED = re.compile(r"\d{3,5}-\d|[A-Z]\d\d\.?\d*|\d{1,4}(?:\.\d+)?|\d(?:\.\d+)+")
 _ADDRESS_PARTS = {0: _ADDRESS, 1: _ADDRESS, 2: _PLACE, 4: Entity.US_ZIP, 8: _PLACE}
-_STREET = re.compile(r"(\d+ [^|^]{1,80})\^([^|^]{0,80})\^([A-Za-z .'-]+)\^(?:[A-Z]{2})?\^?(\d{5}(?:-?\d{4})?)?")
+_LONGEST_STREET = 90
+_NUMBERED = re.compile(r"\d+ .{1,80}")
+_AFTER_STREET = re.compile(r"\^([^|^]{0,80})\^([A-Za-z .'-]+)\^(?:[A-Z]{2})?\^?(\d{5}(?:-?\d{4})?)?")
 
 
 def find_hl7(document: Document) -> Iterator[Span]:
@@ -185,7 +187,13 @@ def _trimmed(part: str, at: int, entity: Entity) -> Span:
 
 
 def _loose_addresses(text: str) -> Iterator[Span]:
-    for match in _STREET.finditer(text):
-        for group, entity in ((1, _ADDRESS), (2, _ADDRESS), (3, _PLACE), (4, Entity.US_ZIP)):
+    """`12 Main St^^Boise^ID^83702` outside of a segment."""
+    for match in _AFTER_STREET.finditer(text):
+        before = text[max(0, match.start() - _LONGEST_STREET) : match.start()]
+        street = _NUMBERED.search(before[max(map(before.rfind, "|^~")) + 1 :])
+        if street is None:
+            continue
+        yield Span(match.start() - len(street[0]), match.start(), _ADDRESS, 900)
+        for group, entity in ((1, _ADDRESS), (2, _PLACE), (3, Entity.US_ZIP)):
             if match[group]:
                 yield Span(match.start(group), match.end(group), entity, 900)

@@ -28,7 +28,7 @@ _SPELLED_MAIL = re.compile(
 )
 _SPELLED_SIGNS = frozenset(["at", "dot"])
 _BRACKETED_AT = re.compile(r"[(\[{]\s?(?:at|AT)\s?[)\]}]")
-_FOUR_DECIMALS = re.compile(r"\.\d{4}")
+_FOUR_DECIMALS = re.compile(r"\.\d{4,}")
 _REST = re.compile(r"://[^\s<>\"'|\\^]+")
 _WWW = re.compile(r"www\.[^\s<>\"'|\\^]+", re.IGNORECASE)
 _TLD = re.compile(
@@ -58,7 +58,8 @@ _MASKS = ("**", "xx", "XX", "##")
 _COORDINATES = re.compile(
     r"(?<![\w.])[-+]?\d{1,2}\.\d{4,}\s?\u00b0?\s?[NSns]?\s?[,;/ ]\s{0,2}[-+]?\d{1,3}\.\d{4,}(?:\s?\u00b0?\s?[EWew]\b)?"
 )
-_LATITUDE = re.compile(r"\b(?:lat|latitude|lon|long|longitude|lng)\W{1,4}(-?\d{1,3}\.\d{4,})", re.IGNORECASE)
+_AXIS_BEFORE = re.compile(r"\b(?:lat|latitude|lon|long|longitude|lng)\W{1,4}\Z", re.IGNORECASE)
+_DEGREE_SIGNS = digits + "-+"
 _DEGREES = re.compile(
     r"\d{1,3}\s?\u00b0\s?\d{1,2}(?:\.\d+)?\s?['\u2032]\s?(?:\d{1,2}(?:\.\d+)?\s?[\"\u2033]\s?)?[NSEWnsew]\b"
 )
@@ -193,10 +194,15 @@ def _marked_numbers(text: str) -> Iterator[Span]:
 
 def _positions(text: str) -> Iterator[Span]:
     """Geographic coordinates."""
-    patterns = (_COORDINATES, _LATITUDE) if _FOUR_DECIMALS.search(text) else ()
-    for pattern in (*patterns, _DEGREES) if "\u00b0" in text else patterns:
-        for match in pattern.finditer(text):
-            yield Span(match.start(pattern.groups), match.end(pattern.groups), Entity.LOCATION, 850)
+    for decimals in _FOUR_DECIMALS.finditer(text):
+        before = text[max(0, decimals.start() - 4) : decimals.start()]
+        start = decimals.start() - len(before) + len(before.rstrip(_DEGREE_SIGNS))
+        pair = _COORDINATES.match(text, start)
+        if pair or _AXIS_BEFORE.search(text, max(0, start - 14), start):
+            yield Span(start, pair.end() if pair else decimals.end(), Entity.LOCATION, 850)
+    if "\u00b0" in text:
+        for match in _DEGREES.finditer(text):
+            yield Span(match.start(), match.end(), Entity.LOCATION, 850)
 
 
 def _folders(text: str) -> Iterator[Span]:
