@@ -22,6 +22,9 @@ _BRANCH = re.compile(
 _OWNED = re.compile(r"\s(?:parish|church|school|academy|hospital|clinic|home|hospice)\b", re.IGNORECASE)
 PARTS = frozenset(["ed", "er", "icu", "campus", "office", "location", "branch"])
 _LEADING = frozenset(["in", "at", "from", "to", "our", "the", "their"])
+_ALONE = 410
+"""Doubtful, and no person's name."""
+
 _LONGEST_PHRASE = 6
 
 
@@ -44,7 +47,8 @@ def find_known(document: Document, index: int) -> Iterator[Span]:
         end = words[run_end(document, listed)].end
         if branch := _BRANCH.match(document.flat, end):
             end, visited = branch.end(), visited or words[index].lower in SHOPS
-        yield Span(words[index].start, end, Entity.FACILITY, 650 if visited else LIKELY)
+        doubtful = _ALONE if listed > index else LIKELY
+        yield Span(words[index].start, end, Entity.FACILITY, 650 if visited else doubtful)
 
 
 def _names_at(document: Document, index: int) -> tuple[int, int]:
@@ -71,7 +75,7 @@ def _score(document: Document, name: list[Word], *, visited: bool) -> int:
     if not has_odd_word(name) or all(word.kinds & (Kind.FIRST | Kind.LAST) for word in name):
         return 0
     is_method = " ".join(word.lower for word in name) in FAMOUS
-    return LIKELY if document.is_caseless or is_method else 700
+    return _ALONE if document.is_caseless or is_method else 700
 
 
 def _with_rest(document: Document, at: int) -> int:

@@ -11,12 +11,13 @@ from gateway.phi.rules.name_words import (
     is_abbreviation,
     is_like_a_name,
     is_only_a_name,
+    is_plain,
     is_term,
     may_begin,
     strength,
 )
 from gateway.phi.rules.surroundings import Surroundings, Trigger
-from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, MONTHS_AS_NAMES, NOT_NAMES, TITLES
+from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, HUMAN_VERBS, MONTHS_AS_NAMES, NOT_NAMES, TITLES
 
 _MAX_NAME = 5
 _NAME = Kind.FIRST | Kind.LAST
@@ -225,12 +226,18 @@ class NameRuns:
             return True
         if not word.kinds & Kind.FIRST:
             return False
-        if self._flat.startswith(" at bedside", word.end):
+        if self._flat.startswith(" at bedside", word.end) or self.is_spoken_of(at):
             return True
         if not self._next_is_last(at) or not (self.caseless or trigger == "role"):
             return False
         after = self._words[at + 1]
         return bool(word.kinds & Kind.COMMON_FIRST) or (is_only_a_name(after) and not after.kinds & Kind.CITY)
+
+    def is_spoken_of(self, at: int) -> bool:
+        """`bob reports`, `angel's glucose`: a frequent given name without the help of a capital."""
+        if not self._words[at].kinds & Kind.COMMON_FIRST:
+            return False
+        return self.next_lower(at + 1) in HUMAN_VERBS or self._around.owns(at + 1)
 
     def _next_is_last(self, at: int) -> bool:
         if at + 1 >= len(self._words) or not self._joined(at + 1):
@@ -256,7 +263,8 @@ class NameRuns:
                 surname and word.lower in MONTHS_AS_NAMES | _SURNAMES_TOO and (after_first or self.is_initial(before))
             )
         if self.caseless:
-            plain = word.kinds & Kind.WORD and not (word.kinds & Kind.COMMON_LAST and (after_first or lenient))
+            led = after_first or lenient or self.is_initial(before)
+            plain = is_plain(word) and not (word.kinds & Kind.COMMON_LAST and led)
             return not plain and not (word.kinds & Kind.MEDICAL and not word.kinds & Kind.LAST)
         if not word.is_capital:
             return self._continues_in_lower_case(word, before, lenient=lenient, after_first=after_first)

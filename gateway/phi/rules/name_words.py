@@ -106,7 +106,7 @@ def _first_strength(word: Word) -> float:
         found = 1.5
     else:
         found = 1.0
-    return found - 1.5 if _is_plain(word) else found
+    return found - 1.5 if is_plain(word) else found
 
 
 def _last_strength(word: Word) -> float:
@@ -118,9 +118,9 @@ def _last_strength(word: Word) -> float:
         found = 1.25
     else:
         found = 0.5
-    return found - 1.0 if _is_plain(word) else found
+    return found - 1.0 if is_plain(word) else found
 
 
-def _is_plain(word: Word) -> bool:
+def is_plain(word: Word) -> bool:
     """A plain word as a whole; the parts of `O'Brien-Kowalczyk` may be some."""
     return bool(word.kinds & Kind.WORD) and "-" not in word.lower and "'" not in word.lower

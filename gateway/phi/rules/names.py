@@ -168,8 +168,10 @@ class _Names:
             if trigger == "told" and (is_only_a_name(word) or self._is_odd(word)):
                 return 600
             return self._listed_or_odd(at, end, shown=shown)
-        if not word.is_capital or self._caseless or not word.kinds & _NAME:
+        if not word.kinds & _NAME:
             return None
+        if not word.is_capital or self._caseless:
+            return 600 if self._runs.is_spoken_of(at) else None
         return self._plain_word(at, end, trigger)
 
     def _eponym(self, at: int, end: int) -> int | None:
