@@ -118,7 +118,7 @@ def with_weekday(text: str, start: int) -> int:
 def _packed_score(text: str, match: re.Match[str]) -> int:
     """`20240314` is a date after a word that says so and in the name of a file."""
     before = text[max(0, match.start() - 28) : match.start()]
-    if _COMPACT_CONTEXT.search(before):
+    if "T" in match[0] or _COMPACT_CONTEXT.search(before):
         return 850
     in_name = before[-1:] in _FILE_NAME or text[match.end() : match.end() + 1] == "_"
     is_year_first = match[0][:2] in {"19", "20"} and len(match[0]) >= 8

@@ -11,6 +11,7 @@ from gateway.phi.rules.hl7 import find_hl7
 from gateway.phi.rules.keys import entity_of_key, fits, is_listed_name
 from gateway.phi.rules.tables import find_tables
 from gateway.phi.rules.vocabulary import word_set
+from gateway.phi.rules.x12 import find_x12
 
 _VALUE = re.compile(r"[:=>][=>]?\s{0,3}[\[(]?\s{0,3}([\"'])((?:(?!\1)[^\n\\]|\\.){1,160})\1")
 _LIKE = re.compile(r"(?:LIKE|IN|like|in|Like|ILIKE|<>)\s{1,3}\(?\s{0,3}([\"'])((?:(?!\1)[^\n\\]|\\.){1,160})\1")
@@ -52,6 +53,7 @@ def find_structured(document: Document) -> Iterator[Span]:
     if ":" in text:
         yield from _forms(text)
     yield from find_hl7(document)
+    yield from find_x12(document)
     yield from find_tables(document)
 
 

@@ -83,6 +83,19 @@ def test_hl7_fields_are_typed_by_their_place() -> None:
     ]  # fmt: skip
 
 
+def test_claims_in_x12_are_read_by_the_place_of_their_elements() -> None:
+    text = (
+        "NM1*IL*1*LOPEZ*MARIA****MI*W123456789~N3*12 CALLE LUNA~N4*PONCE*PR*00716~DMG*D8*19520314*F~REF*SY*123456789~"
+    )
+    assert [kind for _, kind in kinds(text)] == [
+        "PERSON", "PERSON", "HEALTH_PLAN_ID", "STREET_ADDRESS", "LOCATION", "US_ZIP", "DATE_TIME", "OTHER_ID",
+    ]  # fmt: skip
+
+
+def test_calendar_entries_hide_their_times() -> None:
+    assert [kind for _, kind in kinds("DTSTART:20260314T100000Z")] == ["DATE_TIME"]
+
+
 def test_a_street_is_told_from_a_town() -> None:
     text = '{"patient": {"street": "45 Calle Luna", "city": "Ponce"}}'
     assert kinds(text) == [("45 Calle Luna", "STREET_ADDRESS"), ("Ponce", "LOCATION")]
