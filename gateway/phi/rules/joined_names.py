@@ -16,12 +16,12 @@ _TERM = Kind.WORD | Kind.MEDICAL
 
 
 def find_joined_names(document: Document) -> Iterator[Span]:
-    for word in document.words:
+    for word in [word for word in document.words if not word.kinds & Kind.LISTED or "-" in word.lower]:
         text = word.text
         if "-" in text:
             if len(text) > 6 and _in_file_name(document, word):
                 yield from _hyphened(word)
-        elif word.is_capital and not text[1:].islower() and not text.isupper() and not word.kinds & Kind.LISTED:
+        elif word.is_capital and not text[1:].islower() and not text.isupper():
             yield from _camel(document, word)
 
 
