@@ -34,7 +34,7 @@ _ARTICLES = frozenset(["the", "a", "an"])
 _JOBS = frozenset(["occupation", "job"])
 _VERBS = word_set("employed works worked working work retired job jobs internship hired fired laid off")
 _ATTENDS = word_set("attends attended owns founded manages runs opened")
-_MARKS = _PLACED | _LABELS | _ATTENDS
+WORK_MARKS = _PLACED | _LABELS | _ATTENDS
 _MAX_RUN = 6
 _LOOKBACK = 6
 _STOPS = frozenset(".;:!?")
@@ -51,23 +51,23 @@ _NEVER_NAMES = (NOT_NAMES - _PART_OF_NAMES) | word_set(
 )
 
 
-def find_employers(document: Document) -> Iterator[Span]:
+def find_employer(document: Document, index: int) -> Iterator[Span]:
+    """The employer that word `index`, one of `WORK_MARKS`, leads to."""
     words = document.words
-    for index in [index for index, word in enumerate(words) if word.lower in _MARKS]:
-        word = words[index]
-        after = words[index + 1] if index + 1 < len(words) else None
-        shown = after is not None and (after.is_capital or document.is_caseless or after.lower in _ARTICLES)
-        if not shown and word.lower not in _LABELS:
-            continue
-        if word.lower in _PLACED:
-            if _is_about_work(document, index):
-                yield from _named(document, index + 1)
-        elif word.lower in _LABELS:
-            yield from _labelled(document, index)
-        elif word.lower in _ATTENDS and document.adjacent(index):
-            first = index + 2 if words[index + 1].lower in {"a", "an"} else index + 1
-            if first < len(words) and not words[first].kinds & Kind.MEDICAL:
-                yield from _named(document, first)
+    word = words[index]
+    after = words[index + 1] if index + 1 < len(words) else None
+    shown = after is not None and (after.is_capital or document.is_caseless or after.lower in _ARTICLES)
+    if not shown and word.lower not in _LABELS:
+        return
+    if word.lower in _PLACED:
+        if _is_about_work(document, index):
+            yield from _named(document, index + 1)
+    elif word.lower in _LABELS:
+        yield from _labelled(document, index)
+    elif document.adjacent(index):
+        first = index + 2 if words[index + 1].lower in {"a", "an"} else index + 1
+        if first < len(words) and not words[first].kinds & Kind.MEDICAL:
+            yield from _named(document, first)
 
 
 def _is_about_work(document: Document, index: int) -> bool:

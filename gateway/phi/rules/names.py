@@ -69,13 +69,14 @@ class _Names:
         found = [
             index
             for index, word in enumerate(words)
-            if (word.kinds & _NAME or not word.kinds & _TERM or len(word.lower) == 1)
-            and (word.is_capital or caseless or word.kinds & shown != Kind.WORD or word.lower in PARTICLES)
+            if (
+                (word.kinds & _NAME or not word.kinds & _TERM or len(word.lower) == 1)
+                and (word.is_capital or caseless or word.kinds & shown != Kind.WORD or word.lower in PARTICLES)
+            )
+            or word.lower in _OPENERS
         ]
-        openers = [index + 1 for index, word in enumerate(words) if word.lower in _OPENERS]
-        if openers and openers[-1] == len(words):
-            openers.pop()
-        return sorted({*found, *openers}) if openers else found
+        opened = [index + 1 for index in found if words[index].lower in _OPENERS and index + 1 < len(words)]
+        return sorted({*found, *opened}) if opened else found
 
     def _name_at(self, at: int) -> tuple[int, int] | None:
         """The end of the name that begins at word `at`, and its score; None when none does."""

@@ -7,7 +7,7 @@ from gateway.phi.detector import Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document, Word
-from gateway.phi.rules.employers import find_employers
+from gateway.phi.rules.employers import WORK_MARKS, find_employer
 from gateway.phi.rules.facility_names import has_odd_word, is_only_term, run_end
 from gateway.phi.rules.known_facilities import (
     KNOWN_STARTS,
@@ -34,7 +34,7 @@ _LAST_WORDS = FACILITY_ENDS | EMPLOYER_ENDS | {pair.split()[1] for pair in FACIL
 _OF_HEADS = word_set("university college school hospital institute church bank city town county state")
 
 
-_MARKS = PARTS | SAINTS | GENERALS | _LAST_WORDS | PREPOSITIONS | PLACE_LABELS | KNOWN_STARTS
+_MARKS = WORK_MARKS | PARTS | SAINTS | GENERALS | _LAST_WORDS | PREPOSITIONS | PLACE_LABELS | KNOWN_STARTS
 _LABEL = re.compile(r"(?: [A-Za-z]{2,12}){0,2}:")
 _MAX_RUN = 5
 
@@ -60,9 +60,10 @@ def find_organizations(document: Document) -> Iterator[Span]:
         said = index > 0 and words[index - 1].lower == "at"
         if (word.is_capital or caseless or said) and (lower in KNOWN_STARTS or starts_phrase(words, index)):
             yield from find_known(document, index)
+        if lower in WORK_MARKS:
+            yield from find_employer(document, index)
         if not caseless and (lower in PREPOSITIONS or lower in PLACE_LABELS) and _leads_to_capital(words, index):
             yield from find_visited(document, index)
-    yield from find_employers(document)
 
 
 def _by_kind(document: Document, index: int) -> Iterator[Span]:

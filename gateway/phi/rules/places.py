@@ -1,13 +1,13 @@
 """Towns, counties and ZIP codes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document, Word
-from gateway.phi.rules.streets import find_streets
+from gateway.phi.rules.streets import STREET_ENDS, find_streets
 from gateway.phi.rules.vocabulary import EPONYM_HEADS, FUNCTION_WORDS, phrase_set, word_set
 
 _STATES = word_set(
@@ -31,6 +31,7 @@ _ZIP_AFTER = re.compile(rf"\.?,?\s{{1,3}}({_ZIP})(?![\w-])")
 _ZIP_LABEL = re.compile(rf"\b(?:zip|postal)(?:\s*code)?\W{{0,4}}(?:is\s+)?({_ZIP})(?![\w-])", re.IGNORECASE)
 _COUNTIES = frozenset(["county", "parish", "borough", "township"])
 _HEADS = _COUNTIES | _STATE_ENDS
+_MARKS = _HEADS | STREET_ENDS
 _PREPOSITIONS = word_set("in for from to near outside of around at through toward towards our the")
 _MOVING = word_set(
     "old year-old yo yom yof live lives lived living reside resides resided residing resident residents born "
@@ -59,18 +60,21 @@ NO_NAME = 350
 
 
 def find_places(document: Document) -> Iterator[Span]:
-    yield from find_streets(document)
+    marks = [index for index, word in enumerate(document.words) if word.lower in _MARKS]
+    yield from find_streets(document, marks)
     if "zip" in document.lower or "postal" in document.lower:
         for match in _ZIP_LABEL.finditer(document.flat):
             yield Span(match.start(1), match.end(1), Entity.US_ZIP, 900)
-    yield from _states_and_counties(document)
+    yield from _states_and_counties(document, marks)
     yield from _towns(document)
 
 
-def _states_and_counties(document: Document) -> Iterator[Span]:
+def _states_and_counties(document: Document, marks: Sequence[int]) -> Iterator[Span]:
     """`Dayton, OH 45402`: a town before a state, a ZIP code after it; `Fulton County`."""
-    for index in [index for index, word in enumerate(document.words) if word.lower in _HEADS]:
+    for index in marks:
         word = document.words[index]
+        if word.lower not in _HEADS:
+            continue
         if word.lower in _COUNTIES:
             if (
                 index

@@ -1,7 +1,7 @@
 """Street addresses: house number, street and unit, post boxes, rural routes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.phi.detector import Span
 from gateway.phi.findings import Entity
@@ -20,7 +20,7 @@ _WEAK_SUFFIXES = word_set(
 """Plain words that end a street's name only with a capital, or after a long house number."""
 
 _SPELLED_OUT = word_set("street avenue boulevard road lane drive parkway highway turnpike expressway")
-_ENDS = _SUFFIXES | _WEAK_SUFFIXES
+STREET_ENDS = _SUFFIXES | _WEAK_SUFFIXES
 _NOT_IN_STREETS = word_set(
     "mg ml mcg tablet tablets day days week weeks month months year years hour hours min minutes cc units unit "
     "times percent mm cm kg lb lbs feet foot miles mile yo am pm blocks"
@@ -51,10 +51,13 @@ _TOWN = re.compile(
 )
 
 
-def find_streets(document: Document) -> Iterator[Span]:
+def find_streets(document: Document, marks: Sequence[int]) -> Iterator[Span]:
+    """Of the words at `marks`, those that end a street with its house number; and boxes and routes."""
     text = document.flat
-    for index in [index for index, word in enumerate(document.words) if word.lower in _ENDS]:
+    for index in marks:
         word = document.words[index]
+        if word.lower not in STREET_ENDS:
+            continue
         start = _house_number(document, index) if document.has_digit else None
         if start is None and word.lower in _SPELLED_OUT and word.is_capital and not document.is_caseless:
             yield from _named_street(document, index)
