@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from gateway.errors import ValidationFailedError
 from gateway.phi.detector import CERTAIN
 from gateway.phi.findings import Entity
+from gateway.phi.phrases import MOST_WORDS, is_phrase
 from gateway.phi.screening import MAX_TERM_LENGTH, MAX_TERMS, SELECTABLE, Profile
 from gateway.tenancy import PhiMode, StorageMode, Unscannable
 
@@ -62,6 +63,8 @@ def require_acknowledged(changes: Changes, *, acknowledged: bool) -> bool:
         changes.get("phi_mode") == PhiMode.ALLOW
         or changes.get("phi_profile") == Profile.CUSTOM
         or changes.get("phi_entities") is not None
+        or changes.get("phi_threshold_milli", CERTAIN) > CERTAIN
+        or changes.get("unscannable") == "pass"
     )
     if leaves and not acknowledged:
         raise ValidationFailedError(
@@ -91,7 +94,7 @@ def read_terms(name: str, given: Iterable[str]) -> tuple[str, ...]:
         if not _is_term(term):
             raise ValidationFailedError(
                 f"`{name}[{index}]` must have {_SHORTEST_TERM} to {MAX_TERM_LENGTH} characters,"
-                " a letter or a digit among them and no control characters.",
+                f" up to {MOST_WORDS} words close together, a letter or a digit among them and no control characters.",
                 param=f"{name}[{index}]",
             )
         # They are looked for in any case.
@@ -121,4 +124,5 @@ def _is_term(term: str) -> bool:
         _SHORTEST_TERM <= len(term) <= MAX_TERM_LENGTH
         and any(character.isalnum() for character in term)
         and not any(unicodedata.category(character) == "Cc" for character in term)
+        and is_phrase(term)
     )

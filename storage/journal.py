@@ -20,6 +20,7 @@ from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import ConversationId, OrganizationId
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import History, Refusal
+from gateway.inference.seals import unsealed
 from gateway.tenancy import Access
 from gateway.transcript import load_block, load_turn
 from storage import content, journal_sql
@@ -70,8 +71,9 @@ class PostgresJournal:
         for inference, request, answer in rows:
             if request is not None and answer is not None:
                 exchange = await self._exchange(org, inference, request, answer)
-                turns += exchange.turns
-                placeholders |= exchange.placeholders
+                agree = _agree(placeholders, exchange.placeholders)
+                turns += exchange.turns if agree else map(unsealed, exchange.turns)
+                placeholders = {**exchange.placeholders, **placeholders}
         return History(tuple(turns), placeholders)
 
     async def placeholders(self, access: Access, seals: Sequence[str]) -> Mapping[str, str]:
@@ -171,3 +173,8 @@ class PostgresJournal:
         """Ids that the statement returned. Each is one transaction that counts a row once, so it may be sent again."""
         bound = {"rows": Jsonb(rows, dumps=orjson.dumps), **(parameters or {})}
         return {row[0] for row in await fetch(self._pool, statement, bound)}
+
+
+def _agree(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Whether no number stands for two values: turns that were asked at the same time know nothing of each other."""
+    return all(before.get(body, value) == value for body, value in after.items())

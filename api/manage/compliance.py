@@ -16,9 +16,9 @@ from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
-from gateway.errors import ValidationFailedError
-from gateway.organization_policy import Changes, OrganizationPolicy, read_entities, read_terms
-from gateway.tenancy import Access, Scope
+from gateway.errors import MissingScopeError, ValidationFailedError
+from gateway.organization_policy import Changes, OrganizationPolicy, read_entities, read_terms, require_acknowledged
+from gateway.tenancy import Access, KeyMode, Scope
 from storage.policy_change import change_policy
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["Compliance"])
@@ -80,13 +80,16 @@ async def put_policy(
     """
     wanted = validated(PolicyRequest, read_object(await request.body()), unknown=ValidationFailedError)
     changes = _changes(wanted)
+    acknowledged = bool(wanted.acknowledge_phi_leaves)
+    if require_acknowledged(changes, acknowledged=acknowledged) and access.principal.mode is KeyMode.TEST:
+        raise MissingScopeError("A test key cannot let identifiers leave: the policy is the live calls' too.")
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         policy = await change_policy(
             tx,
             access.principal.org,
             changes,
-            acknowledges_phi_leaves=bool(wanted.acknowledge_phi_leaves),
+            acknowledges_phi_leaves=acknowledged,
             only_versions=_versions(if_match),
         )
     return _answer(policy, exchange.request_id)

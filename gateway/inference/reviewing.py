@@ -1,5 +1,6 @@
 """Reading what a model answered, before it counts as answered."""
 
+import asyncio
 from dataclasses import replace
 
 from gateway.completion import Completion
@@ -8,6 +9,9 @@ from gateway.inference.call import Outcome, Status
 from gateway.phi.guard import Guard
 from gateway.phi.report import PhiReport, ScreenBlockedError
 from gateway.tenancy import Access
+
+_PATIENCE_S = 5.0
+"""For how long the end of an answer waits to be read, where that is for the record only."""
 
 
 async def reviewed(upstream: Completion, report: PhiReport, *, guard: Guard, access: Access) -> PhiReport:
@@ -19,8 +23,9 @@ async def reviewed(upstream: Completion, report: PhiReport, *, guard: Guard, acc
     """
     blocks = access.policy.screening.answers == "block"
     try:
-        found = await guard.review(upstream.blocks, access)
-    except GatewayError as failure:
+        async with asyncio.timeout(None if blocks else _PATIENCE_S):
+            found = await guard.review(upstream.blocks, access)
+    except (GatewayError, TimeoutError) as failure:
         if blocks:
             raise UnavailableError from failure
         return report

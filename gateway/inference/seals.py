@@ -6,9 +6,10 @@ as long as the seal comes back, whatever else of the prompt has changed.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from hashlib import sha256
 
-from gateway.conversation import Block, Conversation, RedactedThinking, Thinking
+from gateway.conversation import Block, Conversation, RedactedThinking, Thinking, Turn
 
 _LENGTH = 32
 """Hexadecimal digits: enough that no two of an organisation's answers share one."""
@@ -23,6 +24,12 @@ def seals_of(blocks: Iterable[Block]) -> list[str]:
 def seals_in(conversation: Conversation) -> list[str]:
     """Digests of what a client sends back of earlier answers."""
     return seals_of(block for turn in conversation.turns if turn.role == "assistant" for block in turn.blocks)
+
+
+def unsealed(turn: Turn) -> Turn:
+    """`turn` without its reasoning, which a vendor asks back only within one turn of tool calls."""
+    kept = tuple(block for block in turn.blocks if not isinstance(block, Thinking | RedactedThinking))
+    return replace(turn, blocks=kept)
 
 
 def _sealed(block: Block) -> str:

@@ -17,8 +17,14 @@ def unstoppable(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """
     task = asyncio.ensure_future(work)
     _running.add(task)
-    task.add_done_callback(_running.discard)
+    task.add_done_callback(_over)
     return task
+
+
+def _over(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()  # who started it may be gone; what it failed of is on record
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:

@@ -38,8 +38,10 @@ def action(outcome: Outcome) -> AuditAction:
 
 def disposition(outcome: Outcome) -> PhiDisposition:
     """What became of PHI on its way to the provider and back."""
-    restored = outcome.completion is not None and outcome.call.access.policy.restore_answers
-    return _disposition(outcome.report, restored=restored)
+    policy = outcome.call.access.policy
+    whole = outcome.status is Status.COMPLETED
+    shown = whole or (outcome.status is Status.CANCELLED and policy.screening.answers == "record")
+    return _disposition(outcome.report, restored=shown and outcome.completion is not None and policy.restore_answers)
 
 
 def counting_disposition(report: PhiReport) -> PhiDisposition:
@@ -122,7 +124,8 @@ def _guarded(outcome: Outcome, report: PhiReport) -> tuple[EventType, dict[str, 
     """What the guard did to the prompt, or to an answer that it kept back."""
     blocked = outcome.status is Status.BLOCKED
     found = report.answer_findings if blocked and report.answer_findings else report.findings
-    if report.action == "allowed" or not (types := kinds(found)):
+    types = kinds(found)
+    if not types or (report.action == "allowed" and not blocked):
         return None
     return EventType.PHI_BLOCKED if blocked else EventType.PHI_REDACTED, {
         "entity_types": [*types],

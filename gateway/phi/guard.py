@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from gateway.completion import AnswerBlock
@@ -24,8 +24,8 @@ from gateway.phi.slots import visit
 from gateway.phi.verdicts import Verdict, Verdicts
 from gateway.tenancy import Access, PhiMode, Policy
 
-_LONG_TEXT = 50_000
-"""Characters whose walk would stall other requests as much as many findings do."""
+_CHARACTERS = 100
+"""Characters that are walked in the time of one finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Screened:
     conversation: Conversation
     report: PhiReport
     restorer: Restorer
-    placeholders: Mapping[str, str]
+    placeholders: Mapping[str, str] = field(repr=False)
     """Originals by placeholder body (`NAME_1`), also when the answer is not restored. A person's data."""
 
 
@@ -69,8 +69,7 @@ class Guard:
         and `UnavailableError` when the scan did not end well: nothing passes unscanned.
         """
         policy = access.policy
-        reader = Reader()
-        visit(conversation, reader)
+        reader = await _read(conversation)
         _refuse_files(reader, policy)
         hits = await self._hits(reader.passages, access)
         match policy.phi_mode:
@@ -86,7 +85,7 @@ class Guard:
                         "An identifier or signed reasoning must not contain protected health information.",
                         param=hits.fixed[0].leaf.path,
                     )
-                if hits.content:
+                if hits.content or known:
                     placeholders = Placeholders(known or {})
                     return await self._redact(conversation, reader.passages, hits, placeholders, policy)
             case _:
@@ -107,8 +106,7 @@ class Guard:
 
         Slots are `answer.content[0].text` and so on. Raises `UnavailableError` when the scan did not end well.
         """
-        reader = Reader()
-        visit(Conversation((Turn("assistant", _readable(blocks)),), Sampling(max_tokens=1)), reader)
+        reader = await _read(Conversation((Turn("assistant", _readable(blocks)),), Sampling(max_tokens=1)))
         hits = await self._hits(reader.passages, access)
         return tuple(replace(each, slot=each.slot.replace("messages[0]", "answer", 1)) for each in hits.findings)
 
@@ -122,10 +120,12 @@ class Guard:
 
     async def _hits(self, passages: Sequence[Passage], access: Access) -> Hits:
         texts = [each.text for each in passages]
+        screening = access.policy.screening
         verdicts = await self._detect(texts, tenant=access.principal.org)
-        work = sum(len(each.spans) for each in verdicts) + sum(map(len, texts)) // _LONG_TEXT * 1000
+        work = len(texts) + sum(len(each.spans) for each in verdicts) + sum(map(len, texts)) // _CHARACTERS
+        terms = len(screening.deny_terms) + len(screening.allow_terms)
         try:
-            return await aside(work, select, passages, verdicts, access.policy.screening)
+            return await aside(work + terms, select, passages, verdicts, screening)
         except DetectorError as failure:
             raise UnavailableError(retry_after_s=failure.retry_after_s) from failure
 
@@ -142,7 +142,7 @@ class Guard:
         masked = await self._masked_texts(passages, findings, hits.seen)
         structured = conversation.sampling.output_schema is not None
         return Screened(
-            conversation=visit(conversation, Rewriter(passages, masked)) if masked else conversation,
+            conversation=await aside(len(passages), visit, conversation, Rewriter(passages, masked)),
             report=PhiReport.of(PhiMode.REDACT, "redacted" if findings else "none", findings),
             restorer=Restorer(placeholders.values if restoring else {}, structured=structured),
             placeholders=placeholders.values,
@@ -151,7 +151,8 @@ class Guard:
     async def _numbered(
         self, passages: Sequence[Passage], hits: Hits, placeholders: Placeholders, *, restoring: bool
     ) -> list[Finding]:
-        return await aside(len(hits.content), numbered, placeholders, passages, hits.content, restoring=restoring)
+        work = len(passages) + len(hits.content) + sum(len(each.text) for each in passages) // _CHARACTERS
+        return await aside(work, numbered, placeholders, passages, hits.content, restoring=restoring)
 
     async def _masked_texts(
         self, passages: Sequence[Passage], findings: Sequence[Finding], seen: Set[str]
@@ -176,6 +177,12 @@ class Guard:
             return await self._verdicts.of(texts, tenant=tenant)
         except DetectorError as failure:
             raise UnavailableError(retry_after_s=failure.retry_after_s) from failure
+
+
+async def _read(conversation: Conversation) -> Reader:
+    reader = Reader()
+    await aside(sum(len(turn.blocks) for turn in conversation.turns), visit, conversation, reader)
+    return reader
 
 
 def _unchanged(conversation: Conversation, report: PhiReport) -> Screened:

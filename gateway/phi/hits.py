@@ -68,9 +68,11 @@ def select(passages: Sequence[Passage], verdicts: Sequence[Verdict], screening: 
                         param="messages",
                     )
             case Access.IDENTIFIER | Access.SEALED:
-                hits.fixed.extend(_in_leaves(passage, selection.of_fixed(passage.text, spans)))
+                hits.fixed.extend(
+                    _in_leaves(passage, selection.of_fixed(passage.text, spans, spelled_out=passage.spelled_out))
+                )
             case Access.DEFINITION:
-                if selection.of_fixed(passage.text, spans):
+                if selection.of_fixed(passage.text, spans, spelled_out=passage.spelled_out):
                     raise PhiInToolSchemaError(param=passage.path)
     return hits
 

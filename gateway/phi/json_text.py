@@ -14,6 +14,7 @@ from gateway.errors import ValidationFailedError
 from gateway.phi.budget import Budget
 
 _MAX_DEPTH = 100
+_LARGEST_PLACE = 10**7
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +30,28 @@ class Leaf:
     is_key: bool
 
 
-def render(path: str, value: JsonValue, budget: Budget) -> tuple[str, tuple[Leaf, ...]]:
-    """The text of `value` and its leaves in order.
+def render(path: str, value: JsonValue, budget: Budget, *, places: bool = False) -> tuple[str, tuple[Leaf, ...]]:
+    """The text of `value` and its leaves in order. With `places`, its numbers of up to seven digits are offsets.
 
     Raises `ValidationFailedError` when nested beyond 100 levels, `TooLargeError` when `budget` is spent.
     """
-    rendering = _Rendering(budget)
+    rendering = _Rendering(budget, places=places)
     rendering.value(path, value, depth=0)
     return "".join(rendering.pieces), tuple(rendering.leaves)
 
 
 def rewrite(path: str, value: Mapping[str, JsonValue], texts: Mapping[str, str]) -> dict[str, JsonValue]:
-    """`value` with the leaves that `texts` names replaced."""
-    return {
+    """`value` with the leaves that `texts` names replaced.
+
+    Raises `ValidationFailedError` where two keys of one object would become the same: nothing is dropped silently.
+    """
+    rewritten = {
         texts.get(f"{path}[{index}].key", key): _rewritten(f"{path}[{index}]", item, texts)
         for index, (key, item) in enumerate(value.items())
     }
+    if len(rewritten) < len(value):
+        raise ValidationFailedError("Two keys of this object would read the same once masked.", param=path)
+    return rewritten
 
 
 def _rewritten(path: str, value: JsonValue, texts: Mapping[str, str]) -> JsonValue:
@@ -58,11 +65,12 @@ def _rewritten(path: str, value: JsonValue, texts: Mapping[str, str]) -> JsonVal
 class _Rendering:
     """A text as it grows, with its leaves so far."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, *, places: bool) -> None:
         self.pieces: list[str] = []
         self.leaves: list[Leaf] = []
         self._length = 0
         self._budget = budget
+        self._places = places
 
     def value(self, path: str, value: JsonValue, depth: int) -> None:
         if depth > _MAX_DEPTH:
@@ -80,6 +88,8 @@ class _Rendering:
                 self._leaf(path, str(value).lower())
             case None:
                 self._leaf(path, "null")
+            case int() if self._places and abs(value) < _LARGEST_PLACE:
+                self._append("0")
             case int() | float():
                 self._leaf(path, str(value))
 

@@ -23,29 +23,40 @@ def numbered(
     Text of the caller's own that reads like a placeholder keeps its number from
     being given out. Where that number is a value's already, the text steps
     aside for one of its own and comes back as it was; unless answers are not
-    restored: then it quotes an earlier answer and means that value.
+    restored: then it quotes an earlier answer and means that value. A number
+    that sealed reasoning speaks of is nobody else's from there on.
     """
     by_path: dict[str, list[Hit]] = defaultdict(list)
     for hit in hits:
         by_path[hit.leaf.path].append(hit)
     findings: list[Finding] = []
     for passage in passages:
-        if passage.access is Access.CONTENT:
+        if passage.access is Access.SEALED:
+            for quoted in lookalikes(passage.text):
+                if not placeholders.stands_for_a_value(quoted.body):
+                    placeholders.reserve(quoted.body)
+        elif passage.access is Access.CONTENT:
             for leaf in passage.leaves:
                 if leaf.path not in by_path and "[" not in leaf.text:
                     continue
-                findings += _in_leaf(placeholders, leaf, by_path.get(leaf.path, ()), restoring=restoring)
+                hits_here = by_path.get(leaf.path, ())
+                findings += _in_leaf(placeholders, leaf, hits_here, restoring=restoring, answered=passage.answered)
     return findings
 
 
-def _in_leaf(placeholders: Placeholders, leaf: Leaf, hits: Sequence[Hit], *, restoring: bool) -> Iterator[Finding]:
+def _in_leaf(
+    placeholders: Placeholders, leaf: Leaf, hits: Sequence[Hit], *, restoring: bool, answered: bool
+) -> Iterator[Finding]:
     for place in _in_order(hits, lookalikes(leaf.text)):
         if isinstance(place, Hit):
             yield place.finding(placeholders.of(place.span.entity, place.value, exact=leaf.is_key))
         elif not placeholders.stands_for_a_value(place.body):
             placeholders.reserve(place.body)
         elif restoring:
-            stand_in = placeholders.of(Entity.PLACEHOLDER_TEXT, leaf.text[place.start : place.end], exact=True)
+            typed = leaf.text[place.start : place.end]
+            if answered and placeholders.was_answered(place.body, typed):
+                continue
+            stand_in = placeholders.of(Entity.PLACEHOLDER_TEXT, typed, exact=True)
             yield Finding(leaf.path, place.start, place.end, Entity.PLACEHOLDER_TEXT, 0, stand_in)
 
 

@@ -41,6 +41,8 @@ class Passage:
     leaves: tuple[Leaf, ...]
     answered: bool = False
     """Whether a model said it in an earlier answer."""
+    spelled_out: bool = False
+    """Whether it is the words that identifiers were made of."""
 
 
 class Reader:
@@ -67,10 +69,10 @@ class Reader:
         return text
 
     def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        if value:
-            text, leaves = render(path, dict(value), self._budget)
-            self.passages.append(Passage(path, text, Access.CONTENT, leaves, self._answered))
-        return value
+        return self._object(path, value, places=False)
+
+    def citation(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return self._object(path, value, places=True)
 
     def identifier(self, path: str, text: str) -> None:
         self._add(path, text, Access.IDENTIFIER)
@@ -96,6 +98,12 @@ class Reader:
         if data is not None and not is_file(data):
             self.disguised.append(f"{path}.source.data")
 
+    def _object(self, path: str, value: Mapping[str, JsonValue], *, places: bool) -> Mapping[str, JsonValue]:
+        if value:
+            text, leaves = render(path, dict(value), self._budget, places=places)
+            self.passages.append(Passage(path, text, Access.CONTENT, leaves, self._answered))
+        return value
+
     def _add(self, path: str, text: str, access: Access) -> None:
         self._budget.spend(len(text))
         if text:
@@ -106,7 +114,8 @@ class Reader:
         """The words that identifiers were made of, which a detector cannot see in `lookup_Maria_Lopez`."""
         text = "\n".join(filter(None, map(spelled_out, identifiers)))
         if text:
-            self.passages.append(Passage(path, text, access, (Leaf(path, 0, text, is_key=False),)))
+            leaves = (Leaf(path, 0, text, is_key=False),)
+            self.passages.append(Passage(path, text, access, leaves, spelled_out=True))
 
 
 class Rewriter:
@@ -123,6 +132,9 @@ class Rewriter:
 
     def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         return rewrite(path, value, self._texts) if path in self._changed else value
+
+    def citation(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return self.json(path, value)
 
     def identifier(self, path: str, text: str) -> None: ...
     def sealed(self, path: str, text: str) -> None: ...

@@ -2,17 +2,65 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_SIGN = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+"""Scripts that put no space between words: each sign counts as one."""
 _CAPITAL = "A-Z\u00c0-\u00d6\u00d8-\u00de"
-_WORD = re.compile(rf"\d+|[{_CAPITAL}]+(?![^\W\d_{_CAPITAL}])|[{_CAPITAL}]?[^\W\d_{_CAPITAL}]+")
-words_of = _WORD.findall
-"""The words of a text, as phrases are compared by them: `lookupMariaLopez` is three, and so is `AB12CD`."""
-_MOST_WORDS = 24
+_RUN = re.compile(rf"[{_SIGN}]|(?:(?![{_SIGN}])[^\W_])+")
+_PART = re.compile(
+    rf"\d+|[{_SIGN}]|[{_CAPITAL}]+(?![^\W\d_{_CAPITAL}])|[{_CAPITAL}]?(?:(?![{_SIGN}])[^\W\d_{_CAPITAL}])+"
+)
+_SEAM = re.compile(rf"[^\W\d_{_CAPITAL}][{_CAPITAL}]|[^\W\d_]\d|\d[^\W\d_]")
+MOST_WORDS = 24
 _WIDEST_GAP = 4
 """Characters between two words of one phrase: `917-44-8123` is `917 44 8123`, and `Maria,  Lopez` is `Maria Lopez`."""
+_PIECE = 16_384
+_AHEAD = 2_048
+"""Characters: a long text is walked piece by piece, so that others get their turn; a phrase is never cut by that."""
+
+words_of = _RUN.findall
+"""The words of a text, as phrases are compared by them: runs of letters and digits."""
+parts_of = _PART.findall
+"""The same, and what was put together without a space: `lookupMariaLopez` is three, and so is `AB12CD`."""
+
+
+def is_phrase(text: str) -> bool:
+    """Whether `text` can be found: it has words, not too many, and none far from the next."""
+    words = list(_RUN.finditer(text))
+    apart = (after.start() - before.end() for before, after in pairwise(words))
+    return 0 < len(words) <= MOST_WORDS and max(apart, default=0) <= _WIDEST_GAP
+
+
+class Phrases(Generic[T]):
+    """What each phrase stands for. A walk or two over a text's words finds all, however many there are."""
+
+    __slots__ = ("_by_parts", "_by_words")
+
+    def __init__(self) -> None:
+        self._by_words: _Tree[T] = _Tree(_RUN)
+        self._by_parts: _Tree[T] = _Tree(_PART)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_words)
+
+    def add(self, phrase: str, meaning: T, *, as_spelled: bool = False) -> None:
+        """The first meaning stays. A phrase of more than 24 words, or of none, is not kept."""
+        self._by_words.add(words_of(phrase), meaning, as_spelled=as_spelled)
+        self._by_parts.add(parts_of(phrase), meaning, as_spelled=as_spelled)
+
+    def find(self, text: str) -> Iterator[tuple[int, int, T]]:
+        """Where phrases stand and what they mean, in order of start. Places may overlap, or be given twice."""
+        if not self:
+            return
+        found = list(_in_pieces(self._by_words, text))
+        if _SEAM.search(text):
+            found += _in_pieces(self._by_parts, text)
+            found.sort(key=lambda each: (each[0], -each[1]))
+        yield from found
 
 
 class _Node(Generic[T]):
@@ -26,20 +74,20 @@ class _Node(Generic[T]):
         self.spelled: dict[str, T] | None = None
 
 
-class Phrases(Generic[T]):
-    """What each phrase stands for. One walk over a text's words finds all, however many there are."""
+class _Tree(Generic[T]):
+    """Phrases by their words, as `word` finds them."""
 
-    __slots__ = ("_root",)
+    __slots__ = ("_root", "_word")
 
-    def __init__(self) -> None:
+    def __init__(self, word: re.Pattern[str]) -> None:
         self._root: _Node[T] = _Node()
+        self._word = word
 
     def __bool__(self) -> bool:
         return bool(self._root.next)
 
-    def add(self, words: Sequence[str], meaning: T, *, as_spelled: bool = False) -> None:
-        """The first meaning stays. A phrase of more than 24 words, or of none, is not kept."""
-        if not 0 < len(words) <= _MOST_WORDS:
+    def add(self, words: Sequence[str], meaning: T, *, as_spelled: bool) -> None:
+        if not 0 < len(words) <= MOST_WORDS:
             return
         node = self._root
         for word in words:
@@ -54,11 +102,11 @@ class Phrases(Generic[T]):
         elif node.any_case is None:
             node.any_case = meaning
 
-    def find(self, text: str) -> Iterator[tuple[int, int, T]]:
-        """Where phrases stand and what they mean: in order, the longest at each place, without overlaps."""
-        if not self or self._has_none(text):
+    def find(self, text: str, at_least: int) -> Iterator[tuple[int, int, T]]:
+        """What begins at the character `at_least` or after it: the longest at each place, without overlaps."""
+        if self._has_none(text):
             return
-        words = list(_WORD.finditer(text))
+        words = [word for word in self._word.finditer(text) if word.start() >= at_least]
         begins = self._root.next
         at = 0
         while at < len(words):
@@ -72,7 +120,7 @@ class Phrases(Generic[T]):
 
     def _has_none(self, text: str) -> bool:
         """A quick no. Case folding may cut a word that is not ASCII in two, so those texts get none."""
-        return text.isascii() and self._root.next.keys().isdisjoint(map(str.lower, words_of(text)))
+        return text.isascii() and self._root.next.keys().isdisjoint(map(str.lower, self._word.findall(text)))
 
     def _longest(self, words: Sequence[re.Match[str]], start: int) -> tuple[int, T] | None:
         node, at, found = self._root, start, None
@@ -89,3 +137,16 @@ class Phrases(Generic[T]):
             if meaning is not None:
                 found = at, meaning
         return found
+
+
+def _in_pieces(tree: _Tree[T], text: str) -> Iterator[tuple[int, int, T]]:
+    floor = 0
+    for offset in range(0, len(text), _PIECE):
+        # Begun early, so that the end of a word is not taken for one.
+        start = max(0, offset - _AHEAD)
+        piece = text[start : offset + _PIECE + _AHEAD]
+        for begin, end, meaning in tree.find(piece, max(floor, offset) - start):
+            if start + begin >= offset + _PIECE:
+                break
+            floor = start + end
+            yield start + begin, floor, meaning

@@ -9,9 +9,19 @@ from gateway.phi.findings import Entity
 _OPENED = re.compile(r"\\?\[([A-Za-z0-9_\\ \-]{3,48})\]")
 _SEPARATORS = re.compile(r"[ _\-]+")
 _SHAPE = re.compile(r"([A-Z]+)_([0-9]+)")
-_WORDS = re.compile(r"\w+")
 _BY_DIGITS = frozenset(
     entity.label for entity in (Entity.US_SSN, Entity.PHONE_NUMBER, Entity.FAX_NUMBER, Entity.CREDIT_CARD)
+)
+_BY_WORDS = frozenset(
+    entity.label
+    for entity in (
+        Entity.PERSON,
+        Entity.LOCATION,
+        Entity.STREET_ADDRESS,
+        Entity.FACILITY,
+        Entity.EMPLOYER,
+        Entity.DATE_TIME,
+    )
 )
 
 
@@ -45,10 +55,11 @@ def lookalikes(text: str) -> Sequence[Lookalike]:
 class Placeholders:
     """The numbers of one request. Never shared: it maps placeholders back to a person's data."""
 
-    __slots__ = ("_by_value", "_last", "_reserved", "_values")
+    __slots__ = ("_by_value", "_known", "_last", "_reserved", "_values")
 
     def __init__(self, known: Mapping[str, str]) -> None:
         """`known` are originals by canonical body (`NAME_1`) from the conversation so far; they keep their numbers."""
+        self._known = known.keys()
         self._reserved: set[str] = set()
         self._last: dict[str, int] = {}
         self._by_value: dict[tuple[str, str], str] = {}
@@ -63,6 +74,11 @@ class Placeholders:
 
     def stands_for_a_value(self, body: str) -> bool:
         return body in self._values
+
+    def was_answered(self, body: str, text: str) -> bool:
+        """Whether `text` in an earlier answer is our own, kept there because answers were not restored then."""
+        typed = (Entity.PLACEHOLDER_TEXT.label, text)
+        return body in self._known and typed not in self._by_value
 
     def reserve(self, body: str) -> None:
         """Keeps a number that someone's own text spells out from being given to a value."""
@@ -95,6 +111,7 @@ class Placeholders:
 
 
 def _normal(label: str, value: str) -> str:
+    """What makes two spellings one value. No more: it is the first of them that comes back."""
     if label in _BY_DIGITS and not any(map(str.isalpha, value)):
-        return "".join(filter(str.isdigit, value))
-    return " ".join(_WORDS.findall(value.casefold())) or value
+        return "".join(filter(str.isdigit, value)) or value
+    return " ".join(value.lower().split()) if label in _BY_WORDS else value

@@ -42,9 +42,12 @@ class Propagation:
         again = list(self._repeated(text, answered=answered))
         return merge((*counting, *again)) if again else counting
 
-    def known_in(self, text: str, spans: Sequence[Span]) -> Iterable[Span]:
-        """What in `text` the conversation has shown to identify someone by itself."""
-        for span in spans:
+    def known_in(self, text: str, spans: Sequence[Span], *, spelled_out: bool) -> Iterable[Span]:
+        """What in `text` the conversation has shown to identify someone by itself.
+
+        Of words that an identifier was made of, a lone one says nothing: `open_case` is about no Mr. Case.
+        """
+        for span in () if spelled_out else spans:
             if known := self._known.get(_key(text[span.start : span.end])):
                 yield Span(span.start, span.end, known, max(span.score_milli, CERTAIN))
         yield from (span for span in self._repeated(text, answered=False) if span.entity not in CIRCUMSTANTIAL)
@@ -72,11 +75,11 @@ class Propagation:
         words = words_of(value)
         key = "".join(words).casefold()
         if _is_telling(entity, words, key):
-            self._values.add(words, entity, as_spelled=value.isalpha())
+            self._values.add(value, entity, as_spelled=value.isalpha())
             if len(words) > 1:  # `917-44-8123` may come back as `917448123`, and `Maria Lopez` as `marialopez`
-                self._values.add([key], entity)
+                self._values.add(key, entity)
         else:
-            self._answered.add(words, entity, as_spelled=True)
+            self._answered.add(value, entity, as_spelled=True)
         if entity in CIRCUMSTANTIAL:
             return
         self._personal = True

@@ -1,5 +1,6 @@
 """The provider's view of a recorded exchange, rebuilt from the originals and the findings beside them."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -30,9 +31,18 @@ def without_values(answer: JsonValue, placeholders: Mapping[str, str]) -> JsonVa
     if not placeholders:
         return answer
     bodies = {value: body for body, value in placeholders.items()}
+    # In structured answers they stand as JSON spells them.
+    bodies |= {json.dumps(value, ensure_ascii=False)[1:-1]: body for value, body in bodies.items()}
     # The longest first: a surname must not be taken out of a full name.
-    pattern = re.compile("|".join(map(re.escape, sorted(bodies, key=len, reverse=True))))
+    pattern = re.compile("|".join(map(_whole, sorted(bodies, key=len, reverse=True))))
     return _replaced(answer, pattern, bodies)
+
+
+def _whole(value: str) -> str:
+    """A pattern for `value` where it is no part of a longer word or number."""
+    before = r"(?<![^\W_])" if value[:1].isalnum() else ""
+    after = r"(?![^\W_])" if value[-1:].isalnum() else ""
+    return f"{before}{re.escape(value)}{after}"
 
 
 def _passages(conversation: Conversation) -> Sequence[Passage]:

@@ -7,6 +7,7 @@ once. Reasoning is never restored: it is signed over the masked text.
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -184,11 +185,12 @@ class Tail:
 class _Grammar:
     """How this request's placeholders may look: in plain text, or inside a string of JSON text."""
 
-    __slots__ = ("_escapes", "_open", "_reach", "_values", "_whole", "in_json")
+    __slots__ = ("_escapes", "_names", "_open", "_reach", "_values", "_whole", "in_json")
 
     def __init__(self, values: Mapping[str, str], *, in_json: bool) -> None:
         self.in_json = in_json
         self._values = values
+        self._names: list[str] | None = None
         longest = max(map(len, values), default=0) + _SLACK
         self._whole, self._open, self._escapes = _patterns(longest, in_json=in_json)
         self._reach = 2 * longest + 4
@@ -206,14 +208,17 @@ class _Grammar:
         return escapes.start() if escapes else len(text)
 
     def _restored(self, match: re.Match[str]) -> str:
-        value = self._values.get(canonical(match[1]))
+        value = self._values.get(canonical(match[1] or match[2]))
         if value is None:
             return match[0]
         return json.dumps(value, ensure_ascii=False)[1:-1] if self.in_json else value
 
     def _may_become_live(self, body: str) -> bool:
         begun = canonical_start(body)
-        return any(name.startswith(begun) for name in self._values) or begun.rstrip("_") in self._values
+        if self._names is None:
+            self._names = sorted(self._values)
+        at = bisect_left(self._names, begun)
+        return (at < len(self._names) and self._names[at].startswith(begun)) or begun.rstrip("_") in self._values
 
 
 @cache
@@ -221,6 +226,7 @@ def _patterns(longest: int, *, in_json: bool) -> tuple[re.Pattern[str], re.Patte
     """A whole placeholder, one that is open at the end, and escapes at the end that may belong to one."""
     escape = r"\\\\" if in_json else r"\\"
     unit = rf"(?:[A-Za-z0-9_ \-]|{escape})"
-    whole = re.compile(rf"(?:{escape})?\[({unit}{{1,{longest}}})\]")
+    # A backslash before the bracket is Markdown's when one is before the other bracket too, and otherwise a path's.
+    whole = re.compile(rf"{escape}\[({unit}{{1,{longest}}}?){escape}\]|\[({unit}{{1,{longest}}})\]")
     opened = re.compile(rf"(?:{escape})?\[({unit}{{0,{longest}}}\\?)\Z")
     return whole, opened, re.compile(r"\\{1,2}\Z" if in_json else r"\\\Z")

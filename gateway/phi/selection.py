@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from gateway.phi.detector import CERTAIN, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Entity
-from gateway.phi.phrases import Phrases, words_of
+from gateway.phi.phrases import Phrases
 from gateway.phi.propagation import Propagation
 from gateway.phi.rules.merge import merge
 from gateway.phi.screening import Screening
@@ -24,17 +24,18 @@ class Selection:
 
     def of_content(self, text: str, spans: Sequence[Span], *, answered: bool = False) -> Sequence[Span]:
         """The spans to mask, in order and without overlaps; see `Propagation.settle` for `answered`."""
-        counting = self._propagation.settle(text, self._wanted(text, spans), answered=answered)
+        settled = self._propagation.settle(text, self._wanted(text, spans), answered=answered)
+        counting = self._not_allowed(text, settled)
         denied = list(self._listed(text))
         return merge((*counting, *denied)) if denied else counting
 
-    def of_fixed(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
-        """Of a text that cannot be masked, what identifies someone by itself, whatever the profile.
+    def of_fixed(self, text: str, spans: Sequence[Span], *, spelled_out: bool = False) -> Sequence[Span]:
+        """Of a text that cannot be masked, what identifies someone by itself, whatever the profile and its threshold.
 
         An example city, date or URL in a tool's description does not; a name that the conversation has shown does.
         """
         certain = [span for span in spans if span.score_milli >= CERTAIN and span.entity not in CIRCUMSTANTIAL]
-        known = self._propagation.known_in(text, spans)
+        known = self._propagation.known_in(text, spans, spelled_out=spelled_out)
         return merge((*self._not_allowed(text, [*certain, *known]), *self._listed(text)))
 
     def _wanted(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
@@ -55,18 +56,19 @@ class Selection:
 
 
 def _outside(spans: Sequence[Span], places: Sequence[tuple[int, int]]) -> Iterator[Span]:
-    """Spans that are not wholly in one of `places`; both are in order of start."""
-    at = 0
+    """Spans that are not wholly in one of `places`; those are in order of start, and the longest of a start first."""
+    at = reach = 0
     for span in sorted(spans, key=lambda each: each.start):
-        while at < len(places) and places[at][1] <= span.start:
+        while at < len(places) and places[at][0] <= span.start:
+            reach = max(reach, places[at][1])
             at += 1
-        if at == len(places) or not places[at][0] <= span.start <= span.end <= places[at][1]:
+        if span.end > reach:
             yield span
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _terms(terms: tuple[str, ...]) -> Phrases[bool]:
     phrases: Phrases[bool] = Phrases()
     for term in terms:
-        phrases.add(words_of(term), True)
+        phrases.add(term, True)
     return phrases

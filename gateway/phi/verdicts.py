@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.phi.aside import aside
 from gateway.phi.detector import Detector, Span
 
 ENGINE = "hasp-phi-scan-v1"
@@ -41,8 +42,7 @@ class Verdicts:
 
     async def of(self, texts: Sequence[str], *, tenant: str) -> Sequence[Verdict]:
         """One for each text. Raises as the detector does."""
-        prefix = f"{ENGINE}\0{tenant}\0".encode()
-        keys = [hmac.digest(self._secret, prefix + text.encode("utf-8", "surrogatepass"), "sha256") for text in texts]
+        keys = await aside(len(texts), self._keys, texts, tenant)
         found: dict[bytes, Verdict] = {}
         missing: dict[bytes, str] = {}
         for key, text in zip(keys, texts, strict=True):
@@ -57,6 +57,10 @@ class Verdicts:
                 found[key] = Verdict(tuple(spans), is_new=True)
                 self._keep(key, found[key].spans)
         return [found[key] for key in keys]
+
+    def _keys(self, texts: Sequence[str], tenant: str) -> list[bytes]:
+        prefix = f"{ENGINE}\0{tenant}\0".encode()
+        return [hmac.digest(self._secret, prefix + text.encode("utf-8", "surrogatepass"), "sha256") for text in texts]
 
     def _keep(self, key: bytes, spans: tuple[Span, ...]) -> None:
         if key in self._spans:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import random
 import time
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -206,6 +208,14 @@ async def test_object_keys_that_differ_only_in_case_stay_distinct() -> None:
 SEAL = "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pk+/w=="
 
 
+@pytest.mark.parametrize("length", [30, 48, 200, 4_000])
+async def test_ciphers_of_any_length_are_taken_for_what_they_are(length: int) -> None:
+    ciphers = [random.Random(seed).randbytes(length) for seed in range(200)]
+    seals = [encode(cipher).decode() for cipher in ciphers for encode in (b64encode, urlsafe_b64encode)]
+    conversation = Conversation((Turn("assistant", tuple(map(RedactedThinking, seals))),), SAMPLING)
+    assert (await GUARD.screen(conversation, REDACT)).conversation is conversation
+
+
 async def test_signed_thinking_that_quotes_placeholders_goes_back_byte_for_byte() -> None:
     packed = pack(PackedReasoning("rs_68af1", SEAL, (15,)))
     text = "about [SSN_1], as of 2024-01-15 in Boston"
@@ -213,7 +223,7 @@ async def test_signed_thinking_that_quotes_placeholders_goes_back_byte_for_byte(
     conversation = Conversation((Turn("assistant", blocks), Turn("user", (Text(f"SSN {CANARY}"),))), SAMPLING)
     screened = await GUARD.screen(conversation, REDACT)
     assert screened.conversation.turns[0].blocks == blocks
-    assert texts_of(screened.conversation) == ["SSN [SSN_1]"]
+    assert texts_of(screened.conversation) == ["SSN [SSN_2]"]  # what the reasoning calls SSN_1 is somebody else's
 
 
 @pytest.mark.parametrize(
@@ -255,6 +265,10 @@ async def test_phi_in_what_only_looks_signed_is_found_and_never_sent(
         (Thinking("Hm", pack(PackedReasoning("rs_1", "Patient Maria Lopez", ()))), "signature"),
         (Thinking("Hm", pack(PackedReasoning("rs_1", "", ()))), "signature"),
         (RedactedThinking("Patient Maria Lopez"), "data"),
+        (RedactedThinking("Patient-Maria-Lopez-DOB-03-04-1980-SSN-917-44-8123"), "data"),
+        (RedactedThinking(b64encode("Patient José Álvarez, SSN 917-44-8123".encode()).decode()), "data"),
+        (RedactedThinking(b64encode(b"\xff\xfePatient Maria Lopez, SSN 917-44-8123").decode()), "data"),
+        (Thinking("Hm", "PatientMariaLopezOfBoiseWithSocial917448123"), "signature"),
         (RedactedThinking(""), "data"),
     ],
 )

@@ -178,3 +178,60 @@ async def test_a_known_number_is_masked_without_its_dashes_and_in_file_names() -
     sent = texts_of(screened.conversation)[-1]
     assert not any(known in sent for known in ("917448123", "Lopez", "00153497"))
     assert restored(screened, sent) == told
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("maria.lopez@example.org", "maria-lopez@example.org"),
+        ("https://portal.mercy.org/a-b", "https://portal.mercy.org/a.b"),
+    ],
+)
+async def test_values_that_differ_in_their_marks_are_two_and_come_back_each_as_it_was(one: str, other: str) -> None:
+    told = f"Write to {one}, not to {other}."
+    screened = await GUARD.screen(said(told), REDACT)
+    (sent,) = texts_of(screened.conversation)
+    assert one not in sent
+    assert other not in sent
+    assert restored(screened, sent) == told
+
+
+async def test_the_backslash_of_a_path_before_a_value_stays() -> None:
+    told = r"Patient Maria Lopez: see C:\scans\Maria Lopez and HOSP\917-44-8123"
+    screened = await GUARD.screen(said(told), REDACT)
+    (sent,) = texts_of(screened.conversation)
+    assert "Lopez" not in sent
+    assert restored(screened, sent) == told
+
+
+async def test_an_answer_to_a_prompt_without_phi_still_gets_what_earlier_turns_have_shown() -> None:
+    screened = await GUARD.screen(said("And now?"), REDACT, {"NAME_1": "Maria Lopez"})
+    assert restored(screened, "[NAME_1] is well.") == "Maria Lopez is well."
+
+
+async def test_answers_that_kept_their_placeholders_still_mean_the_same_once_answers_are_restored() -> None:
+    screened = await GUARD.screen(
+        said("Patient Maria Lopez", "Is it about [NAME_1]?", "Yes"), REDACT, {"NAME_1": "Maria Lopez"}
+    )
+    assert texts_of(screened.conversation) == ["Patient [NAME_1]", "Is it about [NAME_1]?", "Yes"]
+
+
+async def test_two_keys_that_would_read_the_same_are_refused_and_neither_dropped() -> None:
+    told = {"Maria Lopez": 1, "[NAME_1]": 2}
+    conversation = Conversation(
+        (Turn("user", (Text("Patient Maria Lopez"),)), Turn("assistant", (ToolUse("t1", "look", told),))), SAMPLING
+    )
+    with pytest.raises(ValidationFailedError) as refused:
+        await GUARD.screen(conversation, but(REDACT, restore_answers=False))
+    assert refused.value.param == "messages[1].content[0].input"
+
+
+async def test_offsets_in_citations_are_no_numbers_of_a_person() -> None:
+    citation = {"type": "char_location", "cited_text": "Maria Lopez", "start_char_index": 83702, "zip": "83702"}
+    told = Text("Patient Maria Lopez, ZIP 83702", citations=(citation,))
+    screened = await GUARD.screen(Conversation((Turn("assistant", (told,)),), SAMPLING), REDACT)
+    (block,) = screened.conversation.turns[0].blocks
+    assert isinstance(block, Text)
+    assert block.citations == (
+        {"type": "char_location", "cited_text": "[NAME_1]", "start_char_index": 83702, "zip": "[ZIP_1]"},
+    )

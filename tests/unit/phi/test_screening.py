@@ -90,8 +90,8 @@ async def test_a_denied_term_is_refused_where_it_cannot_be_masked() -> None:
 
 async def test_allowed_terms_stay_and_what_goes_beyond_them_does_not() -> None:
     screening = Screening(allow_terms=("Maria Lopez", "88 Harbor View Ave"))
-    assert await masked("Patient Maria Lopez, Boise. Patient Ana Maria Lopez Ruiz.", screening) == (
-        "Patient Maria Lopez, Boise. Patient [NAME_1]."
+    assert await masked("Patient Maria Lopez is here. Patient Ana Maria Lopez Ruiz.", screening) == (
+        "Patient Maria Lopez is here. Patient [NAME_1]."
     )
 
 
