@@ -75,7 +75,7 @@ class PolicyRequest(Strict):
     ] = None
     acknowledge_phi_leaves: Annotated[
         bool | None,
-        Field(description="Must be true in a request that names `phi_mode: allow` or the profile `custom`."),
+        Field(description="Must be true in a request by which identifiers may leave: see `docs/phi-guard.md`."),
     ] = None
 
 

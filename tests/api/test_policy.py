@@ -64,13 +64,12 @@ async def test_a_new_organisation_has_the_defaults(gateway_server: GatewayServer
         {"phi_mode": "block"},
         {"phi_profile": "limited_data_set"},
         {"phi_threshold": 0.4},
-        {"phi_threshold": 0.625},
-        {"phi_threshold": 0.8},
+        {"phi_threshold": 0.475},
+        {"phi_threshold": 0.5},
         {"phi_deny_terms": ["Bluebird", "Ward 7"]},
         {"phi_allow_terms": ["Foley"]},
         {"phi_answers": "block"},
         {"restore_answers": False},
-        {"unscannable": "pass"},
         {"storage_mode": "none"},
         {"retention_days": 1},
         {"retention_days": 36_500},
@@ -183,7 +182,11 @@ async def test_a_bad_form_is_422_naming_the_field_and_changes_nothing(
     assert await policy_of(gateway_server, tenant) == DEFAULTS
 
 
-@pytest.mark.parametrize("change", [{"phi_mode": "allow"}, CUSTOM], ids=["allow", "custom"])
+@pytest.mark.parametrize(
+    "change",
+    [{"phi_mode": "allow"}, CUSTOM, {"phi_threshold": 0.51}, {"phi_threshold": 0.8}, {"unscannable": "pass"}],
+    ids=str,
+)
 @pytest.mark.parametrize("said", [None, False])
 async def test_letting_phi_leave_must_be_acknowledged_in_the_same_request(
     gateway_server: GatewayServer, change: Json, said: bool | None
@@ -199,6 +202,15 @@ async def test_letting_phi_leave_must_be_acknowledged_in_the_same_request(
     assert len(before) == 1
     assert acknowledged.status == 200
     assert (await changes_of(gateway_server, tenant))[0]["acknowledged_phi_leaves"] is True
+
+
+async def test_a_test_key_cannot_let_identifiers_of_live_calls_leave(gateway_server: GatewayServer) -> None:
+    tenant = await officer(gateway_server, mode=KeyMode.TEST)
+
+    refused = await put(gateway_server, tenant, {"phi_mode": "allow", "acknowledge_phi_leaves": True})
+
+    assert (refused.status, refused.json()["error"]["code"]) == (403, "MISSING_SCOPE")
+    assert await policy_of(gateway_server, tenant) == DEFAULTS
 
 
 async def test_fewer_kinds_of_a_custom_profile_must_be_acknowledged_too(gateway_server: GatewayServer) -> None:
@@ -254,7 +266,7 @@ async def test_a_change_is_audited_with_both_values_but_of_terms_only_their_numb
     tenant = await officer(gateway_server)
 
     await put(
-        gateway_server, tenant, {"phi_deny_terms": [NAME, "Bluebird"], "phi_threshold": 0.6, "phi_answers": "record"}
+        gateway_server, tenant, {"phi_deny_terms": [NAME, "Bluebird"], "phi_threshold": 0.4, "phi_answers": "record"}
     )
     await gateway_server.get(PATH, key=tenant.token)
 
@@ -263,7 +275,7 @@ async def test_a_change_is_audited_with_both_values_but_of_terms_only_their_numb
     assert (read["action"], read["phi_disposition"]) == ("policy.retrieved", "contains_phi")
     assert (changed["action"], changed["actor"]) == ("policy.updated", f"key:{tenant.key.id}")
     assert changed["metadata"] == {
-        "changes": {"phi_threshold_milli": {"from": 500, "to": 600}, "phi_deny_terms": {"from": 0, "to": 2}}
+        "changes": {"phi_threshold_milli": {"from": 500, "to": 400}, "phi_deny_terms": {"from": 0, "to": 2}}
     }
     assert changed["ip_address"] == "127.0.0.1"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-NOTE = "Ärztin 🩺 saw Zachary Quillfeather,\r\nSSN 219-09-4437.\n"
-MASKED = "Ärztin 🩺 saw [NAME_1],\r\nSSN [SSN_1].\n"
+NOTE = "Öl 🩺🩺🩺🩺🩺 saw Zachary Quillfeather,\r\nSSN 219-09-4437.\n"
+MASKED = "Öl 🩺🩺🩺🩺🩺 saw [NAME_1],\r\nSSN [SSN_1].\n"
 
 
 def scan(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:

@@ -16,17 +16,20 @@ import lzma
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper, numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 _PUBLISHED = "9f27d24949b0581701071ea5ef522d77ccd3f50c525cc91eac4d265b0fc2afe5"
 
 
 def main(source: Path, out: Path) -> None:
+    import onnx
+
     published = (source / "onnx" / "model_q4.onnx").read_bytes()
     if hashlib.sha256(published).hexdigest() != _PUBLISHED:
         raise SystemExit("This is not the model that the product was measured with.")
@@ -38,8 +41,10 @@ def main(source: Path, out: Path) -> None:
         sys.stdout.write(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
 
 
-def with_floats(model: ModelProto) -> ModelProto:
+def with_floats(model: "ModelProto") -> "ModelProto":
     """The same network with a plain MatMul of floats for each MatMulNBits."""
+    from onnx import helper, numpy_helper
+
     weights = {each.name: each for each in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type != "MatMulNBits":
@@ -54,16 +59,21 @@ def with_floats(model: ModelProto) -> ModelProto:
     return model
 
 
-def _floats(node: NodeProto, packed: NDArray[np.uint8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
+def _floats(node: "NodeProto", packed: NDArray[np.uint8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
     """K rows of N columns from N rows of blocks, two weights a byte, the low half first, 8 standing for zero."""
+    from onnx import helper
+
     shape = {each.name: helper.get_attribute_value(each) for each in node.attribute}
     halves = np.stack([packed & 15, packed >> 4], axis=-1).reshape(shape["N"], -1, shape["block_size"])
     weights = (halves.astype(np.float32) - 8) * scales.reshape(shape["N"], -1, 1)
     return np.ascontiguousarray(weights.reshape(shape["N"], -1)[:, : shape["K"]].T, dtype=np.float32)
 
 
-def with_eight_bits(model: ModelProto) -> bytes:
+def with_eight_bits(model: "ModelProto") -> bytes:
     """Integers of seven bits for each channel: with eight, processors without VNNI saturate, and answer otherwise."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
     with tempfile.TemporaryDirectory() as folder:
         floats, integers = Path(folder) / "floats.onnx", Path(folder) / "integers.onnx"
         onnx.save(model, floats)
