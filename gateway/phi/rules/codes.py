@@ -11,7 +11,7 @@ _UNITS = (
     r"k|m|fr|ga|w|d|days?|weeks?|hours?|months?|units?|cc|j|hz|khz|gy|cgy|wk|wks|mo|mos"
 )
 _BY_FIGURE = re.compile(
-    rf"\d{{1,4}}(?:\.\d+)?(?:-\d{{1,4}}(?:\.\d+)?)?-?(?:{_UNITS})|\d{{1,4}}[a-z]{{1,3}}/\w+|\d(?:\.\d{{1,6}}){{4,}}"
+    rf"(?:\d{{1,3}}(?:\.\d+)?-)?\d{{1,4}}(?:\.\d+)?-?(?:{_UNITS})|\d{{1,4}}[a-z]{{1,3}}/\w+|\d(?:\.\d{{1,6}}){{4,}}"
     r"|\d+(?:st|nd|rd|th)|\d{1,3}/\d{1,3}|(?:19|20)\d{2}s?(?:[-/](?:19|20)\d{2})?|10\.\d{4,}/.*|0x[0-9a-f]+"
     r"|\d{1,2}-\d{1,2}-\d{1,2}-\d{1,2}"
 )
@@ -26,8 +26,12 @@ _BY_LETTER = re.compile(
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _UUID_LENGTH = 36
 _VERSION = re.compile(
-    r"(?!\d{3}\.\d{3}\.\d{3}\Z)v?\d{1,3}(?:\.\d{1,4}){1,3}|\d{3,5}-\d|(?:19|20)\d{2}[-/]\d{2}", re.IGNORECASE
+    r"(?!\d{3}\.\d{3}\.\d{3}\Z)v?\d{1,3}(?:\.\d{1,4}){1,3}(?:-(?:rc|alpha|beta|dev|pre|post|snapshot)[.-]?\d{0,4})?"
+    r"|(?:19|20)\d{2}[-/]\d{2}|(?P<loinc>\d{3,5}-\d)",
+    re.IGNORECASE,
 )
+_CLOCK_RANGE = re.compile(r"(?:[01]\d|2[0-4])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d")
+_NIL = "00000000"
 _UNIT_AFTER = re.compile(
     r"\s?(?:mg|mcg|ml|kg|g\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|"
     r"ppm|/|k/|"
@@ -50,8 +54,6 @@ _REACH = 12
 
 def is_code(token: str) -> bool:
     """Whether a token of letters and figures is a dose, a code, a variant or the like by its form, label or not."""
-    if len(token) == _UUID_LENGTH and _UUID.fullmatch(token.lower()):
-        return True
     if token[:5].isdigit():
         return False
     if token.startswith("rs") and token[2:].isdigit():
@@ -60,8 +62,21 @@ def is_code(token: str) -> bool:
 
 
 def is_version(token: str) -> bool:
-    """A version, a LOINC code or a span of years, unless a label says otherwise."""
-    return not token.isalnum() and _VERSION.fullmatch(token) is not None
+    """A version, a LOINC code, a span of years or of hours, unless a label says otherwise."""
+    match = None if token.isalnum() else _VERSION.fullmatch(token) or _CLOCK_RANGE.fullmatch(token)
+    return match is not None and (match.lastgroup != "loinc" or _is_checked(token))
+
+
+def _is_checked(code: str) -> bool:
+    """Whether the figure after the dash of a LOINC code is the check digit of those before it."""
+    body, _, check = code.partition("-")
+    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in body[::-2])
+    return (doubled + sum(map(int, body[-2::-2])) + int(check)) % 10 == 0
+
+
+def is_uuid(token: str) -> bool:
+    """A UUID that stands for something: the one of zeros is nobody's."""
+    return len(token) == _UUID_LENGTH and token[:8] != _NIL and _UUID.fullmatch(token.lower()) is not None
 
 
 def is_measured(text: str, end: int) -> bool:

@@ -7,26 +7,29 @@ from string import ascii_letters, digits
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
-from gateway.phi.rules.codes import is_code, is_listed, is_measured, is_version
+from gateway.phi.rules.codes import is_code, is_listed, is_measured, is_uuid, is_version
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.labels import Label, entity_of_label, label_before, label_behind
 from gateway.phi.rules.vocabulary import word_set
 
 _TOKEN = re.compile(
-    r"[A-Za-z0-9]{1,64}+(?:[-._]{1,2}[A-Za-z0-9]{1,32}+|:(?=[A-Z]{1,3}\d{4})[A-Za-z0-9]{1,32}+|/(?=[A-Za-z]{0,4}\d)[A-Za-z0-9]{1,32}+){0,12}+"
+    r"[A-Za-z0-9]{1,64}+(?:[-._]{1,2}[A-Za-z0-9]{1,32}+|:(?=[A-Z]{1,3}\d{4})[A-Za-z0-9]{1,32}+|/(?=[A-Za-z]{0,4}\d)[A-Za-z0-9]{1,32}+"
+    r"|(?<=\d)\*\d{2}(?![\d*])){0,12}+"
 )
 _TOKEN_SIGNS = ascii_letters + digits + "-._"
 _LONGEST = 64
 _YEAR = re.compile(r"(?:19|20)\d{2}")
 _BARE = re.compile(
     r"\d{6,12}|(?=[A-Z0-9-]*\d{3})[A-Z]{1,4}-?\d{4,10}[A-Z]{0,2}|(?!\d{1,3}-\d{1,3}\Z)\d{2,4}(?:-\d{2,7}){1,3}|\d{4}-[A-Z]{2,3}-\d{3,6}"
-    r"|\d{3}\.\d{3}\.\d{3}|[A-Z]{1,4}\d{4,10}-\d{1,4}|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,2}-\d{2,6}(?:-\d{2,8})*|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
+    r"|\d{3}\.\d{3}\.\d{3}|[A-Z]{1,4}\d{4,10}-\d{1,4}|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,4}-\d{2,6}(?:-\d{2,8})*|[a-z]{1,4}-?\d{5,10}|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
+    r"|(?=\d?[A-Z]|\d\d[A-Z]|\d+-[A-Z])(?=(?:[A-Z-]*\d){4})[A-Z0-9]{1,5}(?:-[A-Z0-9]{1,8}){1,4}"
 )
 _GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
 _MORE = re.compile(
-    r" {1,2}([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/|%))"
+    r" {1,2}([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/(?!/)|%))"
 )
 _LOGINS = word_set("user username userid login snap snapchat handle skype venmo telegram gamertag")
+_PERSONAL = word_set("patient pt subject participant member encounter visit resident client person mrn enrollee donor")
 _LONGER_THAN_YEAR = 9
 _GOES_ON = re.compile(r" {1,2}\d|\s*[,.;)]|\s*\Z")
 _SLASHED = re.compile(r"(?<![\w/.])(?:(?:[A-Z]{1,4}|\d{1,6})/|\d{2,4}:)\Z")
@@ -70,12 +73,16 @@ def identifier_in(document: Document, match: re.Match[str]) -> Span | None:
     token = match[0]
     if token.isdigit():
         labelled = _labelled(document, match, len(token))
+        if _YEAR.fullmatch(token) and labelled and labelled.entity is not Entity.US_SSN:
+            return labelled if labelled.end - labelled.start >= _LONGER_THAN_YEAR else None
         if _YEAR.fullmatch(token):
-            return labelled if labelled and labelled.end - labelled.start >= _LONGER_THAN_YEAR else None
+            return labelled
         return labelled or _bare(document, match, len(token))
     count = sum(map(str.isdigit, token))
     if count < 2 or len(token) > _LONGEST:
         return None
+    if is_uuid(token):
+        return _universal(document, match)
     if _is_vin(token, count):
         return Span(match.start(), match.end(), Entity.VEHICLE_ID, 900)
     if is_code(token):
@@ -91,6 +98,13 @@ def find_letter_identifiers(document: Document) -> Iterator[Span]:
         if word.lower in _PLATE_WORDS and (match := _CAPITALS.match(document.flat, word.end)):
             entity = Entity.VEHICLE_ID if word.lower.startswith(("plate", "vin", "tag")) else Entity.OTHER_ID
             yield Span(match.start(1), match.end(1), entity, 800)
+
+
+def _universal(document: Document, match: re.Match[str]) -> Span:
+    """A UUID: somebody's after a word for people and their visits, otherwise doubtful, as programs are full of them."""
+    label = label_before(document, match.start(), document.word_before(match.start()))
+    personal = label is not None and label.name in _PERSONAL
+    return Span(match.start(), match.end(), Entity.OTHER_ID, 850 if personal else LIKELY)
 
 
 def _is_vin(token: str, count: int) -> bool:

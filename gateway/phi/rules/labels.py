@@ -18,7 +18,7 @@ _LABELS: dict[Entity, str] = {
     ),
     Entity.VEHICLE_ID: (
         "license plate, licence plate, lic plate, plate, plates, vin, vehicle, tag, license tag, registration plate, "
-        "number plate, vehicle registration, tag number, hull"
+        "number plate, vehicle registration, tag number, hull, car, truck, pickup, sedan, suv, van, motorcycle, veh"
     ),
     Entity.MEDICAL_RECORD_NUMBER: (
         "mrn, mrns, mr, m/r, mrno, medical record, medical records, med rec, medrec, med record, chart, patient, pt, "
@@ -32,7 +32,7 @@ _LABELS: dict[Entity, str] = {
         "rx group, rx bin, rx pcn, hic, contract, certificate, cert holder, enrollee, tricare, ins, cardholder, "
         "health card, ohip, insurer, molina, unitedhealthcare, wellcare, centene, ambetter, oscar, blue cross, blue "
         "shield, highmark, amerigroup, aetna, cigna, humana, bcbs, uhc, anthem, kaiser, medi-cal, edipi, sponsor, "
-        "dod, mco, hmo, ppo, cin"
+        "dod, mco, hmo, ppo, cin, mbr, mbrid, mem"
     ),
     Entity.ACCOUNT_NUMBER: (
         "account, acct, accts, accnt, a/c, invoice, inv, claim, billing, guarantor, card, iban, routing, aba, bank, "
@@ -53,7 +53,8 @@ _LABELS: dict[Entity, str] = {
         "monitor, sensor, transmitter, icd device, lead, generator, stimulator, gtin, di, udi-di, iccid, android, "
         "udid, receiver, reader, cgm, dexcom, libre, insulin pump, ventilator, cpap, concentrator, stent, lens, iol, "
         "cochlear, hearing aid, prosthesis, mac, hardware, asset, wheelchair, scanner, defibrillator, aicd, icm, "
-        "loop recorder, part, catalog, catalogue, cat, equipment, unit serial, tablet serial, controller"
+        "loop recorder, part, catalog, catalogue, cat, equipment, unit serial, tablet serial, controller, vaccine, mmr, mmr2, "
+        "mmrv, tdap, dtap, varicella, prevnar, pneumovax, shingrix, gardasil, flu shot, fluzone, hep a, hep b, cement"
     ),
     Entity.MEDICAL_LICENSE: (
         "npi, npis, dea, license, licence, lic, license/dea, certification, cert, registration, credential, "
@@ -73,7 +74,7 @@ _LABELS: dict[Entity, str] = {
         "trial id, crf, trial, site, cohort, record id, tube, vial, work order, complaint, grievance, appeal, rma, "
         "shipment, package, ups, fedex, usps, login, username, pin, passcode, mpid, guid, enrolment, personnel, "
         "payroll, locker, parking, permit number, library, loyalty, rewards, frequent flyer, known traveler, ktn, "
-        "redress, membership card, access code, access, call, cad, pcr, ems, eid, sid, uid, oid, aid, hid, pat id, "
+        "cane, canister, cryo, straw, trace, correlation, request, redress, membership card, access code, access, call, cad, pcr, ems, eid, sid, uid, oid, aid, hid, pat id, "
         "person, person id, client, customer, resident, family, household, respondent, survey, examinee, candidate, "
         "aadhaar, aadhar, curp, nino, dni, nie, cpf, nmdp, registry, nric, pesel, bsn, tfn, snap, snapchat, handle, "
         "skype, venmo, screen name, telegram, gamertag"
@@ -103,7 +104,9 @@ _WEAK = phrase_set(
     "employee, emp, donor, isolate, inmate, sponsor, medicare, medicaid, scanner, tablet serial, wheelchair, din, "
     "tag number, hull, vehicle, id, ids, icn, era, account, accession, reg, registration, certification, cert, "
     "certificate, credential, epic, incident, volunteer, enrollment, specimen, ticket, encounter, referral, barcode, "
-    "subscriber, serial, conf, confirmation"
+    "subscriber, serial, conf, confirmation, car, truck, pickup, sedan, suv, van, motorcycle, veh, vaccine, mmr, mmr2, "
+    "mmrv, tdap, dtap, varicella, prevnar, pneumovax, shingrix, gardasil, flu shot, fluzone, hep a, hep b, cement, "
+    "cane, canister, cryo, straw, trace, correlation, request, mem"
 ) - phrase_set(
     "account, accession, specimen, claim, member, encounter, ticket, subscriber, serial, chart, lot, referral, "
     "confirmation"
@@ -134,6 +137,7 @@ _ABBREVIATED = word_set(
     "conf cat"
 )
 _COPULAS = frozenset(["is", "was", "are", "be"])
+_LAST_FOUR = re.compile(r"\s{0,2}(?:4|four)\b(?!\s?(?:days|weeks|months|years|visits|doses|readings))")
 _MOST_BEHIND = 10
 _MAX_STEPS = 7
 
@@ -148,6 +152,9 @@ class Label:
     weak: bool
 
 
+_LAST_DIGITS = Label("last four", Entity.US_SSN, announced=True, weak=False)
+
+
 def label_before(document: Document, start: int, index: int) -> Label | None:
     """The label that the value at `start` belongs to; `index` is the last word before the value."""
     words, text = document.words, document.flat
@@ -160,8 +167,8 @@ def label_before(document: Document, start: int, index: int) -> Label | None:
         gap = text[word.end : end]
         if gap[:2] in {"'s", "'S"}:
             gap = gap[2:]
-        if word.lower == "last":
-            gap = gap.replace("4", "", 1)
+        if word.lower == "last" and (four := _LAST_FOUR.match(document.lower, word.end)):
+            gap = text[four.end() : end] if word.end < four.end() <= end else gap.replace("4", "", 1)
         if len(gap) > _WIDEST_GAP or (gap.strip(_GAP) and not _bridged(word.lower, gap)):
             break
         announced = announced or not _EXPLICIT.isdisjoint(gap)
@@ -169,16 +176,14 @@ def label_before(document: Document, start: int, index: int) -> Label | None:
             numbered = True
         elif word.lower in _FILLERS:
             announced = announced or word.lower in _ENDS
-            last_digits = last_digits or (
-                word.lower == "last"
-                and document.lower[word.end : word.end + 6].strip()[:4] in {"4", "four", "4:", "4)", "4):", "4 is"}
-            )
+            last_digits = last_digits or (word.lower == "last" and _LAST_FOUR.match(document.lower, word.end) is not None)
         else:
-            return _label(document, index, announced=announced or numbered, numbered=numbered)
+            label = _label(document, index, announced=announced or numbered, numbered=numbered)
+            return label or (_LAST_DIGITS if last_digits else None)
         end = word.start
         index -= 1
     if last_digits:
-        return Label("last four", Entity.US_SSN, announced=True, weak=False)
+        return _LAST_DIGITS
     return Label("id", Entity.OTHER_ID, announced=announced, weak=True) if numbered else None
 
 
