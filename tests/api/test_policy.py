@@ -65,7 +65,7 @@ async def test_a_new_organisation_has_the_defaults(gateway_server: GatewayServer
         {"phi_profile": "limited_data_set"},
         {"phi_threshold": 0.4},
         {"phi_threshold": 0.475},
-        {"phi_threshold": 0.5},
+        {"phi_threshold": 0.45},
         {"phi_deny_terms": ["Bluebird", "Ward 7"]},
         {"phi_allow_terms": ["Foley"]},
         {"phi_answers": "block"},

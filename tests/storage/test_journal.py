@@ -376,3 +376,26 @@ async def test_a_continued_conversation_brings_its_placeholders(storage: Storage
     history = await storage.journal.history(access, thread)
 
     assert history.placeholders == {"NAME_1": "Maria Lopez", "NAME_2": "Peter Chen"}
+
+
+async def test_turns_that_were_asked_at_once_bring_no_reasoning_about_somebody_else(storage: Storage) -> None:
+    access = await storage.access.resolve((await make_tenant(storage)).token)
+    thread = ConversationId(new_ulid())
+    for name in ("Maria Lopez", "Peter Chen"):
+        call = make_call(access, thread=thread)
+        await storage.journal.open(call, HAIKU, 500)
+        outcome = make_outcome(call)
+        blocks = (Thinking("[NAME_1] is well", f"{SEAL}{name[0]}"), Text(f"{name} is well."))
+        await storage.journal.close(
+            replace(
+                outcome,
+                completion=outcome.completion and replace(outcome.completion, blocks=blocks),
+                placeholders={"NAME_1": name},
+            )
+        )
+
+    history = await storage.journal.history(access, thread)
+
+    reasoning = [block for turn in history.turns for block in turn.blocks if isinstance(block, Thinking)]
+    assert history.placeholders == {"NAME_1": "Maria Lopez"}
+    assert reasoning == [Thinking("[NAME_1] is well", f"{SEAL}M")]

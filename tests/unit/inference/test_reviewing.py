@@ -6,6 +6,7 @@ from gateway.conversation import Text
 from gateway.errors import PhiBlockedError, UnavailableError
 from gateway.inference import trail
 from gateway.phi.screening import Screening
+from gateway.tenancy import PhiMode
 from tests.tenants import make_call
 from tests.unit.inference.bench import PERSON, Bench, access
 from tests.unit.inference.ports import ANSWER
@@ -101,3 +102,23 @@ async def test_an_answer_that_could_not_be_read_is_kept_back_where_answers_are_b
     (outcome,) = bench.journal.outcomes
     assert outcome.status == "failed"
     assert outcome.charge > 0
+
+
+async def test_an_answer_that_nobody_got_was_not_reidentified() -> None:
+    bench = Bench(spans=(PERSON,), in_answer=(PERSON,))
+
+    with pytest.raises(PhiBlockedError):
+        await bench.pipeline.complete(make_call(access(screening=BLOCKING_ANSWERS)))
+
+    (outcome,) = bench.journal.outcomes
+    assert trail.disposition(outcome) == "redacted_at_delivery"
+
+
+async def test_an_answer_that_is_kept_back_is_told_of_where_prompts_may_leave_too() -> None:
+    bench = Bench(spans=(PERSON,), in_answer=(PERSON,))
+
+    with pytest.raises(PhiBlockedError):
+        await bench.pipeline.complete(make_call(access(phi_mode=PhiMode.ALLOW, screening=BLOCKING_ANSWERS)))
+
+    (outcome,) = bench.journal.outcomes
+    assert [event.type for event in trail.events(outcome)] == ["ai.request.failed", "phi.blocked"]
