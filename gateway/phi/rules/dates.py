@@ -32,9 +32,11 @@ _DAY_BEFORE = re.compile(
 )
 _DAY_ENDS = frozenset(["st", "nd", "rd", "th", "of"])
 _YEAR_BEFORE = re.compile(rf"(?<![A-Za-z0-9.$]){YEAR}[\s,/._-]{{1,2}}\Z")
+_AMOUNTS = r"mg|mcg|ml|units?|tabs?|pills?|patients?|people|cases|doses|days?|weeks?|hours?|hrs?|min|minutes|y|yo|year|years|am|pm"
 _YEAR_AFTER = re.compile(
     rf"\.?(?:,?\s{{1,2}}(?:of\s)?|\s?[-/._,]\s?)(?:{YEAR}|'\d{{2}}|(?<=[-/.])\d{{2}})(?![A-Za-z0-9])"
     rf"|\.?'?(?:{YEAR}|\d{{2}})(?![A-Za-z0-9])|\.?,?\s\d{{2}}(?=[,.;)]|\s*\Z)(?![.,]\d)"
+    rf"|\s[03-9]\d(?![\w%/-]|[.:]\d|\s?(?:{_AMOUNTS})\b)"
 )
 _AFTER_MONTH = re.compile(
     rf"\.?(?:[\s/._-]{{0,2}}(?:the\s+)?{_ANY_DAY}(?![A-Za-z0-9%]|\.\d)(?:{_UP_TO}{_ANY_DAY}(?![A-Za-z0-9%]|[.:]\d))?"
@@ -72,11 +74,46 @@ _HOLIDAY_STARTS = word_set(
 _HOLIDAY_WORDS = word_set("christmas thanksgiving year halloween day july easter eve")
 
 
+_GOES_ON = (
+    r"and|but|or|it|its|it's|is|was|he|she|they|we|i|you|with|at|for|to|in|if|because|when|so|then|please|per|via|from|by|"
+    r"around|about|who|after|before|until|w/?|@|of\sthis|of\slast|of\snext|with"
+)
+_DAY_OF_MONTH = re.compile(
+    rf"\bthe\s(?P<day>(?:3[01]|[12]?\d)(?:st|nd|rd|th)|{_SPOKEN})(?P<after>\s{{0,2}}[.,;:!?)\"'-]|\s{{0,2}}\Z|\s+(?:{_GOES_ON})\b"
+    r"|\s{0,2}\n)",
+    re.IGNORECASE,
+)
+_OF_TIME = word_set(
+    "on since until till by before after through thru visit appt appointment due closes opens starts ends window follow-up "
+    "scheduled seen visited admitted discharged surgery again back return returns from worse better sick fever booked"
+)
+_COUNTED = word_set("first second third fourth fifth last")
+"""Words that count more than days: `until the second`."""
+
+_ORDINALS = word_set(
+    "st nd rd th sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth "
+    "eighteenth nineteenth twentieth thirtieth"
+)
+
+
 def find_dates(document: Document) -> Iterator[Span]:
+    if "the" in document.vocabulary and not _ORDINALS.isdisjoint(document.vocabulary):
+        yield from _days_of_month(document)
     if document.mentions(_HOLIDAY_WORDS):
         yield from _holidays(document)
     if document.mentions(_MONTHS) or "-" in document.flat:
         yield from _named(document)
+
+
+def _days_of_month(document: Document) -> Iterator[Span]:
+    """`since the 9th`: without its month, and so without a noun after it; `the 5th finger` is none."""
+    for match in _DAY_OF_MONTH.finditer(document.folded):
+        index = document.word_before(match.start())
+        if index < 0 or match["day"].lower() in _COUNTED:
+            continue
+        before = document.words[index].lower
+        if before in _OF_TIME or before.endswith("ed"):
+            yield Span(match.start("day"), match.end("day"), Entity.DATE_TIME, LIKELY)
 
 
 def _holidays(document: Document) -> Iterator[Span]:

@@ -12,7 +12,9 @@ _SEGMENT = re.compile(
     r"AIP|AIG|AIL|RGS|Z[A-Z][A-Z0-9])\|"
     r"(?<![A-Za-z0-9]....)"
 )
-_BLANK_LINE = re.compile(r"\n\s*\n")
+_OTHER_LINE = re.compile(r"\n\s*(?:\n|[^|^\n]*(?:\n|\Z))")
+"""A blank line, or one without any field, which belongs to no segment."""
+
 _MRN, _ID, _DATE, _NAME = Entity.MEDICAL_RECORD_NUMBER, Entity.OTHER_ID, Entity.DATE_TIME, Entity.PERSON
 _PHONE, _ADDRESS, _SSN = Entity.PHONE_NUMBER, Entity.STREET_ADDRESS, Entity.US_SSN
 _ACCOUNT, _PLAN, _PLACE = Entity.ACCOUNT_NUMBER, Entity.HEALTH_PLAN_ID, Entity.LOCATION
@@ -51,7 +53,7 @@ _LAYOUT: dict[str, dict[Entity, tuple[int, ...]]] = {
         _ID: (19,),
     },
     "IN1": {
-        _PLAN: (2, 3, 8, 10, 14, 36, 49),
+        _PLAN: (2, 3, 8, 9, 10, 14, 36, 49),
         _ADDRESS: (5, 19),
         _NAME: (6, 16),
         _PHONE: (7,),
@@ -92,7 +94,7 @@ def find_hl7(document: Document) -> Iterator[Span]:
         heads = list(_SEGMENT.finditer(text))
         ends = [*(head.start() for head in heads), len(text)][1:]
         for head, end in zip(heads, ends, strict=True):
-            stop = _BLANK_LINE.search(document.folded, head.end(), end)
+            stop = _OTHER_LINE.search(document.folded, head.end(), end)
             yield from _segment(text, head["id"], head.end(), stop.start() if stop else end)
     if "^" in text:
         yield from _loose_addresses(text)

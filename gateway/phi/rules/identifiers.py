@@ -10,7 +10,7 @@ from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.codes import is_code, is_listed, is_measured, is_uuid, is_version
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.labels import Label, entity_of_label, label_before, label_behind
-from gateway.phi.rules.vocabulary import word_set
+from gateway.phi.rules.vocabulary import FUNCTION_WORDS, word_set
 
 _TOKEN = re.compile(
     r"[A-Za-z0-9]{1,64}+(?:[-._]{1,2}[A-Za-z0-9]{1,32}+|:(?=[A-Z]{1,3}\d{4})[A-Za-z0-9]{1,32}+|/(?=[A-Za-z]{0,4}\d)[A-Za-z0-9]{1,32}+"
@@ -24,17 +24,22 @@ _BARE = re.compile(
     r"|\d{3}\.\d{3}\.\d{3}|[A-Z]{1,4}\d{4,10}-\d{1,4}|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,4}-\d{2,6}(?:-\d{2,8})*|[a-z]{1,4}-?\d{5,10}|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
     r"|(?=\d?[A-Z]|\d\d[A-Z]|\d+-[A-Z])(?=(?:[A-Z-]*\d){4})[A-Z0-9]{1,5}(?:-[A-Z0-9]{1,8}){1,4}"
 )
-_GLUED = re.compile(r"([A-Za-z]{2,12})[-_.]?(?=\d)")
+_GLUED = re.compile(
+    r"(?<![A-Za-z])(?P<label>[A-Za-z]{2,12})(?P<joint>[-_.]?)(?P<value>(?=(?:[A-Za-z]{0,4}\d-?){4})[A-Za-z0-9-]+)"
+)
+_FEWEST_GLUED = 4
+_SHORTEST_APART = 3
 _MORE = re.compile(
     r" {1,2}([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/(?!/)|%))"
 )
 _LOGINS = word_set("user username userid login snap snapchat handle skype venmo telegram gamertag")
 _PERSONAL = word_set("patient pt subject participant member encounter visit resident client person mrn enrollee donor")
 _LONGER_THAN_YEAR = 9
+_ENDS = re.compile(r"\s*[.,;)](?!\d)|\s*\Z")
 _GOES_ON = re.compile(r" {1,2}\d|\s*[,.;)]|\s*\Z")
 _SLASHED = re.compile(r"(?<![\w/.])(?:(?:[A-Z]{1,4}|\d{1,6})/|\d{2,4}:)\Z")
 _LEADING = re.compile(
-    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOR)([A-Z]{1,4})(?: {1,2}|-)\Z"
+    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOUR?|LAST)([A-Z]{1,4})(?: {1,2}|-)\Z"
 )
 _SMALL_LEADING = re.compile(
     r"(?<![a-z0-9#])(?!http|icd|cpt|ndc|rfc|iso|drg|npi|dea|mrn|ssn|dob|usd)([a-z]{1,4})(?: {1,2}|-)\Z"
@@ -42,14 +47,18 @@ _SMALL_LEADING = re.compile(
 _AFTER = re.compile(
     r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE
 )
-_CAPITALS = re.compile(
-    r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?"
-    r"([A-Z]{5,12}|[A-Z]{2,4}[- ]?[A-Z]{3,4})(?![\w'-])"
+_ANNOUNCED = r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?"
+_CAPITALS = re.compile(rf"{_ANNOUNCED}([A-Z]{{5,12}}|[A-Z]{{2,4}}[- ]?[A-Z]{{3,4}})(?![\w'-])")
+_PLATE = re.compile(
+    rf"{_ANNOUNCED}(?:[A-Z]{{2}}\s)?((?=(?:[A-Z]*[- ]?){{1,2}}\d)(?=[\d -]{{0,4}}[A-Z])[A-Z0-9]{{1,4}}[- ]?[A-Z0-9]{{2,4}}"
+    r"(?:[- ][A-Z0-9]{2,4})?)(?![\w'-])"
 )
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
+_PLATES = frozenset(["plate", "plates"])
 _BRIDGES = frozenset([" ", "(", "["])
 _LEAD_ENDS = frozenset([" ", "-"])
 _FEWEST_BARE = 5
+_FEWEST_LED = 7
 _ID_WEAK_MILLI = 200
 _MOST_GROUPS = 7
 _MOST_DIGITS = 22
@@ -90,14 +99,19 @@ def identifier_in(document: Document, match: re.Match[str]) -> Span | None:
     return _labelled(document, match, count) or _bare(document, match, count)
 
 
-def find_letter_identifiers(document: Document) -> Iterator[Span]:
-    """Plates and licences without a digit: capitals after their label."""
-    if document.is_caseless or not document.mentions(_PLATE_WORDS):
+def find_plates(document: Document) -> Iterator[Span]:
+    """Plates, which have few figures or none, and licences without one: capitals after their label."""
+    if not document.mentions(_PLATE_WORDS):
         return
     for word in document.words:
-        if word.lower in _PLATE_WORDS and (match := _CAPITALS.match(document.flat, word.end)):
-            entity = Entity.VEHICLE_ID if word.lower.startswith(("plate", "vin", "tag")) else Entity.OTHER_ID
-            yield Span(match.start(1), match.end(1), entity, 800)
+        if word.lower not in _PLATE_WORDS:
+            continue
+        is_plate = word.lower in _PLATES or word.lower in {"vin", "tag"}
+        match = None if document.is_caseless else _CAPITALS.match(document.flat, word.end)
+        if match is None and word.lower in _PLATES:
+            match = _PLATE.match(document.flat, word.end)
+        if match:
+            yield Span(match.start(1), match.end(1), Entity.VEHICLE_ID if is_plate else Entity.OTHER_ID, 800)
 
 
 def _universal(document: Document, match: re.Match[str]) -> Span:
@@ -116,7 +130,12 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
     label = None
     if lead := lead_before(document, start):
         shifted = label_before(document, lead.start(1), document.word_before(lead.start(1)))
-        if shifted is not None and (shifted.announced or not shifted.weak or shifted.entity is Entity.VEHICLE_ID):
+        if shifted is not None and (
+            shifted.announced
+            or not shifted.weak
+            or shifted.entity is Entity.VEHICLE_ID
+            or count + _extended(document.flat, end, count, most=_MOST_DIGITS)[1] >= _FEWEST_LED
+        ):
             label, start, token = shifted, lead.start(1), f"{lead[1]}{token}"
     if label is None and (label := label_before(document, start, document.word_before(start))) is None:
         return (_glued(match, count) if token[0].isalpha() else None) or _named_after(document, match, count)
@@ -134,8 +153,9 @@ def lead_before(document: Document, start: int) -> re.Match[str] | None:
     last = text[max(0, start - 3) : start].rstrip(" -")[-1:]
     if last.isupper():
         return _LEADING.search(text, max(0, start - 7), start)
-    lead = _SMALL_LEADING.search(text, max(0, start - 7), start) if last.isalpha() and document.is_caseless else None
-    return lead if lead and not lexicon().get(lead[1], 0) & Kind.WORD else None
+    lead = _SMALL_LEADING.search(text, max(0, start - 7), start) if last.isalpha() else None
+    known = Kind.WORD if document.is_caseless else Kind.LISTED
+    return lead if lead and not lexicon().get(lead[1], 0) & known and lead[1] not in FUNCTION_WORDS else None
 
 
 def _extended(text: str, end: int, count: int, *, most: int) -> tuple[int, int]:
@@ -148,8 +168,8 @@ def _extended(text: str, end: int, count: int, *, most: int) -> tuple[int, int]:
         if group is None or count + more >= most:
             break
         found = sum(map(str.isdigit, group[1]))
-        if not found and len(group[1]) == 1 and _GOES_ON.match(text, group.end()):
-            end = group.end()
+        if len(group[1]) == 1 and (_ENDS if found else _GOES_ON).match(text, group.end()):
+            end, more = group.end(), more + found
             continue
         if not found or (found < 2 and group[1].isdigit()) or (count >= 7 and not more and len(group[1]) < 4):
             break
@@ -180,10 +200,16 @@ def _is_value(label: Label, token: str, count: int) -> bool:
 
 
 def _glued(match: re.Match[str], count: int) -> Span | None:
-    """`MRN00123456`."""
-    prefix = _GLUED.match(match[0])
-    entity = entity_of_label(prefix[1].lower()) if prefix and count >= 4 else None
-    return Span(match.start(), match.end(), entity, 850) if entity else None
+    """`MRN00123456`, `scan_ssn_917448123.pdf`: the value alone, but for prefixes that are a part of it."""
+    if count < _FEWEST_GLUED:
+        return None
+    for prefix in _GLUED.finditer(match[0]):
+        name = prefix["label"].lower()
+        if entity := entity_of_label(name):
+            is_apart = len(name) >= _SHORTEST_APART or prefix["joint"] == "_"
+            start = prefix.start("value") if is_apart else prefix.start()
+            return Span(match.start() + start, match.start() + prefix.end(), entity, 850)
+    return None
 
 
 def _named_after(document: Document, match: re.Match[str], count: int) -> Span | None:

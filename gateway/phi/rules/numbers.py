@@ -27,7 +27,7 @@ _RUN = re.compile(
 """One or two digits between spaces are no part of anything: doses, scores and list numbers are passed over at once."""
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_IPV4 = rf"(?P<ipv4>(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}}|:\d{{2,5}})?(?![\w]|\.\d))"
+_IPV4 = rf"(?P<ipv4>(?<![\w.])(?:(?<!-)|(?<=[A-Za-z]-)(?=\d\d))(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}}|:\d{{2,5}})?(?![\w]|\.\d))"
 _SSN = r"(?P<ssn>(?<!\d[-.])\d{3}(?P<dash>\s?-\s?|[. /])\d{2}(?P=dash)\d{4}(?!\d|[-.]\d))"
 _CARD = (
     r"(?P<card>(?<!\d[-. ])(?:\d{4}(?:[- .]{0,2}\d{4}){3}"
@@ -61,7 +61,12 @@ _LONG = _any(PACKED_SHAPES, _CARD, PHONE_SHAPES)
 """What a run of digits may begin, by its length and the sign after it."""
 
 _LONGEST = 24
-_VERSION_BEFORE = re.compile(r"(?:version|ver\.?|v|release|build|[=<>!~^]=|[<>~^])\s*\Z", re.IGNORECASE)
+_VERSION_BEFORE = re.compile(
+    r"(?:version|ver\.?|v|release|build|[=<>!~^]=|[<>~^]|\b(?:bump|upgrade|downgrade|update|pin|install)(?:ed|d|s)?\s[\w@/.-]{2,30}"
+    r"(?:\s(?:from|to|\d+\.[\d.]+\sto))?)\s*\Z|(?-i:[A-Z]{2})\.\Z",
+    re.IGNORECASE,
+)
+_VERSION_REACH = 56
 _JOINTS = frozenset("-_")
 _PLAIN = {
     "ssn": (Entity.US_SSN, 970),
@@ -129,7 +134,7 @@ def _shaped(document: Document, start: int, end: int) -> Span | None:
     if kind == "phone":
         return phone_at(document, start)
     if kind not in _PLAIN:
-        is_version = sign == "." and _VERSION_BEFORE.search(text, max(0, start - 12), start)
+        is_version = sign == "." and _VERSION_BEFORE.search(text, max(0, start - _VERSION_REACH), start)
         return None if is_version else date_at(document, match)
     if kind == "ipv4" and _is_no_host(text, match):
         return None

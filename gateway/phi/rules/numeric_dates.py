@@ -53,22 +53,26 @@ _COMPACT_CONTEXT = re.compile(
 _FILE_NAME = frozenset("_-.")
 _NOT_BEFORE = word_set(
     "strength power pain score scale apgar apgars reflex reflexes pulse pulses motor grade murmur gcs class vision "
-    "acuity ratio quadrant quadrants about approximately took take give gave taking add mix bp pressure orient "
+    "acuity ratio quadrant quadrants about approximately took take give gave taking add mix day bp pressure orient "
     "oriented orientation x rated rates rate level mmse moca phq gad ef od os ou dtr dtrs mrc va node nodes step "
-    "page part version fraction dose severity stage intensity sedation rass borg perrla perrl least only than sat "
+    "page part version fraction dose severity stage intensity sedation rass borg perrla perrl least only than "
     "sats nyha mallampati scored scores iv/vi ao aox grip chapter figure question item items row strengths vas nprs "
-    "equals equal times sensation"
+    "equals equal times sensation pod"
 )
-_NOT_FILLERS = word_set("is was of at a by score out now currently the all from s")
+_PREPOSITIONS = word_set("since until till through thru before after")
+_POSSESSIVES = word_set("her his their my")
+_LATER_BEFORE = re.compile(r"\b(?:sooner|later|earlier)\sthan\s{1,2}\Z", re.IGNORECASE)
+_NOT_FILLERS = word_set("is was of at a score out now currently the all s")
 _NOT_AFTER = re.compile(
     r"\s*(?:strength|power|tab|tabs|cup|tsp|tbsp|teaspoon|tablespoon|dose|pill|liter|pack|ppd|normal|pain|systolic|"
     r"holosystolic|murmur|bilateral|bilaterally|throughout|reflex|pulses|motor|mg|ml|mm|mcg|cm|inch|hours?|days?|weeks?|"
-    r"months?|years?|and\s+\d+/\d+|positive|nodes|criteria|points|screws?|visits?|sessions?|hrs?|min|minutes?|x|dilut\w+|"
-    r"correct|items?|on\s+(?:the\s+)?(?:pain|scale|vas|right|left)|quadrants|lobes|tests?|cases|patients|people|"
+    r"months?|years?|and\s+\d+/\d+|positive|nodes|criteria|points|screws?|visits|sessions|hrs?|min|minutes?|x|dilut\w+|"
+    r"correct|items?|abx|antibiotics|on\s+(?:the\s+)?(?:pain|scale|vas|right|left)|quadrants|lobes|tests?|cases|patients|people|"
     r"split|of\s+the|severity|lesions|units?|grade|gauge|fr|intensity|ns|saline|strokes?|biopsies|cores|samples|cultures)\b"
     r"|\s*[\"\u00d7=]",
     re.IGNORECASE,
 )
+_TIME_AFTER = re.compile(r"\s{1,2}(?:@\s?|at\s)?(?:(?:[01]\d|2[0-3]):?[0-5]\d(?!\d|[.:-]\d|\s?m[lg])|\d{1,2}:\d{2}\b)")
 _SOFT_NOT_AFTER = re.compile(r"\s*(?:in|of)\b", re.IGNORECASE)
 _BEFORE = word_set(
     "on from until till through thru since by before after date dated seen drawn due appt appointment appointments "
@@ -80,6 +84,12 @@ _BEFORE = word_set(
     "cycle lap post pre pod hd icu er op proc approx around circa early late"
 )
 _MARKED_BEFORE = ("f/u", "d/c", "d/t", "s/p", "h/o", "#", "(")
+_MARKED = re.compile(r"(?:f/u|d/c|s/p|adm)[ :.]{1,2}\Z", re.IGNORECASE)
+_RANGED = word_set("for to at and of between cycle week around approx about proc dx pm am through or within in due egd")
+_DONE_ONCE = word_set(
+    "recheck rechecked removal removed duplex ultrasound screened reviewed stamped signed faxed called paged mailed "
+    "filed reported resulted received sent read placed started stopped notes from until window returned"
+)
 _WIDEST_GAP = 4
 _FARTHEST = 24
 _DASH_BEFORE = re.compile(
@@ -97,12 +107,26 @@ def date_at(document: Document, match: re.Match[str]) -> Span | None:
     elif kind == "month":
         score = LIKELY
     elif kind == "dashed":
-        score = LIKELY if _DASH_BEFORE.search(document.flat, max(0, match.start() - 28), match.start()) else 0
+        score = _dashed_score(document, match)
     elif kind in {"part", "range"}:
         score = _part_score(document, match, is_range=kind == "range")
     if not score:
         return None
     return Span(with_weekday(document.flat, match.start()), match.end(), Entity.DATE_TIME, score)
+
+
+def _dashed_score(document: Document, match: re.Match[str]) -> int:
+    """`12-20` after a word of time or of what is done once; a range and a decimal number have other words there."""
+    text, start = document.flat, match.start()
+    if _DASH_BEFORE.search(text, max(0, start - 28), start):
+        return LIKELY
+    index = document.word_before(start)
+    if "-" not in match[0] or index < 0 or start - (word := document.words[index]).end > _WIDEST_GAP:
+        return 0
+    if _NOT_AFTER.match(text, match.end()) or word.lower in _RANGED or word.lower in _NOT_BEFORE:
+        return 0
+    dated = word.lower in _BEFORE or word.lower in _DONE_ONCE or _MARKED.search(text, max(0, start - 5), start)
+    return LIKELY if dated else 0
 
 
 def with_weekday(text: str, start: int) -> int:
@@ -132,12 +156,16 @@ def _part_score(document: Document, match: re.Match[str], *, is_range: bool) -> 
         return 0
     said = (
         is_range
+        or _TIME_AFTER.match(text, match.end()) is not None
         or (start < 8 and not text[:start].strip())
         or text[max(0, start - 5) : start].lower().rstrip(" :").endswith(_MARKED_BEFORE)
     )
     words, index = document.words, document.word_before(start)
     if index >= 0 and start - words[index].end <= _WIDEST_GAP:
         said = said or words[index].lower in _BEFORE or words[index].lower.endswith(("ed", "day"))
+        if words[index].lower in _PREPOSITIONS or _LATER_BEFORE.search(text, max(0, start - 16), start):
+            return 800 if _is_american(match[0]) else LIKELY
+        said = said or words[index].lower in _POSSESSIVES
         while index >= 0 and words[index].lower in _NOT_FILLERS:
             index -= 1
         if index >= 0 and words[index].lower in _NOT_BEFORE and start - words[index].end <= _FARTHEST:

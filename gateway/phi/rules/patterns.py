@@ -15,7 +15,7 @@ from gateway.phi.rules.document import Document
 _MAILBOX = ascii_letters + digits + "._%+'-"
 _HOST = ascii_letters + digits + ".-"
 _DOMAIN = re.compile(r"\s?@\s?[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z][A-Za-z0-9-]{1,62}")
-_BARE_HOST = re.compile(r"@[A-Za-z][A-Za-z0-9-]{2,30}(?![\w./(])")
+_BARE_HOST = re.compile(r"@[A-Za-z][A-Za-z0-9-]{2,30}(?:\.\d{1,3}){0,3}(?![\w/(]|\.\w)")
 _HANDLE = re.compile(r"@[A-Za-z_][A-Za-z0-9_.]{1,29}[A-Za-z0-9_](?![\w(/@])")
 _HANDLE_BEFORE = re.compile(
     r"\b(?:twitter|instagram|insta|ig|tiktok|handle|facebook|fb|snap|snapchat|telegram|venmo|username|user|dm|follow\w*|tag\w*|"
@@ -42,10 +42,17 @@ _PUBLIC = re.compile(
     r"(?:[\w.-]+\.)?(?:cdc|nih|fda|cms|hhs|who|medicare|healthcare|usda|ahrq|va|clinicaltrials|medlineplus)\.(?:gov|int)\b"
     r"|(?:[\w.-]+\.)?(?:w3|hl7|ietf|python|mozilla|wikipedia|loinc|snomed|unitsofmeasure|json-schema|readthedocs|doi|arxiv|acc|"
     r"heart|diabetes|cancer|aafp|acog|aap|idsociety|cochranelibrary|cochrane|nejm|bmj|apache|pytorch|postgresql|nodejs|npmjs|pypi|nice|"
-    r"jamanetwork|thelancet|uptodate|stackoverflow|github|gitlab|google|microsoft|amazon|amazonaws|anthropic|openai|docker|"
+    r"jamanetwork|thelancet|uptodate|stackoverflow|github|gitlab|ghcr|quay|google|microsoft|amazon|amazonaws|anthropic|openai|docker|"
     r"example|schema|purl|nhs)\.(?:org|com|io|net|info|uk|dev)\b|localhost\b|127\.0\.0\.1|terminology\.|hl7\.",
     re.IGNORECASE,
 )
+_OF_A_PATIENT = re.compile(
+    r"/(?:patients?|members?|residents?|charts?|mychart)/(?=[\w.%+-]*\d{3}|[A-Za-z]+[-_.+][A-Za-z]+|[a-z]{3,}(?:[/?#]|\Z))(?!example|search|new\b|all\b|list\b|index)"
+    r"|[?&](?:mrn|ssn|dob|(?:patient|member)[_-]?(?:id|name)?|(?:last|first)[_-]?name)=[\w%+-]*\w{3}",
+    re.IGNORECASE,
+)
+"""A path or a question that names one person, whoever the host belongs to."""
+
 _MAC = re.compile(r"[:-][0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){4}(?![\w:-])")
 _CISCO_MAC = re.compile(r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])")
 _TWO_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
@@ -147,7 +154,7 @@ def _urls(text: str) -> Iterator[Span]:
 def _url(text: str, start: int, end: int, score: int) -> Span:
     address = text[start:end].rstrip(_TRAILING)
     host = address.split("://", 1)[-1]
-    if score > LIKELY and _PUBLIC.match(host):
+    if score > LIKELY and _PUBLIC.match(host) and not _OF_A_PATIENT.search(host):
         score = LIKELY
     return Span(start, start + len(address), Entity.URL, score)
 

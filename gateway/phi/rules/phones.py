@@ -2,7 +2,7 @@
 
 import re
 
-from gateway.phi.detector import Span
+from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.vocabulary import word_set
@@ -10,7 +10,7 @@ from gateway.phi.rules.vocabulary import word_set
 _EXTENSION = r"(?:[,;]?\s*(?:\#|x|ext\.?|extn\.?|extension|option|opt)\s*\d{1,6}(?!\d))?"
 _NANP = (
     r"(?:\+?1[-. ]{0,3}|001[-. ])?(?:\(\s?\d{3}\s?\)\s{0,2}[-./]?\s{0,2}|\d{3}(?:\s{0,2}[-./]\s{0,2}|\s{1,2}))"
-    r"\d{3}(?:\s{0,2}[-.]\s{0,2}|\s{1,2})\d{4}"
+    r"\d{3}(?:\s{0,2}[-.]\s{0,2}|\s{1,2}|(?<=\d/\d{3})/)\d{4}"
     rf"(?!\d|-\d|\.\d){_EXTENSION}"
 )
 _VANITY = (
@@ -43,6 +43,7 @@ _OTHER_LABELS = word_set(
 _SINGLE = word_set("p t c h m w o f")
 _FILLERS = 6
 _REACH = 48
+_AT_BEFORE = re.compile(r"\b(?:s?he|they|wife|husband|mom|dad|son|daughter|(?:s?he|they|who)'?s)\s(?:is\s|are\s)?at\s\Z", re.IGNORECASE)
 _FAX_AFTER = re.compile(r"\s?[(\[,-]?\s?(?:fax|facsimile)\b|\s?\(f\)", re.IGNORECASE)
 _PHONE_AFTER = re.compile(r"\s?[(\[]\s?(?:cell|home|work|mobile|office|tel|phone|pager|h|c|w|m|o)\b", re.IGNORECASE)
 
@@ -58,7 +59,8 @@ def phone_at(document: Document, start: int) -> Span | None:
         match = _SHORT.match(text, start)
         said = _said(document, match.start(), match.end()) if match else None
         if said is None:
-            return None
+            apart = match and not match[0].isdigit() and _AT_BEFORE.search(text, max(0, start - 24), start)
+            return Span(start, match.end(), Entity.PHONE_NUMBER, LIKELY) if match and apart else None
     if match is None:
         return None
     if "".join(filter(str.isdigit, match[0]))[-10:] in _PUBLIC_LINES:

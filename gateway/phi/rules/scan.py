@@ -11,7 +11,7 @@ from gateway.phi.rules.characters import without_escapes, without_hidden
 from gateway.phi.rules.dates import find_dates
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.echoes import echoes
-from gateway.phi.rules.identifiers import find_letter_identifiers
+from gateway.phi.rules.identifiers import find_plates
 from gateway.phi.rules.merge import merge
 from gateway.phi.rules.names import find_names
 from gateway.phi.rules.numbers import find_numbers
@@ -50,7 +50,7 @@ def _visible(text: str, recognizer: Recognizer | None) -> list[Span]:
         *find_dates(document),
         *find_structured(document),
         *find_ages(document),
-        *find_letter_identifiers(document),
+        *find_plates(document),
         *find_spoken(document),
         *places,
         *find_names(document, places),
