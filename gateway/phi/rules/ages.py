@@ -41,7 +41,7 @@ _LEADS = word_set(
     "beyond until now already "
     "almost nearly deceased died dec d alive living mother father mom dad husband wife sister brother aunt uncle "
     "grandmother "
-    "grandfather mgm mgf pgm pgf spouse partner away he's she's who's patient's m f yrs in a"
+    "grandfather mgm mgf pgm pgf spouse partner away he she who patient pt be he's she's who's patient's m f yrs in a"
 )
 _APPOSED = re.compile(r"\s?[,)]")
 _UNIT = re.compile(

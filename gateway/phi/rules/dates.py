@@ -76,7 +76,7 @@ _HOLIDAY_WORDS = word_set("christmas thanksgiving year halloween day july easter
 
 _GOES_ON = (
     r"and|but|or|it|its|it's|is|was|he|she|they|we|i|you|with|at|for|to|in|if|because|when|so|then|please|per|via|from|by|"
-    r"around|about|who|after|before|until|w/?|@|of\sthis|of\slast|of\snext|with"
+    r"around|about|who|after|before|until|period|comma|w/?|@|of\sthis|of\slast|of\snext|with"
 )
 _DAY_OF_MONTH = re.compile(
     rf"\bthe\s(?P<day>(?:3[01]|[12]?\d)(?:st|nd|rd|th)|{_SPOKEN})(?P<after>\s{{0,2}}[.,;:!?)\"'-]|\s{{0,2}}\Z|\s+(?:{_GOES_ON})\b"
@@ -87,6 +87,7 @@ _OF_TIME = word_set(
     "on since until till by before after through thru visit appt appointment due closes opens starts ends window follow-up "
     "scheduled seen visited admitted discharged surgery again back return returns from worse better sick fever booked"
 )
+_STOPS = frozenset([".", "", "?", "!"])
 _COUNTED = word_set("first second third fourth fifth last")
 """Words that count more than days: `until the second`."""
 
@@ -112,7 +113,7 @@ def _days_of_month(document: Document) -> Iterator[Span]:
         if index < 0 or match["day"].lower() in _COUNTED:
             continue
         before = document.words[index].lower
-        if before in _OF_TIME or before.endswith("ed"):
+        if before in _OF_TIME or before.endswith("ed") or match["after"].strip() in _STOPS:
             yield Span(match.start("day"), match.end("day"), Entity.DATE_TIME, LIKELY)
 
 

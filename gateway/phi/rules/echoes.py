@@ -1,6 +1,8 @@
 """What one text shows about itself: names repeated in part, and doubtful spans next to certain ones."""
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Entity
@@ -8,10 +10,15 @@ from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document
 
 _SHORTEST = 3
+_NUMBERED = frozenset({Entity.OTHER_ID, Entity.DATE_TIME, Entity.MEDICAL_RECORD_NUMBER, Entity.PHONE_NUMBER})
+_BESIDE = re.compile(r"\s?[,(/#|-]?\s{0,2}[(#]?")
 
 
 def echoes(document: Document, spans: Sequence[Span]) -> Iterator[Span]:
     """Spans that count because of what `spans` already hold, with the score that says so."""
+    if supported := [*_beside_each_other(document, spans)]:
+        spans = sorted((*spans, *supported), key=lambda span: span.start)
+        yield from supported
     personal = any(span.score_milli >= CERTAIN and span.entity not in CIRCUMSTANTIAL for span in spans)
     if not personal:
         return
@@ -19,6 +26,17 @@ def echoes(document: Document, spans: Sequence[Span]) -> Iterator[Span]:
         if LIKELY <= span.score_milli < CERTAIN:
             yield Span(span.start, span.end, span.entity, CERTAIN)
     yield from _repeated_names(document, spans)
+
+
+def _beside_each_other(document: Document, spans: Sequence[Span]) -> Iterator[Span]:
+    """A doubtful name right before a doubtful number or date, as `tran kh1905318`: each bears the other out."""
+    for left, right in pairwise(spans):
+        if not (LIKELY <= left.score_milli < CERTAIN and LIKELY <= right.score_milli < CERTAIN):
+            continue
+        is_pair = left.entity is Entity.PERSON and right.entity in _NUMBERED
+        if is_pair and _BESIDE.fullmatch(document.flat, left.end, right.start):
+            yield Span(left.start, left.end, left.entity, CERTAIN)
+            yield Span(right.start, right.end, right.entity, CERTAIN)
 
 
 def _repeated_names(document: Document, spans: Sequence[Span]) -> Iterator[Span]:

@@ -226,6 +226,11 @@ def _named(phrase: str) -> tuple[str, Entity] | None:
     return None
 
 
+def label_named(phrase: str) -> Entity | None:
+    """What a phrase asks for; `the number` and the like ask for nothing that it names."""
+    return None if phrase in _SAYS_NUMBER else _KIND_OF_LABEL.get(phrase)
+
+
 def entity_of_label(name: str) -> Entity | None:
     """What a word that labels nothing else says; None for words with other uses."""
     return None if name in _WEAK else _KIND_OF_LABEL.get(name)

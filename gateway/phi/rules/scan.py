@@ -7,6 +7,7 @@ from gateway.phi.detector import Span
 from gateway.phi.ner.mentions import find_mentions
 from gateway.phi.ner.recognizer import Recognizer
 from gateway.phi.rules.ages import find_ages
+from gateway.phi.rules.answers import find_answers
 from gateway.phi.rules.characters import without_escapes, without_hidden
 from gateway.phi.rules.dates import find_dates
 from gateway.phi.rules.document import Document
@@ -20,6 +21,7 @@ from gateway.phi.rules.patterns import find_patterns
 from gateway.phi.rules.places import find_places
 from gateway.phi.rules.spoken import find_spoken
 from gateway.phi.rules.structure import find_structured
+from gateway.phi.rules.zips import find_zips
 from gateway.phi.windows import join, windows
 
 _PLACEHOLDER = re.compile(r"\[[A-Z]{2,9}_\d{1,6}\]")
@@ -52,6 +54,8 @@ def _visible(text: str, recognizer: Recognizer | None) -> list[Span]:
         *find_ages(document),
         *find_plates(document),
         *find_spoken(document),
+        *find_answers(document),
+        *find_zips(document, places),
         *places,
         *find_names(document, places),
     ]

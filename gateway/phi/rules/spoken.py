@@ -17,7 +17,7 @@ _RUN = re.compile(
 )
 _DIGIT = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
 _SHORT_RUN = re.compile(
-    rf"(?:\b[A-Za-z][\s,.-]{{1,2}}){{0,3}}\b{_DIGIT}(?:[\s,.-]{{1,3}}(?:(?:double|triple|dash|hyphen)\s)?(?:{_DIGIT}|[A-Za-z])\b(?!')){{3,14}}",
+    rf"(?:\b[A-Za-z][\s,-]{{1,2}}){{0,3}}\b{_DIGIT}(?:[\s,-]{{1,3}}(?:(?:double|triple|dash|hyphen)\s)?(?:{_DIGIT}|[A-Za-z])\b(?!')){{3,14}}",
     re.IGNORECASE,
 )
 """Four digits and more, and letters between them: what a label says to be a number, as `F V six six one oh`."""
