@@ -49,6 +49,8 @@ def _collect(sources: Path) -> dict[str, int]:
         kinds[city] = (kinds[city] & ~Kind.WORD if is_rare_word else kinds[city]) | bits
     for name in _RATHER_NAMES:
         kinds[name] &= ~Kind.WORD
+    for word, bits in medicine.shorthand().items():
+        kinds[word] = kinds[word] & ~(Kind.FIRST | Kind.LAST) | bits
     phrases = places.facilities(sources, dict(kinds))
     _add(kinds, phrases)
     for phrase in [word for word in kinds if " " in word]:

@@ -11,13 +11,23 @@ from gateway.phi.lexicon.sources import plain, source
 from gateway.phi.lexicon.words import Kind
 
 _LISTED = Path(__file__).with_name("medical.txt")
+_SHORTHAND = Path(__file__).with_name("shorthand.txt")
 _SHORTEST = 4
 _OPEN_DATA = frozenset(["drugbank_id", "medline_plus_id"])
 
 
 def listed() -> dict[str, int]:
     """What this project lists by hand."""
-    lines = _LISTED.read_text("utf-8").splitlines()
+    return _read(_LISTED)
+
+
+def shorthand() -> dict[str, int]:
+    """Words cut short, which are terms even where somebody somewhere is called so."""
+    return _read(_SHORTHAND)
+
+
+def _read(path: Path) -> dict[str, int]:
+    lines = path.read_text("utf-8").splitlines()
     words = (word.strip() for line in lines for word in plain(line.partition("#")[0]).split(","))
     return {word: Kind.MEDICAL for word in words if word}
 

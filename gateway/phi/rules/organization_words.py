@@ -30,8 +30,10 @@ EMPLOYER_ENDS = word_set(
     "hotel motel casino enterprises holdings elementary manufacturing brothers bros supply transport freight "
     "automotive staffing landscaping catering ironworks sawmill dairy vineyards winery orchards market markets "
     "grocery hardware furniture pizzeria pizza bistro salon barbershop gym fitness insurance realty properties "
-    "mortgage savings bancorp consulting solutions systems recovery aerospace dynamics chemicals "
-    "pharmaceuticals plastics textiles apparel publishing"
+    "mortgage savings bancorp consulting solutions systems recovery aerospace dynamics chemicals pharmaceuticals "
+    "plastics textiles apparel publishing semiconductor semiconductors cannery lumber millwork smelting poultry "
+    "carriers distillery brewing quarry refinery shipyard tannery outfitters mills works shipping nursery "
+    "haulage packers paving upholstery masonry carpets coatings ceramics foodservice ironworkers teamsters union"
 )
 
 EMPLOYER_PAIRS = phrase_set(
@@ -39,11 +41,14 @@ EMPLOYER_PAIRS = phrase_set(
     "middle school, unified school, post office, public schools, auto body, power plant, steel mill, law firm, "
     "credit union, and sons, auto repair, iron works, sheriff's office, port authority, community college, "
     "charter school, day school, public library, water department, transit authority, housing authority, "
-    "air force, & sons"
+    "air force, & sons, & daughters, & bros, and daughters, water authority, water district, power authority, "
+    "public works, cold storage, freight lines, truck lines, bus lines, road bridge, bait tackle, law offices, "
+    "law group, electric cooperative, egg producers, food bank, job corps, transit district, moving company"
 )
 
 LOOSE_ENDS = word_set(
-    "drug drugs recovery insurance systems solutions market markets supply properties shelter transport library fitness"
+    "drug drugs recovery insurance systems solutions market markets supply properties shelter transport library "
+    "fitness union works mills carriers nursery shipping coatings mobility"
 )
 """Plain words too: a capitalised run before them is a firm only when it holds an odd word."""
 
@@ -59,10 +64,10 @@ RESIDENCES = word_set(
 
 VISITS = word_set(
     "seen admitted hospitalized transferred transported discharged presented born delivered treated evaluated "
-    "referred referral resident lives living resides stays staying records placement operated examined "
-    "diagnosed care rehab appointment appt admission transfer came sent went brought airlifted follow-up "
-    "followup up surgery snf facility works staff ed er visit visited labs drawn imaging mri ct scan bed beds "
-    "stay recovering dc d/c scans here bounced boarded kept"
+    "referred referral resident lives living resides stays staying records placement operated examined diagnosed "
+    "care rehab appointment appt admission transfer came sent went brought airlifted follow-up followup up "
+    "surgery snf facility works staff ed er visit visited labs drawn imaging mri ct scan bed beds stay "
+    "recovering dc d/c scans here bounced boarded kept"
 )
 """What happens at a facility: with `at`, `to`, `from` or `of` after them, a name follows."""
 

@@ -27,6 +27,7 @@ from gateway.phi.rules.organization_words import (
     LOOSE_ENDS,
     PLACE_LABELS,
 )
+from gateway.phi.rules.practices import PRACTICE_MARKS, find_practice
 from gateway.phi.rules.visits import PREPOSITIONS, find_visited, is_visited
 from gateway.phi.rules.vocabulary import FACILITY_ENDS, FUNCTION_WORDS, GENERIC_PLACE_WORDS, word_set
 
@@ -34,7 +35,9 @@ _LAST_WORDS = FACILITY_ENDS | EMPLOYER_ENDS | {pair.split()[1] for pair in FACIL
 _OF_HEADS = word_set("university college school hospital institute church bank city town county state")
 
 
-_MARKS = WORK_MARKS | PARTS | SAINTS | GENERALS | _LAST_WORDS | PREPOSITIONS | PLACE_LABELS | KNOWN_STARTS
+_MARKS = (
+    WORK_MARKS | PARTS | SAINTS | GENERALS | _LAST_WORDS | PREPOSITIONS | PLACE_LABELS | KNOWN_STARTS | PRACTICE_MARKS
+)
 _LABEL = re.compile(r"(?: [A-Za-z]{2,12}){0,2}:")
 _MAX_RUN = 5
 
@@ -55,6 +58,8 @@ def find_organizations(document: Document) -> Iterator[Span]:
             yield from _of_place(document, index)
         if lower in SAINTS or lower in GENERALS:
             yield from find_shortened(document, index)
+        if lower in PRACTICE_MARKS:
+            yield from find_practice(document, index)
         if lower in PARTS:
             yield from find_part(document, index)
         said = index > 0 and words[index - 1].lower == "at"
@@ -74,6 +79,8 @@ def _by_kind(document: Document, index: int) -> Iterator[Span]:
         return
     pair = f"{words[index - 1].lower} {word.lower}" if index else ""
     length = 2 if pair in FACILITY_PAIRS or pair in EMPLOYER_PAIRS else 1
+    if document.flat[word.start - 3 : word.start] == " & " and f"& {word.lower}" in EMPLOYER_PAIRS:
+        pair = f"& {word.lower}"
     if word.lower in FACILITY_ENDS or pair in FACILITY_PAIRS:
         entity = Entity.FACILITY
     elif word.lower in EMPLOYER_ENDS or pair in EMPLOYER_PAIRS:
@@ -81,7 +88,8 @@ def _by_kind(document: Document, index: int) -> Iterator[Span]:
     else:
         return
     start = _run_start(document, index, length)
-    if start is None or (word.lower in LOOSE_ENDS and (document.is_caseless or not has_odd_word(words[start:index]))):
+    loose = word.lower in LOOSE_ENDS and pair not in EMPLOYER_PAIRS
+    if start is None or (loose and (document.is_caseless or not has_odd_word(words[start:index]))):
         return
     if entity is Entity.EMPLOYER and start and words[start - 1].lower == "the":
         start -= 1

@@ -61,3 +61,50 @@ def test_an_employer_is_found_by_what_is_done_there(text: str, employer: str) ->
 )
 def test_words_of_a_kind_without_a_name_stay(text: str) -> None:
     assert kinds(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "facility"),
+    [
+        ("Plan from Birchwood Peds is two years old", "Birchwood Peds"),
+        ("stress test at Clearwater Heart & Vascular", "Clearwater Heart & Vascular"),
+        ("I go to Lantern Hill Women's Health for that", "Lantern Hill Women's Health"),
+        ("Seen at Window Rock CBOC", "Window Rock CBOC"),
+        ("FROM: Gonzales Memorial, fax to follow", "Gonzales Memorial"),
+        ("Denial for Chillicothe ER, appeal by fax", "Chillicothe ER"),
+        ("who covers Winnemucca Dialysis if she is out", "Winnemucca Dialysis"),
+        ("Prefers Bitterroot Heart & Vascular", "Bitterroot Heart & Vascular"),
+        ("from: las cruces behavioral health", "las cruces behavioral health"),
+        ("SEEN AT PINE CREST ANNEX. CXR CLEAR.", "PINE CREST ANNEX"),
+        ("cc: Loch Broom Surgery", "Loch Broom Surgery"),
+    ],
+)
+def test_a_practice_is_found_by_its_name_and_what_is_done_there(text: str, facility: str) -> None:
+    assert facility in [value for value, _ in kinds(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Peritoneal Dialysis or Home Dialysis? Refer to Outpatient Peds.",
+        "Complex Regional Pain Syndrome after Hip Surgery; Mohs Surgery planned.",
+        "Oxycodone ER 10 mg, Metoprolol Succinate ER daily.",
+        "COMPLEX REGIONAL PAIN. START DIALYSIS. CONSULT CARDIOLOGY.",
+        "Womens Health, Behavioral Health, and Mental Health services are covered.",
+    ],
+)
+def test_a_specialty_without_a_name_stays(text: str) -> None:
+    assert kinds(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "employer"),
+    [
+        ("Write to Marigold Freight Lines HR", "Marigold Freight Lines"),
+        ("Employee Health, Amberjack Semiconductor", "Amberjack Semiconductor"),
+        ("Funeral home: Delacroix & Sons.", "Delacroix & Sons"),
+        ("wages from Rogue Valley Water Authority", "Rogue Valley Water Authority"),
+    ],
+)
+def test_a_firm_is_found_by_what_it_makes_or_who_owns_it(text: str, employer: str) -> None:
+    assert employer in [value for value, _ in kinds(text)]
