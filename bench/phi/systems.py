@@ -21,7 +21,7 @@ def guard(ner: Backend = "none") -> Find:
 
     def find(text: str) -> Found:
         began = time.process_time()
-        spans = Selection(Screening()).of_content(text, scan(text, model))
+        spans = Selection(Screening()).of_content(text, scan(text, model)).counting
         spent = time.process_time() - began
         return Found([Masked(span.start, span.end, span.entity) for span in spans], spent)
 

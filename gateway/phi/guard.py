@@ -14,6 +14,7 @@ from gateway.phi.findings import Finding
 from gateway.phi.hits import Hits, select
 from gateway.phi.masking import InlineMasker, Marked, Masker, Replacement, splice
 from gateway.phi.numbering import numbered
+from gateway.phi.outcomes import Outcomes
 from gateway.phi.passages import Passage, Reader, Rewriter
 from gateway.phi.placeholders import Placeholders
 from gateway.phi.report import PhiReport, ScreenBlockedError
@@ -52,6 +53,7 @@ class Guard:
 
     def __init__(self, detector: Detector, masker: Masker | None = None) -> None:
         self._verdicts = Verdicts(detector)
+        self._outcomes = Outcomes()
         self._masker = masker or InlineMasker()
 
     async def screen(
@@ -113,7 +115,7 @@ class Guard:
     async def scrub(self, text: str) -> str:
         """`text` with unnumbered placeholders (`[NAME]`), for texts of others that must not quote a patient."""
         (verdict,) = await self._detect([text], tenant="")
-        counting = Selection(Screening()).of_content(text, verdict.spans)
+        counting = Selection(Screening()).of_content(text, verdict.spans).counting
         stand_ins = tuple(Replacement(s.start, s.end, f"[{s.entity.label}]") for s in counting)
         (scrubbed,) = await self._mask([Marked(text, stand_ins)])
         return scrubbed
@@ -125,7 +127,7 @@ class Guard:
         work = len(texts) + sum(len(each.spans) for each in verdicts) + sum(map(len, texts)) // _CHARACTERS
         terms = len(screening.deny_terms) + len(screening.allow_terms)
         try:
-            return await aside(work + terms, select, passages, verdicts, screening)
+            return await aside(work + terms, select, passages, verdicts, screening, self._outcomes)
         except DetectorError as failure:
             raise UnavailableError(retry_after_s=failure.retry_after_s) from failure
 

@@ -7,6 +7,7 @@ from gateway.errors import PhiInToolSchemaError, TooLargeError
 from gateway.phi.detector import DetectorError, Span
 from gateway.phi.findings import Finding
 from gateway.phi.json_text import Leaf
+from gateway.phi.outcomes import Outcomes
 from gateway.phi.passages import Access, Passage
 from gateway.phi.screening import Screening
 from gateway.phi.selection import Selection
@@ -47,18 +48,25 @@ class Hits:
         return [hit.finding(None) for hit in (*self.content, *self.fixed)]
 
 
-def select(passages: Sequence[Passage], verdicts: Sequence[Verdict], screening: Screening) -> Hits:
-    """What of `verdicts` counts.
+def select(passages: Sequence[Passage], verdicts: Sequence[Verdict], screening: Screening, outcomes: Outcomes) -> Hits:
+    """What of `verdicts` counts; `outcomes` remember it for the next turn of the same conversation.
 
     Raises `PhiInToolSchemaError` for PHI in a definition, and `TooLargeError` for more than 100,000 findings.
     """
     hits = Hits([], [], set())
     selection = Selection(screening)
+    link = outcomes.beginning(screening)
     for passage, verdict in zip(passages, verdicts, strict=True):
         spans = verdict.spans
         match passage.access:
             case Access.CONTENT:
-                counting = selection.of_content(passage.text, spans, answered=passage.answered)
+                link = outcomes.link(link, verdict, answered=passage.answered)
+                if outcome := outcomes.get(link):
+                    selection.recall(passage.text, outcome)
+                else:
+                    outcome = selection.of_content(passage.text, spans, answered=passage.answered)
+                    outcomes.keep(link, outcome)
+                counting = outcome.counting
                 hits.content.extend(_in_leaves(passage, counting))
                 if counting and not verdict.is_new:
                     hits.seen.update(leaf.path for leaf in passage.leaves)

@@ -7,6 +7,7 @@ forward only, so a conversation that grows keeps the masks it had.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Entity
@@ -26,8 +27,14 @@ class Propagation:
         self._known: dict[str, Entity] = {}
         self._values: Phrases[Entity] = Phrases()
         self._answered: Phrases[Entity] = Phrases()
-        self._learnt: set[tuple[Entity, str]] = set()
+        self._heard: dict[tuple[Entity, str], None] = {}
+        self._taken_in = 0
         self._personal = False
+
+    def hear(self, text: str, telling: Iterable[Span]) -> None:
+        """What later texts, and this one, are looked through for. It is taken in when there is a text to settle."""
+        for span in telling:
+            self._heard.setdefault((span.entity, text[span.start : span.end]))
 
     def settle(self, text: str, spans: Sequence[Span], *, answered: bool = False) -> Sequence[Span]:
         """The spans that count: certain ones, doubtful ones that the conversation so far bears out, known values.
@@ -35,9 +42,7 @@ class Propagation:
         An `answered` text is the model's own as the caller got it, so every value in it may be one that was put
         back there, however short or common.
         """
-        for span in spans:
-            if span.score_milli >= self._threshold:
-                self._learn(span.entity, text[span.start : span.end])
+        self._take_in()
         counting = list(self._counting(text, spans))
         again = list(self._repeated(text, answered=answered))
         return merge((*counting, *again)) if again else counting
@@ -47,6 +52,7 @@ class Propagation:
 
         Of words that an identifier was made of, a lone one says nothing: `open_case` is about no Mr. Case.
         """
+        self._take_in()
         for span in () if spelled_out else spans:
             if known := self._known.get(_key(text[span.start : span.end])):
                 yield Span(span.start, span.end, known, max(span.score_milli, CERTAIN))
@@ -68,10 +74,12 @@ class Propagation:
             for start, end, entity in phrases.find(text):
                 yield Span(start, end, entity, CERTAIN)
 
+    def _take_in(self) -> None:
+        for entity, value in islice(self._heard, self._taken_in, None):
+            self._learn(entity, value)
+        self._taken_in = len(self._heard)
+
     def _learn(self, entity: Entity, value: str) -> None:
-        if (entity, value) in self._learnt:
-            return
-        self._learnt.add((entity, value))
         words = words_of(value)
         key = "".join(words).casefold()
         if _is_telling(entity, words, key):

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from gateway.phi.detector import CERTAIN, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Entity
+from gateway.phi.outcomes import Outcome
 from gateway.phi.phrases import Phrases
 from gateway.phi.propagation import Propagation
 from gateway.phi.rules.merge import merge
@@ -20,14 +21,21 @@ class Selection:
         self._masked = screening.masked
         self._denied = _terms(screening.deny_terms)
         self._allowed = _terms(screening.allow_terms)
-        self._propagation = Propagation(screening.threshold_milli)
+        self._threshold = screening.threshold_milli
+        self._propagation = Propagation(self._threshold)
 
-    def of_content(self, text: str, spans: Sequence[Span], *, answered: bool = False) -> Sequence[Span]:
+    def of_content(self, text: str, spans: Sequence[Span], *, answered: bool = False) -> Outcome:
         """The spans to mask, in order and without overlaps; see `Propagation.settle` for `answered`."""
-        settled = self._propagation.settle(text, self._wanted(text, spans), answered=answered)
-        counting = self._not_allowed(text, settled)
+        wanted = self._wanted(text, spans)
+        telling = tuple(span for span in wanted if span.score_milli >= self._threshold)
+        self._propagation.hear(text, telling)
+        counting = self._not_allowed(text, self._propagation.settle(text, wanted, answered=answered))
         denied = list(self._listed(text))
-        return merge((*counting, *denied)) if denied else counting
+        return Outcome(tuple(merge((*counting, *denied)) if denied else counting), telling)
+
+    def recall(self, text: str, outcome: Outcome) -> None:
+        """Takes `text` as read: this is what became of it."""
+        self._propagation.hear(text, outcome.telling)
 
     def of_fixed(self, text: str, spans: Sequence[Span], *, spelled_out: bool = False) -> Sequence[Span]:
         """Of a text that cannot be masked, what identifies someone by itself, whatever the profile and its threshold.
