@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from gateway.completion import Completion, StopReason, Usage
 from gateway.conversation import Conversation, Text, ToolUse, Turn
 from gateway.errors import ValidationFailedError
+from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard, Screened
 from gateway.phi.inline import RuleDetector
+from gateway.phi.screening import Profile, Screening
 from tests.unit.phi.conversations import SAMPLING, access_with, but, said
 
 GUARD = Guard(RuleDetector())
@@ -239,3 +241,33 @@ async def test_offsets_in_citations_are_no_numbers_of_a_person() -> None:
     assert block.citations == (
         {"type": "char_location", "cited_text": "[NAME_1]", "start_char_index": 83702, "zip": "[ZIP_1]"},
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(TURNS)
+async def test_a_guard_that_remembers_says_what_one_that_does_not_would_say(turns: list[str]) -> None:
+    remembering = Guard(RuleDetector())
+    for length in range(1, len(turns) + 1):
+        conversation = said(*turns[:length])
+        remembered = await remembering.screen(conversation, REDACT)
+        fresh = await Guard(RuleDetector()).screen(conversation, REDACT)
+        assert remembered.conversation == fresh.conversation
+        assert remembered.report == fresh.report
+        assert remembered.placeholders == fresh.placeholders
+
+
+async def test_what_is_remembered_is_remembered_of_one_policy_only() -> None:
+    guard = Guard(RuleDetector())
+    told = said("Patient Maria Lopez of Bluebird", "Noted.", "Lopez again")
+    before = await guard.screen(told, REDACT)
+    for screening in (
+        Screening(deny_terms=("Bluebird",)),
+        Screening(allow_terms=("Maria Lopez",)),
+        Screening(Profile.CUSTOM, frozenset({Entity.US_SSN})),
+    ):
+        after = await guard.screen(told, but(REDACT, screening=screening))
+        assert (
+            after.conversation
+            == (await Guard(RuleDetector()).screen(told, but(REDACT, screening=screening))).conversation
+        )
+        assert after.conversation != before.conversation
