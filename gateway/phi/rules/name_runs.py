@@ -17,13 +17,15 @@ from gateway.phi.rules.name_words import (
     strength,
 )
 from gateway.phi.rules.surroundings import Surroundings, Trigger
-from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, HUMAN_VERBS, MONTHS_AS_NAMES, NOT_NAMES, TITLES
+from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, HUMAN_VERBS, MONTHS_AS_NAMES, NOT_NAMES, RELATIONS, TITLES
 
 _MAX_NAME = 5
 _NAME = Kind.FIRST | Kind.LAST
 _TERM = Kind.WORD | Kind.MEDICAL
+_NAMING = Kind.COMMON_FIRST | Kind.COMMON_LAST
 _LABEL_LETTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SURNAMES_TOO = frozenset(["black", "white", "lane", "church", "street", "case", "day", "sun", "bill"])
+_WEEKDAYS = frozenset(["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"])
 _LOOSE_ROLES = frozenset(
     ["name", "named", "user", "author", "client", "contact", "is", "am", "hi", "hello", "participant"]
 )
@@ -79,6 +81,10 @@ class NameRuns:
         if word.lower in NOT_NAMES or word.lower in TITLES:
             if word.lower in CREDENTIALS and trigger == "role" and word.text.istitle():
                 return at + 1 < len(self._words) and self._words[at + 1].is_capital and self._joined(at + 1)
+            if word.lower == "st" and trigger in {"title", "role"} and self._flat.startswith(". ", word.end):
+                return self._leads_to_surname(at)
+            if word.lower in _WEEKDAYS and word.is_capital and not word.text.isupper():
+                return trigger == "title" or (trigger == "role" and self._next_is_last(at))
             if word.lower in _SURNAMES_TOO and word.is_capital and not self.caseless:
                 return trigger in {"title", "role", "told"}
             return word.is_capital and word.lower in MONTHS_AS_NAMES and self._month_as_name(at, trigger)
@@ -121,7 +127,7 @@ class NameRuns:
         if not ((first.is_capital and last.is_capital) or self.caseless):
             return None
         trigger = self._around.trigger(at)
-        if first.lower in CREDENTIALS or last.lower in FUNCTION_WORDS:
+        if last.lower in FUNCTION_WORDS or (first.lower in CREDENTIALS and not self._is_given_too(end)):
             return None
         if last.lower in NOT_NAMES and not (last.lower in MONTHS_AS_NAMES and first.kinds & Kind.FIRST):
             return None
@@ -131,16 +137,34 @@ class NameRuns:
             return None
         if self.is_initial(first):
             return end if self._flat[first.end : first.end + 1] == "." and is_only_a_name(last) else None
+        if not trigger and self._is_listed_off(end):
+            return None
         return end if _is_inverted(last, first, trigger) or self._is_filed(end - 1) else None
+
+    def _is_given_too(self, at: int) -> bool:
+        """`Xiong, Pa Houa`: written as a name is, with another word of the name after it."""
+        after = self._words[at + 1] if at + 1 < len(self._words) and self._joined(at + 1) else None
+        return self._words[at].text.istitle() and after is not None and after.text.istitle() and is_like_a_name(after)
+
+    def _is_listed_off(self, at: int) -> bool:
+        """`Rovsing, Murphy, Cullen, Kehr`: terms one after the other, of which no two are one name."""
+        first, last = self._words[at], self._words[at - 1]
+        if not (first.kinds & last.kinds & Kind.MEDICAL):
+            return False
+        before = self._words[at - 2].end if at > 1 else 0
+        return "," in self._flat[before : last.start] or self._flat.startswith(",", first.end)
 
     def _is_filed(self, at: int) -> bool:
         """`Rivers, Pat - ...`, `price, bill dob ...`: plain words too, at the head of an entry on a person."""
         last, first = self._words[at], self._words[at + 1]
         given = first.kinds & Kind.COMMON_FIRST or (is_only_a_name(last) and not is_term(first) and len(first.text) > 2)
-        if not (last.kinds & Kind.LAST and given) or last.kinds & Kind.MEDICAL:
+        if not (last.kinds & Kind.LAST and given) or (last.kinds & Kind.MEDICAL and not last.kinds & Kind.COMMON_LAST):
             return False
         if not (self._around.begins_sentence(at) or self._flat[last.start - 1 : last.start] in {'"', "(", "|"}):
             return False
+        sure = first.kinds & Kind.COMMON_FIRST and last.kinds & Kind.COMMON_LAST and not first.kinds & _TERM
+        if sure and self._document.folded[first.end : first.end + 1] in {",", ".", ";", "|", ")", "\n", "\t", ""}:
+            return True
         return self._flat[first.end : first.end + 3] in {" - ", " | "} or self._around.says_person(at + 2)
 
     def end_of(self, at: int) -> int:
@@ -153,6 +177,11 @@ class NameRuns:
         return word.end + 1 if self.is_initial(word) and self._flat[word.end : word.end + 1] == "." else word.end
 
     def _with_middle_name(self, end: int) -> int:
+        """`Falco, Juan Jose G`: a middle name, an initial, or both."""
+        once = self._one_more(end)
+        return self._one_more(once) if once > end and not self.is_initial(self._words[once]) else once
+
+    def _one_more(self, end: int) -> int:
         after = end + 1
         if after < len(self._words) and self._joined(after) and after not in self._taken:
             word = self._words[after]
@@ -224,6 +253,8 @@ class NameRuns:
         """`pt short in rm 3`, `violet at bedside`, `amir hosseini`: a plain word in small letters as a name."""
         if trigger == "role" and word.kinds & Kind.LAST and self._around.says_person(at + 1):
             return True
+        if trigger == "role" and self.is_kin_of(at) and word.kinds & _NAMING:
+            return True
         if not word.kinds & Kind.FIRST:
             return False
         if self._flat.startswith(" at bedside", word.end) or self.is_spoken_of(at):
@@ -232,6 +263,13 @@ class NameRuns:
             return False
         after = self._words[at + 1]
         return bool(word.kinds & Kind.COMMON_FIRST) or (is_only_a_name(after) and not after.kinds & Kind.CITY)
+
+    def is_kin_of(self, at: int) -> bool:
+        """`SON CHASE`, `brother ace`: right after a word for a relation."""
+        before = self._words[at - 1] if at else None
+        if before is None or before.lower not in RELATIONS or before.lower in {"pt", "patient", "self", "parent"}:
+            return False
+        return self._flat[before.end : self._words[at].start] in {" ", "  ", ' "', " '"}
 
     def is_spoken_of(self, at: int) -> bool:
         """`bob reports`, `angel's glucose`: a frequent given name without the help of a capital."""

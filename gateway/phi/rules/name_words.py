@@ -20,7 +20,7 @@ _TERM_ENDING = re.compile(
 _SHORT_WORDS = word_set("ana ed al art mac lan pam tad ali ida ada ray gerd alma eva ama gina cora")
 """Given names that are abbreviations too: `my ana is positive`, `to the ED`."""
 
-_SHORT_CAPITALS = frozenset(map(str.upper, _SHORT_WORDS)) | word_set("PAT GIL SAL VAN DAN LOU")
+_SHORT_CAPITALS = frozenset(map(str.upper, _SHORT_WORDS)) | word_set("PAT GIL SAL VAN DAN LOU MAX MIN")
 NO_NAME_STRENGTH = -5.0
 
 
@@ -90,7 +90,8 @@ def is_abbreviation(word: Word, *, caseless: bool) -> bool:
         return False
     if not caseless and (word.kinds & Kind.MEDICAL or len(text) < 3 or text in _SHORT_CAPITALS):
         return True
-    if word.kinds & (Kind.FIRST | Kind.COMMON_LAST):
+    frequent = Kind.COMMON_FIRST | Kind.COMMON_LAST
+    if word.kinds & (frequent if len(text) < 5 and not caseless else Kind.FIRST | frequent):
         return False
     if caseless or word.kinds & Kind.LAST:
         return len(text) < 3 or (not word.kinds & Kind.LISTED and (len(text) < 5 or not _VOWELS & set(word.lower)))

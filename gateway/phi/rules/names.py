@@ -121,7 +121,7 @@ class _Names:
         if strength <= -1:
             return None
         if trigger == "role" or self._around.says_person(end):
-            if end - at > 1 or is_like_a_name(self._words[at]):
+            if end - at > 1 or is_like_a_name(self._words[at]) or self._runs.is_kin_of(at):
                 return 750
             if is_surname_too(self._words[at]) and self._is_placed_surname(at, end, trigger):
                 return 650

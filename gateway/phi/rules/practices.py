@@ -116,7 +116,8 @@ def _is_proper(document: Document, head: list[Word], first: int, index: int) -> 
         return True
     word = own[0]
     if word.kinds & Kind.WORD and not word.kinds & Kind.CITY:
-        return document.words[index].lower in _GENERALS
+        coupled = "&" in document.flat[document.words[first].end : document.words[index].start]
+        return coupled or document.words[index].lower in _GENERALS
     return not word.text.isupper() or bool(word.kinds & _NAMED)
 
 

@@ -54,7 +54,8 @@ _ABOUT_PEOPLE = re.compile(
         evaluated|told|advised|asked|having|doing|feeling|allergic|pregnant|married|single|divorced|widowed|retired|
         refusing|crying|complaining|living|working|here|there|able|unable|stable|afebrile|alert|sleeping|ambulating|
         interested|worried|concerned|anxious|upset|hospitalized|treated|prescribed|notified|updated|present|aware|on\s\w+|
-        back|home|coming|going|waiting|requesting|asking|eating|walking|better|worse|happy|eligible|listed)\b
+        back|home|coming|going|waiting|requesting|asking|eating|walking|better|worse|happy|eligible|listed|making|
+        tolerating|progressing|participating|improving|struggling|declining|driving|responding|teething|breathing)\b
     | ,\s(?:who|whose|whom)\s
     | ,\s(?:an?|the)\s(?:\w+\s){0,2}(?:teacher|nurse|engineer|farmer|student|driver|cashier|retired|lawyer|cook|chef|
         welder|pilot|veteran|teen|teenager|boy|girl|man|woman|male|female|mother|father|smoker|carpenter|electrician|plumber|
@@ -65,6 +66,8 @@ _ABOUT_PEOPLE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_FREQUENT = Kind.COMMON_FIRST | Kind.COMMON_LAST
+_ANYTHING = _FREQUENT | Kind.WORD | Kind.MEDICAL | Kind.CITY
 _ITEM = re.compile(r"(?:\d[.)]|[-*\u2022]|\n)\s?\Z")
 _OWNED = re.compile(
     r"'s?\s(?:(?:last|latest|recent|new|current|next|most\srecent|repeat|home|upcoming|morning|two|three|old)\s)?(?:"
@@ -74,6 +77,8 @@ _OWNED = re.compile(
     r"pathology|discharge|refill|prescriptions?|symptoms|pain|surgery|history|case|note|request|claim|prior|care|condition|"
     r"progress|provider|doctor|pcp|nurse|weight|kidney|liver|heart|problem|allerg\w+|file|referral|birthday|address|phone|"
     r"employer|school|lawyer|attorney|house|neighbor|hospice|oncologist|cardiologist|teacher|report|imaging|echo|ekg|ecg|"
+    r"palpitations?|headaches?|nausea|dizziness|fatigue|burning|swelling|numbness|itching|bleeding|cramps|tremors?|"
+    r"chest\s|abdominal\s|low\s|joint\s|stools?|urin\w+|breathing|vomiting|insomnia|falls?|hearing|speech|"
     r"cough|fever|rash|knee|hip|back|leg|arm|wound|incision|stitches|cast|asthma|diabetes|seizures?|depression|anxiety)\b",
     re.IGNORECASE,
 )
@@ -167,14 +172,21 @@ class Surroundings:
         if lower == "u":
             return self._flat[self._words[at].start - 2 : self._words[at].start].lower() == "f/"
         if lower == "w":
-            return self._flat[self._words[at - 1].start : self._words[at].start] in {"s/", "d/", "S/", "D/"}
+            seen = self._flat[self._words[at - 1].start : self._words[at].start] in {"s/", "d/", "S/", "D/"}
+            return seen or self._is_surname_alone(at + 1)
         return self._words[at - 1].lower in TELLING
+
+    def _is_surname_alone(self, at: int) -> bool:
+        """`w/ Hoffman`: a frequent name that is nothing else."""
+        word = self._words[at] if at < len(self._words) else None
+        return word is not None and word.is_capital and word.kinds & _ANYTHING == word.kinds & _FREQUENT != 0
 
     def is_asked_about(self, at: int) -> bool:
         """`Can Douglas take ...`, `Is Rosa due ...`: a question about somebody."""
         if at == 0 or at + 1 >= len(self._words) or self._words[at - 1].lower not in ASKING:
             return False
-        return self.begins_sentence(at - 1) and self._words[at + 1].lower in _INFINITIVES
+        asks = self.begins_sentence(at - 1) or self._words[at - 1].lower in {"does", "did", "should", "can"}
+        return asks and self._words[at + 1].lower in _INFINITIVES
 
     def closes_letter(self, at: int, end: int) -> bool:
         """`Thanks, Priya`, `Best, Anjali`, `- Bev` at the end of a line."""

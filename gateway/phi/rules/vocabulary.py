@@ -144,7 +144,8 @@ PERSON_VERBS = word_set(
 HUMAN_VERBS = word_set(
     "says said denies denied reports reported wants wanted called asks asked agrees agreed refused complains "
     "lives works would verbalized endorses feels felt lost moved married states stated mentioned thinks "
-    "believes smokes drinks declines declined tolerated ambulated refuses understands complained laughs seems"
+    "believes smokes drinks declines declined tolerated ambulated refuses understands complained laughs seems slept "
+    "sleeps came cried cries walked ate eats texted emailed phoned vomited fainted wakes woke hopes wishes missed"
 )
 """Verbs that nobody but a person is the subject of in a note."""
 
