@@ -73,6 +73,7 @@ _SPELLED = re.compile(
     rf"she\sis)\s+({_NUMBER_WORD})\b(?!\s+(?:percent|days|minutes|dollars|degrees))"
     r"|\b((?:ninet(?:ieth|y[\s-](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth))|"
     r"hundredth))\s+birthday\b"
+    rf"|(?-i:[A-Z][a-z'-]+\s?\(|\b[A-Z][a-z'-]+,\s)({_NUMBER_WORD})(?=[),])|\bwill\sbe\s({_NUMBER_WORD})(?=\s(?:on|in|next|this|years)\b|[.,])"
     r"|\bin\s(?:his|her|their|the|my|early|mid|late|[\s-]){1,6}(nineties|90'?s|90s|hundreds)\b"
     r"|\b(nonagenarian|centenarian|supercentenarian)s?\b",
     re.IGNORECASE,

@@ -18,6 +18,7 @@ _TURN = re.compile(
 _ASKED = re.compile(r"[A-Za-z][A-Za-z '/-]*")
 _LONGEST_QUESTION = 120
 _MOST_WORDS = 12
+_FEWEST_WORDS = 3
 _FEWEST_SIGNS = 4
 _DATED = frozenset(["birth", "dob", "birthday", "birthdate", "born"])
 _SIGNS = re.compile(r"\d|\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)\b", re.IGNORECASE)
@@ -28,7 +29,7 @@ def find_answers(document: Document) -> Iterator[Span]:
     if "\n" not in text:
         return
     for turn in _TURN.finditer(text):
-        start, end = turn.span("value")
+        start = turn.start("value")
         if len(_SIGNS.findall(turn["value"])) < _FEWEST_SIGNS:
             continue
         line = text[max(text.rfind("\n", 0, turn.start()) + 1, turn.start() - _LONGEST_QUESTION) : turn.start()]
@@ -37,8 +38,9 @@ def find_answers(document: Document) -> Iterator[Span]:
 
 
 def _asked_for(line: str) -> Entity | None:
-    """What the end of a line asks for, read from its last word backwards."""
-    words = [word.lower() for phrase in _ASKED.findall(line) for word in phrase.split()][-_MOST_WORDS:]
+    """What the end of a line asks for, read from its last word backwards; without a question mark its very end."""
+    reach = _MOST_WORDS if line.rstrip(" \"'\u201d").endswith("?") else _FEWEST_WORDS
+    words = [word.lower() for phrase in _ASKED.findall(line) for word in phrase.split()][-reach:]
     for at in range(len(words), 0, -1):
         if words[at - 1] in _DATED:
             return Entity.DATE_TIME

@@ -32,7 +32,9 @@ _DAY_BEFORE = re.compile(
 )
 _DAY_ENDS = frozenset(["st", "nd", "rd", "th", "of"])
 _YEAR_BEFORE = re.compile(rf"(?<![A-Za-z0-9.$]){YEAR}[\s,/._-]{{1,2}}\Z")
-_AMOUNTS = r"mg|mcg|ml|units?|tabs?|pills?|patients?|people|cases|doses|days?|weeks?|hours?|hrs?|min|minutes|y|yo|year|years|am|pm"
+_AMOUNTS = (
+    r"mg|mcg|ml|units?|tabs?|pills?|patients?|people|cases|doses|days?|weeks?|hours?|hrs?|min|minutes|y|yo|years?|am|pm"
+)
 _YEAR_AFTER = re.compile(
     rf"\.?(?:,?\s{{1,2}}(?:of\s)?|\s?[-/._,]\s?)(?:{YEAR}|'\d{{2}}|(?<=[-/.])\d{{2}})(?![A-Za-z0-9])"
     rf"|\.?'?(?:{YEAR}|\d{{2}})(?![A-Za-z0-9])|\.?,?\s\d{{2}}(?=[,.;)]|\s*\Z)(?![.,]\d)"
@@ -84,16 +86,17 @@ _DAY_OF_MONTH = re.compile(
     re.IGNORECASE,
 )
 _OF_TIME = word_set(
-    "on since until till by before after through thru visit appt appointment due closes opens starts ends window follow-up "
-    "scheduled seen visited admitted discharged surgery again back return returns from worse better sick fever booked"
+    "on since until till by before after through thru visit appt appointment due closes opens starts ends window "
+    "follow-up scheduled seen visited admitted discharged surgery again back return returns from worse better sick fever "
+    "booked"
 )
 _STOPS = frozenset([".", "", "?", "!"])
 _COUNTED = word_set("first second third fourth fifth last")
 """Words that count more than days: `until the second`."""
 
 _ORDINALS = word_set(
-    "st nd rd th sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth "
-    "eighteenth nineteenth twentieth thirtieth"
+    "st nd rd th sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth "
+    "seventeenth eighteenth nineteenth twentieth thirtieth"
 )
 
 

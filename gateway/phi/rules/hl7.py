@@ -100,6 +100,10 @@ def find_hl7(document: Document) -> Iterator[Span]:
         yield from _loose_addresses(text)
 
 
+_CODE_FIELDS = frozenset([("OBR", 4), ("RXA", 5), ("RXE", 2), ("PR1", 3), ("TXA", 2), ("FT1", 7), ("SCH", 7)])
+"""Fields that name a test, a drug or a procedure by its code."""
+
+
 def _segment(text: str, name: str, start: int, end: int) -> Iterator[Span]:
     known = _FIELDS.get(name)
     number = 2 if name == "MSH" else 1
@@ -109,6 +113,8 @@ def _segment(text: str, name: str, start: int, end: int) -> Iterator[Span]:
         for repeat in field.split("~"):
             if entity is not None:
                 yield from _placed(repeat, at, entity)
+            elif (name, number) in _CODE_FIELDS:
+                pass
             elif known is None or name in {"PV1", "NK1", "GT1"}:
                 yield from _by_form(repeat, at)
             at += len(repeat) + 1

@@ -21,7 +21,7 @@ _LONGEST = 64
 _YEAR = re.compile(r"(?:19|20)\d{2}")
 _BARE = re.compile(
     r"\d{6,12}|(?=[A-Z0-9-]*\d{3})[A-Z]{1,4}-?\d{4,10}[A-Z]{0,2}|(?!\d{1,3}-\d{1,3}\Z)\d{2,4}(?:-\d{2,7}){1,3}|\d{4}-[A-Z]{2,3}-\d{3,6}"
-    r"|\d{3}\.\d{3}\.\d{3}|[A-Z]{1,4}\d{4,10}-\d{1,4}|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,4}-\d{2,6}(?:-\d{2,8})*|[a-z]{1,4}-?\d{5,10}|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
+    r"|\d{3}\.\d{3}\.\d{3}|[A-Z]{1,4}\d{4,10}-\d{1,4}|\d{5,10}-?[A-Z]{1,2}|[A-Z]{1,4}\d{0,4}-\d{2,6}(?:-\d{2,8})*|[a-z]{1,4}-?\d{5,10}[a-z]?|\d{2,4}[A-Z]\d{3,6}|\d-\d{2}-\d{3,5}|[A-Z]{2,5}-[A-Z0-9]{2,6}-\d{3,8}|\d{5,9}-\d{1,4}|(?=[A-Z]*\d)[A-Z0-9]{9,14}"
     r"|(?=\d?[A-Z]|\d\d[A-Z]|\d+-[A-Z])(?=(?:[A-Z-]*\d){4})[A-Z0-9]{1,5}(?:-[A-Z0-9]{1,8}){1,4}"
 )
 _GLUED = re.compile(
@@ -30,16 +30,23 @@ _GLUED = re.compile(
 _FEWEST_GLUED = 4
 _SHORTEST_APART = 3
 _MORE = re.compile(
-    r" {1,2}([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female|[MF]\b|/(?!/)|%))"
+    r" {1,2}([A-Z0-9]{1,8})(?![\w/:.%'-]*[a-z/:%]|\.\d|-\d|\s?(?:y/?o\b|yo\b|year|yr|mg|ml|mcg|male|female"
+    r"|[MF]\b|/(?!/)|%))"
 )
 _LOGINS = word_set("user username userid login snap snapchat handle skype venmo telegram gamertag")
+_RESOURCE = re.compile(r"/Patient\b|\"Patient\"")
+_PREFIXED = re.compile(
+    r"(?:pat|pt|mrn|mem|enc|subj|acct|visit|appt|usr|cust)[-_](?=(?:[a-z]*\d){2})[0-9a-z]{4,20}", re.IGNORECASE
+)
+_EXTENSION = re.compile(r"[xX]\d{3,5}")
 _PERSONAL = word_set("patient pt subject participant member encounter visit resident client person mrn enrollee donor")
 _LONGER_THAN_YEAR = 9
 _ENDS = re.compile(r"\s*[.,;)](?!\d)|\s*\Z")
 _GOES_ON = re.compile(r" {1,2}\d|\s*[,.;)]|\s*\Z")
 _SLASHED = re.compile(r"(?<![\w/.])(?:(?:[A-Z]{1,4}|\d{1,6})/|\d{2,4}:)\Z")
 _LEADING = re.compile(
-    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOUR?|LAST)([A-Z]{1,4})(?: {1,2}|-)\Z"
+    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOUR?|LAST)"
+    r"([A-Z]{1,4})(?: {1,2}|-)\Z"
 )
 _SMALL_LEADING = re.compile(
     r"(?<![a-z0-9#])(?!http|icd|cpt|ndc|rfc|iso|drg|npi|dea|mrn|ssn|dob|usd)([a-z]{1,4})(?: {1,2}|-)\Z"
@@ -50,7 +57,8 @@ _AFTER = re.compile(
 _ANNOUNCED = r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?"
 _CAPITALS = re.compile(rf"{_ANNOUNCED}([A-Z]{{5,12}}|[A-Z]{{2,4}}[- ]?[A-Z]{{3,4}})(?![\w'-])")
 _PLATE = re.compile(
-    rf"{_ANNOUNCED}(?:[A-Z]{{2}}\s)?((?=(?:[A-Z]*[- ]?){{1,2}}\d)(?=[\d -]{{0,4}}[A-Z])[A-Z0-9]{{1,4}}[- ]?[A-Z0-9]{{2,4}}"
+    rf"{_ANNOUNCED}(?:[A-Z]{{2}}\s)?"
+    r"((?=(?:[A-Z]*[- ]?){1,2}\d)(?=[\d -]{0,4}[A-Z])[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,4}"
     r"(?:[- ][A-Z0-9]{2,4})?)(?![\w'-])"
 )
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
@@ -117,7 +125,7 @@ def find_plates(document: Document) -> Iterator[Span]:
 def _universal(document: Document, match: re.Match[str]) -> Span:
     """A UUID: somebody's after a word for people and their visits, otherwise doubtful, as programs are full of them."""
     label = label_before(document, match.start(), document.word_before(match.start()))
-    personal = label is not None and label.name in _PERSONAL
+    personal = (label is not None and label.name in _PERSONAL) or _RESOURCE.search(document.flat) is not None
     return Span(match.start(), match.end(), Entity.OTHER_ID, 850 if personal else LIKELY)
 
 
@@ -232,12 +240,18 @@ def _named_after(document: Document, match: re.Match[str], count: int) -> Span |
 def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
     """An identifier without a label: certain after `her record number here is`, otherwise doubtful."""
     token, start, end = match[0], match.start(), match.end()
-    if count < 4 or len(token) > 32 or (count < 9 and is_version(token)) or is_measured(document.flat, end):
+    if count < 4 and not _EXTENSION.fullmatch(token) and not _PREFIXED.fullmatch(token):
+        return None
+    if len(token) > 32 or (count < 9 and is_version(token)):
+        return None
+    if token[0].isdigit() and is_measured(document.flat, end):
         return None
     index = document.word_before(start)
     if is_listed(document, start, index):
         return None
-    if not (6 <= count <= 12 if token.isdigit() else _BARE.fullmatch(token)):
+    if _EXTENSION.fullmatch(token):
+        return Span(start, end, Entity.PHONE_NUMBER, LIKELY)
+    if not (6 <= count <= 12 if token.isdigit() else _BARE.fullmatch(token) or _PREFIXED.fullmatch(token)):
         numbered = document.flat[start - 1 : start] == "#" and count >= _FEWEST_BARE
         return Span(start, end, Entity.OTHER_ID, LIKELY if numbered else _ID_WEAK_MILLI)
     behind = label_behind(document, start, index)

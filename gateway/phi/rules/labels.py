@@ -53,8 +53,9 @@ _LABELS: dict[Entity, str] = {
         "monitor, sensor, transmitter, icd device, lead, generator, stimulator, gtin, di, udi-di, iccid, android, "
         "udid, receiver, reader, cgm, dexcom, libre, insulin pump, ventilator, cpap, concentrator, stent, lens, iol, "
         "cochlear, hearing aid, prosthesis, mac, hardware, asset, wheelchair, scanner, defibrillator, aicd, icm, "
-        "loop recorder, part, catalog, catalogue, cat, equipment, unit serial, tablet serial, controller, vaccine, mmr, mmr2, "
-        "mmrv, tdap, dtap, varicella, prevnar, pneumovax, shingrix, gardasil, flu shot, fluzone, hep a, hep b, cement"
+        "loop recorder, part, catalog, catalogue, cat, equipment, unit serial, tablet serial, controller, vaccine, "
+        "mmr, mmr2, mmrv, tdap, dtap, varicella, prevnar, pneumovax, shingrix, gardasil, flu shot, fluzone, hep a, hep b, "
+        "cement"
     ),
     Entity.MEDICAL_LICENSE: (
         "npi, npis, dea, license, licence, lic, license/dea, certification, cert, registration, credential, "
@@ -74,7 +75,8 @@ _LABELS: dict[Entity, str] = {
         "trial id, crf, trial, site, cohort, record id, tube, vial, work order, complaint, grievance, appeal, rma, "
         "shipment, package, ups, fedex, usps, login, username, pin, passcode, mpid, guid, enrolment, personnel, "
         "payroll, locker, parking, permit number, library, loyalty, rewards, frequent flyer, known traveler, ktn, "
-        "cane, canister, cryo, straw, trace, correlation, request, redress, membership card, access code, access, call, cad, pcr, ems, eid, sid, uid, oid, aid, hid, pat id, "
+        "unos, cane, canister, cryo, straw, trace, correlation, redress, membership card, "
+        "access code, access, call, cad, pcr, ems, eid, sid, uid, oid, aid, hid, pat id, "
         "person, person id, client, customer, resident, family, household, respondent, survey, examinee, candidate, "
         "aadhaar, aadhar, curp, nino, dni, nie, cpf, nmdp, registry, nric, pesel, bsn, tfn, snap, snapchat, handle, "
         "skype, venmo, screen name, telegram, gamertag"
@@ -106,7 +108,7 @@ _WEAK = phrase_set(
     "certificate, credential, epic, incident, volunteer, enrollment, specimen, ticket, encounter, referral, barcode, "
     "subscriber, serial, conf, confirmation, car, truck, pickup, sedan, suv, van, motorcycle, veh, vaccine, mmr, mmr2, "
     "mmrv, tdap, dtap, varicella, prevnar, pneumovax, shingrix, gardasil, flu shot, fluzone, hep a, hep b, cement, "
-    "cane, canister, cryo, straw, trace, correlation, request, mem"
+    "cane, canister, cryo, straw, trace, correlation, mem"
 ) - phrase_set(
     "account, accession, specimen, claim, member, encounter, ticket, subscriber, serial, chart, lot, referral, "
     "confirmation"
@@ -176,7 +178,9 @@ def label_before(document: Document, start: int, index: int) -> Label | None:
             numbered = True
         elif word.lower in _FILLERS:
             announced = announced or word.lower in _ENDS
-            last_digits = last_digits or (word.lower == "last" and _LAST_FOUR.match(document.lower, word.end) is not None)
+            last_digits = last_digits or (
+                word.lower == "last" and _LAST_FOUR.match(document.lower, word.end) is not None
+            )
         else:
             label = _label(document, index, announced=announced or numbered, numbered=numbered)
             return label or (_LAST_DIGITS if last_digits else None)

@@ -27,7 +27,10 @@ _RUN = re.compile(
 """One or two digits between spaces are no part of anything: doses, scores and list numbers are passed over at once."""
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_IPV4 = rf"(?P<ipv4>(?<![\w.])(?:(?<!-)|(?<=[A-Za-z]-)(?=\d\d))(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}}|:\d{{2,5}})?(?![\w]|\.\d))"
+_IPV4 = (
+    r"(?P<ipv4>(?<![\w.])(?:(?<!-)|(?<=[A-Za-z]-)(?=\d\d))"
+    rf"(?:{_OCTET}\.){{3}}{_OCTET}(?:/\d{{1,2}}|:\d{{2,5}})?(?![\w]|\.\d))"
+)
 _SSN = r"(?P<ssn>(?<!\d[-.])\d{3}(?P<dash>\s?-\s?|[. /])\d{2}(?P=dash)\d{4}(?!\d|[-.]\d))"
 _CARD = (
     r"(?P<card>(?<!\d[-. ])(?:\d{4}(?:[- .]{0,2}\d{4}){3}"

@@ -72,7 +72,7 @@ _NOT_AFTER = re.compile(
     r"|\s*[\"\u00d7=]",
     re.IGNORECASE,
 )
-_TIME_AFTER = re.compile(r"\s{1,2}(?:@\s?|at\s)?(?:(?:[01]\d|2[0-3]):?[0-5]\d(?!\d|[.:-]\d|\s?m[lg])|\d{1,2}:\d{2}\b)")
+_TIME_AFTER = re.compile(r"\s{1,2}(?:@\s?)?(?:(?:[01]\d|2[0-3]):?[0-5]\d(?!\d|[.:-]\d|\s?m[lg])|\d{1,2}:\d{2}\b)")
 _SOFT_NOT_AFTER = re.compile(r"\s*(?:in|of)\b", re.IGNORECASE)
 _BEFORE = word_set(
     "on from until till through thru since by before after date dated seen drawn due appt appointment appointments "
@@ -168,7 +168,8 @@ def _part_score(document: Document, match: re.Match[str], *, is_range: bool) -> 
         said = said or words[index].lower in _POSSESSIVES
         while index >= 0 and words[index].lower in _NOT_FILLERS:
             index -= 1
-        if index >= 0 and words[index].lower in _NOT_BEFORE and start - words[index].end <= _FARTHEST:
+        is_count = index >= 0 and words[index].lower == "x" and text[words[index].end : words[index].end + 1].isdigit()
+        if index >= 0 and not is_count and words[index].lower in _NOT_BEFORE and start - words[index].end <= _FARTHEST:
             return 0
     if not said and _SOFT_NOT_AFTER.match(text, match.end()):
         return 0

@@ -11,6 +11,7 @@ from string import ascii_letters, digits
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
+from gateway.phi.rules.vocabulary import word_set
 
 _MAILBOX = ascii_letters + digits + "._%+'-"
 _HOST = ascii_letters + digits + ".-"
@@ -75,7 +76,11 @@ _FOLDER = re.compile(
     r"|[/\\](?:users?|home|profiles?)[/\\](?P<user>[A-Za-z][\w.-]{2,30})(?=[/\\])",
     re.IGNORECASE,
 )
-_PUBLIC_USERS = frozenset(["public", "shared", "default", "admin", "root", "user", "app", "ubuntu", "me", "runner"])
+SYSTEM_USERS = word_set(
+    "public shared default admin root user app ubuntu me runner postgres mysql redis nginx apache www-data daemon "
+    "nobody system service sa dba guest anonymous test tester demo git jenkins docker airflow celery oracle mongo"
+)
+"""Accounts of programs and roles, which name nobody."""
 
 
 def find_patterns(document: Document) -> Iterator[Span]:
@@ -218,5 +223,5 @@ def _folders(text: str) -> Iterator[Span]:
             name = match["name"].rstrip(_TRAILING)
             if any(map(str.isdigit, name)) or "_" in name or "-" in name:
                 yield Span(match.start("name"), match.start("name") + len(name), Entity.OTHER_ID, 750)
-        elif match["user"].lower() not in _PUBLIC_USERS:
+        elif match["user"].lower() not in SYSTEM_USERS:
             yield Span(match.start("user"), match.end("user"), Entity.OTHER_ID, LIKELY)

@@ -43,7 +43,9 @@ _OTHER_LABELS = word_set(
 _SINGLE = word_set("p t c h m w o f")
 _FILLERS = 6
 _REACH = 48
-_AT_BEFORE = re.compile(r"\b(?:s?he|they|wife|husband|mom|dad|son|daughter|(?:s?he|they|who)'?s)\s(?:is\s|are\s)?at\s\Z", re.IGNORECASE)
+_AT_BEFORE = re.compile(
+    r"\b(?:s?he|they|wife|husband|mom|dad|son|daughter|(?:s?he|they|who)'?s)\s(?:is\s|are\s)?at\s\Z", re.IGNORECASE
+)
 _FAX_AFTER = re.compile(r"\s?[(\[,-]?\s?(?:fax|facsimile)\b|\s?\(f\)", re.IGNORECASE)
 _PHONE_AFTER = re.compile(r"\s?[(\[]\s?(?:cell|home|work|mobile|office|tel|phone|pager|h|c|w|m|o)\b", re.IGNORECASE)
 

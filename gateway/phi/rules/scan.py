@@ -12,6 +12,7 @@ from gateway.phi.rules.characters import without_escapes, without_hidden
 from gateway.phi.rules.dates import find_dates
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.echoes import echoes
+from gateway.phi.rules.groups import find_groups
 from gateway.phi.rules.identifiers import find_plates
 from gateway.phi.rules.merge import merge
 from gateway.phi.rules.names import find_names
@@ -55,6 +56,7 @@ def _visible(text: str, recognizer: Recognizer | None) -> list[Span]:
         *find_plates(document),
         *find_spoken(document),
         *find_answers(document),
+        *find_groups(document),
         *find_zips(document, places),
         *places,
         *find_names(document, places),

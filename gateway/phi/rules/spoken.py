@@ -1,4 +1,4 @@
-"""Numbers and dates read out: `six one seven five five five oh one nine nine`, `six slash nineteen slash forty eight`."""
+"""Numbers and dates read out: `six one seven five five five oh one nine nine`, `six slash ten slash forty eight`."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gateway.phi.detector import Span
 from gateway.phi.findings import Entity
 from gateway.phi.rules.document import Document
-from gateway.phi.rules.labels import label_before
+from gateway.phi.rules.labels import entity_of_label, label_before
 from gateway.phi.rules.vocabulary import word_set
 
 _DIGITS = word_set("zero oh one two three four five six seven eight nine")
@@ -18,6 +18,11 @@ _RUN = re.compile(
 _DIGIT = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
 _SHORT_RUN = re.compile(
     rf"(?:\b[A-Za-z][\s,-]{{1,2}}){{0,3}}\b{_DIGIT}(?:[\s,-]{{1,3}}(?:(?:double|triple|dash|hyphen)\s)?(?:{_DIGIT}|[A-Za-z])\b(?!')){{3,14}}",
+    re.IGNORECASE,
+)
+_SPELLED_LABEL = re.compile(
+    rf"\b(?P<label>d\se\sa|n\sp\si|m\sr\sn|s\ss\sn)\s(?:(?:number|is|of)\s){{0,2}}"
+    rf"(?P<value>(?:[a-z]\s){{0,3}}{_DIGIT}(?:[\s,-]{{1,3}}(?:(?:double|triple|dash)\s)?{_DIGIT}\b){{3,14}})",
     re.IGNORECASE,
 )
 """Four digits and more, and letters between them: what a label says to be a number, as `F V six six one oh`."""
@@ -63,6 +68,10 @@ def find_spoken(document: Document) -> Iterator[Span]:
 
 def _labelled(document: Document) -> Iterator[Span]:
     """Short numbers, and ones with letters, where a label says that they are one."""
+    for match in _SPELLED_LABEL.finditer(document.flat):
+        entity = entity_of_label("".join(match["label"].lower().split()))
+        if entity is not None:
+            yield Span(match.start("value"), match.end("value"), entity, 850)
     for match in _SHORT_RUN.finditer(document.flat):
         words = re.findall(r"[A-Za-z]+", match[0])
         if sum(word.lower() in _DIGITS for word in words) < _FEWEST_LABELLED:

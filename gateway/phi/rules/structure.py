@@ -6,9 +6,11 @@ from string import ascii_letters, digits
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
+from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.hl7 import find_hl7
 from gateway.phi.rules.keys import entity_of_key, fits, is_listed_name
+from gateway.phi.rules.patterns import SYSTEM_USERS
 from gateway.phi.rules.tables import find_tables
 from gateway.phi.rules.vocabulary import word_set
 from gateway.phi.rules.x12 import find_x12
@@ -32,6 +34,8 @@ _FIELD = re.compile(r"[^\n|;\t:]{2,80}?(?=\s{2}|[|;\t\n]|\s*\Z|,\s[A-Z]\w{2,12}:
 _FIELD_KEY = re.compile(r"[A-Za-z][A-Za-z /'_-]{2,30}")
 _FORM_KEYS = frozenset({Entity.STREET_ADDRESS, Entity.LOCATION, Entity.EMPLOYER})
 _NOT_IN_FORMS = word_set("address line district contact")
+_LOGINS = frozenset(["user", "actor", "operator", "login", "uname", "userid", "username", "by", "author", "owner"])
+_LOGIN = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)?")
 _IDENTIFIERS = re.compile(r"identifier[\"']?\s{0,3}:", re.IGNORECASE)
 _PERSONAL_KEYS = word_set(
     "patient dob mrn ssn birthdate given family member phone address zip last_name patients lastname firstname "
@@ -103,13 +107,26 @@ def _keyed(document: Document, key: str, value: str, start: int) -> Span | None:
 def _bare(text: str) -> Iterator[Span]:
     """`mrn=00123456&name=Maria+Lopez`."""
     for match in _BARE.finditer(text):
-        entity = entity_of_key(match[1])
         value = match[2].rstrip(",.")
+        if match[1].lower() in _LOGINS and _is_login(value):
+            yield Span(match.start(2), match.start(2) + len(value), Entity.OTHER_ID, LIKELY)
+            continue
+        entity = entity_of_key(match[1])
         if entity is None or not fits(entity, value):
             continue
         if entity is Entity.PERSON and not (value[0].isupper() and is_listed_name(value)):
             continue
         yield Span(match.start(2), match.start(2) + len(value), entity, 850)
+
+
+def _is_login(value: str) -> bool:
+    """`hkoenig`: letters that are no word, unlike `postgres` and `admin`; an address is found by its form."""
+    plain = value.lower()
+    return (
+        _LOGIN.fullmatch(plain) is not None
+        and plain not in SYSTEM_USERS
+        and not lexicon().get(plain, 0) & (Kind.WORD | Kind.MEDICAL)
+    )
 
 
 def _markup(text: str) -> Iterator[Span]:

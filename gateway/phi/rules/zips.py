@@ -8,13 +8,14 @@ from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.codes import is_listed, is_measured
 from gateway.phi.rules.document import Document
+from gateway.phi.rules.vocabulary import word_set
 
 _ZIP = re.compile(r"(?<=[ |,\t])(?<![-/#:$] )\d{5}(?:-\d{4})?(?![\w$/%-]|[.,]\d)")
 _GAP = re.compile(r"\.?,?\s{1,3}|\s{0,3}\|\s{0,3}|,")
 _OF_PLACES = frozenset({Entity.LOCATION, Entity.STREET_ADDRESS})
-_STATES = frozenset(
+_STATES = word_set(
     "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR "
-    "PA PR RI SC SD TN TX UT VT VA WA WV WI WY".split()
+    "PA PR RI SC SD TN TX UT VT VA WA WV WI WY"
 )
 
 
@@ -34,7 +35,7 @@ def find_zips(document: Document, places: Sequence[Span]) -> Iterator[Span]:
             if ends.get(end, 0) >= CERTAIN:
                 yield Span(match.start(), match.end(), Entity.US_ZIP, 800)
             continue
-        if word.text in _STATES and not document.is_caseless:
+        if word.text in _STATES and (gap[:1] in {"|", ","} or not document.is_caseless):
             yield Span(match.start(), match.end(), Entity.US_ZIP, 800)
         elif score := max(_score(document, index), min(ends.get(word.end, 0), 800)):
             yield Span(match.start(), match.end(), Entity.US_ZIP, score)

@@ -1,0 +1,22 @@
+"""Figures in groups without a label: `175 317 01`, which are nobody's measurements."""
+
+import re
+from collections.abc import Iterator
+
+from gateway.phi.detector import LIKELY, Span
+from gateway.phi.findings import Entity
+from gateway.phi.rules.codes import is_listed, is_measured
+from gateway.phi.rules.document import Document
+
+_GROUPS = re.compile(
+    r"(?<=[(,:;#] )(?:\d{3}(?: \d{3}){1,2} \d{2,3}|\d{2}(?: \d{2}){3,4})(?=\s?[),;.\n|]|\s*\Z)(?![.,]\d)"
+    r"|(?<=[(#])(?:\d{3}(?: \d{3}){1,2} \d{2,3}|\d{2}(?: \d{2}){3,4})(?=\s?[),;.])"
+)
+
+
+def find_groups(document: Document) -> Iterator[Span]:
+    for match in _GROUPS.finditer(document.folded):
+        if is_measured(document.flat, match.end()):
+            continue
+        if not is_listed(document, match.start(), document.word_before(match.start())):
+            yield Span(match.start(), match.end(), Entity.OTHER_ID, LIKELY)
