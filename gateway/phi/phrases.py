@@ -40,6 +40,17 @@ def is_phrase(text: str) -> bool:
     return 0 < len(words) <= MOST_WORDS and max(apart, default=0) <= _WIDEST_GAP
 
 
+def vocabulary(text: str) -> set[str]:
+    """Each word and part of `text` in small letters, and perhaps pieces of words: enough to tell what cannot stand."""
+    found: set[str] = set()
+    for offset in range(0, len(text), _PIECE):
+        piece = text[offset : offset + _PIECE + _AHEAD]
+        for pattern in (_RUN, _PART) if _SEAM.search(piece) else (_RUN,):
+            fast = _ASCII[pattern] if piece.isascii() else pattern
+            found.update(map(str.casefold, fast.findall(piece)))
+    return found
+
+
 class Phrases(Generic[T]):
     """What each phrase stands for. A walk or two over a text's words finds all, however many there are."""
 

@@ -6,17 +6,37 @@ that was masked once is masked wherever it stands again. Knowledge flows
 forward only, so a conversation that grows keeps the masks it had.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 
 from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import CIRCUMSTANTIAL, Entity
-from gateway.phi.phrases import Phrases, words_of
+from gateway.phi.phrases import Phrases, parts_of, vocabulary, words_of
 from gateway.phi.rules.merge import merge
 
 _SHORTEST_ID = 4
 _SHORTEST_NUMBER = 5
 _SHORTEST_WORD = 3
+
+
+class _Values:
+    """Values to look for. Most never come again, so each waits until a text has its first word."""
+
+    def __init__(self) -> None:
+        self._phrases: Phrases[Entity] = Phrases()
+        self._waiting: dict[str, list[tuple[str, Entity, bool]]] = defaultdict(list)
+
+    def add(self, value: str, entity: Entity, *, as_spelled: bool) -> None:
+        for first in {words[0].casefold() for words in (words_of(value), parts_of(value)) if words}:
+            self._waiting[first].append((value, entity, as_spelled))
+
+    def find(self, text: str, words: AbstractSet[str]) -> Iterator[tuple[int, int, Entity]]:
+        for word in words & self._waiting.keys():
+            for value, entity, as_spelled in self._waiting.pop(word):
+                self._phrases.add(value, entity, as_spelled=as_spelled)
+        return self._phrases.find(text)
 
 
 class Propagation:
@@ -25,8 +45,8 @@ class Propagation:
     def __init__(self, threshold_milli: int = CERTAIN) -> None:
         self._threshold = threshold_milli
         self._known: dict[str, Entity] = {}
-        self._values: Phrases[Entity] = Phrases()
-        self._answered: Phrases[Entity] = Phrases()
+        self._values = _Values()
+        self._answered = _Values()
         self._heard: dict[tuple[Entity, str], None] = {}
         self._taken_in = 0
         self._personal = False
@@ -70,8 +90,11 @@ class Propagation:
                 yield Span(span.start, span.end, span.entity, CERTAIN)
 
     def _repeated(self, text: str, *, answered: bool) -> Iterable[Span]:
-        for phrases in (self._values, self._answered) if answered else (self._values,):
-            for start, end, entity in phrases.find(text):
+        if not self._heard:
+            return
+        words = vocabulary(text)
+        for values in (self._values, self._answered) if answered else (self._values,):
+            for start, end, entity in values.find(text, words):
                 yield Span(start, end, entity, CERTAIN)
 
     def _take_in(self) -> None:
@@ -85,7 +108,7 @@ class Propagation:
         if _is_telling(entity, words, key):
             self._values.add(value, entity, as_spelled=value.isalpha())
             if len(words) > 1:  # `917-44-8123` may come back as `917448123`, and `Maria Lopez` as `marialopez`
-                self._values.add(key, entity)
+                self._values.add(key, entity, as_spelled=False)
         else:
             self._answered.add(value, entity, as_spelled=True)
         if entity in CIRCUMSTANTIAL:
