@@ -17,7 +17,15 @@ from gateway.phi.rules.name_words import (
     strength,
 )
 from gateway.phi.rules.surroundings import Surroundings, Trigger
-from gateway.phi.rules.vocabulary import CREDENTIALS, FUNCTION_WORDS, HUMAN_VERBS, MONTHS_AS_NAMES, NOT_NAMES, RELATIONS, TITLES
+from gateway.phi.rules.vocabulary import (
+    CREDENTIALS,
+    FUNCTION_WORDS,
+    HUMAN_VERBS,
+    MONTHS_AS_NAMES,
+    NOT_NAMES,
+    RELATIONS,
+    TITLES,
+)
 
 _MAX_NAME = 5
 _NAME = Kind.FIRST | Kind.LAST
@@ -79,15 +87,7 @@ class NameRuns:
     def could_begin(self, at: int, trigger: Trigger) -> bool:
         word = self._words[at]
         if word.lower in NOT_NAMES or word.lower in TITLES:
-            if word.lower in CREDENTIALS and trigger == "role" and word.text.istitle():
-                return at + 1 < len(self._words) and self._words[at + 1].is_capital and self._joined(at + 1)
-            if word.lower == "st" and trigger in {"title", "role"} and self._flat.startswith(". ", word.end):
-                return self._leads_to_surname(at)
-            if word.lower in _WEEKDAYS and word.is_capital and not word.text.isupper():
-                return trigger == "title" or (trigger == "role" and self._next_is_last(at))
-            if word.lower in _SURNAMES_TOO and word.is_capital and not self.caseless:
-                return trigger in {"title", "role", "told"}
-            return word.is_capital and word.lower in MONTHS_AS_NAMES and self._month_as_name(at, trigger)
+            return self._could_be_meant(at, trigger)
         if word.lower in PARTICLES and trigger == "title":
             return True
         if self._is_ruled_out(at, word, trigger):
@@ -99,6 +99,19 @@ class NameRuns:
         if word.is_capital and not self.caseless:
             return may_begin(word) or bool(trigger) or bool(word.kinds & Kind.LAST)
         return self._lower_name(at, word, trigger)
+
+    def _could_be_meant(self, at: int, trigger: Trigger) -> bool:
+        """A word that is seldom a name, as one: `Do, Pa`, `St. Clair`, `Wednesday Blackburn`, `April`."""
+        word = self._words[at]
+        if word.lower in CREDENTIALS and trigger == "role" and word.text.istitle():
+            return at + 1 < len(self._words) and self._words[at + 1].is_capital and self._joined(at + 1)
+        if word.lower == "st" and trigger in {"title", "role"} and self._flat.startswith(". ", word.end):
+            return self._leads_to_surname(at)
+        if word.lower in _WEEKDAYS and word.is_capital and not word.text.isupper():
+            return trigger == "title" or (trigger == "role" and self._next_is_last(at))
+        if word.lower in _SURNAMES_TOO and word.is_capital and not self.caseless:
+            return trigger in {"title", "role", "told"}
+        return word.is_capital and word.lower in MONTHS_AS_NAMES and self._month_as_name(at, trigger)
 
     def _is_ruled_out(self, at: int, word: Word, trigger: Trigger) -> bool:
         """Small words, credentials, abbreviations and the names of code."""
@@ -127,7 +140,9 @@ class NameRuns:
         if not ((first.is_capital and last.is_capital) or self.caseless):
             return None
         trigger = self._around.trigger(at)
-        if last.lower in FUNCTION_WORDS or (first.lower in CREDENTIALS and not self._is_given_too(end)):
+        if first.lower in CREDENTIALS:
+            return end if self._is_given_too(end) and is_only_a_name(last) else None
+        if last.lower in FUNCTION_WORDS:
             return None
         if last.lower in NOT_NAMES and not (last.lower in MONTHS_AS_NAMES and first.kinds & Kind.FIRST):
             return None
@@ -185,7 +200,8 @@ class NameRuns:
         after = end + 1
         if after < len(self._words) and self._joined(after) and after not in self._taken:
             word = self._words[after]
-            if self.is_initial(word) or (word.is_capital and is_only_a_name(word) and not self.caseless):
+            odd = self._words[end].lower in CREDENTIALS and not word.kinds & Kind.LISTED
+            if self.is_initial(word) or (word.is_capital and (odd or is_only_a_name(word)) and not self.caseless):
                 return after
         return end
 

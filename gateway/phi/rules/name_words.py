@@ -91,8 +91,10 @@ def is_abbreviation(word: Word, *, caseless: bool) -> bool:
     if not caseless and (word.kinds & Kind.MEDICAL or len(text) < 3 or text in _SHORT_CAPITALS):
         return True
     frequent = Kind.COMMON_FIRST | Kind.COMMON_LAST
-    if word.kinds & (frequent if len(text) < 5 and not caseless else Kind.FIRST | frequent):
+    if word.kinds & frequent or (word.kinds & Kind.FIRST and (caseless or len(text) > 4)):
         return False
+    if not caseless and len(text) == 3:
+        return True
     if caseless or word.kinds & Kind.LAST:
         return len(text) < 3 or (not word.kinds & Kind.LISTED and (len(text) < 5 or not _VOWELS & set(word.lower)))
     return len(text) < 6

@@ -25,6 +25,19 @@ _OPENERS = TITLES | {"pt", "patient", "md", "rn", "np", "nurse"}
 
 _SAYS_A_NAME_FOLLOWS = frozenset(["title", "role", "told"])
 
+_DONE_BY_PEOPLE = HUMAN_VERBS - {
+    "would",
+    "seems",
+    "lost",
+    "moved",
+    "lives",
+    "works",
+    "felt",
+    "feels",
+    "wishes",
+    "missed",
+}
+"""After `Hope` or `Chase`, too, these say that a person is meant."""
 
 _end = attrgetter("end")
 
@@ -218,6 +231,8 @@ class _Names:
             return 600
         if word.kinds & Kind.COMMON_FIRST and (trigger == "lead" or not around.begins_sentence(at)):
             return LIKELY
+        if word.kinds & Kind.COMMON_FIRST and follower in _DONE_BY_PEOPLE:
+            return 600
         return LIKELY if follower in HUMAN_VERBS or around.owns(end) else None
 
     def _is_odd(self, word: Word) -> bool:

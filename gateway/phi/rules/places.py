@@ -7,6 +7,7 @@ from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.roads import find_roads
 from gateway.phi.rules.streets import STREET_ENDS, find_streets
 from gateway.phi.rules.vocabulary import EPONYM_HEADS, FUNCTION_WORDS, phrase_set, word_set
 
@@ -28,6 +29,7 @@ _STATE_ENDS = _STATES | _STATE_NAMES | {pair.split()[1] for pair in _STATE_PAIRS
 _AMBIGUOUS_STATES = FUNCTION_WORDS | {"me", "hi", "ok", "pa", "ma"}
 _ZIP = r"\d{5}(?:-\d{4})?"
 _ZIP_AFTER = re.compile(rf"\.?,?\s{{1,3}}({_ZIP})(?![\w-])")
+_POST_CODE = re.compile(rf",?\s{_ZIP}(?![\w-])")
 _ZIP_LABEL = re.compile(rf"\b(?:zip|postal)(?:\s*code)?\W{{0,4}}(?:is\s+)?({_ZIP})(?![\w-])", re.IGNORECASE)
 _COUNTIES = frozenset(["county", "parish", "borough", "township"])
 _HEADS = _COUNTIES | _STATE_ENDS
@@ -40,13 +42,15 @@ _MOVING = word_set(
     "stay stays stayed staying hails commute commutes city town farm leaving left family house apartment "
     "arrived arriving came coming back returned returning originally homeless crash accident mva mvc collision "
     "transferred transported airlifted based retired husband wife and dispatched who patients woman man male "
-    "female lady gentleman farmer teacher"
+    "female lady gentleman farmer teacher pt pts"
 )
 _VAGUE = word_set("the our for of at through toward towards")
-_PREPARING = _PREPOSITIONS | {"city", "town", "residence", "visited", "visiting", "leaving"}
+_DIRECTLY = frozenset(["visited", "visiting", "leaving", "lives", "resides"])
+_PREPARING = _PREPOSITIONS | _DIRECTLY | {"city", "town", "residence"}
 _SURELY_PLACES = _MOVING - word_set("up left family and who patients husband wife retired visit visits visited based")
 _TRAVEL = word_set(
-    "transported airlifted flown driven drove driving traveled travelled traveling moved relocated commutes flew"
+    "transported airlifted flown driven drove drives driving comes travels commuting traveled travelled traveling "
+    "moved relocated commutes flew"
 )
 _DIRECTIONS = word_set("north south east west new lake port mount fort san santa los las saint st el la upper lower")
 _TOWN_ENDING = re.compile(
@@ -62,6 +66,7 @@ NO_NAME = 350
 def find_places(document: Document) -> Iterator[Span]:
     marks = [index for index, word in enumerate(document.words) if word.lower in _MARKS]
     yield from find_streets(document, marks)
+    yield from find_roads(document)
     if "zip" in document.lower or "postal" in document.lower:
         for match in _ZIP_LABEL.finditer(document.flat):
             yield Span(match.start(1), match.end(1), Entity.US_ZIP, 900)
@@ -86,7 +91,7 @@ def _states_and_counties(document: Document, marks: Sequence[int]) -> Iterator[S
             post = _ZIP_AFTER.match(document.flat, word.end)
             if post:
                 yield Span(post.start(1), post.end(1), Entity.US_ZIP, 870)
-            is_degree = word.text in {"MD", "PA"} and post is None
+            is_degree = post is None and bool({word.text, document.words[first - 1].text} & {"MD", "PA"})
             if not is_degree and (town := _town_before(document, first, has_zip=post is not None)):
                 yield town
 
@@ -171,7 +176,8 @@ def _towns(document: Document) -> Iterator[Span]:
         word = words[index]
         if index < done:
             continue
-        if not (_begins_phrase(words, index) or _is_prepared(words, index, found)):
+        coded = document.flat[word.end + 1 : word.end + 2].isdigit()
+        if not (coded or _begins_phrase(words, index) or _is_prepared(words, index, found)):
             if word.kinds & unmistakable == Kind.LARGE_CITY:
                 yield Span(word.start, word.end, Entity.LOCATION, LIKELY)
             continue
@@ -231,6 +237,8 @@ def _town_at(document: Document, index: int) -> tuple[int, int]:
 def _town_score(document: Document, index: int, end: int, bits: int, *, follows: bool) -> int:
     """How sure a town is: several words or nothing but a town, and what stands before."""
     several = bits & Kind.STARTS_PHRASE and end - index > 1
+    if bits & Kind.CITY and not bits & Kind.WORD and _POST_CODE.match(document.flat, document.words[end - 1].end):
+        return 650
     if _is_possessive(document, end) or (end < len(document.words) and document.words[end].lower in EPONYM_HEADS):
         return NO_NAME if several else 0
     prepared = 2 if follows else _placed(document, index)
@@ -270,7 +278,7 @@ def _placed(document: Document, index: int) -> int:
     if before.lower in {"near", "outside"} or (gap == ":" and before.lower in {"city", "town", "residence"}):
         return 2
     if before.lower not in _PREPOSITIONS:
-        return 2 if before.lower in {"visited", "visiting", "leaving"} and not gap else 0
+        return 2 if before.lower in _DIRECTLY and not gap else 0
     if index > 1 and before.lower in {"in", "from", "to", "of", "at", "around", "for"}:
         earlier: Word = words[index - 2]
         if earlier.lower in _SURELY_PLACES or (

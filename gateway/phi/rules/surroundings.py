@@ -138,7 +138,7 @@ class Surroundings:
             return "role"
         if mark in {"", ":", "->", "@", "-"} and self._is_told(at - 1, lower, mark):
             return "told"
-        if lower in _BEDS and _in_bed(mark):
+        if (lower in _BEDS and _in_bed(mark)) or (lower == "w" and mark == "/" and self._is_surname_alone(at)):
             return "told"
         if lower in LEADS and mark in {"", ":"}:
             return "lead"
@@ -172,14 +172,13 @@ class Surroundings:
         if lower == "u":
             return self._flat[self._words[at].start - 2 : self._words[at].start].lower() == "f/"
         if lower == "w":
-            seen = self._flat[self._words[at - 1].start : self._words[at].start] in {"s/", "d/", "S/", "D/"}
-            return seen or self._is_surname_alone(at + 1)
+            return self._flat[self._words[at - 1].start : self._words[at].start] in {"s/", "d/", "S/", "D/"}
         return self._words[at - 1].lower in TELLING
 
     def _is_surname_alone(self, at: int) -> bool:
         """`w/ Hoffman`: a frequent name that is nothing else."""
-        word = self._words[at] if at < len(self._words) else None
-        return word is not None and word.is_capital and word.kinds & _ANYTHING == word.kinds & _FREQUENT != 0
+        word = self._words[at]
+        return word.is_capital and word.kinds & _ANYTHING == word.kinds & _FREQUENT != 0
 
     def is_asked_about(self, at: int) -> bool:
         """`Can Douglas take ...`, `Is Rosa due ...`: a question about somebody."""

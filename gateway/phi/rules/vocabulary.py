@@ -164,7 +164,7 @@ EPONYM_HEADS = word_set(
     "pump mask tubing collar splint brace exercises exercise diet regimen trials registry level levels class "
     "skin type types zone spindle striae shunt block suture trocar needle retractor anchor screw wire cage cuff "
     "balloon basket snare cohort consensus textbook handbook manual nomogram calculator algorithm pathway "
-    "bundle initiative"
+    "bundle initiative style citation referencing format"
 )
 NOT_NAMES = word_set(
     "january february march april may june july august september october november december monday tuesday "

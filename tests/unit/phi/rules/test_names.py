@@ -167,3 +167,37 @@ def test_runs_of_one_word_cost_no_more_than_their_length(unit: str) -> None:
 
     cost(512)
     assert best(8192) < 6 * best(2048) + 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("SON CHASE NOTIFIED", "CHASE"),
+        ("lives w/ brother Ace in town", "Ace"),
+        ('mother\'s boyfriend "Ace" gave a changing history', "Ace"),
+        ("Ms Wednesday Blackburn wants records", "Wednesday Blackburn"),
+        ("Copies: Fuller, Sarah, by mail", "Fuller, Sarah"),
+        ("Copies: Falco, Juan Jose G, by mail", "Falco, Juan Jose G"),
+        ("Trend for Xiong, Pa Houa please", "Xiong, Pa Houa"),
+        ("Is it safe for Mrs. St. Clair to fly?", "St. Clair"),
+        ("Chase came with both parents", "Chase"),
+        ("Faith is making progress", "Faith"),
+        ("Rm 7 to OR at 9 w/ Kowalski.", "Kowalski"),
+        ("Could gabapentin explain Kovacs's palpitations?", "Kovacs"),
+    ],
+)
+def test_a_plain_word_or_a_listed_one_is_a_name_by_its_use(text: str, name: str) -> None:
+    assert name in people(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the albuterol isnt doin nothing, use it til friday, hold warf, vit K 2.5, PT eval pending",
+        "N Engl J Med. 2019. J Am Coll Cardiol. Pupils fixed. TOD 0318. Mg, Phos, lactate. Kayexalate given.",
+        "Set MAX_TOKENS=4096 and restart. Bot: Hi! User: hello",
+        "Rovsing, Murphy, Cullen, Kehr, Blumberg - match each sign",
+    ],
+)
+def test_shorthand_journals_and_lists_of_eponyms_stay(text: str) -> None:
+    assert people(text) == []

@@ -17,6 +17,13 @@ from tests.unit.phi.rules.marked import kinds
         "P.O. Box 1187",
         "RR 2 Box 56",
         "1190 County Road 12",
+        "3 Cobbler's Close",
+        "12 Harbour Brae",
+        "47533 Smith Forges",
+        "118 E. Mulberry",
+        "1180 1/2 Elm",
+        "20 Martin Luther King Jr. Lane",
+        "lot 44, Whispering Pines MHP",
     ],
 )
 def test_a_street_address_is_one_span_and_no_town(address: str) -> None:
@@ -31,6 +38,37 @@ def test_a_town_follows_a_street() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "road"),
+    [
+        ("im at kroger on high st til 4", "high st"),
+        ("stitches at the urgent care on lavista road and one popped", "lavista road"),
+        ("staying at a motel on Route 9 since the fire", "Route 9"),
+        ("LIVES CHAPTER HOUSE RD, WIFE ON LINE", "CHAPTER HOUSE RD"),
+        ("MVA at mile marker 41, Hwy 278 eastbound", "mile marker 41, Hwy 278 eastbound"),
+    ],
+)
+def test_a_road_needs_no_house_number_where_somebody_is(text: str, road: str) -> None:
+    assert (road, "STREET_ADDRESS") in kinds(text)
+
+
+def test_a_town_after_a_road_may_be_a_plain_word() -> None:
+    assert ("surprise", "LOCATION") in kinds("the pharmacy on cactus rd in surprise. thanks")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He fell on the road and was found at the wrong street.",
+        "ekg shows st elevation on lead st depression and on prior st changes",
+        "Given 20 IV. NOTIFIED DR after 500 ML bolus, route PO, lot 44.",
+        "Signed W. Toivonen, MD, AZ. Cite in Vancouver style.",
+    ],
+)
+def test_roads_and_towns_are_not_seen_in_orders_and_citations(text: str) -> None:
+    assert [each for each in kinds(text) if each[1] in {"STREET_ADDRESS", "LOCATION"}] == []
+
+
+@pytest.mark.parametrize(
     ("text", "town"),
     [
         ("The family lives in Atlanta.", "Atlanta"),
@@ -42,6 +80,8 @@ def test_a_town_follows_a_street() -> None:
         ("pt lives in Bend with family", "Bend"),
         ("Yesterday in Ottumwa, Iowa", "Ottumwa"),
         ("LIVES IN BATON ROUGE", "BATON ROUGE"),
+        ("Retired, lives Kalispell, 70 min away", "Kalispell"),
+        ("pt from bozeman with fever", "bozeman"),
     ],
 )
 def test_a_town_is_found_by_what_stands_before(text: str, town: str) -> None:
