@@ -33,7 +33,7 @@ _VERSION = re.compile(
 _CLOCK_RANGE = re.compile(r"(?:[01]\d|2[0-4])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d")
 _NIL = "00000000"
 _UNIT_AFTER = re.compile(
-    r"\s?(?:mg|mcg|ml|kg|g\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|"
+    r"\s?(?:mg|mcg|ml|kg|g\b|lbs?\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|"
     r"ppm|/|k/|"
     r"x10|x\s?10|cfu|ng|pg|lines|records|patients|people|cases|participants|deaths|years?\b|degrees|calories|kcal|"
     r"seconds|minutes|"
@@ -82,6 +82,11 @@ def is_uuid(token: str) -> bool:
 def is_measured(text: str, end: int) -> bool:
     """Whether a unit follows the number that ends at `end`."""
     return text[end : end + 1] not in _CLOSING and _UNIT_AFTER.match(text, end) is not None
+
+
+def is_counted(text: str, end: int, token: str) -> bool:
+    """Whether a unit in letters follows a number: `12000 lbs`."""
+    return token.isdigit() and text[end : end + 2].strip()[:1].isalpha() and is_measured(text, end)
 
 
 def is_listed(document: Document, start: int, index: int) -> bool:

@@ -87,7 +87,7 @@ _DAY_OF_MONTH = re.compile(
 )
 _OF_TIME = word_set(
     "on since until till by before after through thru visit appt appointment due closes opens starts ends window "
-    "follow-up scheduled seen visited admitted discharged surgery again back return returns from worse better sick fever "
+    "scheduled seen visited admitted discharged surgery again back return returns from worse better sick fever "
     "booked"
 )
 _STOPS = frozenset([".", "", "?", "!"])

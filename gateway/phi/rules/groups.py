@@ -13,10 +13,14 @@ _GROUPS = re.compile(
     r"|(?<=[(#])(?:\d{3}(?: \d{3}){1,2} \d{2,3}|\d{2}(?: \d{2}){3,4})(?=\s?[),;.])"
 )
 
+_MEASURES = re.compile(r"(?:vitals?|vs|bp|hr|labs?|readings?|scores?|values|levels|doses?|mg)\W{0,3}\Z", re.IGNORECASE)
+
 
 def find_groups(document: Document) -> Iterator[Span]:
     for match in _GROUPS.finditer(document.folded):
-        if is_measured(document.flat, match.end()):
+        if is_measured(document.flat, match.end()) or _MEASURES.search(
+            document.flat, max(0, match.start() - 16), match.start()
+        ):
             continue
         if not is_listed(document, match.start(), document.word_before(match.start())):
             yield Span(match.start(), match.end(), Entity.OTHER_ID, LIKELY)

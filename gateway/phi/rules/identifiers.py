@@ -7,7 +7,7 @@ from string import ascii_letters, digits
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
-from gateway.phi.rules.codes import is_code, is_listed, is_measured, is_uuid, is_version
+from gateway.phi.rules.codes import is_code, is_counted, is_listed, is_measured, is_uuid, is_version
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.labels import Label, entity_of_label, label_before, label_behind
 from gateway.phi.rules.vocabulary import FUNCTION_WORDS, word_set
@@ -38,7 +38,8 @@ _RESOURCE = re.compile(r"/Patient\b|\"Patient\"")
 _PREFIXED = re.compile(
     r"(?:pat|pt|mrn|mem|enc|subj|acct|visit|appt|usr|cust)[-_](?=(?:[a-z]*\d){2})[0-9a-z]{4,20}", re.IGNORECASE
 )
-_EXTENSION = re.compile(r"[xX]\d{3,5}")
+_EXTENSION = re.compile(r"[xX]\d{4,5}")
+_OF_PROGRAMS = word_set("commit build image docker container namespace digest pod release node volume tenant cluster")
 _PERSONAL = word_set("patient pt subject participant member encounter visit resident client person mrn enrollee donor")
 _LONGER_THAN_YEAR = 9
 _ENDS = re.compile(r"\s*[.,;)](?!\d)|\s*\Z")
@@ -57,8 +58,8 @@ _AFTER = re.compile(
 _ANNOUNCED = r"\s{0,2}[:=#]{0,2}\s{0,2}(?:(?:number|no\.?|num|\#)\s?)?(?:is\s)?[:=#]?\s{0,2}\"?"
 _CAPITALS = re.compile(rf"{_ANNOUNCED}([A-Z]{{5,12}}|[A-Z]{{2,4}}[- ]?[A-Z]{{3,4}})(?![\w'-])")
 _PLATE = re.compile(
-    rf"{_ANNOUNCED}(?:[A-Z]{{2}}\s)?"
-    r"((?=(?:[A-Z]*[- ]?){1,2}\d)(?=[\d -]{0,4}[A-Z])[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,4}"
+    rf"{_ANNOUNCED}"
+    r"((?:[A-Z]{2}\s)?(?=(?:[A-Z]*[- ]?){1,2}\d)(?=[\d -]{0,4}[A-Z])[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,4}"
     r"(?:[- ][A-Z0-9]{2,4})?)(?![\w'-])"
 )
 _PLATE_WORDS = word_set("plate plates licence license dl policy vin tag registration")
@@ -115,16 +116,20 @@ def find_plates(document: Document) -> Iterator[Span]:
         if word.lower not in _PLATE_WORDS:
             continue
         is_plate = word.lower in _PLATES or word.lower in {"vin", "tag"}
-        match = None if document.is_caseless else _CAPITALS.match(document.flat, word.end)
-        if match is None and word.lower in _PLATES:
-            match = _PLATE.match(document.flat, word.end)
+        is_sure = word.lower in _PLATES or (is_plate and "#" in document.flat[word.end : word.end + 2])
+        match = _PLATE.match(document.flat, word.end) if is_sure else None
+        if match is None and not document.is_caseless:
+            match = _CAPITALS.match(document.flat, word.end)
         if match:
             yield Span(match.start(1), match.end(1), Entity.VEHICLE_ID if is_plate else Entity.OTHER_ID, 800)
 
 
-def _universal(document: Document, match: re.Match[str]) -> Span:
+def _universal(document: Document, match: re.Match[str]) -> Span | None:
     """A UUID: somebody's after a word for people and their visits, otherwise doubtful, as programs are full of them."""
-    label = label_before(document, match.start(), document.word_before(match.start()))
+    index = document.word_before(match.start())
+    if index >= 0 and not _OF_PROGRAMS.isdisjoint(word.lower for word in document.words[max(0, index - 1) : index + 1]):
+        return None
+    label = label_before(document, match.start(), index)
     personal = (label is not None and label.name in _PERSONAL) or _RESOURCE.search(document.flat) is not None
     return Span(match.start(), match.end(), Entity.OTHER_ID, 850 if personal else LIKELY)
 
@@ -148,7 +153,8 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
     if label is None and (label := label_before(document, start, document.word_before(start))) is None:
         return (_glued(match, count) if token[0].isalpha() else None) or _named_after(document, match, count)
     end, more = _extended(document.flat, end, count, most=_MOST_BANK_DIGITS if label.name == "iban" else _MOST_DIGITS)
-    if not _is_value(label, token, count + more):
+    counted = label.weak and not label.announced and is_counted(document.flat, end, token)
+    if counted or not _is_value(label, token, count + more):
         return _named_after(document, match, count)
     return Span(start, end, label.entity, 850)
 

@@ -54,8 +54,8 @@ _LABELS: dict[Entity, str] = {
         "udid, receiver, reader, cgm, dexcom, libre, insulin pump, ventilator, cpap, concentrator, stent, lens, iol, "
         "cochlear, hearing aid, prosthesis, mac, hardware, asset, wheelchair, scanner, defibrillator, aicd, icm, "
         "loop recorder, part, catalog, catalogue, cat, equipment, unit serial, tablet serial, controller, vaccine, "
-        "mmr, mmr2, mmrv, tdap, dtap, varicella, prevnar, pneumovax, shingrix, gardasil, flu shot, fluzone, hep a, hep b, "
-        "cement"
+        "mmr, mmr2, mmrv, tdap, dtap, varicella, prevnar, pneumovax, shingrix, gardasil, flu shot, fluzone, hep a, "
+        "hep b, cement"
     ),
     Entity.MEDICAL_LICENSE: (
         "npi, npis, dea, license, licence, lic, license/dea, certification, cert, registration, credential, "

@@ -92,6 +92,7 @@ _DONE_ONCE = word_set(
 )
 _WIDEST_GAP = 4
 _FARTHEST = 24
+_MOST_VISITS = 12
 _DASH_BEFORE = re.compile(
     r"\b(?:on|until|since|dated?|dob|appt|due|seen|admitted|scheduled|discharged|drawn|visit|born)\W{1,2}\Z",
     re.IGNORECASE,
@@ -123,9 +124,12 @@ def _dashed_score(document: Document, match: re.Match[str]) -> int:
     index = document.word_before(start)
     if "-" not in match[0] or index < 0 or start - (word := document.words[index]).end > _WIDEST_GAP:
         return 0
-    if _NOT_AFTER.match(text, match.end()) or word.lower in _RANGED or word.lower in _NOT_BEFORE:
+    is_padded = "0" in {match[0][0], match[0][-2]}
+    if _NOT_AFTER.match(text, match.end()) or (word.lower in _RANGED and not is_padded) or word.lower in _NOT_BEFORE:
         return 0
-    dated = word.lower in _BEFORE or word.lower in _DONE_ONCE or _MARKED.search(text, max(0, start - 5), start)
+    dated = (
+        is_padded or word.lower in _BEFORE or word.lower in _DONE_ONCE or _MARKED.search(text, max(0, start - 5), start)
+    )
     return LIKELY if dated else 0
 
 
@@ -162,7 +166,8 @@ def _part_score(document: Document, match: re.Match[str], *, is_range: bool) -> 
     )
     words, index = document.words, document.word_before(start)
     if index >= 0 and start - words[index].end <= _WIDEST_GAP:
-        said = said or words[index].lower in _BEFORE or words[index].lower.endswith(("ed", "day"))
+        told = words[index].lower in _BEFORE or words[index].lower.endswith(("ed", "day"))
+        said = said or (told and not (words[index].lower == "visit" and _is_count(match[0])))
         if words[index].lower in _PREPOSITIONS or _LATER_BEFORE.search(text, max(0, start - 16), start):
             return 800 if _is_american(match[0]) else LIKELY
         said = said or words[index].lower in _POSSESSIVES
@@ -183,6 +188,12 @@ def _is_whole(text: str) -> bool:
     """`10/10`, which scores more often than it dates."""
     left, _, right = text.partition("/")
     return left == right
+
+
+def _is_count(text: str) -> bool:
+    """`visit 6/12`, which may be the sixth of twelve."""
+    left, _, right = text.partition("/")
+    return right.isdigit() and int(left) <= int(right) <= _MOST_VISITS
 
 
 def _is_american(text: str) -> bool:

@@ -12,6 +12,12 @@ from gateway.phi.rules.vocabulary import word_set
 
 _ZIP = re.compile(r"(?<=[ |,\t])(?<![-/#:$] )\d{5}(?:-\d{4})?(?![\w$/%-]|[.,]\d)")
 _GAP = re.compile(r"\.?,?\s{1,3}|\s{0,3}\|\s{0,3}|,")
+_ENDS = re.compile(
+    r"\s{0,2}(?:[.,;:)|\"\[]|\Z|\(|\d|(?:at|on|for|with|and|in|is|was|since|from|to|has|phone|tel|ph|cell|by|who|she|he|last|this|now|where|near|after|before|until|via)\b|(?-i:[A-Z][a-z]))",
+    re.IGNORECASE,
+)
+"""What goes on after an address; what is counted does not: `Boston 26000 runners`."""
+
 _OF_PLACES = frozenset({Entity.LOCATION, Entity.STREET_ADDRESS})
 _STATES = word_set(
     "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR "
@@ -37,7 +43,9 @@ def find_zips(document: Document, places: Sequence[Span]) -> Iterator[Span]:
             continue
         if word.text in _STATES and (gap[:1] in {"|", ","} or not document.is_caseless):
             yield Span(match.start(), match.end(), Entity.US_ZIP, 800)
-        elif score := max(_score(document, index), min(ends.get(word.end, 0), 800)):
+        elif score := _ENDS.match(document.flat, match.end()) and max(
+            _score(document, index), min(ends.get(word.end, 0), 800)
+        ):
             yield Span(match.start(), match.end(), Entity.US_ZIP, score)
 
 
