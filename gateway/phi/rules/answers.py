@@ -34,7 +34,7 @@ def find_answers(document: Document) -> Iterator[Span]:
             continue
         line = text[max(text.rfind("\n", 0, turn.start()) + 1, turn.start() - _LONGEST_QUESTION) : turn.start()]
         if entity := _asked_for(line):
-            yield Span(start, start + len(turn["value"].rstrip(" ,-\n")), entity, 850)
+            yield Span(start, start + len(turn["value"].rstrip(" ,-\n")), entity, 870)
 
 
 def _asked_for(line: str) -> Entity | None:

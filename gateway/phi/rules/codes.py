@@ -31,7 +31,6 @@ _VERSION = re.compile(
     re.IGNORECASE,
 )
 _CLOCK_RANGE = re.compile(r"(?:[01]\d|2[0-4])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d")
-_NIL = "00000000"
 _UNIT_AFTER = re.compile(
     r"\s?(?:mg|mcg|ml|kg|g\b|lbs?\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|"
     r"ppm|/|k/|"
@@ -75,8 +74,7 @@ def _is_checked(code: str) -> bool:
 
 
 def is_uuid(token: str) -> bool:
-    """A UUID that stands for something: the one of zeros is nobody's."""
-    return len(token) == _UUID_LENGTH and token[:8] != _NIL and _UUID.fullmatch(token.lower()) is not None
+    return len(token) == _UUID_LENGTH and _UUID.fullmatch(token.lower()) is not None
 
 
 def is_measured(text: str, end: int) -> bool:

@@ -39,6 +39,7 @@ _PREFIXED = re.compile(
     r"(?:pat|pt|mrn|mem|enc|subj|acct|visit|appt|usr|cust)[-_](?=(?:[a-z]*\d){2})[0-9a-z]{4,20}", re.IGNORECASE
 )
 _EXTENSION = re.compile(r"[xX]\d{4,5}")
+_NIL = "00000000"
 _OF_PROGRAMS = word_set("commit build image docker container namespace digest pod release node volume tenant cluster")
 _PERSONAL = word_set("patient pt subject participant member encounter visit resident client person mrn enrollee donor")
 _LONGER_THAN_YEAR = 9
@@ -127,6 +128,8 @@ def find_plates(document: Document) -> Iterator[Span]:
 def _universal(document: Document, match: re.Match[str]) -> Span | None:
     """A UUID: somebody's after a word for people and their visits, otherwise doubtful, as programs are full of them."""
     index = document.word_before(match.start())
+    if match[0].startswith(_NIL):
+        return None
     if index >= 0 and not _OF_PROGRAMS.isdisjoint(word.lower for word in document.words[max(0, index - 1) : index + 1]):
         return None
     label = label_before(document, match.start(), index)

@@ -132,3 +132,48 @@ def test_fractions_scores_and_ranges_are_no_dates(text: str) -> None:
 )
 def test_temperatures_rates_and_younger_ages_stay(text: str) -> None:
     assert shaped(text) == []
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Jane Doe, load 2500 mg x1 <<10/30>> 2200, then 1500",
+        "Jane Doe, can u cover <<sat 12/5>>? sets x 3/3 by <<5/29>>, no sooner than <<5/20>>",
+        "her <<10/30>> tsh was 9",
+        "Jane Doe gone from <<12-20>> to <<jan 4>>. duplex <<8-15>>.",
+        "Jane Doe, Adm <<4-29>>  D/c <<5-2>>. Recheck <<10-8>>. Seen <<08-21>>",
+        "DOI <<2 dec 97>> reopened. Biopsy <<2 dec 97>>: LCIS. Seen <<2 dec>> 40 mg given",
+    ],
+)
+def test_a_date_without_its_year_is_told_by_the_words_beside_it(marked: str) -> None:
+    assert leaks(marked) == []
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Jane Doe, worse since the <<9th>> its purple; tubes in place on the <<14th>>.",
+        "Jane Doe, recheck on the <<fourteenth>> period. Window closes the <<19th>>.",
+        "JANE DOE. WILL BE 80 ON THE <<21ST>>, CAKE ORDERED. Next visit the <<27th>>.",
+    ],
+)
+def test_a_day_without_its_month_is_hidden_near_a_person(marked: str) -> None:
+    assert leaks(marked) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Jane Doe: the 5th finger, the 12th rib, on the 2nd attempt, the 4th dose, the 9th intercostal space",
+        "Jane Doe takes 2-3 in 4-6 weeks, stage 3-4, for 7-10 days, day 3/7 abx, sets x 3/3, 24 h",
+    ],
+)
+def test_ordinals_before_a_noun_and_ranges_are_no_dates(text: str) -> None:
+    assert shaped(text) == []
+
+
+@pytest.mark.parametrize(
+    "marked", ["Geraldine Two Hearts (<<ninety-one>>) at home", "WILL BE <<ONE HUNDRED>> ON THE 21ST"]
+)
+def test_an_age_in_words_beside_a_name_is_hidden(marked: str) -> None:
+    assert leaks(marked) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.phi.rules.marked import leaks, shaped
+from tests.unit.phi.rules.marked import kinds, leaks, shaped
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,28 @@ def test_addresses_of_people_on_networks_are_hidden(marked: str) -> None:
 )
 def test_public_addresses_packages_and_decorators_stay(text: str) -> None:
     assert shaped(text) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://portal.example.org/patients/maria-lopez",
+        "https://api.example.org/patients/48213",
+        "https://app.example.com/view?patient_id=4412",
+    ],
+)
+def test_a_path_that_names_a_patient_counts_on_any_host(url: str) -> None:
+    assert kinds(url) == [(url, "URL")]
+
+
+@pytest.mark.parametrize("text", ["https://api.example.com/patients/{id}", "https://api.example.com/patients/search"])
+def test_a_path_of_an_interface_names_nobody(text: str) -> None:
+    assert kinds(text) == []
+
+
+def test_a_machine_behind_the_name_of_a_workstation_is_hidden() -> None:
+    assert leaks("by mtrujillo@<<ws-172.19.4.77>>") == []
+
+
+def test_a_telephone_number_between_slashes_is_hidden() -> None:
+    assert leaks("Opal (niece) <<208/555/0155>>") == []

@@ -118,3 +118,8 @@ def test_a_date_with_a_comma_does_not_shift_the_columns_of_a_row() -> None:
 )
 def test_schemas_and_lab_values_stay(text: str) -> None:
     assert certain(text) == []
+
+
+def test_the_last_field_of_a_message_ends_with_its_line() -> None:
+    text = "PID|1||55^^^X||LOPEZ^MARIA||19800101|F|||1 Main St^^Dayton^OH^26106\nCard 4111 1111 1111 1111 ok"
+    assert kinds(text)[-2:] == [("26106", "US_ZIP"), ("4111 1111 1111 1111", "CREDIT_CARD")]
