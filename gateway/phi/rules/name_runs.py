@@ -146,15 +146,19 @@ class NameRuns:
             return None
         if last.lower in NOT_NAMES and not (last.lower in MONTHS_AS_NAMES and first.kinds & Kind.FIRST):
             return None
-        if first.lower in NOT_NAMES and not (
-            (trigger or last.lower in MONTHS_AS_NAMES) and first.kinds & Kind.COMMON_FIRST
-        ):
+        if first.lower in NOT_NAMES and not self._is_month_given(last, first, trigger):
             return None
         if self.is_initial(first):
             return end if self._flat[first.end : first.end + 1] == "." and is_only_a_name(last) else None
         if not trigger and self._is_listed_off(end):
             return None
         return end if _is_inverted(last, first, trigger) or self._is_filed(end - 1) else None
+
+    def _is_month_given(self, last: Word, first: Word, trigger: Trigger) -> bool:
+        """`Kowalczyk, Jan`, and no date after a name: `Kowalczyk, Jan 3`."""
+        named = trigger or last.lower in MONTHS_AS_NAMES or is_only_a_name(last)
+        dated = self._flat[first.end : first.end + 3].strip(" .")[:1].isdigit()
+        return bool(named and first.kinds & Kind.COMMON_FIRST) and not dated
 
     def _is_given_too(self, at: int) -> bool:
         """`Xiong, Pa Houa`: written as a name is, with another word of the name after it."""
@@ -178,6 +182,8 @@ class NameRuns:
         if not (self._around.begins_sentence(at) or self._flat[last.start - 1 : last.start] in {'"', "(", "|"}):
             return False
         sure = first.kinds & Kind.COMMON_FIRST and last.kinds & Kind.COMMON_LAST and not first.kinds & _TERM
+        if sure and first.text.isupper() and last.text.isupper() and not self._document.is_caseless:
+            return True
         if sure and self._document.folded[first.end : first.end + 1] in {",", ".", ";", "|", ")", "\n", "\t", ""}:
             return True
         return self._flat[first.end : first.end + 3] in {" - ", " | "} or self._around.says_person(at + 2)
@@ -271,6 +277,12 @@ class NameRuns:
             return True
         if trigger == "role" and self.is_kin_of(at) and word.kinds & _NAMING:
             return True
+        if word.kinds & Kind.COMMON_FIRST and word.lower != "guy" and self._around.says_person(at + 1):
+            return True
+        if trigger == "told" and word.kinds & Kind.COMMON_FIRST and self.is_closed(at):
+            return True
+        if trigger == "role" and self._words[at - 1].lower == "pcp" and word.kinds & Kind.COMMON_LAST:
+            return self.is_closed(at) or word.end == len(self._flat)
         if not word.kinds & Kind.FIRST:
             return False
         if self._flat.startswith(" at bedside", word.end) or self.is_spoken_of(at):
@@ -286,6 +298,9 @@ class NameRuns:
         if before is None or before.lower not in RELATIONS or before.lower in {"pt", "patient", "self", "parent"}:
             return False
         return self._flat[before.end : self._words[at].start] in {" ", "  ", ' "', " '"}
+
+    def is_closed(self, at: int) -> bool:
+        return self._flat[self._words[at].end : self._words[at].end + 1] in {".", ",", ";", ")"}
 
     def is_spoken_of(self, at: int) -> bool:
         """`bob reports`, `angel's glucose`: a frequent given name without the help of a capital."""
@@ -324,7 +339,11 @@ class NameRuns:
             return self._continues_in_lower_case(word, before, lenient=lenient, after_first=after_first)
         if self.is_initial(word):
             return True
-        return not word.kinds & Kind.WORD or bool(word.kinds & _NAME)
+        if not word.kinds & Kind.WORD or word.kinds & _NAME:
+            return True
+        closed = self._flat[word.end : word.end + 1] in {",", ".", ")"}
+        led = lenient and closed and word.text.istitle() and not before.kinds & (Kind.COMMON_LAST | _TERM)
+        return led and not word.kinds & Kind.MEDICAL
 
     def _continues_in_lower_case(self, word: Word, before: Word, *, lenient: bool, after_first: bool) -> bool:
         if before.is_capital and before.lower not in PARTICLES:

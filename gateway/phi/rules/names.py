@@ -8,6 +8,7 @@ from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
+from gateway.phi.rules.initials import find_initials
 from gateway.phi.rules.joined_names import find_joined_names
 from gateway.phi.rules.name_runs import NameRuns
 from gateway.phi.rules.name_words import PARTICLES, is_like_a_name, is_only_a_name, is_surname_too, is_term
@@ -46,6 +47,7 @@ def find_names(document: Document, places: Sequence[Span]) -> Iterator[Span]:
     """People's names; `places` are the towns and organisations of the same document, which are none."""
     yield from _Names(document, places).find()
     yield from find_joined_names(document)
+    yield from find_initials(document)
 
 
 class _Names:
@@ -119,11 +121,17 @@ class _Names:
         if not self._company <= at <= self._company + 1:
             return False
         if at == self._company + 1:
-            return self._words[self._company].lower in {"and", "y"} and is_only_a_name(self._words[at])
+            word = self._words[at]
+            return self._words[self._company].lower in {"and", "y"} and (is_only_a_name(word) or self._is_given(at))
         mark = self._flat[self._words[at - 1].end : self._words[at].start].strip()
         return (
             mark in {",", "/", "&", ";"} and is_only_a_name(self._words[at]) and not self._words[at].kinds & Kind.CITY
         )
+
+    def _is_given(self, at: int) -> bool:
+        """`PRESTON POWELL AND CHASE.`: a frequent given name, and nothing after it."""
+        word = self._words[at]
+        return word.kinds & Kind.COMMON_FIRST > 0 and self._runs.is_closed(at) and (word.is_capital or self._caseless)
 
     def _score(self, at: int, end: int, trigger: Trigger) -> int | None:
         if trigger == "title":
@@ -185,7 +193,7 @@ class _Names:
         if not word.kinds & _NAME:
             return None
         if not word.is_capital or self._caseless:
-            return 600 if self._runs.is_spoken_of(at) else None
+            return 600 if self._runs.is_spoken_of(at) or (trigger == "told" and self._is_given(at)) else None
         return self._plain_word(at, end, trigger)
 
     def _eponym(self, at: int, end: int) -> int | None:
@@ -222,6 +230,8 @@ class _Names:
         word, around = self._words[at], self._around
         follower = self._runs.next_lower(end)
         if word.kinds & Kind.FIRST and around.is_subject(at, end):
+            return 600
+        if follower in _DONE_BY_PEOPLE and not around.begins_sentence(at):
             return 600
         if not word.kinds & (Kind.COMMON_FIRST | Kind.COMMON_LAST):
             return None

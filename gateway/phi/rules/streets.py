@@ -171,7 +171,8 @@ def _house_number(document: Document, end: int) -> int | None:
         if text[begins - 2 : begins - 1].isalnum() and (at < end or word.lower == "broadway"):
             house = _HOUSE.search(text, max(0, begins - 16), begins)
             if house:
-                if words[end].lower in _RARE_SUFFIXES and not _is_named(document, at, end, house[0]):
+                rare = words[end].lower in _RARE_SUFFIXES and not _is_named(document, at, end, house[0])
+                if rare or word.lower == "to":
                     return None
                 return house.start() if _is_strong(document, words[end], house[0]) else None
         if at == 0:
@@ -187,7 +188,7 @@ def _may_be_inside(document: Document, word: Word, end: Word) -> bool:
     if word.lower in _NOT_IN_STREETS or (
         word.lower in FUNCTION_WORDS and not (word.is_capital and not document.is_caseless)
     ):
-        return word.lower in {"of", "the"} and end.is_capital and not document.is_caseless
+        return word.lower in {"of", "the", "to"} and end.is_capital and not document.is_caseless
     return word.is_capital or document.is_caseless or end.lower in _SUFFIXES
 
 

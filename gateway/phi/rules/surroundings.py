@@ -38,6 +38,7 @@ _AFTER = re.compile(
       | (?:DOB|D\.O\.B|MRN|SSN|d\so\sb|dob|mrn|ssn|b\.\s?\d|born\s|pt\s|patient\s)
       | (?:in|to|from|for)\s(?:rm|room|bed|bay|\d{2,3}\b)
       | (?:rm|room|bed)\s\#?\d
+      | \d{1,3}\s?[MF]\b | (?:bp|wt|hr)\s\d
       | at\sbedside | at\sbs\b | here\b | c/o\s | s/p\s | \d{1,2}\s?[mf]\b | w/\s
       | notified\b | aware\b | paged\b
     )
@@ -82,6 +83,7 @@ _OWNED = re.compile(
     r"cough|fever|rash|knee|hip|back|leg|arm|wound|incision|stitches|cast|asthma|diabetes|seizures?|depression|anxiety)\b",
     re.IGNORECASE,
 )
+_SEXES = frozenset(["m", "f"])
 _SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv"])
 _BEDS = frozenset(["bed", "rm", "room", "bay"])
 _LINKS = frozenset(["with", "by", "from", "to", "for", "of", "w", "u", "re", "regarding", "about"])
@@ -116,6 +118,8 @@ class Surroundings:
     def _trigger(self, at: int) -> Trigger:
         before = self._words[at - 1]
         lower = before.lower
+        if lower in _SEXES and self._is_age(at - 1):
+            return "told"
         if lower not in _LEFT:
             return "told" if self._flat[before.end : self._words[at].start].strip() in {"@", "->"} else ""
         mark = self._flat[before.end : self._words[at].start].strip()
@@ -143,6 +147,11 @@ class Surroundings:
         if lower in LEADS and mark in {"", ":"}:
             return "lead"
         return ""
+
+    def _is_age(self, at: int) -> bool:
+        """`19M Oduya`, `65 yo female Ortiz`."""
+        word = self._words[at]
+        return self._flat[max(0, word.start - 2) : word.start].strip(" y").isdigit() and self._flat[word.end] == " "
 
     def _is_unit(self, word: Word) -> bool:
         """`12000 ms. Likely`"""
@@ -178,7 +187,7 @@ class Surroundings:
     def _is_surname_alone(self, at: int) -> bool:
         """`w/ Hoffman`: a frequent name that is nothing else."""
         word = self._words[at]
-        return word.is_capital and word.kinds & _ANYTHING == word.kinds & _FREQUENT != 0
+        return word.kinds & _ANYTHING == word.kinds & _FREQUENT != 0
 
     def is_asked_about(self, at: int) -> bool:
         """`Can Douglas take ...`, `Is Rosa due ...`: a question about somebody."""
@@ -189,7 +198,7 @@ class Surroundings:
 
     def closes_letter(self, at: int, end: int) -> bool:
         """`Thanks, Priya`, `Best, Anjali`, `- Bev` at the end of a line."""
-        rest = self._document.folded[self._words[end - 1].end :][:3].lstrip(" .!)")
+        rest = self._document.folded[self._words[end - 1].end : self._words[end - 1].end + 3].lstrip(" .!)")
         if rest and rest[0] not in "\n\r":
             return (self._thanks(at) and rest[0] in "!,-") or False
         return self._thanks(at) or self._dashed_line(at)
@@ -226,7 +235,10 @@ class Surroundings:
 
     def _closes(self, at: int) -> bool:
         """`Bertrand Achebe, father.`"""
-        return self._flat[self._words[at].end :][:1] in {".", ",", ";", ")", ""} or self._words[at].lower == "at"
+        return (
+            self._flat[self._words[at].end : self._words[at].end + 1] in {".", ",", ";", ")", ""}
+            or self._words[at].lower == "at"
+        )
 
     def is_item(self, at: int, end: int) -> bool:
         """`1. Johnson - CHF`: the head of an entry in a list of patients."""
@@ -241,7 +253,7 @@ class Surroundings:
         if at == 0:
             return False
         gap = self._flat[self._words[at - 1].end : self._words[at].start]
-        rest = self._document.folded[self._words[end - 1].end :][:2]
+        rest = self._document.folded[self._words[end - 1].end : self._words[end - 1].end + 2]
         return gap.strip() == ":" and (not rest.strip() or rest[0] in ";,.\n/")
 
     def is_subject(self, at: int, end: int) -> bool:

@@ -69,6 +69,7 @@ ROLES = word_set(
     "phlebotomist sonographer surgeons residents signer preceptor referrer prescriber landlord tenant "
     "petitioner respondent decedent informant historian payee guarantor policyholder wife's husband's "
     "translator counsellor coordinator navigator liaison investigator pts hcp poa nok proxy surrogate cosigned "
+    "reviewer presenter auntie "
     "cosigner co-signed countersigned entered"
 )
 """Words before a name; plain words follow them more often than names do, so a name must look like one."""

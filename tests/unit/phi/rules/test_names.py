@@ -201,3 +201,48 @@ def test_a_plain_word_or_a_listed_one_is_a_name_by_its_use(text: str, name: str)
 )
 def test_shorthand_journals_and_lists_of_eponyms_stay(text: str) -> None:
     assert people(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("kit sealed by A. Whitehorse RN", "A. Whitehorse"),
+        ("findings phoned to the ED by A Rangaswamy.", "A Rangaswamy"),
+        ("alert to koenig and M Yazzie-Brown RN", "M Yazzie-Brown"),
+        ("k.brandt: yes, smear w schistos", "k.brandt"),
+        ("meant for bed 6 (Amberly, J)", "Amberly, J"),
+        ("| Lopez-Lund, I | 10/5 | no |", "Lopez-Lund, I"),
+        ("should J.T. get tPA", "J.T."),
+        ("subject 112 and patient R-B-K missed the visit; patient R-B-K", "R-B-K"),
+        ("who is login hkoenig", "hkoenig"),
+    ],
+)
+def test_a_name_is_found_with_initials_for_the_rest(text: str, name: str) -> None:
+    assert name in people(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "E. coli and C. difficile and S. aureus; vitamin A, B and K; hepatitis A, B.",
+        "A. Small bowel: normal. B. Large bowel, transverse. C. Assessment done by A team.",
+        "U.S. patients should I.V. fluids fail; user guide and login page; tech support by a vendor.",
+    ],
+)
+def test_letters_of_lists_and_species_are_nobodys_initials(text: str) -> None:
+    assert people(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Indication: pain, 19M Oduya, Tobenna. No prior", "Oduya, Tobenna"),
+        ("pcp fuller, last seen in the fall", "fuller"),
+        ("PRESTON POWELL AND CHASE. WEIGHT 50 KG", "CHASE"),
+        ("summarise: CROSS, EVAN admitted with dka", "CROSS, EVAN"),
+        ("Mr. Theophilus Gantry, 87, is sleeping", "Theophilus Gantry"),
+        ("soap note: chase 12yo, sore throat", "chase"),
+    ],
+)
+def test_age_sex_and_company_make_a_name_of_a_plain_word(text: str, name: str) -> None:
+    assert name in people(text)
