@@ -30,6 +30,11 @@ _UP_TO = r"\s{0,2}(?:-|to|and|&|,|/|through|thru|or)\s{0,2}(?:the\s)?"
 _DAY_BEFORE = re.compile(
     rf"(?<![A-Za-z0-9.$])(?:{_ANY_DAY}{_UP_TO})?{_ANY_DAY}(?:\s+(?:day\s+)?of)?[\s,/._-]{{0,2}}\Z", re.IGNORECASE
 )
+_FIGURE_BEFORE = re.compile(rf"(?<![A-Za-z0-9.$]){DAY}[\s,/._-]{{0,2}}\Z")
+_LONGEST_FIGURE = 4
+_JOINING = frozenset("-,&/odruhe")
+"""How `to`, `and`, `or`, `through`, `the` and the signs of a range end."""
+
 _DAY_ENDS = frozenset(["st", "nd", "rd", "th", "of"])
 _YEAR_BEFORE = re.compile(rf"(?<![A-Za-z0-9.$]){YEAR}[\s,/._-]{{1,2}}\Z")
 _AMOUNTS = (
@@ -143,7 +148,7 @@ def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:
     before = text[max(0, start - 34) : start]
     tail = before.rstrip(" ,/._-")
     has_day = tail[-1:].isdigit() or tail[-2:].lower() in _DAY_ENDS
-    day = _DAY_BEFORE.search(before) if has_day else None
+    day = _day_before(before) if has_day else None
     after = (_YEAR_AFTER if day else _AFTER_MONTH).match(text, end)
     if has_day and not day and (year := _YEAR_BEFORE.search(before)) and after:
         day = year
@@ -160,6 +165,14 @@ def _around(text: str, name: str, start: int, end: int) -> Iterator[Span]:
     if article := _THE_BEFORE.search(text, max(0, first - 6), first):
         first = article.start()
     yield Span(with_weekday(text, first), after.end() if after else end, Entity.DATE_TIME, 900)
+
+
+def _day_before(before: str) -> re.Match[str] | None:
+    """The day, or the days of a range, at the end of `before`; a figure that nothing joins to another at once."""
+    figure = _FIGURE_BEFORE.search(before, max(0, len(before) - _LONGEST_FIGURE))
+    if figure and before[: figure.start()].rstrip()[-1:].lower() not in _JOINING:
+        return figure
+    return _DAY_BEFORE.search(before)
 
 
 def _is_verb(name: str, before: str) -> bool:

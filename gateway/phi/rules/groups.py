@@ -8,11 +8,8 @@ from gateway.phi.findings import Entity
 from gateway.phi.rules.codes import is_listed, is_measured
 from gateway.phi.rules.document import Document
 
-_GROUPS = re.compile(
-    r"(?<=[(,:;#] )(?:\d{3}(?: \d{3}){1,2} \d{2,3}|\d{2}(?: \d{2}){3,4})(?=\s?[),;.\n|]|\s*\Z)(?![.,]\d)"
-    r"|(?<=[(#])(?:\d{3}(?: \d{3}){1,2} \d{2,3}|\d{2}(?: \d{2}){3,4})(?=\s?[),;.])"
-)
-
+_FIGURES = r"(?P<figures>\d{3}(?: \d{3}){1,2} \d{2,3}|\d{2}(?: \d{2}){3,4})"
+_GROUPS = re.compile(rf"[(,:;#] ?{_FIGURES}(?=\s?[),;.\n|]|\s*\Z)(?![.,]\d)")
 _MEASURES = re.compile(r"(?:vitals?|vs|bp|hr|labs?|readings?|scores?|values|levels|doses?|mg)\W{0,3}\Z", re.IGNORECASE)
 
 
@@ -22,5 +19,5 @@ def find_groups(document: Document) -> Iterator[Span]:
             document.flat, max(0, match.start() - 16), match.start()
         ):
             continue
-        if not is_listed(document, match.start(), document.word_before(match.start())):
-            yield Span(match.start(), match.end(), Entity.OTHER_ID, LIKELY)
+        if not is_listed(document, match.start("figures"), document.word_before(match.start())):
+            yield Span(match.start("figures"), match.end(), Entity.OTHER_ID, LIKELY)

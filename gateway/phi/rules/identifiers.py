@@ -69,6 +69,7 @@ _BRIDGES = frozenset([" ", "(", "["])
 _LEAD_ENDS = frozenset([" ", "-"])
 _FEWEST_BARE = 5
 _FEWEST_LED = 7
+_SHORTEST_GROUP = 2
 _ID_WEAK_MILLI = 200
 _MOST_GROUPS = 7
 _MOST_DIGITS = 22
@@ -90,6 +91,8 @@ def token_at(text: str, start: int, floor: int) -> re.Match[str] | None:
 def identifier_in(document: Document, match: re.Match[str]) -> Span | None:
     """What a token is by its label or its form; None for doses, codes and years."""
     token = match[0]
+    if len(token) <= _SHORTEST_GROUP and _is_alone(document.flat, match):
+        return None
     if token.isdigit():
         labelled = _labelled(document, match, len(token))
         if _YEAR.fullmatch(token) and labelled and labelled.entity is not Entity.US_SSN:
@@ -123,6 +126,15 @@ def find_plates(document: Document) -> Iterator[Span]:
             match = _CAPITALS.match(document.flat, word.end)
         if match:
             yield Span(match.start(1), match.end(1), Entity.VEHICLE_ID if is_plate else Entity.OTHER_ID, 800)
+
+
+def _is_alone(text: str, match: re.Match[str]) -> bool:
+    """Whether a number of a figure or two has neither letters before nor groups after it that it may belong to."""
+    return (
+        match[0].isdigit()
+        and not text[match.start() - 2 : match.start()].isupper()
+        and not _MORE.match(text, match.end())
+    )
 
 
 def _universal(document: Document, match: re.Match[str]) -> Span | None:

@@ -55,7 +55,7 @@ def find_spoken(document: Document) -> Iterator[Span]:
     if not document.vocabulary.isdisjoint(_BIRTHS) and not document.vocabulary.isdisjoint(_WORDED):
         for match in _BORN.finditer(document.flat):
             yield Span(match.start("date"), match.end("date"), Entity.DATE_TIME, 900)
-    if len(_DIGITS & document.vocabulary) < _FEWEST_LABELLED - 2:
+    if len(_DIGITS & document.vocabulary) < _FEWEST_LABELLED - 2 or not _are_many(document):
         return
     yield from _labelled(document)
     if len(_DIGITS & document.vocabulary) < _FEWEST_KINDS:
@@ -64,6 +64,12 @@ def find_spoken(document: Document) -> Iterator[Span]:
         digits = sum(word.lower() in _DIGITS for word in re.findall(r"[A-Za-z]+", match[0]))
         entity = Entity.PHONE_NUMBER if digits in _PHONE_DIGITS else Entity.OTHER_ID
         yield Span(match.start(), match.end(), entity, 800)
+
+
+def _are_many(document: Document) -> bool:
+    """Whether three words in a row are figures."""
+    said = "".join("d" if word.lower in _DIGITS else " " for word in document.words)
+    return "ddd" in said
 
 
 def _labelled(document: Document) -> Iterator[Span]:
