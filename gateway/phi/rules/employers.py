@@ -1,5 +1,6 @@
 """Where somebody works or learns: after `works at`, `a welder at`, `employer:`."""
 
+import re
 from collections.abc import Iterator
 
 from gateway.phi.detector import Span
@@ -13,7 +14,7 @@ _WORK = word_set(
     "intern teaches teach teaching taught studies studying student enrolled attends attended attending freshman "
     "sophomore junior senior coworker coworkers colleague boss manager manages supervisor laid retired "
     "volunteers volunteer contractor career employment plant warehouse office drives drove truck owns owner "
-    "runs founded"
+    "runs founded layoff layoffs"
 )
 _PROFESSIONS = word_set(
     "engineer teacher welder cashier cook chef driver mechanic electrician plumber carpenter foreman manager "
@@ -32,11 +33,12 @@ _PLACED = word_set("at for by with from in")
 _LABELS = word_set("employer workplace occupation school company employers works job")
 _ARTICLES = frozenset(["the", "a", "an"])
 _JOBS = frozenset(["occupation", "job"])
-_VERBS = word_set("employed works worked working work retired job jobs internship hired fired laid off")
+_VERBS = word_set("employed layoff layoffs works worked working work retired job jobs internship hired fired laid off")
 _ATTENDS = word_set("attends attended owns founded manages runs opened")
 WORK_MARKS = _PLACED | _LABELS | _ATTENDS
 _MAX_RUN = 6
 _LOOKBACK = 6
+_PARTNERS = re.compile(r",\s[A-Z][a-z'-]+,?\s(?:and|&)\s[A-Z][a-z'-]+")
 _STOPS = frozenset(".;:!?")
 _INSIDE = frozenset(["", "&", ".", "-", "'s", "'"])
 
@@ -129,6 +131,8 @@ def _named(document: Document, first: int, *, labelled: bool = False) -> Iterato
     stop = words[end - 1].end
     if document.flat[stop : stop + 2].lower() == "'s":
         stop += 2
+    if end - at == 1 and (partners := _PARTNERS.match(document.flat, stop)):
+        stop = partners.end()
     yield Span(start, stop, Entity.EMPLOYER, 750)
 
 

@@ -183,6 +183,8 @@ class _Names:
     def _lone(self, at: int, end: int, trigger: Trigger) -> int | None:
         """One word by itself: by list or by its oddness, never certain without its surroundings."""
         word = self._words[at]
+        if self._flat[word.end : word.end + 1] == "_" or self._flat[max(0, word.start - 1) : word.start] == "_":
+            return None
         shown = bool(word.kinds & _NAME) if self._caseless else word.is_capital
         if word.kinds & Kind.MEDICAL and not (trigger == "told" and word.kinds & Kind.COMMON_LAST and shown):
             return self._eponym(at, end) if word.kinds & _NAME and shown else None

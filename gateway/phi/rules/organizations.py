@@ -9,6 +9,7 @@ from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.employers import WORK_MARKS, find_employer
 from gateway.phi.rules.facility_names import has_odd_word, is_only_term, run_end
+from gateway.phi.rules.firms import find_firms
 from gateway.phi.rules.known_facilities import (
     KNOWN_STARTS,
     PARTS,
@@ -28,7 +29,7 @@ from gateway.phi.rules.organization_words import (
     PLACE_LABELS,
 )
 from gateway.phi.rules.practices import PRACTICE_MARKS, find_practice
-from gateway.phi.rules.visits import PREPOSITIONS, find_visited, is_visited
+from gateway.phi.rules.visits import PREPOSITIONS, find_home, find_visited, is_visited
 from gateway.phi.rules.vocabulary import FACILITY_ENDS, FUNCTION_WORDS, GENERIC_PLACE_WORDS, word_set
 
 _LAST_WORDS = FACILITY_ENDS | EMPLOYER_ENDS | {pair.split()[1] for pair in FACILITY_PAIRS | EMPLOYER_PAIRS}
@@ -38,11 +39,15 @@ _OF_HEADS = word_set("university college school hospital institute church bank c
 _MARKS = (
     WORK_MARKS | PARTS | SAINTS | GENERALS | _LAST_WORDS | PREPOSITIONS | PLACE_LABELS | KNOWN_STARTS | PRACTICE_MARKS
 )
+_CAMPUS = FACILITY_ENDS | word_set("health medical center centre system medicine")
+_NUMBERED = re.compile(r"\s(?:No\.?\s|\#)?\d{1,3}(?![\w/.-])")
+_WITH_NUMBER = word_set("district cannery school elementary post plant mill station")
 _LABEL = re.compile(r"(?: [A-Za-z]{2,12}){0,2}:")
 _MAX_RUN = 5
 
 
 def find_organizations(document: Document) -> Iterator[Span]:
+    yield from find_firms(document)
     words = document.words
     caseless = document.is_caseless
     for index in [
@@ -67,8 +72,16 @@ def find_organizations(document: Document) -> Iterator[Span]:
             yield from find_known(document, index)
         if lower in WORK_MARKS:
             yield from find_employer(document, index)
-        if not caseless and (lower in PREPOSITIONS or lower in PLACE_LABELS) and _leads_to_capital(words, index):
-            yield from find_visited(document, index)
+        if lower in PREPOSITIONS or lower in PLACE_LABELS:
+            yield from _stays(document, index)
+
+
+def _stays(document: Document, index: int) -> Iterator[Span]:
+    """What the preposition or label at `index` says that somebody was at."""
+    if document.words[index].lower in PREPOSITIONS:
+        yield from find_home(document, index)
+    if not document.is_caseless and _leads_to_capital(document.words, index):
+        yield from find_visited(document, index)
 
 
 def _by_kind(document: Document, index: int) -> Iterator[Span]:
@@ -96,7 +109,9 @@ def _by_kind(document: Document, index: int) -> Iterator[Span]:
     known = " ".join(word.lower for word in words[start : index + 1]) in FAMOUS
     if known and not is_visited(document, start):
         return
-    yield Span(words[start].start, words[run_end(document, index)].end, entity, 800)
+    end = words[run_end(document, index)].end
+    number = _NUMBERED.match(document.flat, end) if word.lower in _WITH_NUMBER else None
+    yield Span(words[start].start, number.end() if number else end, entity, 800)
 
 
 def _begins_label(document: Document, index: int) -> bool:
@@ -172,8 +187,23 @@ def _of_place(document: Document, index: int) -> Iterator[Span]:
     end = index + 1
     while end < len(words) and end - index < _MAX_RUN and words[end].is_capital and document.adjacent(end - 1):
         end += 1
-    if end > index + 1 and words[index - 1].is_capital and not words[index + 1].kinds & Kind.WORD:
+    if document.is_caseless and (end := _state_school(document, index)):
+        yield Span(words[index - 1].start, words[end].end, Entity.FACILITY, 650)
+    elif end > index + 1 and words[index - 1].is_capital and not words[index + 1].kinds & Kind.WORD:
         yield Span(words[index - 1].start, words[end - 1].end, Entity.EMPLOYER, 750)
+
+
+def _state_school(document: Document, index: int) -> int:
+    """`university of hawaii medical center` without capitals: its last word, 0 when it is another's."""
+    words = document.words
+    end = index + 1
+    if words[index - 1].lower != "university" or end >= len(words) or not document.adjacent(index):
+        return 0
+    if words[end].lower in FUNCTION_WORDS or words[end].lower in GENERIC_PLACE_WORDS:
+        return 0
+    while end + 1 < len(words) and document.adjacent(end) and words[end + 1].lower in _CAMPUS:
+        end += 1
+    return end
 
 
 def _leads_to_capital(words: list[Word], index: int) -> bool:

@@ -14,7 +14,8 @@ _SPECIALTIES = word_set(
     "peds pediatrics ortho orthopedics orthopaedics derm dermatology dialysis ent respiratory hearing pulm "
     "methadone cardiology neurology urology nephrology gastroenterology rheumatology endocrinology pulmonology "
     "optometry podiatry audiology pathology radiology imaging anesthesia oncology hematology psychiatry "
-    "chiropractic midwifery orthotics prosthetics mobility optical eyecare surgery surgical obgyn gynecology "
+    "chiropractic midwifery orthotics prosthetics mobility endo onc uro nephro rheum "
+    "optical eyecare surgery surgical obgyn gynecology "
     "physiotherapy"
 )
 _SITES = word_set("cboc ihs vamc va mortuary crematorium correctional methadone")
@@ -49,7 +50,10 @@ def find_practice(document: Document, index: int) -> Iterator[Span]:
     """The practice whose last word, one of `PRACTICE_MARKS`, is at `index`."""
     words = document.words
     first = _type_start(document, index)
-    if first is None or first == 0 or not (words[index].is_capital or document.is_caseless):
+    if first is None or first == 0:
+        return
+    if not (words[index].is_capital or document.is_caseless):
+        yield from _in_small_letters(document, first, index)
         return
     start = _head_start(document, first)
     if start == first:
@@ -57,6 +61,16 @@ def find_practice(document: Document, index: int) -> Iterator[Span]:
     head = words[start:first]
     if _says_which(document, start, first) if document.is_caseless else _is_proper(document, head, first, index):
         yield Span(words[start].start, words[run_end(document, index)].end, Entity.FACILITY, 660)
+
+
+def _in_small_letters(document: Document, first: int, index: int) -> Iterator[Span]:
+    """`path to gulfview derm` in a text with capitals: one word on no list, or a town, after a preposition."""
+    name = document.words[first - 1]
+    if first < 2 or document.words[first - 2].lower not in _BEFORE or not document.adjacent(first - 1):
+        return
+    odd = not name.kinds & Kind.LISTED and len(name.lower) > 5
+    if odd or (name.kinds & Kind.CITY and not name.kinds & (Kind.WORD | Kind.MEDICAL)):
+        yield Span(name.start, document.words[index].end, Entity.FACILITY, 600)
 
 
 def _type_start(document: Document, index: int) -> int | None:
@@ -76,7 +90,7 @@ def _type_start(document: Document, index: int) -> int | None:
 def _is_joined(document: Document, at: int) -> bool:
     """Whether a word and the next belong together: `Heart & Vascular`, `Women's Health`."""
     gap = document.folded[document.words[at].end : document.words[at + 1].start]
-    return gap in {" ", "  ", " & ", "'s ", "'S ", ". ", "' "}
+    return gap in {" ", "  ", " & ", "'s ", "'S ", "'s & ", "'S & ", ". ", "' "}
 
 
 def _head_start(document: Document, first: int) -> int:

@@ -108,3 +108,47 @@ def test_a_specialty_without_a_name_stays(text: str) -> None:
 )
 def test_a_firm_is_found_by_what_it_makes_or_who_owns_it(text: str, employer: str) -> None:
     assert employer in [value for value, _ in kinds(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "employer"),
+    [
+        ("Work note faxed to Tri-Borough Elevator Local 4 at noon", "Tri-Borough Elevator Local 4"),
+        ("School liaison at PS 14 called", "PS 14"),
+        ("Court ordered (Law Offices of Brandt Ojeda & Sze), case open", "Law Offices of Brandt Ojeda & Sze"),
+        ("How should Cook, Thomas and Adams accommodate her?", "Cook, Thomas and Adams"),
+        ("is a bus driver for Cook, Thomas and Adams who fell", "Cook, Thomas and Adams"),
+        ("draft a note to morris group: she was under our care", "morris group"),
+        ("Talked about the layoff from Harris-Martin and moving", "Harris-Martin"),
+        ("paged at Harlan County School District 3 today", "Harlan County School District 3"),
+    ],
+)
+def test_an_employer_is_found_by_number_partners_or_letter(text: str, employer: str) -> None:
+    assert employer in [value for value, _ in kinds(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "facility"),
+    [
+        ("under our care at the beeches from spring", "the beeches"),
+        ("He is moved from Meadow Lark back to the farm", "Meadow Lark"),
+        ("Ref to Elko Endo for the root", "Elko Endo"),
+        ("transfer to university of hawaii medical center", "university of hawaii medical center"),
+        ("Shave done. Path to gulfview derm today", "gulfview derm"),
+    ],
+)
+def test_a_house_where_people_stay_is_found_without_its_kind(text: str, facility: str) -> None:
+    assert facility in [value for value, _ in kinds(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Weaned to PS 10 over PEEP 5. Local anesthesia, 4 cm from the margin. PS 14 on CPAP.",
+        "Send a note to the patient: call us. Write a letter to insurance: denied. Email to HR: done.",
+        "Should we accommodate this? The pines are tall. Consult Endo; path to derm pending.",
+        "He moved from Skilled Nursing and stays at Assisted Living.",
+    ],
+)
+def test_settings_letters_and_trees_are_no_employers(text: str) -> None:
+    assert kinds(text) == []
