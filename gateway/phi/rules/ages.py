@@ -26,7 +26,7 @@ _AGE_BEFORE = re.compile(
     r"|\b(?:he|she|who|mother|father|patient|pt|now|dad|mom|grandmother|grandfather)(?:'s|\sis|\swas|"
     r"\swill\sbe)\s(?:now\s|already\s|almost\s|nearly\s)?"
     r"|\b(?:mother|father|mom|dad|husband|wife|sister|brother|aunt|uncle|grandmother|grandfather|mgm|mgf|pgm|pgf|"
-    r"spouse|partner)\s"
+    r"spouse|partner)(?:\s|,\s)"
     r"(?:\(|,\s)?(?:deceased|died|dec\.?|d\.|alive|living)?,?\s?(?:at\s|age\s)?"
     r"|\b(?:sex|gender)/age\s?[:=]?\s?[MFmf]?\s?/?\s?)\Z",
     re.IGNORECASE,

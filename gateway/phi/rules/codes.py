@@ -34,7 +34,8 @@ _CLOCK_RANGE = re.compile(r"(?:[01]\d|2[0-4])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d")
 _UNIT_AFTER = re.compile(
     r"\s?(?:mg|mcg|ml|kg|g\b|lbs?\b|cm|mm|units?|iu|meq|%|rows?|ms\b|bytes?|tokens?|words?|cells?|copies|dollars?|usd|steps|"
     r"ppm|/|k/|"
-    r"x10|x\s?10|cfu|ng|pg|lines|records|patients|people|cases|participants|deaths|years?\b|degrees|calories|kcal|"
+    r"x10|x\s?10|cfu|ng|pg|lines|records|patients|people|adults|women|men|children|infants|veterans|nurses|hospitals|admissions|runners|"
+    r"cases|participants|deaths|years?\b|degrees|calories|kcal|"
     r"seconds|minutes|"
     r"hours|days|characters|chars|requests|users|items|files|samples|reads|points|\+\s|\*)",
     re.IGNORECASE,

@@ -121,8 +121,8 @@ def _days_of_month(document: Document) -> Iterator[Span]:
         if index < 0 or match["day"].lower() in _COUNTED:
             continue
         before = document.words[index].lower
-        if before in _OF_TIME or before.endswith("ed") or match["after"].strip() in _STOPS:
-            yield Span(match.start("day"), match.end("day"), Entity.DATE_TIME, LIKELY)
+        if before in _OF_TIME or before.endswith(("ed", "day")) or match["after"].strip() in _STOPS:
+            yield Span(with_weekday(document.flat, match.start()), match.end("day"), Entity.DATE_TIME, LIKELY)
 
 
 def _holidays(document: Document) -> Iterator[Span]:

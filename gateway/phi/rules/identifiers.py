@@ -38,6 +38,8 @@ _RESOURCE = re.compile(r"/Patient\b|\"Patient\"")
 _PREFIXED = re.compile(
     r"(?:pat|pt|mrn|mem|enc|subj|acct|visit|appt|usr|cust)[-_](?=(?:[a-z]*\d){2})[0-9a-z]{4,20}", re.IGNORECASE
 )
+_QUERY_WORDS = word_set("select where limit")
+_SIGNED_IN = ("logged in as ", "log in as ", "login as ", "signed in as ", "signed by ", "login ")
 _EXTENSION = re.compile(r"[xX]\d{4,5}")
 _NIL = "00000000"
 _OF_PROGRAMS = word_set("commit build image docker container namespace digest pod release node volume tenant cluster")
@@ -171,7 +173,8 @@ def _labelled(document: Document, match: re.Match[str], count: int) -> Span | No
     counted = label.weak and not label.announced and is_counted(document.flat, end, token)
     if counted or not _is_value(label, token, count + more):
         return _named_after(document, match, count)
-    return Span(start, end, label.entity, 850)
+    in_query = label.name == "id" and token.isdigit() and document.mentions(_QUERY_WORDS)
+    return Span(start, end, label.entity, LIKELY if in_query else 850)
 
 
 def lead_before(document: Document, start: int) -> re.Match[str] | None:
@@ -208,6 +211,9 @@ def _extended(text: str, end: int, count: int, *, most: int) -> tuple[int, int]:
 
 def _is_value(label: Label, token: str, count: int) -> bool:
     """Whether a token after a label is its value: longer and stranger the less the label says."""
+    is_process = label.name == "pid" and not label.announced and token.isdigit()
+    if is_process or (label.name == "model" and token[:2].islower()):
+        return False
     if label.entity is Entity.US_ZIP:
         return 3 <= count <= 9
     if label.entity is Entity.US_SSN:
@@ -261,6 +267,8 @@ def _named_after(document: Document, match: re.Match[str], count: int) -> Span |
 def _bare(document: Document, match: re.Match[str], count: int) -> Span | None:
     """An identifier without a label: certain after `her record number here is`, otherwise doubtful."""
     token, start, end = match[0], match.start(), match.end()
+    if document.lower.endswith(_SIGNED_IN, 0, start) and token[0].isalpha():
+        return Span(start, end, Entity.OTHER_ID, LIKELY)
     if count < 4 and not _EXTENSION.fullmatch(token) and not _PREFIXED.fullmatch(token):
         return None
     if len(token) > 32 or (count < 9 and is_version(token)):

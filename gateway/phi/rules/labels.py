@@ -18,7 +18,8 @@ _LABELS: dict[Entity, str] = {
     ),
     Entity.VEHICLE_ID: (
         "license plate, licence plate, lic plate, plate, plates, vin, vehicle, tag, license tag, registration plate, "
-        "number plate, vehicle registration, tag number, hull, car, truck, pickup, sedan, suv, van, motorcycle, veh"
+        "number plate, vehicle registration, tag number, hull, car, truck, pickup, sedan, "
+        "suv, van, motorcycle, veh, ford, chevy, toyota, honda, nissan, jeep, subaru, hyundai, kia"
     ),
     Entity.MEDICAL_RECORD_NUMBER: (
         "mrn, mrns, mr, m/r, mrno, medical record, medical records, med rec, medrec, med record, chart, patient, pt, "
@@ -106,7 +107,8 @@ _WEAK = phrase_set(
     "employee, emp, donor, isolate, inmate, sponsor, medicare, medicaid, scanner, tablet serial, wheelchair, din, "
     "tag number, hull, vehicle, id, ids, icn, era, account, accession, reg, registration, certification, cert, "
     "certificate, credential, epic, incident, volunteer, enrollment, specimen, ticket, encounter, referral, barcode, "
-    "subscriber, serial, conf, confirmation, car, truck, pickup, sedan, suv, van, motorcycle, veh, vaccine, mmr, mmr2, "
+    "subscriber, serial, conf, confirmation, car, truck, pickup, sedan, suv, van, motorcycle, veh, ford, chevy, "
+    "toyota, honda, nissan, jeep, subaru, hyundai, kia, vaccine, mmr, mmr2, "
     "mmrv, tdap, dtap, varicella, prevnar, pneumovax, shingrix, gardasil, flu shot, fluzone, hep a, hep b, cement, "
     "cane, canister, cryo, straw, trace, correlation, mem"
 ) - phrase_set(

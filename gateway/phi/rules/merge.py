@@ -1,10 +1,12 @@
 """Overlapping findings become one: their union, so that no remainder of a value shows."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from gateway.phi.detector import CERTAIN, LIKELY, Span
 from gateway.phi.findings import Entity
 
+_START, _END = attrgetter("start"), attrgetter("end")
 _WHOLE = frozenset({Entity.OTHER_ID, Entity.URL, Entity.EMAIL_ADDRESS})
 """Kinds that are one token: what is found inside one is a part of it."""
 
@@ -14,15 +16,22 @@ def merge(spans: Iterable[Span]) -> list[Span]:
 
     A doubtful token that something certain was found in is hidden whole: `lopez` in `lopez-clinic.example`.
     """
-    ordered = sorted((span for span in spans if span.start < span.end), key=lambda s: (s.start, -s.end))
+    ordered = _by_place([span for span in spans if span.start < span.end])
     certain = _joined([span for span in ordered if span.score_milli >= CERTAIN])
     doubtful = [span for span in ordered if span.score_milli < CERTAIN]
     if not doubtful:
         return certain
     if certain and (whole := _touching(certain, [span for span in doubtful if _is_whole(span)])):
-        certain = _joined(sorted((*certain, *whole), key=lambda s: (s.start, -s.end)))
+        certain = _joined(_by_place([*certain, *whole]))
     free = _strongest(_clear_of(certain, doubtful))
-    return sorted((*certain, *free), key=lambda s: s.start)
+    return sorted((*certain, *free), key=_START)
+
+
+def _by_place(spans: list[Span]) -> list[Span]:
+    """By start, the longer first; two plain sorts are faster than one by pairs."""
+    spans.sort(key=_END, reverse=True)
+    spans.sort(key=_START)
+    return spans
 
 
 def _is_whole(span: Span) -> bool:

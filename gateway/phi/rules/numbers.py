@@ -15,6 +15,7 @@ from gateway.phi.rules.numeric_dates import (
     DASHED_SHAPES,
     PACKED_SHAPES,
     SLASHED_SHAPES,
+    SPACED_SHAPES,
     YEAR_FIRST_SHAPES,
     date_at,
 )
@@ -47,7 +48,7 @@ def _any(*shapes: str) -> re.Pattern[str]:
 
 
 _SLASHED, _YEAR_FIRST = _any(SLASHED_SHAPES), _any(YEAR_FIRST_SHAPES, _CARD, PHONE_SHAPES)
-_DASHED, _SPACED = _any(DASHED_SHAPES), _any(SLASHED_SHAPES, PHONE_SHAPES)
+_DASHED, _SPACED = _any(DASHED_SHAPES), _any(SLASHED_SHAPES, SPACED_SHAPES, PHONE_SHAPES)
 _DOTTED = _any(DASHED_SHAPES, _IPV4)
 _THREE = _any(_SSN, PHONE_SHAPES)
 _SHAPES: dict[tuple[int, str], re.Pattern[str]] = {
@@ -55,7 +56,7 @@ _SHAPES: dict[tuple[int, str], re.Pattern[str]] = {
     (1, "-"): _any(DASHED_SHAPES, PHONE_SHAPES), (2, "-"): _DASHED,
     (1, "_"): _DASHED, (2, "_"): _DASHED,
     (1, "."): _any(DASHED_SHAPES, PHONE_SHAPES, _IPV4), (2, "."): _DOTTED,
-    (1, " "): _SPACED, (2, " "): _any(SLASHED_SHAPES),
+    (1, " "): _SPACED, (2, " "): _any(SLASHED_SHAPES, SPACED_SHAPES),
     (3, "-"): _THREE, (3, " "): _THREE, (3, "/"): _THREE, (3, "."): _any(_SSN, PHONE_SHAPES, _IPV4),
     **{(4, sign): _YEAR_FIRST for sign in "-/._ "},
 }  # fmt: skip

@@ -40,6 +40,9 @@ SLASHED_SHAPES = (
     rf"(?P<date>{_FREE}(?:{_YEAR_LAST}))|(?P<range>(?<![\w./-])(?:{_RANGE}))|(?P<part>(?<![\w./-])(?:{_PART}))"
 )
 DASHED_SHAPES = rf"(?P<date>{_FREE}(?:{_YEAR_LAST}))|(?P<dashed>(?<![\w./$-]){_DASHED})"
+SPACED_SHAPES = (
+    rf"(?P<spaced>(?<![\d.] )(?<![\w./-]){_MONTH}(?P<gap>\s){DAY}(?P=gap)(?:{YEAR}|\d{{2}})(?![\w/]|[ .]\d))"
+)
 PACKED_SHAPES = rf"(?P<packed>(?<![\d.-])(?:{_PACKED}))"
 """What `date_at` judges, as named groups, by how a run of digits begins."""
 
@@ -105,6 +108,8 @@ def date_at(document: Document, match: re.Match[str]) -> Span | None:
     score = 950
     if kind == "packed":
         score = _packed_score(document.flat, match)
+    elif kind == "spaced":
+        score = 850 if _COMPACT_CONTEXT.search(document.flat, max(0, match.start() - 28), match.start()) else 0
     elif kind == "month":
         score = LIKELY
     elif kind == "dashed":

@@ -64,7 +64,8 @@ def _visible(text: str, recognizer: Recognizer | None) -> list[Span]:
     merged = merge(_outside_placeholders(document, spans))
     if recognizer is not None:
         merged = merge((*merged, *_outside_placeholders(document, find_mentions(document, merged, recognizer))))
-    return merge((*merged, *_outside_placeholders(document, echoes(document, merged))))
+    echoed = _outside_placeholders(document, echoes(document, merged))
+    return merge((*merged, *echoed)) if echoed else merged
 
 
 def _outside_placeholders(document: Document, spans: Iterable[Span]) -> list[Span]:

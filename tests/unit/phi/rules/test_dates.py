@@ -140,6 +140,7 @@ def test_temperatures_rates_and_younger_ages_stay(text: str) -> None:
         "Jane Doe, load 2500 mg x1 <<10/30>> 2200, then 1500",
         "Jane Doe, can u cover <<sat 12/5>>? sets x 3/3 by <<5/29>>, no sooner than <<5/20>>",
         "her <<10/30>> tsh was 9",
+        "jane doe dob <<9 9 61>> phone <<812 555 0133>>",
         "Jane Doe gone from <<12-20>> to <<jan 4>>. duplex <<8-15>>.",
         "Jane Doe, Adm <<4-29>>  D/c <<5-2>>. Recheck <<10-8>>. Seen <<08-21>>",
         "DOI <<2 dec 97>> reopened. Biopsy <<2 dec 97>>: LCIS. Seen <<2 dec>> 40 mg given",
@@ -155,6 +156,7 @@ def test_a_date_without_its_year_is_told_by_the_words_beside_it(marked: str) -> 
         "Jane Doe, worse since the <<9th>> its purple; tubes in place on the <<14th>>.",
         "Jane Doe, recheck on the <<fourteenth>> period. Window closes the <<19th>>.",
         "JANE DOE. WILL BE 80 ON THE <<21ST>>, CAKE ORDERED. Next visit the <<27th>>.",
+        "Jane Doe, moved to <<thursday the 5th>> at 2",
     ],
 )
 def test_a_day_without_its_month_is_hidden_near_a_person(marked: str) -> None:

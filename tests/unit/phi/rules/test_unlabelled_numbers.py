@@ -30,6 +30,7 @@ def test_a_number_with_the_check_digit_of_a_loinc_code_stays() -> None:
         "Jane Doe: MMR <<L577-4505>>, kit <<MT 2026 0448 19>>, cane <<ZK-118>>, accession <<26DP-881>>, <<66-K-019>>",
         "Jane Doe (<<13 Jun 1957>>, <<175 317 01>>) and her son (<<44 71 88 20>>)",
         "Jane Doe, held for <<pat-77c1b0>>, nurse <<x4471>>",
+        "Jane Doe logged in as <<jdoe61>>",
         "Jane Doe was opened by user=<<hkoenig>> from <<10.44.18.2>>",
     ],
 )
@@ -126,6 +127,7 @@ def test_a_value_in_several_groups_is_hidden_to_its_end(marked: str) -> None:
         "standards NPSG.03.06.01, 45 CFR 164.514, CMS 482.24",
         "vitals: 98 72 16 99; 120 80 98 16",
         "PID|1|\nOBR|1||X|80053^CMP",
+        "kill PID 12345; model gpt-4-0613; a study of 45000 adults; SELECT name FROM t WHERE id = 12345",
     ],
 )
 def test_versions_shifts_system_users_and_amounts_stay(text: str) -> None:
