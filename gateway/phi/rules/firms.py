@@ -20,12 +20,13 @@ _ADDRESSED = re.compile(
     r"\b(?:note|letter|memo|email|fax)\sto\s(?P<name>(?:the\s)?[a-z][\w'&.-]*(?:,?\s(?:and\s|&\s)?[a-z][\w'&-]*){0,4}):\s",
     re.IGNORECASE,
 )
+_LETTERS = frozenset(["note", "letter", "memo", "email", "fax"])
 _RULES = (
     (frozenset(["local"]), True, _UNION),
     (_SCHOOLING, True, _PUBLIC_SCHOOL),
     (frozenset(["offices", "office", "firm"]), False, _PARTNERS),
     (frozenset(["accommodate"]), False, _ACCOMMODATES),
-    (frozenset(["note", "letter", "memo", "email", "fax"]), False, _ADDRESSED),
+    (_LETTERS, False, _ADDRESSED),
 )
 _NOBODY = (
     TITLES
@@ -37,12 +38,17 @@ _NOBODY = (
 
 def find_firms(document: Document) -> Iterator[Span]:
     for marks, needs_digit, pattern in _RULES:
-        if document.mentions(marks) and (document.has_digit or not needs_digit):
+        if document.mentions(marks) and (document.has_digit or not needs_digit) and _may_match(document, pattern):
             for match in pattern.finditer(document.flat):
                 group = match.lastindex or 0
                 if pattern is not _ADDRESSED or _is_firm(match["name"].lower()):
                     start, stop = match.span(group)
                     yield Span(start, start + len(document.flat[start:stop].rstrip(" ,")), Entity.EMPLOYER, 600)
+
+
+def _may_match(document: Document, pattern: re.Pattern[str]) -> bool:
+    """Notes are many, and few are addressed."""
+    return pattern is not _ADDRESSED or any(f"{kind} to " in document.lower for kind in _LETTERS)
 
 
 def _is_firm(name: str) -> bool:

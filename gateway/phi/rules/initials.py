@@ -28,17 +28,28 @@ _STARTS_AN_ENTRY = re.compile(r"(?:\A|[\n|\t,;(])\s*\Z")
 
 def find_initials(document: Document) -> Iterator[Span]:
     words = document.words
-    for index in [index for index, word in enumerate(words) if len(word.lower) == 1]:
+    letters = [index for index, word in enumerate(words) if len(word.text) == 1 or word.text[1] == "-"]
+    for index in letters:
+        if len(words[index].text) > 1 or not _may_stand_for_a_name(document, words[index]):
+            continue
         if index + 1 < len(words) and _precedes_surname(document, index):
             yield Span(words[index].start, words[index + 1].end, Entity.PERSON, _SCORE)
         elif index and _follows_surname(document, index):
             yield Span(words[index - 1].start, words[index].end, Entity.PERSON, _SCORE)
-    for match in _LETTERS.finditer(document.flat):
-        before = document.word_before(match.start())
-        if match[0] not in _NOT_INITIALS and before >= 0 and words[before].lower in _KNOWN_BY_INITIALS:
-            yield Span(match.start(), match.end(), Entity.PERSON, _SCORE)
+    if letters and document.mentions(_KNOWN_BY_INITIALS):
+        for match in _LETTERS.finditer(document.flat):
+            before = document.word_before(match.start())
+            if match[0] not in _NOT_INITIALS and before >= 0 and words[before].lower in _KNOWN_BY_INITIALS:
+                yield Span(match.start(), match.end(), Entity.PERSON, _SCORE)
     if document.mentions(_ACCOUNTS):
         yield from _accounts(document)
+
+
+def _may_stand_for_a_name(document: Document, letter: Word) -> bool:
+    """No article and no `I`, unless a dot or a comma says so."""
+    if document.flat[letter.end : letter.end + 1] == "." or document.flat[letter.start - 2 : letter.start - 1] == ",":
+        return True
+    return letter.is_capital and letter.lower != "i"
 
 
 def _precedes_surname(document: Document, index: int) -> bool:

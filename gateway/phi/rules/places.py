@@ -7,7 +7,7 @@ from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
 from gateway.phi.rules.document import Document, Word
-from gateway.phi.rules.roads import find_roads
+from gateway.phi.rules.roads import ROAD_MARKS, find_roads
 from gateway.phi.rules.streets import STREET_ENDS, find_streets
 from gateway.phi.rules.vocabulary import EPONYM_HEADS, FUNCTION_WORDS, phrase_set, word_set
 
@@ -33,7 +33,7 @@ _POST_CODE = re.compile(rf",?\s{_ZIP}(?![\w-])")
 _ZIP_LABEL = re.compile(rf"\b(?:zip|postal)(?:\s*code)?\W{{0,4}}(?:is\s+)?({_ZIP})(?![\w-])", re.IGNORECASE)
 _COUNTIES = frozenset(["county", "parish", "borough", "township"])
 _HEADS = _COUNTIES | _STATE_ENDS
-_MARKS = _HEADS | STREET_ENDS
+_MARKS = _HEADS | STREET_ENDS | ROAD_MARKS
 _PREPOSITIONS = word_set("in for from to near outside of around at through toward towards our the")
 _MOVING = word_set(
     "old year-old yo yom yof live lives lived living reside resides resided residing resident residents born "
@@ -66,7 +66,7 @@ NO_NAME = 350
 def find_places(document: Document) -> Iterator[Span]:
     marks = [index for index, word in enumerate(document.words) if word.lower in _MARKS]
     yield from find_streets(document, marks)
-    yield from find_roads(document)
+    yield from find_roads(document, marks)
     if "zip" in document.lower or "postal" in document.lower:
         for match in _ZIP_LABEL.finditer(document.flat):
             yield Span(match.start(1), match.end(1), Entity.US_ZIP, 900)

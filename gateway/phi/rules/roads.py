@@ -1,12 +1,12 @@
 """Where somebody is without a house number or a street's end: roads, routes, lots, `118 E. Mulberry`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.phi.detector import LIKELY, Span
 from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind, lexicon
-from gateway.phi.rules.document import Document
+from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.streets import with_town
 from gateway.phi.rules.vocabulary import FUNCTION_WORDS, word_set
 
@@ -34,8 +34,13 @@ _LOT = re.compile(
     re.IGNORECASE,
 )
 _HALF_ADDRESS = re.compile(
-    r"(?<![\w./$#-])(?:\d{2,5}(?:\s1/2)?\s(?:[NSEW]|NE|NW|SE|SW)\.?\s|\d{3,5}\s1/2\s)(?P<name>[A-Z][a-z]{2,})(?![\w-])"
+    r"(?<![\w./$#-])\d{2,5}(?:\s1/2)?\s(?:[NSEW]|NE|NW|SE|SW)\.?\s(?P<name>[A-Z][a-z]{2,})(?![\w-])"
 )
+_HALF_NUMBER = re.compile(r"(?<![\w./$#-])\d{3,5}\s1/2\s(?P<name>[A-Z][a-z]{2,})(?![\w-])")
+_LONGEST_NAME = 60
+_ROUTE_WORDS = word_set("route rte hwy highway interstate marker exit")
+_LOT_WORDS = word_set("lot space spc trailer tract slip site pad unit")
+_DIRECTIONS = word_set("n s e w ne nw se sw")
 _NO_ROADS = word_set(
     "the a an this that same wrong own busy dirt side back other another right left open long rocky bumpy winding "
     "gravel paved local nearby cross one way their his her my your our slippery wet icy"
@@ -45,31 +50,50 @@ _NO_ROADS = word_set(
 _STREETS_TOO = frozenset(["high", "main", "front", "broad", "court", "temple"])
 
 
-def find_roads(document: Document) -> Iterator[Span]:
-    if not document.vocabulary.isdisjoint(_ROAD_WORDS):
-        yield from _roads(document)
-    if document.has_digit or "route" in document.lower:
-        for match in _ROUTE.finditer(document.flat):
-            group = match.lastindex or 0
-            yield Span(*match.span(group), Entity.STREET_ADDRESS, 600)
-    if not document.has_digit:
+ROAD_MARKS = _ROAD_WORDS | _ROUTE_WORDS | _LOT_WORDS | _DIRECTIONS
+
+
+def find_roads(document: Document, marks: Sequence[int]) -> Iterator[Span]:
+    """Of the words at `marks`, those of `ROAD_MARKS`."""
+    flat = document.flat
+    for index in marks:
+        word = document.words[index]
+        if word.lower in _ROAD_WORDS:
+            yield from _road(document, word)
+        if word.lower in _ROUTE_WORDS:
+            for match in _ROUTE.finditer(flat, max(0, word.start - 24), word.end + 40):
+                yield Span(*match.span(match.lastindex or 0), Entity.STREET_ADDRESS, 600)
+        if not document.has_digit:
+            continue
+        if word.lower in _LOT_WORDS and (lot := _LOT.match(flat, word.start)):
+            yield from with_town(document, *lot.span())
+        if word.lower in _DIRECTIONS:
+            yield from _half_address(document, _HALF_ADDRESS.search(flat, max(0, word.start - 12), word.end + 24))
+    if " 1/2 " in flat:
+        for match in _HALF_NUMBER.finditer(flat):
+            yield from _half_address(document, match)
+
+
+def _half_address(document: Document, match: re.Match[str] | None) -> Iterator[Span]:
+    if match is None:
         return
-    for match in _LOT.finditer(document.flat):
+    name = match["name"].lower()
+    if not lexicon().get(name, 0) & Kind.MEDICAL and name not in FUNCTION_WORDS:
         yield from with_town(document, *match.span())
-    for match in _HALF_ADDRESS.finditer(document.flat):
-        kinds = lexicon().get(match["name"].lower(), 0)
-        if not kinds & Kind.MEDICAL and match["name"].lower() not in FUNCTION_WORDS:
-            yield from with_town(document, *match.span())
 
 
-def _roads(document: Document) -> Iterator[Span]:
-    for match in _ON_ROAD.finditer(document.flat):
-        if _is_name(match["name"]):
-            yield from with_town(document, *match.span("road"))
-    if not document.is_caseless:
-        for match in _CAPITAL_ROAD.finditer(document.flat):
-            if _is_name(match["name"]):
-                yield Span(match.start(), match.end(), Entity.STREET_ADDRESS, LIKELY)
+def _road(document: Document, word: Word) -> Iterator[Span]:
+    """The road whose last word is `word`."""
+    start = max(0, word.start - _LONGEST_NAME)
+    match = _ON_ROAD.search(document.flat, start, word.end + 12)
+    while match and match.end("name") < word.start:
+        match = _ON_ROAD.search(document.flat, match.start() + 1, word.end + 12)
+    if match and _is_name(match["name"]):
+        yield from with_town(document, *match.span("road"))
+    elif not document.is_caseless and word.is_capital:
+        shown = _CAPITAL_ROAD.search(document.flat, start, word.end + 1)
+        if shown and _is_name(shown["name"]):
+            yield Span(shown.start(), shown.end(), Entity.STREET_ADDRESS, LIKELY)
 
 
 def _is_name(name: str) -> bool:

@@ -147,7 +147,7 @@ def test_a_house_where_people_stay_is_found_without_its_kind(text: str, facility
         "Weaned to PS 10 over PEEP 5. Local anesthesia, 4 cm from the margin. PS 14 on CPAP.",
         "Send a note to the patient: call us. Write a letter to insurance: denied. Email to HR: done.",
         "Should we accommodate this? The pines are tall. Consult Endo; path to derm pending.",
-        "He moved from Skilled Nursing and stays at Assisted Living.",
+        "He moved from Skilled Nursing and wants rest.",
     ],
 )
 def test_settings_letters_and_trees_are_no_employers(text: str) -> None:
