@@ -49,11 +49,12 @@ _ENDS = re.compile(r"\s*[.,;)](?!\d)|\s*\Z")
 _GOES_ON = re.compile(r" {1,2}\d|\s*[,.;)]|\s*\Z")
 _SLASHED = re.compile(r"(?<![\w/.])(?:(?:[A-Z]{1,4}|\d{1,6})/|\d{2,4}:)\Z")
 _LEADING = re.compile(
-    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOUR?|LAST|IDS?|NOS?|NUM)"
+    r"(?<![A-Za-z0-9#])(?!HTTP|ICD|CPT|NDC|RFC|ISO|DRG|NPI|DEA|MRN|SSN|DOB|USD|AND|THE|FOUR?|LAST|(?:IDS?|NOS?|NUM)\b)"
     r"([A-Z]{1,4})(?: {1,2}|-)\Z"
 )
 _SMALL_LEADING = re.compile(
-    r"(?<![a-z0-9#])(?!http|icd|cpt|ndc|rfc|iso|drg|npi|dea|mrn|ssn|dob|usd|ids?|nos?|num)([a-z]{1,4})(?: {1,2}|-)\Z"
+    r"(?<![a-z0-9#])(?!http|icd|cpt|ndc|rfc|iso|drg|npi|dea|mrn|ssn|dob|usd|(?:ids?|nos?|num)\b)"
+    r"([a-z]{1,4})(?: {1,2}|-)\Z"
 )
 _AFTER = re.compile(
     r"\s?[(\[]\s?|\s(?:is|was)\s(?:(?:her|his|their|the|my|our|patient's|your)\s)?|\s-\s", re.IGNORECASE
