@@ -121,7 +121,7 @@ class NameRuns:
             return True
         listed = word.kinds & Kind.LISTED
         if trigger in {"title", "role"} and listed:
-            return False
+            return trigger == "role" and len(word.text) == 2 and word.text.isupper() and bool(word.kinds & _TERM)
         return is_abbreviation(word, caseless=self.caseless) or (not listed and has_inner_capital(word))
 
     def _is_called_so(self, at: int, word: Word) -> bool:

@@ -158,6 +158,8 @@ class _Names:
         return trigger == "role" and word.is_capital and not self._caseless and not word.text.isupper()
 
     def _pair(self, at: int, end: int, trigger: Trigger, strength: float) -> int | None:
+        if not trigger and self._is_one_of_terms(at, end):
+            return None
         if strength >= 3 and (not self._caseless or self._is_listed_pair(at, end) or trigger):
             return 700
         spoken = self._runs.next_lower(end) in HUMAN_VERBS or self._around.owns(end)
@@ -171,6 +173,14 @@ class _Names:
         if strength >= 1.5 and first.kinds & Kind.FIRST and last.kinds and not self._caseless:
             return LIKELY if not self._around.begins_sentence(at) else None
         return None
+
+    def _is_one_of_terms(self, at: int, end: int) -> bool:
+        """`Cullen, Grey Turner, Kehr`: an eponym between commas, and no names beside it."""
+        inside = self._flat[max(0, self._words[at].start - 2) : self._words[at].start] == ", "
+        if not inside or self._flat[self._words[end - 1].end : self._words[end - 1].end + 1] != ",":
+            return False
+        near = (*self._words[max(0, at - 1) : end], *self._words[end : end + 1])
+        return all(word.kinds & Kind.MEDICAL for word in near if word.kinds & Kind.LISTED)
 
     def _is_listed_pair(self, at: int, end: int) -> bool:
         """Where capitals say nothing, both words have to be listed, or the first be frequent and the last long."""

@@ -69,6 +69,7 @@ _ABOUT_PEOPLE = re.compile(
 )
 _FREQUENT = Kind.COMMON_FIRST | Kind.COMMON_LAST
 _ANYTHING = _FREQUENT | Kind.WORD | Kind.MEDICAL | Kind.CITY
+_BED_ITEM = re.compile(r"\n\d{1,3}[A-Z]?\s[-:]\s\Z")
 _ITEM = re.compile(r"(?:\d[.)]|[-*\u2022]|\n)\s?\Z")
 _OWNED = re.compile(
     r"'s?\s(?:(?:last|latest|recent|new|current|next|most\srecent|repeat|home|upcoming|morning|two|three|old)\s)?(?:"
@@ -243,9 +244,11 @@ class Surroundings:
     def is_item(self, at: int, end: int) -> bool:
         """`1. Johnson - CHF`: the head of an entry in a list of patients."""
         stop = self._words[end - 1].end
-        if self._flat[stop : stop + 3] not in {" - ", " / "} and self._flat[stop : stop + 2] != ": ":
+        if self._flat[stop : stop + 3] not in {" - ", " / "} and self._flat[stop : stop + 2] not in {": ", ", "}:
             return False
         start = self._words[at].start
+        if self._flat[stop : stop + 2] == ", ":
+            return _BED_ITEM.search(self._document.folded[max(0, start - 8) : start]) is not None
         return start == 0 or _ITEM.search(self._document.folded[max(0, start - 4) : start]) is not None
 
     def is_labelled(self, at: int, end: int) -> bool:

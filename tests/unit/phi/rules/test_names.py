@@ -197,6 +197,8 @@ def test_a_plain_word_or_a_listed_one_is_a_name_by_its_use(text: str, name: str)
         "N Engl J Med. 2019. J Am Coll Cardiol. Pupils fixed. TOD 0318. Mg, Phos, lactate. Kayexalate given.",
         "Set MAX_TOKENS=4096 and restart. Bot: Hi! User: hello",
         "Rovsing, Murphy, Cullen, Kehr, Blumberg - match each sign",
+        "Cullen, Grey Turner, Kehr - match each sign",
+        "who covers dialysis if the pt is VA but 91",
     ],
 )
 def test_shorthand_journals_and_lists_of_eponyms_stay(text: str) -> None:
@@ -242,6 +244,7 @@ def test_letters_of_lists_and_species_are_nobodys_initials(text: str) -> None:
         ("summarise: CROSS, EVAN admitted with dka", "CROSS, EVAN"),
         ("Mr. Theophilus Gantry, 87, is sleeping", "Theophilus Gantry"),
         ("soap note: chase 12yo, sore throat", "chase"),
+        ("signing out:\n4 - Whitehead, chf, lasix", "Whitehead"),
     ],
 )
 def test_age_sex_and_company_make_a_name_of_a_plain_word(text: str, name: str) -> None:
