@@ -106,9 +106,17 @@ def _is_term(document: Document, first: int, last: int, *, sure: bool) -> bool:
         return True
     if any(is_code(document, word) for word in words) or Surroundings(document).is_eponym(last):
         return True
+    if any(word.kinds & Kind.MEDICAL for word in words) and _is_listed_off(document, words):
+        return True
     if len(words) == 1 and words[0].kinds & Kind.MEDICAL:
         return not (sure and words[0].kinds & LISTED and _is_spoken_of(document, last))
     return bool(_DOSE.match(document.flat, words[-1].end))
+
+
+def _is_listed_off(document: Document, words: Sequence[Word]) -> bool:
+    """`Hartmann, Ivor Lewis, Nissen`: an eponym between commas."""
+    before = document.flat[max(0, words[0].start - 2) : words[0].start]
+    return before == ", " and document.flat[words[-1].end : words[-1].end + 1] == ","
 
 
 def _is_spoken_of(document: Document, last: int) -> bool:

@@ -116,3 +116,7 @@ def test_the_real_model_finds_what_no_list_has() -> None:
     text = "Spoke with Oluwatimilehin yesterday about the ride from Qorvexaville."
     found = [text[span.start : span.end] for span in scan(text, Rampart()) if span.score_milli >= CERTAIN]
     assert "Oluwatimilehin" in found
+
+
+def test_a_model_does_not_make_a_name_of_an_eponym_in_a_list() -> None:
+    assert masked("Draw Whipple, Hartmann, Ivor Lewis, Nissen, Heller in turn", Claiming("Ivor Lewis")) == []
