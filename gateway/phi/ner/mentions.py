@@ -114,7 +114,7 @@ def _is_term(document: Document, first: int, last: int, *, sure: bool) -> bool:
 
 
 def _is_listed_off(document: Document, words: Sequence[Word]) -> bool:
-    """`Hartmann, Ivor Lewis, Nissen`: an eponym between commas."""
+    """`Cullen, Grey Turner, Kehr`: an eponym between commas."""
     before = document.flat[max(0, words[0].start - 2) : words[0].start]
     return before == ", " and document.flat[words[-1].end : words[-1].end + 1] == ","
 
