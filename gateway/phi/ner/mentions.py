@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from gateway.phi.detector import CERTAIN, LIKELY, Span
-from gateway.phi.findings import Entity
+from gateway.phi.findings import CIRCUMSTANTIAL, Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.ner.gate import LISTED, is_code, passages
 from gateway.phi.ner.recognizer import Mention, MentionKind, Recognizer
@@ -30,6 +30,7 @@ _ENTITIES: dict[MentionKind, Entity] = {
 }
 _VERY_SURE = 0.9
 _SURE = 0.7
+_LONE = 0.9
 _UNSURE = 0.4
 _REACH = 8
 _PRONOUNS = word_set("he she his her him hers himself herself who whose")
@@ -59,15 +60,16 @@ def find_mentions(document: Document, found: Sequence[Span], recognizer: Recogni
     answers = recognizer.recognize([document.folded[start:end] for start, end in bounds])
     starts = [word.start for word in document.words]
     certain = [span for span in found if span.score_milli >= CERTAIN]
+    personal = any(span.entity not in CIRCUMSTANTIAL for span in certain)
     for (offset, _), mentions in zip(bounds, answers, strict=True):
         for mention in mentions:
             first = bisect_left(starts, mention.start + offset)
             last = bisect_left(starts, mention.end + offset)
-            if span := _span(document, first, last, mention):
+            if span := _span(document, first, last, mention, personal=personal):
                 yield _confirmed(span, certain)
 
 
-def _span(document: Document, first: int, last: int, mention: Mention) -> Span | None:
+def _span(document: Document, first: int, last: int, mention: Mention, *, personal: bool) -> Span | None:
     """The mention as a finding, without roles and titles at its edges; None when it is a common word or a term."""
     words = document.words
     sure = mention.score >= _VERY_SURE
@@ -77,7 +79,8 @@ def _span(document: Document, first: int, last: int, mention: Mention) -> Span |
         last -= 1
     if first == last or _is_term(document, first, last, sure=sure):
         return None
-    score = _score(document, words[first:last], mention.score)
+    lone = not personal and (mention.kind == "place" or last - first == 1)
+    score = _score(document, words[first:last], mention.score, lone=lone)
     return Span(words[first].start, words[last - 1].end, _ENTITIES[mention.kind], score) if score else None
 
 
@@ -127,13 +130,16 @@ def _is_spoken_of(document: Document, last: int) -> bool:
     return any(word in _PRONOUNS for word in following) or any(word in PERSON_VERBS for word in following[:1])
 
 
-def _score(document: Document, words: Sequence[Word], likelihood: float) -> int:
-    """0 when the model is less sure than the words themselves demand."""
+def _score(document: Document, words: Sequence[Word], likelihood: float, *, lone: bool) -> int:
+    """0 when the model is less sure than the words themselves demand.
+
+    A `lone` word in a text that shows nobody else must be sure beyond doubt: such texts are mostly about no one.
+    """
     plain = all(word.kinds & Kind.WORD and not word.kinds & _NAMED for word in words)
     small = document.is_caseless or not any(word.is_capital for word in words)
     sure = _SURE + (0.1 if plain or small else 0)
     if plain and small:
         return 0
-    if likelihood >= sure:
+    if likelihood >= (_LONE if lone else sure):
         return _RECOGNIZED
     return LIKELY if likelihood >= _UNSURE and not plain else 0

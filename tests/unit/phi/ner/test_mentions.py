@@ -120,3 +120,10 @@ def test_the_real_model_finds_what_no_list_has() -> None:
 
 def test_a_model_does_not_make_a_name_of_an_eponym_in_a_list() -> None:
     assert masked("Match Murphy, Cullen, Grey Turner, Kehr to each sign", Claiming("Grey Turner")) == []
+
+
+def test_a_lone_word_in_a_text_about_nobody_must_be_sure_beyond_doubt() -> None:
+    lone = Claiming("Qorvexa", score=0.85)
+    assert masked("Then Qorvexa came.", lone) == []
+    assert masked("Patient Maria Lopez is here. Then Qorvexa came.", lone) == ["Maria Lopez", "Qorvexa"]
+    assert masked("Then Qorvexa Blix came.", Claiming("Qorvexa Blix", score=0.85)) == ["Qorvexa Blix"]
