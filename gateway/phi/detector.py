@@ -26,8 +26,8 @@ class Span:
 class DetectorError(Exception):
     """A text could not be scanned. It never quotes the text."""
 
-    retry_after_s: int | None = None
-    """When it is worth another try, if the detector knows."""
+    retry_after_s: int | None = 2
+    """When another try is worth while: a scanner that died is back by then. None when it never is."""
 
 
 class Detector(Protocol):

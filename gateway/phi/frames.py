@@ -12,12 +12,10 @@ from typing import Any
 import orjson
 
 from gateway.phi.detector import Span
-from gateway.phi.findings import Entity
 from gateway.phi.masking import Marked, Replacement
+from gateway.phi.packing import ENTITIES, NUMBERS
 
 HEADER_BYTES = 4
-_ENTITIES = tuple(Entity)
-_NUMBERS = {entity: number for number, entity in enumerate(_ENTITIES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +60,12 @@ def decode_masked(payload: bytes) -> list[str]:
 
 
 def encode_spans(texts: Sequence[Sequence[Span]]) -> bytes:
-    return orjson.dumps([[(s.start, s.end, _NUMBERS[s.entity], s.score_milli) for s in spans] for spans in texts])
+    return orjson.dumps([[(s.start, s.end, NUMBERS[s.entity], s.score_milli) for s in spans] for spans in texts])
 
 
 def decode_spans(payload: bytes) -> list[list[Span]]:
     rows: list[list[tuple[int, int, int, int]]] = orjson.loads(payload)
-    return [[Span(start, end, _ENTITIES[entity], score) for start, end, entity, score in spans] for spans in rows]
+    return [[Span(start, end, ENTITIES[entity], score) for start, end, entity, score in spans] for spans in rows]
 
 
 def _encoded(request: list[Any]) -> bytes:

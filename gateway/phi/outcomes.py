@@ -13,11 +13,11 @@ from hashlib import sha256
 
 from gateway.phi.detector import Span
 from gateway.phi.memory import Memory
+from gateway.phi.packing import pack, unpack
 from gateway.phi.screening import Screening
 from gateway.phi.verdicts import Verdict
 
-_ENTRY_BYTES = 300
-_SPAN_BYTES = 130
+_ENTRY_BYTES = 350
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Outcomes:
 
     def __init__(self, *, max_entries: int = 50_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self._secret = secrets.token_bytes(32)
-        self._memory: Memory[Outcome] = Memory(_size, max_entries=max_entries, max_bytes=max_bytes)
+        self._memory: Memory[tuple[bytes, bytes]] = Memory(_size, max_entries=max_entries, max_bytes=max_bytes)
 
     def beginning(self, screening: Screening) -> bytes:
         """The first link: before anything was said."""
@@ -44,10 +44,11 @@ class Outcomes:
         return self._link(before + verdict.key + (b"a" if answered else b"u"))
 
     def get(self, link: bytes) -> Outcome | None:
-        return self._memory.get(link)
+        packed = self._memory.get(link)
+        return packed and Outcome(unpack(packed[0]), unpack(packed[1]))
 
     def keep(self, link: bytes, outcome: Outcome) -> None:
-        self._memory.keep(link, outcome)
+        self._memory.keep(link, (pack(outcome.counting), pack(outcome.telling)))
 
     def _link(self, content: bytes) -> bytes:
         return hmac.digest(self._secret, content, "sha256")
@@ -59,5 +60,5 @@ def _fingerprint(screening: Screening) -> bytes:
     return sha256(repr(choices).encode("utf-8", "surrogatepass")).digest()
 
 
-def _size(outcome: Outcome) -> int:
-    return _ENTRY_BYTES + _SPAN_BYTES * (len(outcome.counting) + len(outcome.telling))
+def _size(packed: tuple[bytes, bytes]) -> int:
+    return _ENTRY_BYTES + len(packed[0]) + len(packed[1])

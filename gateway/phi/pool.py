@@ -23,34 +23,48 @@ from gateway.phi.windows import join, windows
 T = TypeVar("T")
 R = TypeVar("R")
 
+_Queue = deque[asyncio.Future[ScannerProcess]]
+
 _FRAME_CHARS = 8 * 1024
 _EACH_CHARS = 20
 """Characters that take as long as a text takes by itself, however short."""
 _CALL_CHARS = 1000
 _RESTART_PAUSE_S = 0.5
-_RETRY_AFTER_S = 2
+_CHARACTERS_PER_S = 40_000
+"""What one scanner reads at the least: dense notes, with the model, on a slow processor."""
+
+
+class UnreadableError(DetectorError):
+    """No other try will end otherwise."""
+
+    retry_after_s = None
 
 
 class OverloadedError(DetectorError):
-    """The scanners have all the work they can do before its deadline; try again in `retry_after_s`."""
-
-    retry_after_s = _RETRY_AFTER_S
+    """The scanners have about all the work that they can do before its deadline."""
 
 
 class ScannerPool:
     """A `Detector` and a `Masker` over warm processes. Make it inside the process that serves, after any fork."""
 
     def __init__(
-        self, processes: int, timeout_s: float, *, ner: Backend = "none", max_characters: int = 10_000_000
+        self, processes: int, timeout_s: float, *, ner: Backend = "none", max_characters: int | None = None
     ) -> None:
-        """`timeout_s` bounds a call in all; `max_characters` the text of all calls under way, but for a first one."""
+        """`timeout_s` bounds a call in all; `max_characters` the text of all short and of all long calls under way.
+
+        By default that is what so many scanners read within the time.
+        """
         self._size = processes
         self._timeout_s = timeout_s
         self._ner: Backend = ner
-        self._max_characters = max_characters
-        self._characters = 0
+        self._max_characters = max_characters or int(processes * timeout_s * _CHARACTERS_PER_S)
+        self._under_way_now = {False: 0, True: 0}
+        """Characters of short and of long calls: many of the ones do not keep out the others."""
         self._idle: deque[ScannerProcess] = deque()
-        self._waiting: deque[asyncio.Future[ScannerProcess]] = deque()
+        self._short: _Queue = deque()
+        """Who waits with a call of one frame; they go first, but for every fourth time."""
+        self._long: _Queue = deque()
+        self._served = 0
         self._scanners: set[ScannerProcess] = set()
         self._restarts: set[asyncio.Task[None]] = set()
         self._closed = True
@@ -92,7 +106,7 @@ class ScannerPool:
         characters = sum(map(len, texts)) + _EACH_CHARS * len(texts)
         async with self._under_way(characters):
             if characters <= _FRAME_CHARS:
-                answer = await self._ask(texts, encode_texts)
+                answer = await self._ask(texts, encode_texts, self._short)
                 return list(_items([texts], [answer], decode_spans))
             bounds, frames = await asyncio.to_thread(_cut, texts)
             answers = await self._ask_all(frames, encode_texts)
@@ -107,25 +121,27 @@ class ScannerPool:
     @contextlib.asynccontextmanager
     async def _under_way(self, characters: int) -> AsyncGenerator[None]:
         weight = characters + _CALL_CHARS
-        if self._characters and self._characters + weight > self._max_characters:
+        is_long = characters > _FRAME_CHARS
+        if self._under_way_now[is_long] and self._under_way_now[is_long] + weight > self._max_characters:
             raise OverloadedError("The scanners are overloaded.")
-        self._characters += weight
+        self._under_way_now[is_long] += weight
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield
         except TimeoutError as late:
             raise DetectorError("The scan took too long.") from late
         finally:
-            self._characters -= weight
+            self._under_way_now[is_long] -= weight
 
     async def _ask_all(self, frames: Sequence[Sequence[T]], encode: Callable[[Sequence[T]], bytes]) -> list[bytes]:
         """The answers to all frames, in their order. They stay packed: objects would slow the garbage collector."""
+        queue = self._short if len(frames) == 1 else self._long
         answers = [b""] * len(frames)
         left = iter(enumerate(frames))
 
         async def work() -> None:
             for index, items in left:
-                answers[index] = await self._ask(items, encode)
+                answers[index] = await self._ask(items, encode, queue)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -135,28 +151,28 @@ class ScannerPool:
             raise failures.exceptions[0] from None
         return answers
 
-    async def _ask(self, items: Sequence[T], encode: Callable[[Sequence[T]], bytes]) -> bytes:
+    async def _ask(self, items: Sequence[T], encode: Callable[[Sequence[T]], bytes], queue: _Queue) -> bytes:
         try:
             request = frame(encode(items))
         except ValueError as invalid:
-            raise DetectorError("A text is not valid Unicode.") from invalid
+            raise UnreadableError("A text is not valid Unicode.") from invalid
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, queue)
         except CrashedError:
-            answer = await self._answer(request)
+            answer = await self._answer(request, queue)
         if not answer:
             raise DetectorError("The scan failed.")
         return answer
 
-    async def _answer(self, request: bytes) -> bytes:
-        scanner = self._idle.popleft() if self._idle else await self._next_idle()
+    async def _answer(self, request: bytes, queue: _Queue) -> bytes:
+        scanner = self._idle.popleft() if self._idle else await self._next_idle(queue)
         return await scanner.ask(request, self._timeout_s)
 
-    async def _next_idle(self) -> ScannerProcess:
+    async def _next_idle(self, queue: _Queue) -> ScannerProcess:
         if self._closed or (self._failing and not self._scanners):
             raise DetectorError("The scanners are down or closed.")
         future: asyncio.Future[ScannerProcess] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        queue.append(future)
         try:
             return await future
         except asyncio.CancelledError:
@@ -165,11 +181,13 @@ class ScannerPool:
             raise
         finally:
             with contextlib.suppress(ValueError):
-                self._waiting.remove(future)
+                queue.remove(future)
 
     def _release(self, scanner: ScannerProcess) -> None:
-        while self._waiting:
-            future = self._waiting.popleft()
+        while self._short or self._long:
+            self._served += 1
+            first, then = (self._long, self._short) if self._served % 4 == 0 else (self._short, self._long)
+            future = (first or then).popleft()
             if not future.done():
                 future.set_result(scanner)
                 return
@@ -198,8 +216,9 @@ class ScannerPool:
             task.add_done_callback(self._restarts.discard)
 
     def _fail_waiting(self) -> None:
-        while self._waiting:
-            _fail(self._waiting.popleft())
+        for queue in (self._short, self._long):
+            while queue:
+                _fail(queue.popleft())
 
     async def _restart(self) -> None:
         while not self._closed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.phi.aside import aside
 from gateway.phi.detector import Detector, Span
 from gateway.phi.memory import Memory
+from gateway.phi.packing import pack, unpack
 
 ENGINE = "hasp-phi-scan-v1"
 """What audit entries call the guard. A change to what it finds is a new number."""
@@ -23,7 +24,6 @@ class Verdict:
 
 
 _ENTRY_BYTES = 250
-_SPAN_BYTES = 130
 
 
 class Verdicts:
@@ -36,7 +36,7 @@ class Verdicts:
     def __init__(self, detector: Detector, *, max_entries: int = 50_000, max_bytes: int = 64 * 1024 * 1024) -> None:
         self._detector = detector
         self._secret = secrets.token_bytes(32)
-        self._memory: Memory[tuple[Span, ...]] = Memory(_size, max_entries=max_entries, max_bytes=max_bytes)
+        self._memory: Memory[bytes] = Memory(_size, max_entries=max_entries, max_bytes=max_bytes)
 
     async def of(self, texts: Sequence[str], *, tenant: str) -> Sequence[Verdict]:
         """One for each text. Raises as the detector does."""
@@ -44,15 +44,15 @@ class Verdicts:
         found: dict[bytes, Verdict] = {}
         missing: dict[bytes, str] = {}
         for key, text in zip(keys, texts, strict=True):
-            if (spans := self._memory.get(key)) is not None:
-                found[key] = Verdict(key, spans, is_new=False)
+            if (packed := self._memory.get(key)) is not None:
+                found[key] = Verdict(key, unpack(packed), is_new=False)
             else:
                 missing[key] = text
         if missing:
             detected = await self._detector.detect(list(missing.values()))
             for key, spans in zip(missing, detected, strict=True):
                 found[key] = Verdict(key, tuple(spans), is_new=True)
-                self._memory.keep(key, found[key].spans)
+                self._memory.keep(key, pack(spans))
         return [found[key] for key in keys]
 
     def _keys(self, texts: Sequence[str], tenant: str) -> list[bytes]:
@@ -60,5 +60,5 @@ class Verdicts:
         return [hmac.digest(self._secret, prefix + text.encode("utf-8", "surrogatepass"), "sha256") for text in texts]
 
 
-def _size(spans: tuple[Span, ...]) -> int:
-    return _ENTRY_BYTES + _SPAN_BYTES * len(spans)
+def _size(packed: bytes) -> int:
+    return _ENTRY_BYTES + len(packed)
