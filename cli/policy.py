@@ -1,5 +1,6 @@
 """`hasp org policy`: an operator changes what an organisation decided."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,7 +39,7 @@ def org_policy(
         Literal["record", "block"] | None, typer.Option(help="When the model itself writes identifiers.")
     ] = None,
     acknowledge_phi_leaves: Annotated[
-        bool, typer.Option("--acknowledge-phi-leaves", help="Needed for --phi-mode allow and --phi-profile custom.")
+        bool, typer.Option("--acknowledge-phi-leaves", help="Needed for whatever lets identifiers leave.")
     ] = False,
     storage_mode: Annotated[StorageMode | None, typer.Option(help="full, or none: keep no content.")] = None,
     restore_answers: Annotated[bool | None, typer.Option(help="Put values back into answers.")] = None,
@@ -94,13 +95,16 @@ def _terms(file: Path | None, option: str) -> tuple[str, ...] | None:
         return None
     try:
         lines = file.read_text("utf-8-sig").splitlines()
-        return read_terms(option, [line for line in lines if line.strip()])
+        terms = read_terms(option, [line for line in lines if line.strip()])
     except ValidationFailedError as failure:
         raise CommandError(str(failure)) from None
     except UnicodeDecodeError:
         raise CommandError(f"{option}: {file} is not UTF-8") from None
     except OSError as failure:
         raise CommandError(f"{option}: cannot read {file}: {failure.strerror}") from None
+    if not terms and str(file) != os.devnull:  # a download that failed must not unmask anything
+        raise CommandError(f"{option}: {file} has no terms; to empty the list, name {os.devnull}")
+    return terms
 
 
 def _models(given: list[str] | None) -> tuple[str, ...] | None:

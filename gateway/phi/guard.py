@@ -49,7 +49,7 @@ class Inspected:
 
 
 class Guard:
-    """Stateless between requests but for verdicts: whatever belongs to one lives in what `screen` returns."""
+    """Between requests it remembers places and kinds, never a text: what belongs to one lives in what it returns."""
 
     def __init__(self, detector: Detector, masker: Masker | None = None) -> None:
         self._verdicts = Verdicts(detector)

@@ -8,7 +8,7 @@ from gateway.phi.detector import DetectorError, Span
 from gateway.phi.findings import Finding
 from gateway.phi.json_text import Leaf
 from gateway.phi.outcomes import Outcomes
-from gateway.phi.passages import Access, Passage
+from gateway.phi.passages import Passage, Treatment
 from gateway.phi.screening import Screening
 from gateway.phi.selection import Selection
 from gateway.phi.verdicts import Verdict
@@ -58,8 +58,8 @@ def select(passages: Sequence[Passage], verdicts: Sequence[Verdict], screening: 
     link = outcomes.beginning(screening)
     for passage, verdict in zip(passages, verdicts, strict=True):
         spans = verdict.spans
-        match passage.access:
-            case Access.CONTENT:
+        match passage.treatment:
+            case Treatment.CONTENT:
                 link = outcomes.link(link, verdict, answered=passage.answered)
                 if outcome := outcomes.get(link):
                     selection.recall(passage.text, outcome)
@@ -75,11 +75,11 @@ def select(passages: Sequence[Passage], verdicts: Sequence[Verdict], screening: 
                         f"The request has more than {_MAX_FINDINGS:,} places with protected health information.",
                         param="messages",
                     )
-            case Access.IDENTIFIER | Access.SEALED:
+            case Treatment.IDENTIFIER | Treatment.SEALED:
                 hits.fixed.extend(
                     _in_leaves(passage, selection.of_fixed(passage.text, spans, spelled_out=passage.spelled_out))
                 )
-            case Access.DEFINITION:
+            case Treatment.DEFINITION:
                 if selection.of_fixed(passage.text, spans, spelled_out=passage.spelled_out):
                     raise PhiInToolSchemaError(param=passage.path)
     return hits

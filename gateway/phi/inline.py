@@ -8,7 +8,7 @@ from gateway.phi.rules.scan import scan
 
 
 class RuleDetector:
-    """Scans on the caller's thread, about a millisecond per kilobyte: not for an event loop that serves requests."""
+    """Scans on the caller's thread, some milliseconds a kilobyte: not for an event loop that serves requests."""
 
     def __init__(self, recognizer: Recognizer | None = None) -> None:
         self._recognizer = recognizer

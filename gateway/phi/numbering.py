@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from gateway.phi.findings import Entity, Finding
 from gateway.phi.hits import Hit
 from gateway.phi.json_text import Leaf
-from gateway.phi.passages import Access, Passage
+from gateway.phi.passages import Passage, Treatment
 from gateway.phi.placeholders import Lookalike, Placeholders, lookalikes
 
 
@@ -31,11 +31,11 @@ def numbered(
         by_path[hit.leaf.path].append(hit)
     findings: list[Finding] = []
     for passage in passages:
-        if passage.access is Access.SEALED:
+        if passage.treatment is Treatment.SEALED:
             for quoted in lookalikes(passage.text):
                 if not placeholders.stands_for_a_value(quoted.body):
                     placeholders.reserve(quoted.body)
-        elif passage.access is Access.CONTENT:
+        elif passage.treatment is Treatment.CONTENT:
             for leaf in passage.leaves:
                 if leaf.path not in by_path and "[" not in leaf.text:
                     continue

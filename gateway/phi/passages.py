@@ -18,7 +18,7 @@ _SHORTEST_OPAQUE = 40
 """Characters of the shortest thing a vendor seals; what is shorter is someone's own text, and is scanned."""
 
 
-class Access(Enum):
+class Treatment(Enum):
     """What may be done about PHI in a place."""
 
     CONTENT = auto()
@@ -37,7 +37,7 @@ class Passage:
 
     path: str
     text: str
-    access: Access
+    treatment: Treatment
     leaves: tuple[Leaf, ...]
     answered: bool = False
     """Whether a model said it in an earlier answer."""
@@ -65,7 +65,7 @@ class Reader:
         self._answered = role == "assistant"
 
     def text(self, path: str, text: str) -> str:
-        self._add(path, text, Access.CONTENT)
+        self._add(path, text, Treatment.CONTENT)
         return text
 
     def json(self, path: str, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
@@ -75,22 +75,22 @@ class Reader:
         return self._object(path, value, places=True)
 
     def identifier(self, path: str, text: str) -> None:
-        self._add(path, text, Access.IDENTIFIER)
-        self._add_names(path, [text], Access.IDENTIFIER)
+        self._add(path, text, Treatment.IDENTIFIER)
+        self._add_names(path, [text], Treatment.IDENTIFIER)
 
     def sealed(self, path: str, text: str) -> None:
-        self._add(path, text, Access.SEALED)
+        self._add(path, text, Treatment.SEALED)
 
     def opaque(self, path: str, text: str) -> None:
         if not _OPAQUE.fullmatch(text) or (len(text) >= _SHORTEST_OPAQUE and is_text(text)):
             raise ValidationFailedError("This must be what the model provider returned, unchanged.", param=path)
         if len(text) < _SHORTEST_OPAQUE:
-            self._add(path, text, Access.SEALED)
+            self._add(path, text, Treatment.SEALED)
 
     def definition(self, path: str, value: JsonValue) -> None:
         text, leaves = render(path, value, self._budget)
-        self.passages.append(Passage(path, text, Access.DEFINITION, leaves))
-        self._add_names(path, [leaf.text for leaf in leaves], Access.DEFINITION)
+        self.passages.append(Passage(path, text, Treatment.DEFINITION, leaves))
+        self._add_names(path, [leaf.text for leaf in leaves], Treatment.DEFINITION)
 
     def file(self, path: str, data: str | None) -> None:
         self._budget.spend()
@@ -101,21 +101,21 @@ class Reader:
     def _object(self, path: str, value: Mapping[str, JsonValue], *, places: bool) -> Mapping[str, JsonValue]:
         if value:
             text, leaves = render(path, dict(value), self._budget, places=places)
-            self.passages.append(Passage(path, text, Access.CONTENT, leaves, self._answered))
+            self.passages.append(Passage(path, text, Treatment.CONTENT, leaves, self._answered))
         return value
 
-    def _add(self, path: str, text: str, access: Access) -> None:
+    def _add(self, path: str, text: str, treatment: Treatment) -> None:
         self._budget.spend(len(text))
         if text:
             leaves = (Leaf(path, 0, text, is_key=False),)
-            self.passages.append(Passage(path, text, access, leaves, self._answered))
+            self.passages.append(Passage(path, text, treatment, leaves, self._answered))
 
-    def _add_names(self, path: str, identifiers: Sequence[str], access: Access) -> None:
+    def _add_names(self, path: str, identifiers: Sequence[str], treatment: Treatment) -> None:
         """The words that identifiers were made of, which a detector cannot see in `lookup_Maria_Lopez`."""
         text = "\n".join(filter(None, map(spelled_out, identifiers)))
         if text:
             leaves = (Leaf(path, 0, text, is_key=False),)
-            self.passages.append(Passage(path, text, access, leaves, spelled_out=True))
+            self.passages.append(Passage(path, text, treatment, leaves, spelled_out=True))
 
 
 class Rewriter:

@@ -11,7 +11,7 @@ from gateway.phi.memory import Memory
 from gateway.phi.packing import pack, unpack
 
 ENGINE = "hasp-phi-scan-v1"
-"""What audit entries call the guard. A change to what it finds is a new number."""
+"""What audit entries call the guard."""
 
 
 @dataclass(frozen=True, slots=True)

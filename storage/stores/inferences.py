@@ -85,8 +85,6 @@ class InferenceReader:
         )
 
     async def _findings(self, row: InferenceRow) -> tuple[Finding, ...]:
-        if not row.entity_types:
-            return ()
         found = await self._session.get(FindingsRow, row.id)
         return _FINDINGS.validate_python(found.findings) if found else ()
 

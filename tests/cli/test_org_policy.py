@@ -77,14 +77,17 @@ async def test_every_option_is_a_choice_of_the_policy(
     assert "Quillfeather" not in str(entry.metadata)
 
 
-async def test_an_empty_file_empties_a_list(storage: Storage, environ: dict[str, str], tmp_path: Path) -> None:
+async def test_an_empty_file_empties_no_list(storage: Storage, environ: dict[str, str], tmp_path: Path) -> None:
     tenant = await make_tenant(storage, phi_deny_terms=(NAME,), phi_allow_terms=("Foley",))
     (tmp_path / "none").touch()
 
-    change(environ, tenant, "--phi-deny-terms", str(tmp_path / "none"))
+    refused = change(environ, tenant, "--phi-deny-terms", str(tmp_path / "none"))
+    before = await policy_of(storage, tenant)
+    change(environ, tenant, "--phi-deny-terms", os.devnull)
+    after = await policy_of(storage, tenant)
 
-    policy = await policy_of(storage, tenant)
-    assert (policy.phi_deny_terms, policy.phi_allow_terms) == ((), ("Foley",))
+    assert (refused.returncode, before.phi_deny_terms) == (1, (NAME,))
+    assert (after.phi_deny_terms, after.phi_allow_terms) == ((), ("Foley",))
 
 
 @pytest.mark.parametrize(
