@@ -9,6 +9,7 @@ from gateway.phi.findings import Entity
 from gateway.phi.lexicon.words import Kind
 from gateway.phi.rules.document import Document, Word
 from gateway.phi.rules.initials import find_initials
+from gateway.phi.rules.instructions import is_instruction, is_no_given_name
 from gateway.phi.rules.joined_names import find_joined_names
 from gateway.phi.rules.name_runs import NameRuns
 from gateway.phi.rules.name_words import PARTICLES, is_like_a_name, is_only_a_name, is_surname_too, is_term
@@ -95,6 +96,11 @@ class _Names:
 
     def _name_at(self, at: int) -> tuple[int, int] | None:
         """The end of the name that begins at word `at`, and its score; None when none does."""
+        found = self._scored(at)
+        return None if found is not None and self._is_told_to_do(at, *found) else found
+
+    def _scored(self, at: int) -> tuple[int, int] | None:
+        """As `_name_at`, where an instruction before a name still counts as a part of it."""
         if at in self._taken:
             return None
         trigger = self._trigger(at)
@@ -103,11 +109,25 @@ class _Names:
         end = self._runs.run(at, lenient=trigger in _SAYS_A_NAME_FOLLOWS)
         if end == at or (self._around.is_eponym(end) and trigger != "title"):
             return None
+        if not trigger and self._around.is_operation(at, end):
+            return None
         score = self._score(at, end, trigger)
         if score is None and end - at > 1:
             end = at + 1
             score = self._score(at, end, trigger)
         return None if score is None else (end, score)
+
+    def _is_told_to_do(self, at: int, end: int, score: int) -> bool:
+        """`Page Maria Lopez`, `Summarise John Smith's chart`: an instruction, and a name certain by itself."""
+        if end - at < 2 or self._trigger(at) not in {"", "lead"}:
+            return False
+        shadows = score < CERTAIN and is_no_given_name(self._words[at])
+        if not shadows and not is_instruction(self._words, at, end, self._runs, self._around):
+            return False
+        inner = self._scored(at + 1)
+        if inner is None or inner[0] < end or inner[1] < CERTAIN:
+            return False
+        return inner[0] - at > 2 or self._runs.inverted_end(at + 1, inner[0]) is not None
 
     def _trigger(self, at: int) -> Trigger:
         """What stands before, where a name just before that `and` joins counts as `told`."""

@@ -84,6 +84,7 @@ _OWNED = re.compile(
     r"cough|fever|rash|knee|hip|back|leg|arm|wound|incision|stitches|cast|asthma|diabetes|seizures?|depression|anxiety)\b",
     re.IGNORECASE,
 )
+_OPERATION = re.compile(r"(?:ectomy|otomy|ostomy|plasty|pexy|scopy|graphy|rrhaphy)\Z")
 _SEXES = frozenset(["m", "f"])
 _SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv"])
 _BEDS = frozenset(["bed", "rm", "room", "bay"])
@@ -277,6 +278,14 @@ class Surroundings:
             gap = self._flat[self._words[end - 1].end : self._words[end].start].strip()
             return gap in {"", "'s", "'"}
         return self._words[end - 1].lower in EPONYM_HEADS
+
+    def is_operation(self, at: int, end: int) -> bool:
+        """`Ivor Lewis esophagectomy`; not `Maria Lopez colonoscopy`, which names a patient."""
+        first = self._words[at].kinds
+        if end >= len(self._words) or end - at < 2 or not first & Kind.MEDICAL or first & Kind.COMMON_FIRST:
+            return False
+        gap = self._flat[self._words[end - 1].end : self._words[end].start].strip()
+        return gap in {"", "'s", "'"} and _OPERATION.search(self._words[end].lower) is not None
 
     def begins_sentence(self, at: int) -> bool:
         if at == 0:

@@ -249,3 +249,67 @@ def test_letters_of_lists_and_species_are_nobodys_initials(text: str) -> None:
 )
 def test_age_sex_and_company_make_a_name_of_a_plain_word(text: str, name: str) -> None:
     assert name in people(text)
+
+
+@pytest.mark.parametrize("verb", ["Page", "Book", "Cancel", "Tell", "Call", "Ask", "Shorten", "Bathe"])
+def test_a_plain_word_before_a_name_neither_hides_the_name_nor_joins_it(verb: str) -> None:
+    assert people(f"{verb} Maria Lopez for tomorrow") == ["Maria Lopez"]
+
+
+@pytest.mark.parametrize(
+    "verb", ["Summarise", "Analyse", "Prioritise", "Anonymize", "Deidentify", "De-identify", "Bill"]
+)
+def test_an_instruction_before_a_name_stays_readable(verb: str) -> None:
+    assert people(f"Hello.\n{verb} John Smith's chart") == ["John Smith"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Call Marisol Quintanilla-Vega", ["Marisol Quintanilla-Vega"]),
+        ("Cancel Lopez, Maria for tomorrow", ["Lopez, Maria"]),
+        ("Book J. Smith for Monday", ["J. Smith"]),
+        ("PAGE MARIA LOPEZ NOW", ["MARIA LOPEZ"]),
+        ("Will Maria Lopez need a refill?", ["Maria Lopez"]),
+    ],
+)
+def test_names_of_every_form_are_found_after_an_instruction(text: str, expected: list[str]) -> None:
+    assert people(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Grace Young was seen", "Grace Young"),
+        ("Bill Parker called", "Bill Parker"),
+        ("Mark Chen, 54", "Mark Chen"),
+        ("Page Johnson was seen", "Page Johnson"),
+        ("Bill John Smith called", "Bill John Smith"),
+        ("Hope Maria Lopez was seen", "Hope Maria Lopez"),
+        ("Mary Jane Watson was seen", "Mary Jane Watson"),
+    ],
+)
+def test_a_given_name_that_is_a_word_too_stays_in_its_name(text: str, name: str) -> None:
+    assert people(text) == [name]
+
+
+@pytest.mark.parametrize(
+    "text", ["Explain the Ivor Lewis esophagectomy", "Child-Pugh B cirrhosis", "Rocky Mountain spotted fever"]
+)
+def test_an_operation_or_disease_called_after_somebody_stays(text: str) -> None:
+    assert people(text) == []
+
+
+def test_a_patient_before_an_operation_is_no_eponym() -> None:
+    assert people("Maria Lopez colonoscopy 3/4") == ["Maria Lopez"]
+
+
+def test_a_line_of_instructions_takes_time_in_step_with_its_length() -> None:
+    def cost(words: int) -> float:
+        text = "Page Book Cancel Tell Maria " * words
+        begun = time.process_time()
+        people(text)
+        return time.process_time() - begun
+
+    cost(100)
+    assert cost(4000) < 20 * max(cost(500), 0.005)
