@@ -183,7 +183,8 @@ NOT_NAMES = word_set(
     "we're you're they're dear sincerely regards thank thanks hello hi re cc bcc subject mr mrs ms dr miss md "
     "rn do np pa phd jr sr ii iii iv select insert update delete where null true false json sql csv none http "
     "https www com org hl7 pid obr pv1 nk1 msh mother father wife husband son daughter brother sister aunt "
-    "uncle partner patient pt provider physician attending comp drs"
+    "uncle partner patient pt provider physician attending comp drs child-pugh child-turcotte-pugh "
+    "child-pugh-turcotte salter-harris gustilo-anderson lauge-hansen"
 )
 MONTHS_AS_NAMES = word_set("jan april may june august jun march")
 """Months that people are called by; `NOT_NAMES` has them as months."""

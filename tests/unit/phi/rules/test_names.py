@@ -294,7 +294,15 @@ def test_a_given_name_that_is_a_word_too_stays_in_its_name(text: str, name: str)
 
 
 @pytest.mark.parametrize(
-    "text", ["Explain the Ivor Lewis esophagectomy", "Child-Pugh B cirrhosis", "Rocky Mountain spotted fever"]
+    "text",
+    [
+        "Explain the Ivor Lewis esophagectomy",
+        "Child-Pugh B",
+        "Patient is Child-Pugh C.",
+        "Child-Pugh B cirrhosis",
+        "Salter-Harris II",
+        "Rocky Mountain spotted fever",
+    ],
 )
 def test_an_operation_or_disease_called_after_somebody_stays(text: str) -> None:
     assert people(text) == []
