@@ -6,6 +6,7 @@ The product reads only the built file: one line for each combination of
 """
 
 import lzma
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from gateway.phi.lexicon import medicine, names, places
 from gateway.phi.lexicon.sources import dictionary
 from gateway.phi.lexicon.words import Kind
 
+_ZED = re.compile(r"(?<=..[iy])z((?:e[ds]?|ers?|ing|ations?))\Z")
 _RATHER_NAMES = ("maria", "peter", "mike", "matt", "harry", "derrick", "martin")
 """In every dictionary, and seldom meant as words."""
 
@@ -47,6 +49,7 @@ def _collect(sources: Path) -> dict[str, int]:
     for city, bits in places.cities(sources).items():
         is_rare_word = bits & Kind.LARGE_CITY and city not in everyday
         kinds[city] = (kinds[city] & ~Kind.WORD if is_rare_word else kinds[city]) | bits
+    _add_new(kinds, british(kinds))
     for name in _RATHER_NAMES:
         kinds[name] &= ~Kind.WORD
     for word, bits in medicine.shorthand().items():
@@ -58,6 +61,12 @@ def _collect(sources: Path) -> dict[str, int]:
         kinds[first] |= Kind.STARTS_PHRASE
         kinds[second] |= Kind.CONTINUES_PHRASE
     return kinds
+
+
+def british(kinds: dict[str, int]) -> dict[str, int]:
+    """`summarise` and `analysing`, which American dictionaries lack."""
+    verbs = ((word, _ZED.search(word)) for word, bits in kinds.items() if bits & Kind.WORD)
+    return {f"{word[: found.start()]}s{found[1]}": Kind.WORD for word, found in verbs if found}
 
 
 def _add(kinds: dict[str, int], found: dict[str, int]) -> None:

@@ -4,10 +4,12 @@ import time
 
 import pytest
 
+from gateway.phi.detector import CERTAIN
 from gateway.phi.rules.document import Document
 from gateway.phi.rules.names import find_names
 from gateway.phi.rules.organizations import find_organizations
 from gateway.phi.rules.places import find_places
+from gateway.phi.rules.scan import scan
 from tests.unit.phi.rules.marked import kinds
 
 
@@ -321,3 +323,9 @@ def test_a_line_of_instructions_takes_time_in_step_with_its_length() -> None:
 
     cost(100)
     assert cost(4000) < 20 * max(cost(500), 0.005)
+
+
+@pytest.mark.parametrize("verb", ["Summarise", "Analyse", "Organising", "Prioritised", "Anonymise"])
+def test_a_verb_in_british_spelling_is_a_word(verb: str) -> None:
+    text = f"{verb}: patient Maria Lopez is here."
+    assert [text[span.start : span.end] for span in scan(text) if span.score_milli >= CERTAIN] == ["Maria Lopez"]
