@@ -70,7 +70,6 @@ _PERSON_BEFORE_NAME = word_set(
     "beneficiary cardholder person student child parent policyholder prescriber referring ordering performing"
 )
 _NUMBER = word_set("id number no num nbr #")
-_NOT_NUMBERS = word_set("phone telephone fax mobile cell tel")
 _PROSE = re.compile(
     r"[.!?]\s|\b(?:the|a|an|is|are|was|were|and|or|of|to|for|with|this|that|by|in|on|not|no)\b", re.IGNORECASE
 )

@@ -27,7 +27,6 @@ Trigger = Literal["title", "role", "told", "lead", ""]
 after `told` (`spoke with`), when it is listed or odd; after a lead (`by`) it only may be."""
 
 _ROLE_MARKS = frozenset(["", ":", "#", "-", "(", ':"', '":"', "=", ': "', '"', "/", "->", "- ", ", a", '("'])
-_LABEL_MARKS = frozenset([":", "=", ':"', '":"', ': "'])
 _TITLE_MARKS = frozenset(["", ".", "#"])
 _NOT_AFTER_COMMA = Kind.WORD | Kind.MEDICAL | Kind.CITY
 _AFTER = re.compile(
