@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import IO, Final
 
@@ -32,12 +33,17 @@ class _Answer(BaseModel):
 
 
 def install() -> None:
-    """Makes `.venv-presidio` from its hashed lock, once for each lock.
+    """Makes `.venv-presidio` from its hashed lock, once for each lock, also when several processes ask at once.
 
     This alone needs a package index. Raises `CalledProcessError` or `OSError` when it cannot.
     """
-    if _STAMP.exists() and _STAMP.read_bytes() == _LOCK.read_bytes():
-        return
+    with _LOCK.open("rb") as lock:
+        flock(lock, LOCK_EX)
+        if not (_STAMP.exists() and _STAMP.read_bytes() == lock.read()):
+            _make()
+
+
+def _make() -> None:
     uv = Path(sys.executable).with_name("uv")
     shutil.rmtree(_ENVIRONMENT, ignore_errors=True)
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, _ENVIRONMENT], check=True)
