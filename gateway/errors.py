@@ -150,15 +150,35 @@ class TooLargeError(GatewayError):
 
 
 class UpstreamFailureError(GatewayError):
+    """An answer that makes no sense: given, and perhaps billed, so it is not asked for again."""
+
     kind, code = Kind.UPSTREAM, "INFERENCE_UPSTREAM_FAILURE"
     message = "The model provider failed to answer."
     retryable = True
 
 
+class UpstreamBrokenOffError(UpstreamFailureError):
+    """An answer that had begun and ended too early."""
+
+
+class UpstreamUnreachableError(UpstreamFailureError):
+    """No connection, or one that ended before an answer began, or the vendor's own error (5xx)."""
+
+
+class UpstreamMisconfiguredError(UpstreamFailureError):
+    """The vendor refused our key, our bill or our name for the model: asking again would change nothing."""
+
+
 class UpstreamTimeoutError(GatewayError):
+    """No answer began in time."""
+
     kind, code = Kind.UPSTREAM_TIMEOUT, "INFERENCE_UPSTREAM_FAILURE"
     message = "The model provider did not answer in time."
     retryable = True
+
+
+class UpstreamStalledError(UpstreamTimeoutError):
+    """An answer that had begun did not go on."""
 
 
 class UpstreamBusyError(GatewayError):

@@ -4,7 +4,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Protocol
 
 from gateway.completion import StreamEvent
-from gateway.errors import GatewayError, UpstreamFailureError
+from gateway.errors import (
+    GatewayError,
+    UpstreamBrokenOffError,
+    UpstreamStalledError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 from gateway.providers.sse import SseSplitter
 from gateway.providers.transport import Response
 
@@ -58,10 +64,10 @@ class EventReader:
             raise self._failure
 
     def close(self) -> None:
-        """Say that the bytes ended. Raises `UpstreamFailureError` if the answer did not."""
+        """Say that the bytes ended. Raises `UpstreamBrokenOffError` if the answer did not."""
         self.check()
         if not self._decoder.finished:
-            raise UpstreamFailureError
+            raise UpstreamBrokenOffError
 
 
 class EventStream(AsyncIterator[Sequence[StreamEvent]]):
@@ -74,10 +80,24 @@ class EventStream(AsyncIterator[Sequence[StreamEvent]]):
 
     @classmethod
     async def start(cls, response: Response, decoder: FrameDecoder) -> "EventStream":
-        """Wait for the first events, so that a refusal in place of them is raised here."""
+        """Wait for the first events, so that a refusal in place of them is raised here.
+
+        Raises:
+            UpstreamTimeoutError: none came in time.
+            UpstreamUnreachableError: the connection ended before any came.
+            GatewayError: what the vendor said in place of them.
+        """
         stream = cls(response, decoder)
-        stream._first = await stream._next()
-        return stream
+        failure: GatewayError
+        try:
+            stream._first = await stream._next()
+        except UpstreamStalledError:
+            failure = UpstreamTimeoutError()
+        except UpstreamBrokenOffError:
+            failure = UpstreamUnreachableError()
+        else:
+            return stream
+        raise failure
 
     async def __anext__(self) -> Sequence[StreamEvent]:
         if events := self._first or await self._next():

@@ -8,14 +8,16 @@ from gateway.errors import (
     ProviderRejectedError,
     TooLargeError,
     UpstreamBusyError,
-    UpstreamFailureError,
+    UpstreamMisconfiguredError,
     UpstreamTimeoutError,
+    UpstreamUnreachableError,
 )
 
 MAX_MESSAGE_CHARS = 2_000
 MAX_RETRY_AFTER_S = 3_600
 
-# 401 and 403 are about our key, 402 about our bill, 404 about our catalog: none is the caller's business.
+# 401 and 403 are about our key, 402 about our bill, 404 about our catalog: none is the caller's business, and
+# neither is a redirect.
 _OURS = frozenset({401, 402, 403, 404})
 _BUSY = frozenset({429, 503, 529})
 _TIMEOUT = frozenset({408, 504, 524})
@@ -36,9 +38,11 @@ class Refusal:
             return UpstreamTimeoutError()
         if self.status == 413:
             return TooLargeError()
-        if 400 <= self.status < 500 and self.status not in _OURS:
+        if self.status in _OURS or self.status < 400:
+            return UpstreamMisconfiguredError()
+        if 400 <= self.status < 500:
             return ProviderRejectedError(upstream_message=self.message[:MAX_MESSAGE_CHARS])
-        return UpstreamFailureError()
+        return UpstreamUnreachableError()
 
 
 def retry_after_s(headers: Mapping[str, str]) -> int | None:

@@ -1,8 +1,8 @@
 """The wire to the vendors: one pool of connections, and limits on every wait and every size.
 
-Bodies are never logged. What goes wrong below HTTP becomes an
-`UpstreamTimeoutError` or an `UpstreamFailureError`, without a cause: the HTTP
-library's own texts may quote what a vendor sent.
+Bodies are never logged. What goes wrong below HTTP becomes an error of ours
+that says whether an answer had begun, without a cause: the HTTP library's own
+texts may quote what a vendor sent.
 """
 
 import asyncio
@@ -17,7 +17,15 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 from yarl import URL
 
-from gateway.errors import GatewayError, UnavailableError, UpstreamFailureError, UpstreamTimeoutError
+from gateway.errors import (
+    GatewayError,
+    UnavailableError,
+    UpstreamBrokenOffError,
+    UpstreamFailureError,
+    UpstreamStalledError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
 from gateway.settings import Settings
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -71,9 +79,9 @@ class Response:
         try:
             chunk = await self._response.content.readany()
         except TimeoutError:
-            failure = UpstreamTimeoutError()
+            failure = UpstreamStalledError()
         except (aiohttp.ClientError, OSError):
-            failure = UpstreamFailureError()
+            failure = UpstreamBrokenOffError()
         else:
             if self._wait_s != self._idle_s:
                 self._limit(self._idle_s)
@@ -184,8 +192,9 @@ class Transport:
 
         Raises:
             UnavailableError: the transport is not open.
-            UpstreamTimeoutError: a limit passed.
-            UpstreamFailureError: no connection, or a broken one.
+            UpstreamTimeoutError: a limit passed before the answer's headers; `UpstreamStalledError` after them.
+            UpstreamUnreachableError: no connection, or one that ended before the answer's headers.
+            UpstreamBrokenOffError: a connection that ended amid the answer.
             GatewayError: another status than 200, as the vendor's `error_of_answer` reads it.
         """
         if self._session is None:
@@ -215,7 +224,7 @@ async def _send(
     except TimeoutError:
         failure = UpstreamTimeoutError()
     except (aiohttp.ClientError, OSError):
-        failure = UpstreamFailureError()
+        failure = UpstreamUnreachableError()
     _log.warning("upstream_unreachable", host=url.host, error_code=failure.code)
     raise failure
 

@@ -8,26 +8,27 @@ from gateway.errors import (
     ProviderRejectedError,
     TooLargeError,
     UpstreamBusyError,
-    UpstreamFailureError,
+    UpstreamMisconfiguredError,
     UpstreamTimeoutError,
+    UpstreamUnreachableError,
 )
 from gateway.providers.anthropic import errors as anthropic
 from gateway.providers.openai import errors as openai
 from gateway.providers.refusals import MAX_MESSAGE_CHARS, MAX_RETRY_AFTER_S, retry_after_s
 
 STATUSES: list[tuple[int, type[GatewayError]]] = [
-    (302, UpstreamFailureError),
+    (302, UpstreamMisconfiguredError),
     (400, ProviderRejectedError),
-    (401, UpstreamFailureError),
-    (402, UpstreamFailureError),
-    (403, UpstreamFailureError),
-    (404, UpstreamFailureError),
+    (401, UpstreamMisconfiguredError),
+    (402, UpstreamMisconfiguredError),
+    (403, UpstreamMisconfiguredError),
+    (404, UpstreamMisconfiguredError),
     (408, UpstreamTimeoutError),
     (413, TooLargeError),
     (422, ProviderRejectedError),
     (429, UpstreamBusyError),
-    (500, UpstreamFailureError),
-    (502, UpstreamFailureError),
+    (500, UpstreamUnreachableError),
+    (502, UpstreamUnreachableError),
     (503, UpstreamBusyError),
     (504, UpstreamTimeoutError),
     (529, UpstreamBusyError),
@@ -64,7 +65,7 @@ def test_an_error_without_a_readable_message_has_none(error_of_answer: Any, unre
 
 
 def test_a_model_the_vendor_lacks_is_not_the_caller_s_mistake() -> None:
-    assert type(openai.error_of_answer(400, {}, body(code="model_not_found"))) is UpstreamFailureError
+    assert type(openai.error_of_answer(400, {}, body(code="model_not_found"))) is UpstreamMisconfiguredError
 
 
 @pytest.mark.parametrize(
