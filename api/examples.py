@@ -261,6 +261,7 @@ POLICY = answer(
             "storage_mode": "full",
             "retention_days": 2555,
             "phi_retrieval_behavior": "block",
+            "failover_enabled": False,
         },
         "meta": _REQUEST,
     },

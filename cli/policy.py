@@ -50,6 +50,10 @@ def org_policy(
         int | None, typer.Option(min=RETENTION_DAYS[0], max=RETENTION_DAYS[1], help="Nothing expires yet.")
     ] = None,
     phi_retrieval_behavior: Annotated[PhiMode | None, typer.Option(help="There are no retrieval tools yet.")] = None,
+    failover: Annotated[
+        bool | None,
+        typer.Option(help="Let an equivalent model of another vendor answer, under the same or better cover."),
+    ] = None,
     opus: Annotated[bool | None, typer.Option(help="Enable Opus models.")] = None,
     premium_model: Annotated[list[str] | None, typer.Option(help="Enable this premium model; repeatable.")] = None,
 ) -> None:
@@ -67,6 +71,7 @@ def org_policy(
         "unscannable": unscannable,
         "retention_days": retention_days,
         "phi_retrieval_behavior": phi_retrieval_behavior,
+        "failover_enabled": failover,
         "opus_enabled": opus,
         "premium_models": _models(premium_model),
     }

@@ -42,6 +42,7 @@ class OrganizationPolicy:
     phi_retrieval_behavior: PhiMode = PhiMode.BLOCK
     opus_enabled: bool = False
     premium_models: tuple[str, ...] = ()
+    failover_enabled: bool = False
 
     def changed(self, changes: Changes) -> "OrganizationPolicy":
         """With `changes`, one version on when they change anything. Leaving the profile `custom` drops its entities.

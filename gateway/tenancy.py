@@ -79,6 +79,8 @@ class Policy:
     """What happens to images and PDFs, which the guard cannot read (D18); block mode always refuses."""
     opus_enabled: bool = False
     premium_models: frozenset[str] = frozenset()
+    failover_enabled: bool = False
+    """Whether an equivalent model of another vendor, under the same or a better cover, may answer (D12)."""
     agreement: Agreement | None = None
 
 

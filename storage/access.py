@@ -40,6 +40,7 @@ _LAST_USED_S = 15.0
 _SELECT = """
 select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
        o.phi_mode, o.storage_mode, o.restore_answers, o.unscannable, o.opus_enabled, o.premium_models,
+       o.failover_enabled,
        o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers, o.phi_terms,
        a.id, a.covers, a.effective_at, a.expires_at
 from api_keys k
@@ -119,7 +120,7 @@ class AccessCache:
         key, org, revoked = ApiKeyId(row[0]), OrganizationId(row[1]), row[4]
         if revoked:
             raise RevokedApiKeyError(org, key)
-        access = self._sharing(_access(row, await open_terms(self._cipher, org, row[15])))
+        access = self._sharing(_access(row, await open_terms(self._cipher, org, row[16])))
         # An announcement that came while we read may be of what we read too early: use it once, keep nothing.
         if epoch == self._epoch:
             self._keep(cached_as, _Snapshot(access, until))
@@ -196,8 +197,8 @@ class AccessCache:
 def _access(row: tuple[Any, ...], terms: Terms) -> Access:
     """A row of `_SELECT` as a snapshot."""
     key, org, scopes, mode = row[:4]
-    phi_mode, storage_mode, restore_answers, unscannable, opus_enabled, premium_models = row[5:11]
-    acceptance, covers, effective_at, expires_at = row[16:]
+    phi_mode, storage_mode, restore_answers, unscannable, opus_enabled, premium_models, failover_enabled = row[5:12]
+    acceptance, covers, effective_at, expires_at = row[17:]
     agreement = Agreement(AcceptanceId(acceptance), frozenset(covers), effective_at, expires_at) if acceptance else None
     principal = Principal(
         org=OrganizationId(org),
@@ -207,12 +208,13 @@ def _access(row: tuple[Any, ...], terms: Terms) -> Access:
     )
     policy = Policy(
         phi_mode=PhiMode(phi_mode),
-        screening=_screening(row[11:15], terms),
+        screening=_screening(row[12:16], terms),
         storage_mode=StorageMode(storage_mode),
         restore_answers=restore_answers,
         unscannable=unscannable,
         opus_enabled=opus_enabled,
         premium_models=frozenset(premium_models),
+        failover_enabled=failover_enabled,
         agreement=agreement,
     )
     return Access(principal, policy)

@@ -137,4 +137,5 @@ def _data(policy: OrganizationPolicy) -> dict[str, Any]:
         "storage_mode": policy.storage_mode.value,
         "retention_days": policy.retention_days,
         "phi_retrieval_behavior": policy.phi_retrieval_behavior.value,
+        "failover_enabled": policy.failover_enabled,
     }

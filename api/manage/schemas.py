@@ -73,6 +73,10 @@ class PolicyRequest(Strict):
     phi_retrieval_behavior: Annotated[
         PhiMode | None, Field(strict=False, description="Kept for later versions: there are no retrieval tools yet.")
     ] = None
+    failover_enabled: Annotated[
+        bool | None,
+        Field(description="Let an equivalent model of another vendor answer, under the same or a better BAA cover."),
+    ] = None
     acknowledge_phi_leaves: Annotated[
         bool | None,
         Field(description="Must be true in a request by which identifiers may leave: see `docs/phi-guard.md`."),

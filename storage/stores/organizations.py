@@ -29,6 +29,7 @@ _AS_THEY_ARE = (
     "retention_days",
     "phi_retrieval_behavior",
     "opus_enabled",
+    "failover_enabled",
 )
 """Fields of the policy that are columns of the same name and form."""
 
@@ -79,6 +80,7 @@ class OrganizationReader:
             phi_retrieval_behavior=PhiMode(row.phi_retrieval_behavior),
             opus_enabled=row.opus_enabled,
             premium_models=tuple(row.premium_models),
+            failover_enabled=row.failover_enabled,
         )
 
 

@@ -7,6 +7,7 @@ from storage.tables.credits import AccountRow, HoldRow
 from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
 from storage.tables.organizations import DataKeyRow, OrganizationRow
 from storage.tables.outbox import OutboxRow
+from storage.tables.provider_health import ProviderCircuitRow, ProviderHealthRow
 from storage.tables.schema import Row
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "InferenceRow",
     "OrganizationRow",
     "OutboxRow",
+    "ProviderCircuitRow",
+    "ProviderHealthRow",
     "Row",
     "UsageRow",
 ]

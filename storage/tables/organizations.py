@@ -39,6 +39,7 @@ class OrganizationRow(Row):
     policy_version: Mapped[int] = mapped_column(server_default=text("1"))
     opus_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
     premium_models: Mapped[Words] = mapped_column(server_default=text("'{}'"))
+    failover_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
     credits_allotment: Mapped[Credits]
     spend_cap: Mapped[Credits | None]
 

@@ -27,6 +27,7 @@ DEFAULTS: Json = {
     "storage_mode": "full",
     "retention_days": 2555,
     "phi_retrieval_behavior": "block",
+    "failover_enabled": False,
 }
 CONTROL = (Scope.CONTROL_READ, Scope.CONTROL_WRITE, Scope.AI_CHAT)
 CUSTOM: Json = {"phi_profile": "custom", "phi_entities": ["US_SSN", "PERSON"], "acknowledge_phi_leaves": True}
@@ -74,6 +75,7 @@ async def test_a_new_organisation_has_the_defaults(gateway_server: GatewayServer
         {"retention_days": 1},
         {"retention_days": 36_500},
         {"phi_retrieval_behavior": "redact"},
+        {"failover_enabled": True},
     ],
     ids=str,
 )
@@ -155,6 +157,8 @@ async def test_lists_of_the_largest_size_are_kept_whole_and_can_be_emptied(gatew
         ({"retention_days": 30.5}, "retention_days"),
         ({"retention_days": True}, "retention_days"),
         ({"phi_retrieval_behavior": "refuse"}, "phi_retrieval_behavior"),
+        ({"failover_enabled": "on"}, "failover_enabled"),
+        ({"failover_enabled": 1}, "failover_enabled"),
         ({"acknowledge_phi_leaves": "true", "phi_mode": "allow"}, "acknowledge_phi_leaves"),
         ({"phi_mode": "block", "opus_enabled": True}, "opus_enabled"),
         ({"phi_mode": "block", NAME: 1}, None),

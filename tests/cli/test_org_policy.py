@@ -50,7 +50,7 @@ async def test_every_option_is_a_choice_of_the_policy(
         *("--phi-threshold", "0.65", "--phi-answers", "block", "--phi-retrieval-behavior", "redact"),
         *("--phi-deny-terms", str(tmp_path / "deny"), "--phi-allow-terms", str(tmp_path / "allow")),
         *("--storage-mode", "none", "--no-restore-answers", "--unscannable", "pass", "--retention-days", "30"),
-        *("--opus", "--premium-model", "gpt-5.4", "--acknowledge-phi-leaves"),
+        *("--failover", "--opus", "--premium-model", "gpt-5.4", "--acknowledge-phi-leaves"),
     )
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
@@ -68,6 +68,7 @@ async def test_every_option_is_a_choice_of_the_policy(
         storage_mode=StorageMode.NONE,
         retention_days=30,
         phi_retrieval_behavior=PhiMode.REDACT,
+        failover_enabled=True,
         opus_enabled=True,
         premium_models=("gpt-5.4",),
     )

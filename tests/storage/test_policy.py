@@ -68,6 +68,20 @@ async def test_each_choice_reaches_another_process_within_a_second(
     await eventually(holds)
 
 
+async def test_failover_is_off_until_it_is_chosen_and_then_on_in_every_process(
+    storage: Storage, elsewhere: Storage
+) -> None:
+    tenant = await make_tenant(storage)
+
+    async def allowed() -> bool:
+        return (await elsewhere.access.resolve(tenant.token)).policy.failover_enabled
+
+    assert not await allowed()
+    await change_policy(storage, tenant.org, {"failover_enabled": True})
+
+    await eventually(allowed)
+
+
 async def test_taking_a_choice_back_reaches_another_process_too(storage: Storage, elsewhere: Storage) -> None:
     tenant = await make_tenant(storage, phi_deny_terms=(TERM,))
     assert (await screening_of(elsewhere, tenant)).deny_terms == (TERM,)
