@@ -37,6 +37,10 @@ class Usage:
     reasoning: int = 0
     """Of `output`, the tokens spent on reasoning, when the provider says so."""
     service_tier: str | None = None
+    """By the vendor's own name for it."""
+    inference_geo: str | None = None
+    """The region that ran the model, when the provider says so."""
+    speed: str | None = None
     estimated: bool = False
     """True until the provider's own count: all there is when the caller hung up before it."""
 
@@ -57,6 +61,17 @@ AnswerBlock = Text | ToolUse | Thinking | RedactedThinking
 
 
 @dataclass(frozen=True, slots=True)
+class StopDetails:
+    """Why an answer was refused: the policy, by the vendor's name for it, and words for people, written by the vendor.
+
+    The words may repeat what was asked, so they are restored and reviewed as the answer's text is.
+    """
+
+    category: str | None = None
+    explanation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """One whole answer. `upstream_id` is the vendor's own id, for their support."""
 
@@ -66,6 +81,7 @@ class Completion:
     usage: Usage
     stop_sequence: str | None = None
     upstream_id: str | None = None
+    stop_details: StopDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +147,7 @@ class Finishing:
     stop_reason: StopReason
     usage: Usage
     stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +209,7 @@ class CompletionFold:
         self._blocks: dict[int, _OpenBlock] = {}
         self._stop_reason: StopReason | None = None
         self._stop_sequence: str | None = None
+        self._stop_details: StopDetails | None = None
         self._usage = Usage()
 
     @property
@@ -212,8 +230,9 @@ class CompletionFold:
                 self._blocks[index] = _OpenBlock(block)
             case Started(model, usage, upstream_id):
                 self._model, self._usage, self._upstream_id = model, usage, upstream_id
-            case Finishing(stop_reason, usage, stop_sequence):
-                self._stop_reason, self._usage, self._stop_sequence = stop_reason, usage, stop_sequence
+            case Finishing(stop_reason, usage, stop_sequence, stop_details):
+                self._stop_reason, self._usage = stop_reason, usage
+                self._stop_sequence, self._stop_details = stop_sequence, stop_details
             case BlockStopped() | Stopped() | Ping():
                 pass
 
@@ -227,6 +246,7 @@ class CompletionFold:
             usage=self._usage if self.finished else self._produced_usage(),
             stop_sequence=self._stop_sequence,
             upstream_id=self._upstream_id,
+            stop_details=self._stop_details,
         )
 
     def _produced_usage(self) -> Usage:

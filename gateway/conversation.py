@@ -7,7 +7,7 @@ can hold text means adding a slot.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import JsonValue
@@ -37,6 +37,8 @@ class Image:
     data: str | None
     url: str | None
     cache: CacheControl | None = None
+    oversized: Literal["downsize", "error"] | None = None
+    """What the vendor does with one that is larger than the model takes; None leaves it to the vendor."""
 
     def __post_init__(self) -> None:
         if self.data is None and self.url is None:
@@ -124,6 +126,23 @@ class Tool:
     description: str | None = None
     strict: bool | None = None
     cache: CacheControl | None = None
+    examples: tuple[Mapping[str, JsonValue], ...] = ()
+    """Inputs as the caller would have them."""
+    eager_streaming: bool | None = None
+    """Whether input is streamed as it is generated, before it is known to be valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTool:
+    """A tool that Anthropic defines, down to its schema, and the client runs.
+
+    `type` is its dated kind, such as `bash_20250124`; `options` are the settings of that kind, named as on the wire.
+    """
+
+    type: str
+    name: str
+    options: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    cache: CacheControl | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +154,7 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingConfig:
-    type: Literal["enabled", "adaptive", "disabled"]
+    type: Literal["enabled", "adaptive", "between_tools", "disabled"]
     budget_tokens: int | None = None
     display: Literal["summarized", "omitted"] | None = None
 
@@ -153,6 +172,8 @@ class Sampling:
     effort: str | None = None
     output_schema: Mapping[str, JsonValue] | None = None
     service_tier: str | None = None
+    inference_geo: str | None = None
+    """The region that is to run the model, by the vendor's name for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +185,7 @@ class Conversation:
     system: tuple[Text, ...] = ()
     system_plain: bool = False
     """True when the caller sent `system` as one string, so that it is sent on as one."""
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[Tool | ClientTool, ...] = ()
     tool_choice: ToolChoice | None = None
     end_user: str | None = None
     """The caller's id of the person behind the request (`metadata.user_id`)."""

@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from gateway.completion import Completion
+from gateway.completion import AnswerBlock, Completion
+from gateway.conversation import Text
 from gateway.errors import GatewayError, UnavailableError
 from gateway.inference.call import Outcome, Status
 from gateway.phi.guard import Guard
@@ -24,7 +25,7 @@ async def reviewed(upstream: Completion, report: PhiReport, *, guard: Guard, acc
     blocks = access.policy.screening.answers == "block"
     try:
         async with asyncio.timeout(None if blocks else _PATIENCE_S):
-            found = await guard.review(upstream.blocks, access)
+            found = await guard.review(_written(upstream), access)
     except (GatewayError, TimeoutError) as failure:
         if blocks:
             raise UnavailableError from failure
@@ -35,13 +36,20 @@ async def reviewed(upstream: Completion, report: PhiReport, *, guard: Guard, acc
     return report
 
 
+def _written(upstream: Completion) -> tuple[AnswerBlock, ...]:
+    """All that the model says, why it refused included."""
+    details = upstream.stop_details
+    said = (Text(details.explanation),) if details and details.explanation else ()
+    return (*upstream.blocks, *said)
+
+
 def withheld_outcome(outcome: Outcome, reason: GatewayError) -> Outcome:
     """`outcome` of an answer that the caller does not get. It was made and is charged; its text is not kept."""
     blocked = isinstance(reason, ScreenBlockedError)
     return replace(
         outcome,
         status=Status.BLOCKED if blocked else Status.FAILED,
-        completion=outcome.completion and replace(outcome.completion, blocks=(), stop_sequence=None),
+        completion=outcome.completion and replace(outcome.completion, blocks=(), stop_sequence=None, stop_details=None),
         report=reason.report if blocked else outcome.report,
         error=reason,
     )

@@ -23,6 +23,7 @@ from gateway.completion import (
     Completion,
     Finishing,
     InputDelta,
+    StopDetails,
     Stopped,
     StreamEvent,
     TextDelta,
@@ -52,8 +53,12 @@ class Restorer:
     def completion(self, completion: Completion) -> Completion:
         if not self.active:
             return completion
-        blocks = tuple(self._block(block) for block in completion.blocks)
-        return replace(completion, blocks=blocks, stop_sequence=self.optional_text(completion.stop_sequence))
+        return replace(
+            completion,
+            blocks=tuple(self._block(block) for block in completion.blocks),
+            stop_sequence=self.optional_text(completion.stop_sequence),
+            stop_details=self.stop_details(completion.stop_details),
+        )
 
     def stream(self) -> "StreamRestorer":
         return StreamRestorer(self)
@@ -66,6 +71,9 @@ class Restorer:
 
     def optional_text(self, text: str | None) -> str | None:
         return text and self._in_text.restore(text)
+
+    def stop_details(self, details: StopDetails | None) -> StopDetails | None:
+        return replace(details, explanation=self.optional_text(details.explanation)) if details else None
 
     def json(self, value: JsonValue) -> JsonValue:
         match value:
@@ -127,7 +135,8 @@ class StreamRestorer:
                 return [*self._close(index), event]
             case Finishing():
                 stop_sequence = self._restorer.optional_text(event.stop_sequence)
-                return [*self.flush(), replace(event, stop_sequence=stop_sequence)]
+                stop_details = self._restorer.stop_details(event.stop_details)
+                return [*self.flush(), replace(event, stop_sequence=stop_sequence, stop_details=stop_details)]
             case Stopped():
                 return [*self.flush(), event]
             case _:

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from gateway.conversation import (
     Block,
+    ClientTool,
     Conversation,
     Document,
     Image,
@@ -56,7 +57,12 @@ def visit(conversation: Conversation, visitor: Visitor) -> Conversation:
     sampling = conversation.sampling
     stops = _each(sampling.stop_sequences, "stop_sequences", visitor.text)
     end_user = conversation.end_user and visitor.text("metadata.user_id", conversation.end_user)
-    for name, value in (("output_config.effort", sampling.effort), ("service_tier", sampling.service_tier)):
+    settings = {
+        "output_config.effort": sampling.effort,
+        "service_tier": sampling.service_tier,
+        "inference_geo": sampling.inference_geo,
+    }
+    for name, value in settings.items():
         if value:
             visitor.identifier(name, value)
     if conversation.tool_choice and conversation.tool_choice.name:
@@ -207,8 +213,15 @@ def _addresses(path: str, media_type: str | None, url: str | None, visitor: Visi
         visitor.identifier(f"{path}.source.url", url)
 
 
-def _tool(path: str, tool: Tool, visitor: Visitor) -> None:
+def _tool(path: str, tool: Tool | ClientTool, visitor: Visitor) -> None:
     visitor.definition(f"{path}.name", tool.name)
+    if isinstance(tool, ClientTool):
+        visitor.definition(f"{path}.type", tool.type)
+        for name, value in tool.options.items():
+            visitor.definition(f"{path}.{name}", value)
+        return
     if tool.description:
         visitor.definition(f"{path}.description", tool.description)
     visitor.definition(f"{path}.input_schema", dict(tool.schema))
+    for index, example in enumerate(tool.examples):
+        visitor.definition(f"{path}.input_examples[{index}]", dict(example))

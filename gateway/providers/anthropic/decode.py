@@ -5,7 +5,7 @@ only from server tools, which no request of ours can name, and half an answer
 is worse than none.
 """
 
-from gateway.completion import AnswerBlock, Completion, StopReason, Usage
+from gateway.completion import AnswerBlock, Completion, StopDetails, StopReason, Usage
 from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
 from gateway.errors import UpstreamFailureError
 from gateway.providers.wire import (
@@ -33,6 +33,7 @@ def decode_completion(body: bytes) -> Completion:
         usage=decode_usage(child(message, "usage")),
         stop_sequence=optional_text(message, "stop_sequence"),
         upstream_id=optional_text(message, "id"),
+        stop_details=stop_details_of(message),
     )
 
 
@@ -61,6 +62,13 @@ def stop_reason_of(source: WireObject) -> StopReason:
     return reason
 
 
+def stop_details_of(source: WireObject) -> StopDetails | None:
+    details = optional_child(source, "stop_details")
+    if not details:
+        return None
+    return StopDetails(optional_text(details, "category"), optional_text(details, "explanation"))
+
+
 def decode_usage(usage: WireObject, start: Usage | None = None) -> Usage:
     """Tokens by kind. A stream's last usage repeats only some of its first, `start`, which fills in the rest."""
     start = start or Usage()
@@ -73,6 +81,8 @@ def decode_usage(usage: WireObject, start: Usage | None = None) -> Usage:
         cache_write_1h=write_1h,
         reasoning=_count_or(optional_child(usage, "output_tokens_details"), "thinking_tokens", start.reasoning),
         service_tier=optional_text(usage, "service_tier") or start.service_tier,
+        inference_geo=optional_text(usage, "inference_geo") or start.inference_geo,
+        speed=optional_text(usage, "speed") or start.speed,
     )
 
 

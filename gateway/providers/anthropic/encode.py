@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from gateway.catalog import Model
 from gateway.conversation import (
     Block,
+    ClientTool,
     Conversation,
     Sampling,
     Text,
@@ -39,6 +40,8 @@ def encode_request(conversation: Conversation, model: Model, *, stream: bool) ->
         body["stop_sequences"] = list(sampling.stop_sequences)
     if sampling.service_tier is not None:
         body["service_tier"] = sampling.service_tier
+    if sampling.inference_geo is not None:
+        body["inference_geo"] = sampling.inference_geo
     if conversation.end_user is not None:
         body["metadata"] = {"user_id": conversation.end_user}
     return orjson.dumps(body | _told(conversation))
@@ -84,11 +87,15 @@ def _tool_choice(choice: ToolChoice) -> Json:
     return without_none(type=choice.type, name=choice.name, disable_parallel_tool_use=choice.disable_parallel)
 
 
-def _tool(tool: Tool) -> Json:
-    encoded = without_none(name=tool.name, description=tool.description)
-    encoded["input_schema"] = dict(tool.schema)
-    if tool.strict is not None:
-        encoded["strict"] = tool.strict
+def _tool(tool: Tool | ClientTool) -> Json:
+    if isinstance(tool, ClientTool):
+        encoded: Json = {"type": tool.type, "name": tool.name, **tool.options}
+    else:
+        encoded = without_none(name=tool.name, description=tool.description)
+        encoded["input_schema"] = dict(tool.schema)
+        encoded |= without_none(strict=tool.strict, eager_input_streaming=tool.eager_streaming)
+        if tool.examples:
+            encoded["input_examples"] = [dict(example) for example in tool.examples]
     if tool.cache is not None:
         encoded["cache_control"] = dump_cache(tool.cache)
     return encoded

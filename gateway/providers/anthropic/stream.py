@@ -23,7 +23,7 @@ from gateway.completion import (
 )
 from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
 from gateway.errors import UpstreamFailureError
-from gateway.providers.anthropic.decode import decode_block, decode_usage, stop_reason_of
+from gateway.providers.anthropic.decode import decode_block, decode_usage, stop_details_of, stop_reason_of
 from gateway.providers.anthropic.errors import error_of_event
 from gateway.providers.wire import WireObject, child, index, optional_text, parse_object, text
 
@@ -102,7 +102,8 @@ class AnthropicFrames:
         self._finishing = True
         delta = child(frame, "delta")
         self._usage = decode_usage(child(frame, "usage"), self._usage)
-        return Finishing(stop_reason_of(delta), self._usage, optional_text(delta, "stop_sequence"))
+        stop_sequence = optional_text(delta, "stop_sequence")
+        return Finishing(stop_reason_of(delta), self._usage, stop_sequence, stop_details_of(delta))
 
     def _stopped(self) -> Stopped:
         if not self._finishing:
