@@ -25,6 +25,10 @@ class FrameDecoder(Protocol):
 
     def decode(self, data: bytes) -> Iterable[StreamEvent]: ...
 
+    def close(self) -> Iterable[StreamEvent]:
+        """The last events when the end of the bytes may end the answer; none where only a frame may."""
+        ...
+
 
 class EventReader:
     """Bytes in, events out, no I/O.
@@ -63,11 +67,13 @@ class EventReader:
         if self._failure is not None:
             raise self._failure
 
-    def close(self) -> None:
-        """Say that the bytes ended. Raises `UpstreamBrokenOffError` if the answer did not."""
+    def close(self) -> list[StreamEvent]:
+        """The events that the end of the bytes completes. Raises `UpstreamBrokenOffError` if the answer did not end."""
         self.check()
+        events = [] if self._decoder.finished else list(self._decoder.close())
         if not self._decoder.finished:
             raise UpstreamBrokenOffError
+        return events
 
 
 class EventStream(AsyncIterator[Sequence[StreamEvent]]):
@@ -110,9 +116,7 @@ class EventStream(AsyncIterator[Sequence[StreamEvent]]):
         self._reader.check()
         while not self._reader.finished:
             chunk = await self._response.next_chunk()
-            if not chunk:
-                self._reader.close()
-            if events := self._reader.feed(chunk):
+            if events := self._reader.feed(chunk) if chunk else self._reader.close():
                 return events
         await self._response.drain()
         return ()

@@ -68,6 +68,9 @@ class AnthropicFrames:
             case _:
                 return ()
 
+    def close(self) -> Iterable[StreamEvent]:
+        return ()
+
     def _started(self, frame: WireObject) -> Started:
         if self._usage is not None:
             raise UpstreamFailureError

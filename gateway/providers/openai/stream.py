@@ -84,6 +84,9 @@ class OpenAiFrames:
             case _:
                 return ()
 
+    def close(self) -> Iterable[StreamEvent]:
+        return ()
+
     def _created(self, response: WireObject) -> Iterable[StreamEvent]:
         if self._started:
             raise UpstreamFailureError
