@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     anthropic_base_url: str = Field(default="https://api.anthropic.com", description="Anthropic's API.")
     openai_api_key: SecretStr | None = Field(default=None, description="Key for OpenAI; unset: sandbox.")
     openai_base_url: str = Field(default="https://api.openai.com", description="OpenAI's API.")
+    catalog_file: Path | None = Field(
+        default=None, description="JSON file of further providers and models; read again when it changes."
+    )
+    catalog_poll_s: float = Field(default=2.0, gt=0, description="How often to look whether `catalog_file` changed.")
     upstream_connect_timeout_s: float = Field(default=5.0, gt=0, description="To connect to a provider.")
     upstream_first_byte_timeout_s: float = Field(default=120.0, gt=0, description="To the first byte of a stream.")
     upstream_idle_timeout_s: float = Field(default=60.0, gt=0, description="Between two bytes of a stream.")

@@ -12,6 +12,11 @@ class Cover(StrEnum):
     ANTHROPIC = "hasp_anthropic_baa_2026"
     OPENAI = "hasp_openai_baa_2026"
     SELF_HOSTED = "self_hosted"
+    """Servers of the operator's own: content reaches nobody else."""
+
+    def is_at_least(self, other: "Cover") -> bool:
+        """Whether content that `other` covers is covered here as well: by the same, or by staying in the house."""
+        return self in (other, Cover.SELF_HOSTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from gateway.errors import (
     OpusNotEnabledError,
     ValidationFailedError,
 )
+from gateway.providers.abilities import require_able
 from gateway.tenancy import Policy
 
 
@@ -35,8 +36,9 @@ def require_model(model: Model, policy: Policy, *, baa_url: str) -> None:
 
 
 def require_within_limits(conversation: Conversation, model: Model) -> None:
-    """Raises `ValidationFailedError` for an output longer than the model can give."""
+    """Raises `ValidationFailedError` for what the model cannot do, and for an output longer than it can give."""
     if conversation.sampling.max_tokens > model.max_output_tokens:
         raise ValidationFailedError(
             f"max_tokens must be at most {model.max_output_tokens} for this model.", param="max_tokens"
         )
+    require_able(conversation, model)

@@ -11,6 +11,7 @@ from gateway.inference.explaining import explained
 from gateway.inference.ports import Providers
 from gateway.phi.guard import Guard
 from gateway.phi.report import PhiReport
+from gateway.providers.abilities import require_able
 from gateway.tenancy import Access
 
 
@@ -39,6 +40,7 @@ class TokenCounter:
         require_agreement(access.policy, now=now, baa_url=self._baa_url)
         model = self._catalog.get(model_id, now=now)
         require_model(model, access.policy, baa_url=self._baa_url)
+        require_able(conversation, model)
         provider = self._providers.provider_for(model, access.principal.mode)
         screened = await self._guard.screen(conversation, access)
         try:

@@ -1,12 +1,15 @@
-"""Which upstream answers for a model: the vendor, or the sandbox that stands in for it."""
+"""Which upstream answers for a model: its provider, or the sandbox that stands in for it."""
 
+import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import SecretStr
 
-from gateway.catalog import Model
+from gateway.baa.template import Cover
+from gateway.catalog import Catalog, Dialect, Model, ProviderSpec, read_catalog
+from gateway.catalog.reading import shipped_providers
 from gateway.errors import UnavailableError
 from gateway.providers.anthropic.client import AnthropicProvider
 from gateway.providers.openai.client import OpenAiProvider
@@ -15,44 +18,42 @@ from gateway.providers.transport import Transport
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode
 
-VendorName = Literal["anthropic", "openai"]
-
-_PROVIDERS: Mapping[VendorName, type[AnthropicProvider | OpenAiProvider]] = {
-    "anthropic": AnthropicProvider,
-    "openai": OpenAiProvider,
+_CLIENTS: Mapping[Dialect, type[AnthropicProvider | OpenAiProvider]] = {
+    Dialect.ANTHROPIC: AnthropicProvider,
+    Dialect.OPENAI: OpenAiProvider,
 }
 # The sandbox asks for a key as the vendors do, and takes any: no real one may reach it.
 _SANDBOX_KEY = SecretStr("sandbox")
+
+
+def configured_catalog(settings: Settings) -> Catalog:
+    """The catalog of this installation, with the keys of its providers. Raises `CatalogError`."""
+    own = {
+        "anthropic": {"base_url": settings.anthropic_base_url, "api_key": settings.anthropic_api_key},
+        "openai": {"base_url": settings.openai_base_url, "api_key": settings.openai_api_key},
+    }
+    shipped = [provider.model_copy(update=own[provider.id]) for provider in shipped_providers()]
+    return read_catalog(settings.catalog_file, shipped=shipped, environment=os.environ.get)
 
 
 class Providers:
     """Every upstream of one process. Use as an async context manager, or `open` and `close` it.
 
     A test key reaches the sandbox and nothing else (spec O8). A live key
-    reaches the vendor when its API key is configured, else the sandbox.
+    reaches the model's provider, or the sandbox while a provider that needs a
+    key has none. A provider that the catalog changes is met as it is then by
+    calls that begin later.
     """
 
-    def __init__(
-        self, transport: Transport, vendors: Mapping[VendorName, Provider], sandbox: Mapping[VendorName, Provider]
-    ) -> None:
+    def __init__(self, transport: Transport, catalog: Catalog, sandbox_url: str | None) -> None:
         self._transport = transport
-        self._vendors = vendors
-        self._sandbox = sandbox
+        self._catalog = catalog
+        self._sandbox = {dialect: _stand_in(dialect, sandbox_url) for dialect in Dialect} if sandbox_url else {}
+        self._clients: dict[ProviderSpec, Provider] = {}
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        transport = Transport(settings)
-        configured: list[tuple[VendorName, str, SecretStr | None]] = [
-            ("anthropic", settings.anthropic_base_url, settings.anthropic_api_key),
-            ("openai", settings.openai_base_url, settings.openai_api_key),
-        ]
-        vendors: dict[VendorName, Provider] = {
-            name: _PROVIDERS[name](transport, url, key) for name, url, key in configured if key is not None
-        }
-        sandbox: dict[VendorName, Provider] = {}
-        if settings.sandbox_url is not None:
-            sandbox = {name: make(transport, settings.sandbox_url, _SANDBOX_KEY) for name, make in _PROVIDERS.items()}
-        return cls(transport, vendors, sandbox)
+    def from_settings(cls, settings: Settings, catalog: Catalog | None = None) -> Self:
+        return cls(Transport(settings), catalog or configured_catalog(settings), settings.sandbox_url)
 
     async def open(self) -> None:
         await self._transport.open()
@@ -70,13 +71,36 @@ class Providers:
         await self.close()
 
     def provider_for(self, model: Model, mode: KeyMode) -> Provider:
-        """Who answers. Raises `UnavailableError` when neither the vendor nor the sandbox is configured for the key."""
-        upstreams = self._sandbox if self.is_sandboxed(model, mode) else self._vendors
-        provider = upstreams.get(model.provider)
-        if provider is None:
+        """Who answers. Raises `UnavailableError` when neither the provider nor the sandbox can."""
+        spec = self._upstream(model, mode)
+        if spec is None:
             raise UnavailableError("No upstream is configured for this model.", param="model")
-        return provider
+        if spec not in self._clients:
+            self._clients = {known: client for known, client in self._clients.items() if self._is_current(known)}
+            self._clients[spec] = _CLIENTS[spec.dialect](self._transport, spec)
+        return self._clients[spec]
 
     def is_sandboxed(self, model: Model, mode: KeyMode) -> bool:
         """Whether the answer is made up by the sandbox; every answer says so in a header."""
-        return mode is not KeyMode.LIVE or model.provider not in self._vendors
+        spec = self._catalog.provider(model.provider)
+        return mode is not KeyMode.LIVE or spec is None or not spec.is_configured
+
+    def _upstream(self, model: Model, mode: KeyMode) -> ProviderSpec | None:
+        if self.is_sandboxed(model, mode):
+            return self._sandbox.get(model.dialect)
+        return self._catalog.provider(model.provider)
+
+    def _is_current(self, spec: ProviderSpec) -> bool:
+        return spec in self._catalog.providers or spec in self._sandbox.values()
+
+
+def _stand_in(dialect: Dialect, url: str) -> ProviderSpec:
+    return ProviderSpec(
+        id="sandbox",
+        display_name="Sandbox",
+        dialect=dialect,
+        base_url=url,
+        covered_by=Cover.SELF_HOSTED,
+        api_key=_SANDBOX_KEY,
+        counts_tokens=dialect is not Dialect.OPENAI_CHAT,
+    )

@@ -3,10 +3,9 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from pydantic import SecretStr
 from yarl import URL
 
-from gateway.catalog import Model
+from gateway.catalog import Model, ProviderSpec
 from gateway.completion import Completion
 from gateway.conversation import Conversation
 from gateway.providers.anthropic.decode import decode_completion, decode_count
@@ -21,17 +20,17 @@ _VERSION = "2023-06-01"
 
 
 class AnthropicProvider:
-    """The `Provider` for Anthropic, or for anything that speaks its Messages API at `base_url`."""
+    """The `Provider` for Anthropic, or for anything else that speaks its Messages API."""
 
-    def __init__(self, transport: Transport, base_url: str, api_key: SecretStr) -> None:
+    def __init__(self, transport: Transport, spec: ProviderSpec) -> None:
         self._transport = transport
-        self._messages_url = URL(f"{base_url}/v1/messages")
-        self._count_url = URL(f"{base_url}/v1/messages/count_tokens")
+        self._messages_url = URL(spec.url("/messages"))
+        self._count_url = URL(spec.url("/messages/count_tokens"))
         self._vendor = Vendor(
-            name="anthropic",
+            name=spec.id,
             request_id_header="request-id",
             error_of_answer=error_of_answer,
-            headers={"x-api-key": api_key.get_secret_value(), "anthropic-version": _VERSION},
+            headers={**spec.key_headers, "anthropic-version": _VERSION},
         )
 
     async def complete(self, conversation: Conversation, model: Model) -> Completion:

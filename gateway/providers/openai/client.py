@@ -3,32 +3,33 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from pydantic import SecretStr
 from yarl import URL
 
-from gateway.catalog import Model
+from gateway.catalog import Model, ProviderSpec
 from gateway.completion import Completion
 from gateway.conversation import Conversation
 from gateway.providers.frames import EventStream
 from gateway.providers.openai.count import estimate_tokens
-from gateway.providers.openai.decode import decode_completion
-from gateway.providers.openai.encode import encode_request
+from gateway.providers.openai.decode import decode_completion, decode_count
+from gateway.providers.openai.encode import encode_count, encode_request
 from gateway.providers.openai.errors import error_of_answer
 from gateway.providers.openai.stream import OpenAiFrames
 from gateway.providers.transport import Transport, Vendor
 
 
 class OpenAiProvider:
-    """The `Provider` for OpenAI, or for anything that speaks its Responses API at `base_url`."""
+    """The `Provider` for OpenAI, or for anything else that speaks its Responses API."""
 
-    def __init__(self, transport: Transport, base_url: str, api_key: SecretStr) -> None:
+    def __init__(self, transport: Transport, spec: ProviderSpec) -> None:
         self._transport = transport
-        self._url = URL(f"{base_url}/v1/responses")
+        self._url = URL(spec.url("/responses"))
+        self._count_url = URL(spec.url("/responses/input_tokens"))
+        self._counts_tokens = spec.counts_tokens
         self._vendor = Vendor(
-            name="openai",
+            name=spec.id,
             request_id_header="x-request-id",
             error_of_answer=error_of_answer,
-            headers={"authorization": f"Bearer {api_key.get_secret_value()}"},
+            headers=spec.key_headers,
         )
 
     async def complete(self, conversation: Conversation, model: Model) -> Completion:
@@ -42,5 +43,8 @@ class OpenAiProvider:
             # Estimated now that the request is under way, not before: the vendor is the one who is waited for.
             yield await EventStream.start(response, OpenAiFrames(estimate_tokens(conversation)))
 
-    async def count_tokens(self, conversation: Conversation, model: Model) -> int:  # noqa: ARG002 - the protocol's
-        return estimate_tokens(conversation)
+    async def count_tokens(self, conversation: Conversation, model: Model) -> int:
+        if not self._counts_tokens:
+            return estimate_tokens(conversation)
+        body = encode_count(conversation, model)
+        return decode_count(await self._transport.fetch(self._vendor, self._count_url, body))

@@ -40,6 +40,10 @@ def decode_completion(body: bytes) -> Completion:
     )
 
 
+def decode_count(body: bytes) -> int:
+    return index(parse_object(body), "input_tokens")
+
+
 def _blocks_of(item: WireObject) -> list[AnswerBlock]:
     match item.get("type"):
         case "message":

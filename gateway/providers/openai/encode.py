@@ -1,8 +1,9 @@
 """A conversation as the body of OpenAI's Responses API.
 
 Every request says `store: false`: nothing of a patient may rest at the vendor.
-What the API cannot do is refused by the name of the parameter. Prompt-cache
-breakpoints are not sent: they are hints, and this vendor caches by itself.
+What the API cannot do was refused before (`gateway.providers.abilities`).
+Prompt-cache breakpoints are not sent: they are hints, and this vendor caches
+by itself.
 """
 
 from collections.abc import Iterable
@@ -12,9 +13,8 @@ import orjson
 from pydantic import JsonValue
 
 from gateway.catalog import Ability, Model
-from gateway.conversation import Conversation, Sampling, Text, Tool, ToolChoice
-from gateway.errors import ValidationFailedError
-from gateway.providers.abilities import sampling_fields, unsupported
+from gateway.conversation import ClientTool, Conversation, Sampling, Text, Tool, ToolChoice
+from gateway.providers.abilities import sampling_fields
 from gateway.providers.openai.items import encode_turns
 
 Json = dict[str, JsonValue]
@@ -25,7 +25,7 @@ _SERVICE_TIERS = {"standard_only": "default"}
 
 
 def encode_request(conversation: Conversation, model: Model, *, stream: bool) -> bytes:
-    """The body of `POST /v1/responses`. Raises `ValidationFailedError` for what the API or the model cannot do."""
+    """The body of `POST /v1/responses`."""
     sampling = conversation.sampling
     body: Json = {"model": model.upstream, "store": False, "max_output_tokens": sampling.max_tokens}
     if stream:
@@ -33,12 +33,16 @@ def encode_request(conversation: Conversation, model: Model, *, stream: bool) ->
     if Ability.THINKING in model.abilities:
         # The only way to have reasoning back without the vendor keeping it.
         body["include"] = ["reasoning.encrypted_content"]
-    _refuse_unsupported(sampling)
     body |= sampling_fields(sampling, model) | _modes(sampling)
     if conversation.end_user is not None:
         # Hashed, as the vendor asks: it takes 64 characters, and has no use for who it is.
         body["safety_identifier"] = sha256(conversation.end_user.encode()).hexdigest()
     return orjson.dumps(body | encode_told(conversation))
+
+
+def encode_count(conversation: Conversation, model: Model) -> bytes:
+    """The body of `POST /v1/responses/input_tokens`."""
+    return orjson.dumps({"model": model.upstream} | _modes(conversation.sampling) | encode_told(conversation))
 
 
 def encode_told(conversation: Conversation) -> Json:
@@ -47,20 +51,11 @@ def encode_told(conversation: Conversation) -> Json:
     if conversation.tool_choice is not None:
         body |= _tool_choice(conversation.tool_choice)
     if conversation.tools:
-        body["tools"] = [_tool(tool) for tool in conversation.tools]
+        body["tools"] = [_tool(tool) for tool in conversation.tools if not isinstance(tool, ClientTool)]
     if conversation.system:
         body["instructions"] = _joined(conversation.system)
     body["input"] = encode_turns(conversation.turns)
     return body
-
-
-def _refuse_unsupported(sampling: Sampling) -> None:
-    if sampling.top_k is not None:
-        raise unsupported("top_k")
-    if sampling.stop_sequences:
-        raise unsupported("stop_sequences")
-    if sampling.thinking is not None and sampling.thinking.budget_tokens is not None:
-        raise unsupported("thinking.budget_tokens")
 
 
 def _modes(sampling: Sampling) -> Json:
@@ -81,10 +76,6 @@ def _reasoning(sampling: Sampling) -> Json:
     if thinking is None:
         return {} if effort is None else {"effort": effort}
     if thinking.type == "disabled":
-        if effort not in (None, "none"):
-            raise ValidationFailedError(
-                "An effort cannot be set while thinking is disabled.", param="output_config.effort"
-            )
         return {"effort": "none"}
     reasoning: Json = {} if effort is None else {"effort": effort}
     if thinking.display != "omitted":

@@ -17,8 +17,6 @@ from gateway.conversation import (
     ToolUse,
     Turn,
 )
-from gateway.errors import ValidationFailedError
-from gateway.providers.abilities import unsupported
 from gateway.providers.openai import reasoning
 
 Json = dict[str, JsonValue]
@@ -78,7 +76,7 @@ def _output(result: ToolResult) -> JsonValue:
 
 def _assistant_parts(block: Block) -> list[Json]:
     if not isinstance(block, Text):
-        raise ValidationFailedError("The model takes text only in an assistant message.", param="messages")
+        return []  # refused before
     return [{"type": "output_text", "text": block.text}]
 
 
@@ -91,13 +89,11 @@ def _parts(block: Text | Image | Document | SearchResult) -> list[Json]:
         case Document():
             return _document(block)
         case SearchResult():
-            _refuse_citations(block.citations_enabled)
             return [_text(f"{block.title}\n{block.source}"), *(_text(part.text) for part in block.content)]
 
 
 def _document(block: Document) -> list[Json]:
     """A document's parts. This API has no place for a title or context beside text, so they go in front of it."""
-    _refuse_citations(block.citations_enabled)
     heading = [_text(line) for line in (block.title, block.context) if line]
     if block.text is not None:
         return [*heading, _text(block.text)]
@@ -113,11 +109,6 @@ def _url(block: Image | Document, media_type: str) -> str:
     if block.data is not None:
         return f"data:{block.media_type or media_type};base64,{block.data}"
     return block.url or ""  # never empty: a block is data or a URL
-
-
-def _refuse_citations(enabled: bool | None) -> None:
-    if enabled:
-        raise unsupported("citations")
 
 
 def _joined(blocks: Sequence[Block]) -> str:

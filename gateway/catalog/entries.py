@@ -1,0 +1,97 @@
+"""The operator's catalog file as it is written (docs/operations/providers.md). JSON, UTF-8."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from gateway.baa.template import Cover
+from gateway.catalog.model import Ability, Effort, ModelName, Prices, Tier
+from gateway.catalog.provider import Dialect, KeyHeader
+
+_Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+_EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ProviderEntry(_Entry):
+    """A server that speaks a known dialect. The key is named, never written here."""
+
+    id: _Id
+    display_name: str | None = Field(default=None, min_length=1, max_length=128)
+    dialect: Dialect
+    base_url: Annotated[str, Field(max_length=2048)]
+    covered_by: Cover
+    api_key_env: _EnvironmentName | None = None
+    api_key_file: Path | None = None
+    api_key_header: KeyHeader | None = None
+    """Unset: `x-api-key` for the `anthropic` dialect, a bearer token for the others."""
+    counts_tokens: bool | None = None
+    """Whether it has its dialect's token counter; unset: only the `anthropic` dialect is thought to."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_server(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an http or https URL")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must hold no user, password, query or fragment")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.api_key_env and self.api_key_file:
+            raise ValueError("give either api_key_env or api_key_file, not both")
+        if self.base_url.startswith("http:") and self.covered_by is not Cover.SELF_HOSTED:
+            raise ValueError("plain http is only for self-hosted servers on a network of yours")
+        if self.counts_tokens and self.dialect is Dialect.OPENAI_CHAT:
+            raise ValueError("the openai_chat dialect has no token counter")
+        return self
+
+
+class ModelEntry(_Entry):
+    """A model, and the provider that serves it. Prices are micro-US-dollars per million tokens."""
+
+    id: ModelName
+    display_name: str | None = Field(default=None, min_length=1, max_length=128)
+    provider: _Id
+    upstream: str | None = Field(default=None, min_length=1, max_length=256)
+    aliases: tuple[ModelName, ...] = ()
+    family: Literal["haiku", "sonnet", "opus", "gpt", "other"] = "other"
+    tier: Tier = Tier.STANDARD
+    context_tokens: int = Field(gt=0)
+    max_output_tokens: int = Field(gt=0)
+    abilities: frozenset[Ability]
+    efforts: frozenset[Effort] = frozenset()
+    ratio_milli: int = Field(gt=0)
+    cache_read_ratio_milli: int | None = Field(default=None, ge=0)
+    prices: Prices | None = None
+    equivalents: tuple[ModelName, ...] = ()
+    created_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    retired_at: datetime | None = None
+    recommended_replacement: ModelName | None = None
+
+    @field_validator("created_at", "retired_at")
+    @classmethod
+    def _says_its_zone(cls, at: datetime | None) -> datetime | None:
+        if at is not None and at.tzinfo is None:
+            raise ValueError("must say its offset from UTC")
+        return at
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset({self.id, self.upstream or self.id, *self.aliases})
+
+
+class CatalogFile(_Entry):
+    """`amendments` replace fields of shipped models, by model id."""
+
+    providers: tuple[ProviderEntry, ...] = ()
+    models: tuple[ModelEntry, ...] = ()
+    amendments: dict[str, dict[str, JsonValue]] = {}
