@@ -15,6 +15,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from api.content.known_fields import KNOWN_FIELDS
 from api.content.refused import INELIGIBLE, PUBLISHED
+from api.content.tools import TOOL_KINDS
 from gateway.errors import (
     FeatureNotEligibleError,
     GatewayError,
@@ -149,7 +150,8 @@ def refused_tool(value: dict[str, JsonValue], *, unknown: type[GatewayError]) ->
     if not isinstance(tools, list):
         return None
     for index, tool in enumerate(tools):
-        if isinstance(tool, dict) and tool.get("type") not in (None, "custom"):
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if kind is not None and not (isinstance(kind, str) and kind in TOOL_KINDS):
             return _refused_kind(f"tools[{index}]", tool, unknown)
     return None
 
@@ -159,11 +161,26 @@ def _refused_kind(path: str, value: JsonValue, unknown: type[GatewayError]) -> G
     kind: Any = value.get("type") if isinstance(value, dict) else None
     param = f"{path}.type"
     if isinstance(kind, str):
-        if any(kind == each or kind.startswith(f"{each}_2") for each in INELIGIBLE):
-            return FeatureNotEligibleError(param=param)
-        if any(kind == each or kind.startswith(f"{each}_2") for each in PUBLISHED):
-            return unknown("This kind of tool or content is not supported yet.", param=param)
+        # Told by our own name for it: the rest of what was sent may be anything.
+        if feature := _named(kind, INELIGIBLE):
+            return ineligible(feature, param)
+        if feature := _named(kind, PUBLISHED):
+            return unknown(f"This kind of `{feature}` is not supported.", param=param)
     return ValidationFailedError(f"`{param}` is not one of the supported kinds.", param=param)
+
+
+def ineligible(feature: str, param: str) -> FeatureNotEligibleError:
+    """The refusal of `feature`, a name of ours, which the vendor would run or keep."""
+    return FeatureNotEligibleError(
+        f"No agreement covers `{feature}`: its content would leave the gateway unread. Remove it from your request.",
+        param=param,
+        details={"feature": feature},
+    )
+
+
+def _named(kind: str, features: Iterable[str]) -> str | None:
+    """The feature that `kind` is, with its date or without."""
+    return next((each for each in features if kind == each or kind.startswith(f"{each}_2")), None)
 
 
 def _top(path: str) -> str:

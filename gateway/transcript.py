@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from pydantic import JsonValue
 
+from gateway.completion import StopDetails
 from gateway.conversation import (
     Block,
     CacheControl,
@@ -54,7 +55,7 @@ def dump_block(block: Block) -> Json:
         case RedactedThinking():
             return {"type": "redacted_thinking", "data": block.data}
         case Image():
-            return _cached({"type": "image", "source": _dump_source(block)}, block.cache)
+            return _dump_image(block)
         case Document():
             return _dump_document(block)
         case SearchResult():
@@ -65,6 +66,13 @@ def dump_block(block: Block) -> Json:
 
 def dump_cache(cache: CacheControl) -> Json:
     return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
+
+
+def dump_stop_details(details: StopDetails | None) -> Json | None:
+    """Why an answer was refused; null for one that was not."""
+    if details is None:
+        return None
+    return {"type": "refusal", "category": details.category, "explanation": details.explanation}
 
 
 def load_turn(source: Loaded) -> Turn:
@@ -88,7 +96,8 @@ def load_block(source: Loaded) -> Block:
         case "redacted_thinking":
             return RedactedThinking(source["data"])
         case "image":
-            return Image(**_load_source(source["source"]), cache=cache)
+            oversized = source.get("transformations", {}).get("oversized_image")
+            return Image(**_load_source(source["source"]), cache=cache, oversized=oversized)
         case "document":
             return _load_document(source, cache)
         case "search_result":
@@ -108,6 +117,13 @@ def _dump_tool_result(block: ToolResult) -> Json:
     encoded["content"] = dump_content(block.content, plain=block.plain)
     if block.is_error:
         encoded["is_error"] = True
+    return _cached(encoded, block.cache)
+
+
+def _dump_image(block: Image) -> Json:
+    encoded: Json = {"type": "image", "source": _dump_source(block)}
+    if block.oversized is not None:
+        encoded["transformations"] = {"oversized_image": block.oversized}
     return _cached(encoded, block.cache)
 
 

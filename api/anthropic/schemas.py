@@ -16,9 +16,8 @@ from api.content.schemas import (
     Strict,
     SystemParam,
     ThinkingConfigParam,
-    ToolChoiceParam,
-    ToolParam,
 )
+from api.content.tools import AnyToolParam, ToolChoiceParam
 
 
 class Handling(Enum):
@@ -36,7 +35,7 @@ FIELDS: Mapping[str, Handling] = {
     "container": Handling.INELIGIBLE,
     "context_management": Handling.NOT_FORWARDED,
     "diagnostics": Handling.NOT_FORWARDED,
-    "inference_geo": Handling.UNSUPPORTED,
+    "inference_geo": Handling.CARRIED,
     "max_tokens": Handling.CARRIED,
     "mcp_servers": Handling.INELIGIBLE,
     "messages": Handling.CARRIED,
@@ -66,7 +65,7 @@ class _Prompt(Strict):
     model: Annotated[str, Field(min_length=1, examples=["claude-sonnet-4-6"])]
     messages: Annotated[list[MessageParam], Field(min_length=1, max_length=100_000)]
     system: SystemParam | None = None
-    tools: list[ToolParam] | None = None
+    tools: list[AnyToolParam] | None = None
     tool_choice: ToolChoiceParam | None = None
     thinking: ThinkingConfigParam | None = None
     output_config: OutputConfigParam | None = None
@@ -87,6 +86,7 @@ class CreateMessageRequest(_Prompt):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     metadata: MetadataParam | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
+    inference_geo: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$", examples=["us"])] | None = None
 
 
 class CountTokensRequest(_Prompt):

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 import orjson
 
 from api.anthropic.envelope import ANTHROPIC
-from api.anthropic.translate import opening_message
+from api.anthropic.translate import opening_message, stopped
 from api.content import metering
 from gateway import ids
 from gateway.completion import (
@@ -83,7 +83,7 @@ class MessageFrames:
 def _ending(event: Finishing) -> dict[str, Any]:
     return {
         "type": "message_delta",
-        "delta": {"stop_reason": event.stop_reason.value, "stop_sequence": event.stop_sequence},
+        "delta": {"container": None, **stopped(event)},
         # Input and cache counts again: some clients read them only here.
         "usage": metering.anthropic_usage(event.usage),
     }

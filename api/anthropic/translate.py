@@ -8,13 +8,13 @@ from pydantic import JsonValue
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
 from api.content import metering, reading
 from api.content.known_fields import KNOWN_FIELDS
-from api.validation import read_object, refused_tool, unknown_field, validated
+from api.validation import ineligible, read_object, refused_tool, unknown_field, validated
 from gateway import ids
-from gateway.completion import Usage
+from gateway.completion import Completion, Finishing, Usage
 from gateway.conversation import Conversation, Sampling
-from gateway.errors import FeatureNotEligibleError, UnsupportedParameterError
+from gateway.errors import UnsupportedParameterError
 from gateway.inference.call import Answer
-from gateway.transcript import dump_block
+from gateway.transcript import dump_block, dump_stop_details
 
 RequestT = TypeVar("RequestT", CreateMessageRequest, CountTokensRequest)
 
@@ -45,6 +45,7 @@ def create_message(body: bytes) -> Parsed:
                 effort=request.output_config.effort if request.output_config else None,
                 output_schema=_output_schema(request),
                 service_tier=request.service_tier,
+                inference_geo=request.inference_geo,
             ),
             end_user=request.metadata.user_id if request.metadata else None,
         ),
@@ -94,20 +95,13 @@ def _read(body: bytes, schema: type[RequestT]) -> tuple[RequestT, tuple[str, ...
     given: dict[str, JsonValue] = {name: sent for name, sent in value.items() if sent is not None}
     for name in given:
         if FIELDS[name] is Handling.INELIGIBLE:
-            raise FeatureNotEligibleError(param=name)
+            raise ineligible(name, name)
         if FIELDS[name] is Handling.UNSUPPORTED:
             raise _unsupported(name)
     if refusal := refused_tool(given, unknown=UnsupportedParameterError):
         raise refusal
     request = validated(schema, given, unknown=UnsupportedParameterError)
-    return request, _ignored(given, request)
-
-
-def _ignored(given: dict[str, JsonValue], request: CreateMessageRequest | CountTokensRequest) -> tuple[str, ...]:
-    ignored = [name for name in given if FIELDS[name] is Handling.NOT_FORWARDED]
-    if request.tools and any(tool.eager_input_streaming for tool in request.tools):
-        ignored.append("tools.eager_input_streaming")
-    return tuple(ignored)
+    return request, tuple(name for name in given if FIELDS[name] is Handling.NOT_FORWARDED)
 
 
 def _unsupported(name: str) -> UnsupportedParameterError:
@@ -126,13 +120,23 @@ def message(answer: Answer) -> dict[str, Any]:
         "role": "assistant",
         "model": answer.call.model,
         "content": [dump_block(block) for block in completion.blocks],
-        "stop_reason": completion.stop_reason.value,
-        "stop_sequence": completion.stop_sequence,
+        "container": None,
+        "diagnostics": None,
+        **stopped(completion),
         "usage": metering.anthropic_usage(completion.usage),
         "meta": {
             "request_id": ids.request_id(answer.call.id),
             "usage": metering.metered_usage(answer.model, completion.usage, answer.charge),
         },
+    }
+
+
+def stopped(ending: Completion | Finishing) -> dict[str, Any]:
+    """Why the answer ends: what a message and a stream's `message_delta` say in the same fields."""
+    return {
+        "stop_reason": ending.stop_reason.value,
+        "stop_sequence": ending.stop_sequence,
+        "stop_details": dump_stop_details(ending.stop_details),
     }
 
 
@@ -144,7 +148,10 @@ def opening_message(message_id: str, model: str, usage: Usage) -> dict[str, Any]
         "role": "assistant",
         "model": model,
         "content": [],
+        "container": None,
+        "diagnostics": None,
         "stop_reason": None,
         "stop_sequence": None,
+        "stop_details": None,
         "usage": metering.anthropic_usage(usage),
     }

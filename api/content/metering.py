@@ -7,11 +7,19 @@ from gateway.completion import Usage
 from gateway.credits import pricing
 
 _MICRO = 1_000_000
+_SERVICE_TIERS = {
+    "standard": "standard",
+    "priority": "priority",
+    "batch": "batch",
+    "default": "standard",
+    "scale": "priority",
+}
+"""Anthropic's names of the tiers it has, by any vendor's; a tier that only another vendor has is not told."""
 
 
 def anthropic_usage(usage: Usage) -> dict[str, Any]:
     """Usage as the Messages API counts it; also what `message_delta` repeats."""
-    shown: dict[str, Any] = {
+    return {
         "input_tokens": usage.input,
         "cache_creation_input_tokens": usage.cache_write,
         "cache_read_input_tokens": usage.cache_read,
@@ -20,12 +28,12 @@ def anthropic_usage(usage: Usage) -> dict[str, Any]:
             "ephemeral_1h_input_tokens": usage.cache_write_1h,
         },
         "output_tokens": usage.output,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning},
+        "server_tool_use": None,
+        "service_tier": _SERVICE_TIERS.get(usage.service_tier or ""),
+        "inference_geo": usage.inference_geo,
+        "speed": usage.speed,
     }
-    if usage.reasoning:
-        shown["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
-    if usage.service_tier is not None:
-        shown["service_tier"] = usage.service_tier
-    return shown
 
 
 def metered_usage(model: Model, usage: Usage, charge: int) -> dict[str, Any]:

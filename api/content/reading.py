@@ -3,7 +3,10 @@
 from typing import assert_never
 
 from api.content import schemas as wire
+from api.content import tools
 from gateway import conversation as neutral
+
+_OPTIONS = {"input_examples", "max_characters", "strict"}
 
 
 def turn(message: wire.MessageParam) -> neutral.Turn:
@@ -79,12 +82,15 @@ def _attachment(
 
 
 def _image(param: wire.ImageParam) -> neutral.Image:
-    where = cache(param.cache_control)
-    match param.source:
-        case wire.Base64ImageSource(media_type=media_type, data=data):
-            return neutral.Image(media_type=media_type, data=data, url=None, cache=where)
-        case wire.UrlSource(url=url):
-            return neutral.Image(media_type=None, data=None, url=url, cache=where)
+    source = param.source
+    inline = source if isinstance(source, wire.Base64ImageSource) else None
+    return neutral.Image(
+        media_type=inline and inline.media_type,
+        data=inline and inline.data,
+        url=source.url if isinstance(source, wire.UrlSource) else None,
+        cache=cache(param.cache_control),
+        oversized=param.transformations.oversized_image if param.transformations else None,
+    )
 
 
 def _document(param: wire.DocumentParam) -> neutral.Document:
@@ -121,25 +127,30 @@ def _nested(param: wire.TextParam | wire.ImageParam) -> neutral.Text | neutral.I
     return text(param) if isinstance(param, wire.TextParam) else _image(param)
 
 
-def tool(param: wire.ToolParam) -> neutral.Tool:
-    return neutral.Tool(
-        name=param.name,
-        schema=param.input_schema,
-        description=param.description,
-        strict=param.strict,
-        cache=cache(param.cache_control),
-    )
+def tool(param: tools.ToolParam | tools.ClientToolParam) -> neutral.Tool | neutral.ClientTool:
+    if isinstance(param, tools.ToolParam):
+        return neutral.Tool(
+            name=param.name,
+            schema=param.input_schema,
+            description=param.description,
+            strict=param.strict,
+            cache=cache(param.cache_control),
+            examples=tuple(param.input_examples or ()),
+            eager_streaming=param.eager_input_streaming,
+        )
+    options = param.model_dump(include=_OPTIONS, exclude_none=True)
+    return neutral.ClientTool(param.type, param.name, options, cache(param.cache_control))
 
 
-def tool_choice(param: wire.ToolChoiceParam | None) -> neutral.ToolChoice | None:
+def tool_choice(param: tools.ToolChoiceParam | None) -> neutral.ToolChoice | None:
     match param:
         case None:
             return None
-        case wire.ToolChoiceNone():
+        case tools.ToolChoiceNone():
             return neutral.ToolChoice("none")
-        case wire.ToolChoiceTool(name=name, disable_parallel_tool_use=disable_parallel):
+        case tools.ToolChoiceTool(name=name, disable_parallel_tool_use=disable_parallel):
             return neutral.ToolChoice("tool", name, disable_parallel)
-        case wire.ToolChoiceAuto() | wire.ToolChoiceAny():
+        case tools.ToolChoiceAuto() | tools.ToolChoiceAny():
             return neutral.ToolChoice(param.type, disable_parallel=param.disable_parallel_tool_use)
 
 
@@ -147,9 +158,9 @@ def thinking(param: wire.ThinkingConfigParam | None) -> neutral.ThinkingConfig |
     match param:
         case None:
             return None
-        case wire.ThinkingDisabled():
-            return neutral.ThinkingConfig("disabled")
         case wire.ThinkingEnabled():
             return neutral.ThinkingConfig("enabled", param.budget_tokens, param.display)
         case wire.ThinkingAdaptive():
             return neutral.ThinkingConfig("adaptive", display=param.display)
+        case wire.ThinkingBetweenTools() | wire.ThinkingDisabled():
+            return neutral.ThinkingConfig(param.type)

@@ -31,4 +31,4 @@ INELIGIBLE = frozenset(
 """Run by the vendor, or kept by it: content would leave without passing the guard."""
 
 PUBLISHED = frozenset({"bash", "memory", "text_editor", "tool_reference"})
-"""Run by the client, but not carried by the neutral conversation yet."""
+"""Dates of client-run tools that need a beta of the vendor's, and what only its tool search makes."""

@@ -1,4 +1,4 @@
-"""Content blocks, tools and their settings on the wire, in Anthropic's published shapes.
+"""Content blocks and settings on the wire, in Anthropic's published shapes.
 
 Both HASP surfaces take them. Optional fields take null as absent, as official
 SDKs send it. A field that Anthropic publishes and we do not carry is declared
@@ -52,11 +52,15 @@ class UrlSource(Strict):
     url: Annotated[str, Field(pattern=r"^https?://", max_length=8192)]
 
 
+class ImageTransformationsParam(Strict):
+    oversized_image: Literal["downsize", "error"] | None = None
+
+
 class ImageParam(Strict):
     type: Literal["image"]
     source: Annotated[Base64ImageSource | UrlSource, Field(discriminator="type")]
     cache_control: CacheControlParam | None = None
-    transformations: None = None
+    transformations: ImageTransformationsParam | None = None
 
 
 class PdfSource(Strict):
@@ -151,46 +155,6 @@ class MessageParam(Strict):
     content: str | list[BlockParam]
 
 
-class ToolParam(Strict):
-    """A function that the client runs."""
-
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")]
-    input_schema: JsonObject
-    description: str | None = None
-    type: Literal["custom"] | None = None
-    strict: bool | None = None
-    cache_control: CacheControlParam | None = None
-    eager_input_streaming: bool | None = None
-    defer_loading: Literal[False] | None = None
-    allowed_callers: list[Literal["direct"]] | None = None
-    input_examples: None = None
-
-
-class ToolChoiceAuto(Strict):
-    type: Literal["auto"]
-    disable_parallel_tool_use: bool | None = None
-
-
-class ToolChoiceAny(Strict):
-    type: Literal["any"]
-    disable_parallel_tool_use: bool | None = None
-
-
-class ToolChoiceTool(Strict):
-    type: Literal["tool"]
-    name: str
-    disable_parallel_tool_use: bool | None = None
-
-
-class ToolChoiceNone(Strict):
-    type: Literal["none"]
-
-
-ToolChoiceParam = Annotated[
-    ToolChoiceAuto | ToolChoiceAny | ToolChoiceTool | ToolChoiceNone, Field(discriminator="type")
-]
-
-
 class ThinkingEnabled(Strict):
     type: Literal["enabled"]
     budget_tokens: Annotated[int, Field(ge=1)]
@@ -202,11 +166,17 @@ class ThinkingAdaptive(Strict):
     display: Literal["summarized", "omitted"] | None = None
 
 
+class ThinkingBetweenTools(Strict):
+    type: Literal["between_tools"]
+
+
 class ThinkingDisabled(Strict):
     type: Literal["disabled"]
 
 
-ThinkingConfigParam = Annotated[ThinkingEnabled | ThinkingAdaptive | ThinkingDisabled, Field(discriminator="type")]
+ThinkingConfigParam = Annotated[
+    ThinkingEnabled | ThinkingAdaptive | ThinkingBetweenTools | ThinkingDisabled, Field(discriminator="type")
+]
 
 
 class MetadataParam(Strict):

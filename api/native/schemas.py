@@ -11,9 +11,8 @@ from api.content.schemas import (
     Strict,
     SystemParam,
     ThinkingConfigParam,
-    ToolChoiceParam,
-    ToolParam,
 )
+from api.content.tools import AnyToolParam, ToolChoiceParam
 
 DEFAULT_MODEL = "claude-sonnet-4-6"
 DEFAULT_MAX_TOKENS = 4096
@@ -34,7 +33,7 @@ class ChatRequest(Strict):
     )
     system: SystemParam | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(default=None, description=f"Default: {DEFAULT_MAX_TOKENS}.")
-    tools: list[ToolParam] | None = None
+    tools: list[AnyToolParam] | None = None
     tool_choice: ToolChoiceParam | None = None
     thinking: ThinkingConfigParam | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None

@@ -13,7 +13,7 @@ from gateway.errors import GatewayError, NotFoundError, ValidationFailedError
 from gateway.ids import ConversationId, find_ulid
 from gateway.inference.call import Answer, Call
 from gateway.phi.report import PhiReport
-from gateway.transcript import dump_block
+from gateway.transcript import dump_block, dump_stop_details
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,19 @@ def answer_meta(answer: Answer) -> dict[str, Any]:
 
 def message(call: Call, completion: Completion) -> dict[str, Any]:
     """`content` is the answer's text; `blocks` is all of it, present when there is more than text."""
+    blocks = completion.blocks
     shown: dict[str, Any] = {
         "id": ids.message_id(call.id),
         "role": "assistant",
-        "content": "".join(block.text for block in completion.blocks if isinstance(block, Text)),
+        "content": "".join(block.text for block in blocks if isinstance(block, Text)),
         "stop_reason": completion.stop_reason.value,
     }
-    if not all(isinstance(block, Text) for block in completion.blocks):
-        shown["blocks"] = [dump_block(block) for block in completion.blocks]
+    if completion.stop_sequence is not None:
+        shown["stop_sequence"] = completion.stop_sequence
+    if completion.stop_details is not None:
+        shown["stop_details"] = dump_stop_details(completion.stop_details)
+    if not all(isinstance(block, Text) and not block.citations for block in blocks):
+        shown["blocks"] = [dump_block(block) for block in blocks]
     return shown
 
 

@@ -30,8 +30,11 @@ async def test_a_message_has_anthropics_shape_and_our_meta(gateway_server: Gatew
         "role",
         "model",
         "content",
+        "container",
+        "diagnostics",
         "stop_reason",
         "stop_sequence",
+        "stop_details",
         "usage",
         "meta",
     ]
@@ -134,7 +137,7 @@ async def test_agent_clients_requests_are_taken(gateway_server: GatewayServer) -
 
     assert reply.status == 200, reply.body
     assert_messages_stream(reply.events)
-    assert reply.headers["hasp-ignored-parameters"] == "context_management, tools.eager_input_streaming"
+    assert reply.headers["hasp-ignored-parameters"] == "context_management"
 
 
 async def test_tokens_are_counted_behind_the_same_gates(gateway_server: GatewayServer) -> None:

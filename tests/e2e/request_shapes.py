@@ -78,6 +78,7 @@ _STRINGS = {
     r"^[A-Za-z0-9+/]+={0,2}$": "iVBORw0KGgoAAAANSUhEUg==",
     r"^https?://": "https://example.com/plain",
     r"^[a-zA-Z0-9_-]{1,128}$": "find",
+    r"^[a-z][a-z0-9-]{0,31}$": "us",
 }
 """A valid string for each pattern that the schemas ask for."""
 
@@ -141,7 +142,13 @@ _CITATIONS = [
     Free(type="search_result_location", cited_text=PLAIN, source=PLAIN, title=PLAIN, search_result_index=0),
     Free(type="web_search_result_location", cited_text=PLAIN, encrypted_index=PLAIN, title=PLAIN, url=PLAIN),
 ]
-_OBJECTS = {"input": [_TOOL_INPUT], "input_schema": [_JSON_SCHEMA], "schema": [_JSON_SCHEMA], "citations": _CITATIONS}
+_OBJECTS = {
+    "input": [_TOOL_INPUT],
+    "input_examples": [_TOOL_INPUT],
+    "input_schema": [_JSON_SCHEMA],
+    "schema": [_JSON_SCHEMA],
+    "citations": _CITATIONS,
+}
 """What stands where the schema says no more than that it is an object."""
 
 
