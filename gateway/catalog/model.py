@@ -40,6 +40,7 @@ class Ability(StrEnum):
     PROMPT_CACHE = "prompt_cache"
     """Takes breakpoints (`cache_control`). Without it they are hints that nobody reads, and named as ignored."""
     SERVICE_TIER = "service_tier"
+    """Has capacity of several tiers. One that has not serves every request as `standard_only`."""
     INFERENCE_GEO = "inference_geo"
 
 

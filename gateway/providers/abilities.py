@@ -88,7 +88,6 @@ def _of_sampling(sampling: Sampling, model: Model) -> Iterator[str]:
         "top_k": (sampling.top_k is not None, Ability.TOP_K),
         "stop_sequences": (bool(sampling.stop_sequences), Ability.STOP_SEQUENCES),
         "output_config.format": (sampling.output_schema is not None, Ability.STRUCTURED_OUTPUT),
-        "service_tier": (sampling.service_tier == "auto", Ability.SERVICE_TIER),
         "inference_geo": (sampling.inference_geo is not None, Ability.INFERENCE_GEO),
     }
     yield from (name for name, (is_asked, ability) in asked.items() if is_asked and not model.can(ability))

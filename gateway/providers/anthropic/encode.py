@@ -8,7 +8,7 @@ one: what the vendor's prompt cache, and a reader of two recordings, look for.
 import orjson
 from pydantic import JsonValue
 
-from gateway.catalog import Model
+from gateway.catalog import Ability, Model
 from gateway.conversation import (
     Block,
     ClientTool,
@@ -38,7 +38,7 @@ def encode_request(conversation: Conversation, model: Model, *, stream: bool) ->
     body |= sampling_fields(sampling, model)
     if sampling.stop_sequences:
         body["stop_sequences"] = list(sampling.stop_sequences)
-    if sampling.service_tier is not None:
+    if sampling.service_tier is not None and model.can(Ability.SERVICE_TIER):
         body["service_tier"] = sampling.service_tier
     if sampling.inference_geo is not None:
         body["inference_geo"] = sampling.inference_geo

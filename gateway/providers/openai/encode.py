@@ -34,6 +34,8 @@ def encode_request(conversation: Conversation, model: Model, *, stream: bool) ->
         # The only way to have reasoning back without the vendor keeping it.
         body["include"] = ["reasoning.encrypted_content"]
     body |= sampling_fields(sampling, model) | _modes(sampling)
+    if sampling.service_tier is not None and model.can(Ability.SERVICE_TIER):
+        body["service_tier"] = _SERVICE_TIERS.get(sampling.service_tier, sampling.service_tier)
     if conversation.end_user is not None:
         # Hashed, as the vendor asks: it takes 64 characters, and has no use for who it is.
         body["safety_identifier"] = sha256(conversation.end_user.encode()).hexdigest()
@@ -66,8 +68,6 @@ def _modes(sampling: Sampling) -> Json:
     if sampling.output_schema is not None:
         schema: Json = {"type": "json_schema", "name": "answer", "schema": dict(sampling.output_schema), "strict": True}
         modes["text"] = {"format": schema}
-    if sampling.service_tier is not None:
-        modes["service_tier"] = _SERVICE_TIERS.get(sampling.service_tier, sampling.service_tier)
     return modes
 
 

@@ -1,7 +1,6 @@
 from typing import Any
 
 import orjson
-import pytest
 
 from gateway.conversation import (
     CacheControl,
@@ -20,7 +19,6 @@ from gateway.conversation import (
     ToolUse,
     Turn,
 )
-from gateway.errors import ValidationFailedError
 from gateway.providers.anthropic.encode import encode_count, encode_request
 from tests.unit.providers.cases import CATALOG, CLAUDE, WEATHER, conversation, says, tool_loop
 
@@ -226,21 +224,6 @@ def test_a_count_names_no_limit_and_no_sampling() -> None:
     body = orjson.loads(encode_count(told, CLAUDE))
 
     assert list(body) == ["model", "tools", "system", "messages"]
-
-
-@pytest.mark.parametrize(
-    ("sampling", "param"),
-    [
-        (Sampling(max_tokens=9, temperature=0.2), "temperature"),
-        (Sampling(max_tokens=9, top_p=0.9), "top_p"),
-        (Sampling(max_tokens=9, top_k=1), "top_k"),
-    ],
-)
-def test_a_model_without_sampling_refuses_it_by_name(sampling: Sampling, param: str) -> None:
-    with pytest.raises(ValidationFailedError) as raised:
-        encode_request(conversation(sampling=sampling), CATALOG.get("claude-opus-4-7"), stream=False)
-
-    assert raised.value.param == param
 
 
 def test_a_default_spelled_out_is_no_sampling() -> None:
