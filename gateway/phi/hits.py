@@ -80,7 +80,7 @@ def select(passages: Sequence[Passage], verdicts: Sequence[Verdict], screening: 
                     _in_leaves(passage, selection.of_fixed(passage.text, spans, spelled_out=passage.spelled_out))
                 )
             case Treatment.DEFINITION:
-                if selection.of_fixed(passage.text, spans, spelled_out=passage.spelled_out):
+                if selection.of_definition(passage.text, spans, spelled_out=passage.spelled_out):
                     raise PhiInToolSchemaError(param=passage.path)
     return hits
 

@@ -1,5 +1,6 @@
 """Which findings count for one request of one organisation: its profile and lists, and what the conversation shows."""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -12,6 +13,9 @@ from gateway.phi.rules.merge import merge
 from gateway.phi.screening import Screening
 
 _LISTED_MILLI = 1000
+_FULL_NAME = 2
+_TITLE_REACH = 7
+_TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Prof)\.? \Z")
 
 
 class Selection:
@@ -46,6 +50,11 @@ class Selection:
         known = self._propagation.known_in(text, spans, spelled_out=spelled_out)
         return merge((*self._not_allowed(text, [*certain, *known]), *self._listed(text)))
 
+    def of_definition(self, text: str, spans: Sequence[Span], *, spelled_out: bool = False) -> Sequence[Span]:
+        """As `of_fixed`, of what a programmer wrote: a lone word there is one of a program's, not Ms. Read's name."""
+        named = [span for span in spans if not _is_lone_name(text, span)]
+        return self.of_fixed(text, named, spelled_out=spelled_out)
+
     def _wanted(self, text: str, spans: Sequence[Span]) -> Sequence[Span]:
         if len(self._masked) < len(Entity):
             spans = [span for span in spans if span.entity in self._masked]
@@ -61,6 +70,13 @@ class Selection:
     def _listed(self, text: str) -> Iterator[Span]:
         for start, end, _ in self._denied.find(text):
             yield Span(start, end, Entity.CUSTOM_TERM, _LISTED_MILLI)
+
+
+def _is_lone_name(text: str, span: Span) -> bool:
+    """`Read`, `a-z`, `Za Z`; not `Maria Lopez`, and not the surname in `Dr. Lopez`."""
+    if span.entity is not Entity.PERSON or _TITLED.search(text, max(0, span.start - _TITLE_REACH), span.start):
+        return False
+    return sum(len(word) > 1 for word in text[span.start : span.end].split()) < _FULL_NAME
 
 
 def _outside(spans: Sequence[Span], places: Sequence[tuple[int, int]]) -> Iterator[Span]:

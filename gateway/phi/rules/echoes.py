@@ -11,6 +11,8 @@ from gateway.phi.rules.document import Document
 
 _SHORTEST = 3
 _NUMBERED = frozenset({Entity.OTHER_ID, Entity.DATE_TIME, Entity.MEDICAL_RECORD_NUMBER, Entity.PHONE_NUMBER})
+_LIMITS = frozenset({"max", "min"})
+"""Before a number in a text with capitals, a limit and no one's short name."""
 _BESIDE = re.compile(r"\s?[,(/#|-]?\s{0,2}[(#]?")
 
 
@@ -34,6 +36,8 @@ def _beside_each_other(document: Document, spans: Sequence[Span]) -> Iterator[Sp
         if not (LIKELY <= left.score_milli < CERTAIN and LIKELY <= right.score_milli < CERTAIN):
             continue
         is_pair = left.entity is Entity.PERSON and right.entity in _NUMBERED
+        if document.folded[left.start : left.end] in _LIMITS and not document.is_caseless:
+            continue
         if is_pair and _BESIDE.fullmatch(document.flat, left.end, right.start):
             yield Span(left.start, left.end, left.entity, CERTAIN)
             yield Span(right.start, right.end, right.entity, CERTAIN)

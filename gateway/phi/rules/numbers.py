@@ -72,6 +72,9 @@ _VERSION_BEFORE = re.compile(
 )
 _VERSION_REACH = 56
 _JOINTS = frozenset("-_")
+_LIMITS = frozenset({"9007199254740991", "9007199254740992"})
+"""The greatest whole numbers that JSON is sure to keep, which schemas name; their digits could be a card's."""
+
 _PLAIN = {
     "ssn": (Entity.US_SSN, 970),
     "card": (Entity.CREDIT_CARD, 950),
@@ -140,7 +143,7 @@ def _shaped(document: Document, start: int, end: int) -> Span | None:
     if kind not in _PLAIN:
         is_version = sign == "." and _VERSION_BEFORE.search(text, max(0, start - _VERSION_REACH), start)
         return None if is_version else date_at(document, match)
-    if kind == "ipv4" and _is_no_host(text, match):
+    if (kind == "ipv4" and _is_no_host(text, match)) or match[0] in _LIMITS:
         return None
     entity, score = _PLAIN[kind]
     return Span(match.start(), match.end(), entity, score)

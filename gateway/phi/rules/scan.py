@@ -8,6 +8,7 @@ from gateway.phi.ner.mentions import find_mentions
 from gateway.phi.ner.recognizer import Recognizer
 from gateway.phi.rules.ages import find_ages
 from gateway.phi.rules.answers import find_answers
+from gateway.phi.rules.assistants import without_assistants
 from gateway.phi.rules.characters import without_escapes, without_hidden
 from gateway.phi.rules.dates import find_dates
 from gateway.phi.rules.document import Document
@@ -61,9 +62,10 @@ def _visible(text: str, recognizer: Recognizer | None) -> list[Span]:
         *places,
         *find_names(document, places),
     ]
-    merged = merge(_outside_placeholders(document, spans))
+    merged = merge(_outside_placeholders(document, without_assistants(document, spans)))
     if recognizer is not None:
-        merged = merge((*merged, *_outside_placeholders(document, find_mentions(document, merged, recognizer))))
+        mentions = without_assistants(document, find_mentions(document, merged, recognizer))
+        merged = merge((*merged, *_outside_placeholders(document, mentions)))
     echoed = _outside_placeholders(document, echoes(document, merged))
     return merge((*merged, *echoed)) if echoed else merged
 

@@ -131,6 +131,36 @@ async def test_an_everyday_tool_definition_passes() -> None:
     assert (await GUARD.screen(conversation, REDACT)).conversation is conversation
 
 
+async def test_a_definition_may_name_limits_of_numbers_and_the_assistant() -> None:
+    lines: dict[str, JsonValue] = {
+        "type": "integer",
+        "maximum": 9007199254740991,
+        "description": "Lines to read (max 600000 at once), in milliseconds: Timeout Ms",
+    }
+    description = "Allows Claude Code to read images, as set in .claude/settings.json or CLAUDE.md. Claude sees them."
+    tool = Tool("Read", {"type": "object", "properties": {"lines": lines}}, description=description)
+    conversation = replace(said("Hello"), tools=(tool,))
+    assert (await GUARD.screen(conversation, REDACT)).conversation is conversation
+
+
+async def test_a_lone_word_of_a_definition_is_no_name_whoever_the_conversation_is_about() -> None:
+    tool = Tool(
+        "Read", {"type": "object"}, description="Use your `Read` tool first. When editing text from Read, wait."
+    )
+    conversation = replace(said("Patient Oliver Read, MRN 12345678, was seen."), tools=(tool,))
+    screened = await GUARD.screen(conversation, REDACT)
+    assert texts_of(screened.conversation) == ["Patient [NAME_1], MRN [MRN_1], was seen."]
+    assert screened.conversation.tools == (tool,)
+
+
+@pytest.mark.parametrize("name", ["Oliver Read", "oliverRead", "Dr. Read"])
+async def test_a_name_of_the_conversation_in_a_definition_is_an_error(name: str) -> None:
+    tool = Tool("find", {"type": "object"}, description=f"Only for {name}.")
+    conversation = replace(said("Patient Oliver Read, MRN 12345678, was seen by Dr. Read."), tools=(tool,))
+    with pytest.raises(PhiInToolSchemaError):
+        await GUARD.screen(conversation, REDACT)
+
+
 async def test_text_without_phi_comes_back_as_the_same_object() -> None:
     conversation = said("What does a Murphy sign mean?")
     screened = await GUARD.screen(conversation, REDACT)
