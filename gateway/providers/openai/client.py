@@ -8,8 +8,8 @@ from yarl import URL
 from gateway.catalog import Model, ProviderSpec
 from gateway.completion import Completion
 from gateway.conversation import Conversation
+from gateway.providers.estimate import estimate_tokens
 from gateway.providers.frames import EventStream
-from gateway.providers.openai.count import estimate_tokens
 from gateway.providers.openai.decode import decode_completion, decode_count
 from gateway.providers.openai.encode import encode_count, encode_request
 from gateway.providers.openai.errors import error_of_answer

@@ -23,7 +23,6 @@ from gateway.conversation import (
     Turn,
 )
 from gateway.providers.openai import reasoning
-from gateway.providers.openai.count import TOKENS_PER_IMAGE, TOKENS_PER_ITEM, estimate_tokens
 from gateway.providers.openai.encode import encode_request
 from tests.unit.providers.cases import GPT, WEATHER, conversation, says, tool_loop
 
@@ -226,13 +225,3 @@ def test_reasoning_the_vendor_could_not_read_is_left_out(block: Thinking | Redac
     assert items(Turn("assistant", (block, Text("So")))) == [
         {"role": "assistant", "content": [{"type": "output_text", "text": "So"}]}
     ]
-
-
-def test_the_estimate_counts_bytes_items_and_images() -> None:
-    words = conversation(says("é" * 8))
-    picture = conversation(Turn("user", (Image("image/png", "x" * 4000, None),)))
-
-    assert estimate_tokens(words) == TOKENS_PER_ITEM + 4
-    assert estimate_tokens(picture) == TOKENS_PER_ITEM + TOKENS_PER_IMAGE
-    assert estimate_tokens(conversation(*tool_loop(), system="Be brief.", tools=(WEATHER,))) > 4 * TOKENS_PER_ITEM
-    assert estimate_tokens(conversation(Turn("user", (Document(data="x" * 160),)))) > TOKENS_PER_ITEM + 25
