@@ -29,6 +29,18 @@ def require_keyring(settings: Settings) -> None:
         raise CommandError(f"HASP_KEYRING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 
 
+def require_catalog(settings: Settings) -> None:
+    """Fail now (exit code 2), with a line for everything that is wrong with the catalog file."""
+    from gateway.catalog import CatalogError
+    from gateway.providers.registry import configured_catalog
+
+    try:
+        configured_catalog(settings)
+    except CatalogError as failure:
+        lines = "\n  ".join(failure.problems)
+        raise CommandError(f"HASP_CATALOG_FILE:\n  {lines}", exit_code=EXIT_CONFIGURATION) from None
+
+
 def require_model(settings: Settings) -> None:
     """Fail now, in one line (exit code 2), when the model behind the PHI rules is an extra that is not installed."""
     from gateway.phi.ner.backends import require_installed

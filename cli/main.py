@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, keyring, phi, policy
+from cli import admin, catalog, keyring, phi, policy
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -33,6 +33,7 @@ app.add_typer(admin.key_app, name="key")
 app.add_typer(admin.baa_app, name="baa")
 app.add_typer(admin.audit_app, name="audit")
 app.add_typer(phi.app, name="phi")
+app.add_typer(catalog.app, name="catalog")
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]
 
@@ -58,10 +59,11 @@ def api() -> None:
     """Serve the HTTP API until a signal stops it; running calls get 30 s to finish."""
     import uvicorn
 
-    from cli.configuration import load_settings, require_keyring, require_model
+    from cli.configuration import load_settings, require_catalog, require_keyring, require_model
 
     settings = load_settings()
     require_keyring(settings)
+    require_catalog(settings)
     require_model(settings)
     _leave_no_core()
     _outlive_temporal_threads()
@@ -84,10 +86,11 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Run workflows and activities until a signal stops it; running activities get HASP_WORKER_DRAIN_S to finish."""
-    from cli.configuration import load_settings, require_keyring
+    from cli.configuration import load_settings, require_catalog, require_keyring
 
     settings = load_settings()
     require_keyring(settings)
+    require_catalog(settings)
     from worker.main import run
 
     _leave_no_core()

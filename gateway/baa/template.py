@@ -15,8 +15,10 @@ class Cover(StrEnum):
     """Servers of the operator's own: content reaches nobody else."""
 
     def is_at_least(self, other: "Cover") -> bool:
-        """Whether content that `other` covers is covered here as well: by the same, or by staying in the house."""
-        return self in (other, Cover.SELF_HOSTED)
+        """Whether what `other` covers may go here instead: one vendor's agreement is as good as another's, and
+        staying in the house is better than both.
+        """
+        return self is Cover.SELF_HOSTED or other is not Cover.SELF_HOSTED
 
 
 @dataclass(frozen=True, slots=True)

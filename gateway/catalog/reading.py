@@ -86,10 +86,9 @@ def read_catalog(
     for at, entry in enumerate(file.providers):
         if any(entry.id == known.id for known in providers):
             problems.append(f"providers[{at}].id: another provider has this id")
-        try:
-            providers.append(_provider(entry, environment))
-        except CatalogError as error:
-            problems += [f"providers[{at}].{problem}" for problem in error.problems]
+        key, problem = _key(entry, environment)
+        problems += [f"providers[{at}].{problem}"] if problem else []
+        providers.append(_provider(entry, key))
     models = [*_amended(_shipped().models, file.amendments, problems), *file.models]
     problems += _problems_of(models, providers, first=len(models) - len(file.models))
     if problems:
@@ -97,10 +96,8 @@ def read_catalog(
     return _build(providers, models)
 
 
-def key_files(path: Path | None) -> tuple[Path, ...]:
+def key_files(path: Path) -> tuple[Path, ...]:
     """The files that keys of the catalog at `path` are read from; none while it is not valid."""
-    if path is None:
-        return ()
     try:
         return tuple(entry.api_key_file for entry in _parsed(path).providers if entry.api_key_file)
     except CatalogError:
@@ -132,36 +129,40 @@ def _parsed(path: Path) -> CatalogFile:
 def _said(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem["loc"])
-        yield f"{place.lstrip('.') or 'the file'}: {problem['msg']}"
+        yield f"{place.lstrip('.') or 'the file'}: {problem['msg'].removeprefix('Value error, ')}"
 
 
-def _provider(entry: ProviderEntry, environment: Callable[[str], str | None]) -> ProviderSpec:
+def _provider(entry: ProviderEntry, key: SecretStr | None) -> ProviderSpec:
     return ProviderSpec(
         id=entry.id,
         display_name=entry.display_name or entry.id,
         dialect=entry.dialect,
         base_url=entry.base_url,
         covered_by=entry.covered_by,
-        api_key=_key(entry, environment),
+        api_key=key,
         key_header=entry.api_key_header,
         counts_tokens=entry.dialect is Dialect.ANTHROPIC if entry.counts_tokens is None else entry.counts_tokens,
     )
 
 
-def _key(entry: ProviderEntry, environment: Callable[[str], str | None]) -> SecretStr | None:
+def _key(entry: ProviderEntry, environment: Callable[[str], str | None]) -> tuple[SecretStr | None, str | None]:
+    """The key that an entry refers to, and what is wrong with the reference."""
     if entry.api_key_env is not None:
-        if not (key := environment(entry.api_key_env)):
-            raise CatalogError(["api_key_env: this environment variable is not set"])
-        return SecretStr(key)
-    if entry.api_key_file is None:
-        return None
+        source, key = "api_key_env: this environment variable", environment(entry.api_key_env) or ""
+    elif entry.api_key_file is not None:
+        source, key = "api_key_file: this file", _read_key(entry.api_key_file)
+    else:
+        return None, None
+    if not key or not key.isascii() or not key.isprintable():
+        return None, f"{source} holds no key"
+    return SecretStr(key), None
+
+
+def _read_key(path: Path) -> str:
     try:
-        key = entry.api_key_file.read_text("utf-8").strip()
+        return path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        raise CatalogError(["api_key_file: this file cannot be read"]) from None
-    if not key:
-        raise CatalogError(["api_key_file: this file is empty"])
-    return SecretStr(key)
+        return ""
 
 
 def _amended(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -9,7 +10,7 @@ from pydantic import SecretStr
 
 from gateway.baa.template import Cover
 from gateway.catalog import Catalog, Dialect, Model, ProviderSpec, read_catalog
-from gateway.catalog.reading import shipped_providers
+from gateway.catalog.reading import key_files, shipped_providers
 from gateway.errors import UnavailableError
 from gateway.providers.anthropic.client import AnthropicProvider
 from gateway.providers.openai.client import OpenAiProvider
@@ -34,6 +35,11 @@ def configured_catalog(settings: Settings) -> Catalog:
     }
     shipped = [provider.model_copy(update=own[provider.id]) for provider in shipped_providers()]
     return read_catalog(settings.catalog_file, shipped=shipped, environment=os.environ.get)
+
+
+def catalog_files(settings: Settings) -> tuple[Path, ...]:
+    """Every file that `configured_catalog` reads."""
+    return (settings.catalog_file, *key_files(settings.catalog_file)) if settings.catalog_file else ()
 
 
 class Providers:

@@ -1,0 +1,50 @@
+"""`hasp catalog check`: what an operator's catalog file comes to, without a server."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.failure import CommandError
+
+if TYPE_CHECKING:
+    from gateway.catalog import Catalog
+
+EXIT_INVALID = 2
+
+app = typer.Typer(help="Models and providers.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `check` a command of its own: alone, it would take the group's place."""
+
+
+@app.command("check")
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(envvar="HASP_CATALOG_FILE", help="The file; without one, what is shipped.")
+    ] = None,
+) -> None:
+    """Read a catalog file as the gateway would at start, and list its providers and models.
+
+    Names every fault, a line each, and exits with 2. Calls nobody, and shows no key.
+    """
+    from gateway.catalog import CatalogError, read_catalog
+    from gateway.catalog.reading import shipped_providers
+
+    try:
+        catalog = read_catalog(file, shipped=shipped_providers(), environment=os.environ.get)
+    except CatalogError as failure:
+        raise CommandError("\n  ".join([f"{file}:", *failure.problems]), exit_code=EXIT_INVALID) from None
+    _show(catalog)
+
+
+def _show(catalog: "Catalog") -> None:
+    for provider in catalog.providers:
+        key = "a key" if provider.api_key else "the vendor's setting" if provider.needs_key else "no key"
+        print(f"{provider.id}: {provider.dialect} at {provider.base_url}, {provider.covered_by}, {key}")
+        for model in catalog.models_of(provider.id):
+            instead = f", or {', '.join(model.equivalents)}" if model.equivalents else ""
+            print(f"  {model.id} ({', '.join(sorted(model.abilities)) or 'text only'}){instead}")
