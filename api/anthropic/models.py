@@ -1,4 +1,4 @@
-"""`GET /v1/models` in Anthropic's list shape, with tier, context and cover added."""
+"""`GET /v1/models` in Anthropic's list shape, and OpenAI's beside it, with tier, context and cover added."""
 
 from typing import Annotated, Any, Literal
 
@@ -48,6 +48,7 @@ async def list_models(request: Request, _: Caller, query: Annotated[ModelsQuery,
     shown = [model for model in gateway.catalog if _lifecycle(retired=model.is_retired(now)) in query.lifecycle]
     page, more = _page(shown, query)
     body = {
+        "object": "list",
         "data": [_model(model, retired=model.is_retired(now)) for model in page],
         "has_more": more,
         "first_id": page[0].id if page else None,
@@ -96,10 +97,16 @@ def _lifecycle(*, retired: bool) -> Lifecycle:
 def _model(model: Model, *, retired: bool) -> dict[str, Any]:
     return {
         "type": "model",
+        "object": "model",
         "id": model.id,
+        "owned_by": model.provider,
+        "created": int(model.created_at.timestamp()),
         "display_name": model.display_name,
         "created_at": model.created_at.isoformat(),
         "lifecycle": _lifecycle(retired=retired),
+        "line": None,
+        "capabilities": None,
+        "deprecated_at": None,
         "max_input_tokens": model.context_tokens,
         "max_tokens": model.max_output_tokens,
         "retires_at": model.retired_at.isoformat() if model.retired_at else None,

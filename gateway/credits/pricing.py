@@ -29,6 +29,8 @@ from gateway.errors import ValidationFailedError
 
 _MILLI = 1000
 _PER_MILLION = 1_000_000
+_DEARER_REGION = "us"
+"""Where Anthropic charges a tenth more for every kind of token, for the guarantee that a model runs nowhere else."""
 
 # A token is at least one byte of UTF-8, so bytes bound tokens from above. What
 # is not text is bounded by what the vendors document for it.
@@ -62,6 +64,8 @@ def cost_micro_usd(model: Model, usage: Usage) -> int | None:
         + usage.cache_write_5m * prices.cache_write_5m
         + usage.cache_write_1h * prices.cache_write_1h
     )
+    if usage.inference_geo == _DEARER_REGION:
+        micro = -(-micro * 11 // 10)
     return -(-micro // _PER_MILLION)
 
 

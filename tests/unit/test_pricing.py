@@ -1,5 +1,7 @@
 """What calls cost, to the unit."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.catalog import shipped_catalog
 from gateway.completion import Usage
 from gateway.conversation import (
+    ClientTool,
     Conversation,
     Document,
     Image,
@@ -55,6 +58,16 @@ def test_the_dollar_cost_prices_each_kind_of_token() -> None:
     )
 
 
+def test_a_guaranteed_region_costs_a_tenth_more() -> None:
+    haiku = CATALOG.get("claude-haiku-4-5")
+    usage = Usage(input=1_000_000, output=1_000_000)
+
+    anywhere, in_the_us = (cost_micro_usd(haiku, replace(usage, inference_geo=geo)) for geo in ("global", "us"))
+
+    assert anywhere == 6_000_000
+    assert in_the_us == 6_600_000
+
+
 def test_a_model_without_prices_has_no_cost() -> None:
     free = CATALOG.get("claude-sonnet-4-6").model_copy(update={"prices": None})
 
@@ -88,6 +101,21 @@ def test_every_kind_of_block_raises_the_ceiling(block: Text | Image | Document |
     sonnet = CATALOG.get("claude-sonnet-4-6")
 
     assert ceiling(sonnet, conversation(block)) >= ceiling(sonnet, conversation()) + 100
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        ClientTool("bash_20250124", "bash"),
+        ClientTool("memory_20250818", "memory", {"input_examples": [{"path": "x" * 5_000}]}),
+        Tool("find", {}, examples=({"who": "x" * 5_000},)),
+    ],
+)
+def test_what_comes_with_a_tool_raises_the_ceiling(tool: Tool | ClientTool) -> None:
+    model = CATALOG.get("claude-sonnet-4-6")
+    plain = Conversation((Turn("user", (Text("Hi"),)),), Sampling(max_tokens=1), tools=(Tool("find", {}),))
+
+    assert ceiling(model, replace(plain, tools=(tool,))) >= ceiling(model, plain) + 1_500
 
 
 def test_tools_raise_the_ceiling() -> None:

@@ -22,7 +22,7 @@ BLOCKS: list[Block] = [
     Text("Hello"),
     Text("Quoted", CACHE, ({"type": "char_location", "cited_text": "x"},)),
     Image("image/png", "aGk=", None, CACHE),
-    Image(None, None, "https://example.org/a.png"),
+    Image(None, None, "https://example.org/a.png", oversized="error"),
     Document(text="Body", title="T", context="C", citations_enabled=True, cache=CacheControl()),
     Document(blocks=(Text("A"), Image("image/png", "aGk=", None))),
     Document(media_type="application/pdf", data="aGk="),

@@ -1,13 +1,21 @@
 """What becomes of an answer in which the model itself wrote PHI."""
 
+from dataclasses import replace
+
+import orjson
 import pytest
 
+from gateway.completion import Completion, StopDetails, StopReason, Usage
 from gateway.conversation import Text
 from gateway.errors import PhiBlockedError, UnavailableError
 from gateway.inference import trail
+from gateway.inference.reviewing import reviewed, withheld_outcome
+from gateway.phi.guard import Guard
+from gateway.phi.inline import RuleDetector
+from gateway.phi.report import PhiReport
 from gateway.phi.screening import Screening
 from gateway.tenancy import PhiMode
-from tests.tenants import make_call
+from tests.tenants import make_call, make_outcome
 from tests.unit.inference.bench import PERSON, Bench, access
 from tests.unit.inference.ports import ANSWER
 
@@ -102,6 +110,30 @@ async def test_an_answer_that_could_not_be_read_is_kept_back_where_answers_are_b
     (outcome,) = bench.journal.outcomes
     assert outcome.status == "failed"
     assert outcome.charge > 0
+
+
+async def test_why_a_model_refused_is_read_as_the_answer_is() -> None:
+    details = StopDetails("bio", "It asks about Maria Lopez, SSN 917-44-8123.")
+    refused = Completion("m", (Text("No."),), StopReason.REFUSAL, Usage(), stop_details=details)
+    caller = access(screening=BLOCKING_ANSWERS)
+    report = PhiReport.of(PhiMode.REDACT, "none", ())
+
+    with pytest.raises(PhiBlockedError) as blocked:
+        await reviewed(refused, report, guard=Guard(RuleDetector()), access=caller)
+
+    assert "US_SSN" in orjson.dumps(blocked.value.details).decode()
+
+
+def test_why_a_model_refused_is_kept_back_with_its_answer() -> None:
+    details = StopDetails("bio", "It asks about Maria Lopez.")
+    outcome = make_outcome(make_call(access()))
+    assert outcome.completion is not None
+    outcome = replace(outcome, completion=replace(outcome.completion, stop_details=details))
+
+    kept = withheld_outcome(outcome, UnavailableError()).completion
+
+    assert kept is not None
+    assert kept.stop_details is None
 
 
 async def test_an_answer_that_nobody_got_was_not_reidentified() -> None:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from gateway.conversation import (
     Block,
+    ClientTool,
     Conversation,
     Document,
     Sampling,
@@ -86,6 +87,10 @@ def in_every_definition(text: str) -> Iterator[tuple[str, Conversation]]:
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", schema),))
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", {"properties": {text: {"type": "string"}}}),))
     yield "tools[0].input_schema", replace(hello, tools=(Tool("look", {"properties": {"q": {"enum": ["a", text]}}}),))
+    yield "tools[0].input_examples[0]", replace(hello, tools=(Tool("look", {}, examples=({"q": [text]},)),))
+    yield "tools[0].name", replace(hello, tools=(ClientTool("bash_20250124", text),))
+    examples: dict[str, JsonValue] = {"input_examples": [{"command": text}]}
+    yield "tools[0].input_examples", replace(hello, tools=(ClientTool("bash_20250124", "bash", examples),))
     yield "output_config.format.schema", replace(hello, sampling=replace(SAMPLING, output_schema=schema))
 
 

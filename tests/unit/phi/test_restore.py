@@ -18,6 +18,7 @@ from gateway.completion import (
     Finishing,
     InputDelta,
     Started,
+    StopDetails,
     Stopped,
     StopReason,
     StreamEvent,
@@ -208,6 +209,16 @@ def test_citations_and_stop_sequences_are_restored() -> None:
     ]
     stopped = Completion("m", (), StopReason.STOP_SEQUENCE, Usage(), stop_sequence="[NAME_12]:")
     assert RESTORER.completion(stopped).stop_sequence == "Bob:"
+
+
+def test_why_a_model_refused_is_restored_like_the_answer_it_stands_for() -> None:
+    masked, restored = (StopDetails("bio", f"It is about {name}.") for name in ("[NAME_12]", "Bob"))
+    refused = Completion("m", (), StopReason.REFUSAL, Usage(), stop_details=masked)
+
+    assert RESTORER.completion(refused).stop_details == restored
+    assert RESTORER.stream().feed([Finishing(StopReason.REFUSAL, Usage(), stop_details=masked)]) == [
+        Finishing(StopReason.REFUSAL, Usage(), stop_details=restored)
+    ]
 
 
 def test_nothing_happens_when_nothing_was_masked() -> None:

@@ -13,6 +13,7 @@ from gateway.completion import (
     InputDelta,
     Ping,
     Started,
+    StopDetails,
     Stopped,
     StopReason,
     StreamEvent,
@@ -45,6 +46,7 @@ MESSAGE: dict[str, Any] = {
     ],
     "stop_reason": "tool_use",
     "stop_sequence": None,
+    "stop_details": {"type": "refusal", "category": "bio", "explanation": "It may be harmful."},
     "usage": {
         "input_tokens": 10,
         "cache_read_input_tokens": 5,
@@ -53,6 +55,8 @@ MESSAGE: dict[str, Any] = {
         "output_tokens": 20,
         "output_tokens_details": {"thinking_tokens": 6},
         "service_tier": "standard",
+        "inference_geo": "us",
+        "speed": "standard",
     },
 }
 COMPLETION = Completion(
@@ -65,8 +69,9 @@ COMPLETION = Completion(
         ToolUse("toolu_2", "clock", {}),
     ),
     stop_reason=StopReason.TOOL_USE,
-    usage=Usage(10, 20, 5, 3, 4, reasoning=6, service_tier="standard"),
+    usage=Usage(10, 20, 5, 3, 4, reasoning=6, service_tier="standard", inference_geo="us", speed="standard"),
     upstream_id="msg_1",
+    stop_details=StopDetails("bio", "It may be harmful."),
 )
 
 
@@ -114,7 +119,7 @@ STREAM = b"".join(
         frame("content_block_stop", index=4),
         frame(
             "message_delta",
-            delta={"stop_reason": "tool_use", "stop_sequence": None},
+            delta={"stop_reason": "tool_use", "stop_sequence": None, "stop_details": MESSAGE["stop_details"]},
             usage={"output_tokens": 20, "cache_creation_input_tokens": 7},
         ),
         frame("message_stop"),

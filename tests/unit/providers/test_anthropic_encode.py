@@ -4,6 +4,7 @@ import orjson
 
 from gateway.conversation import (
     CacheControl,
+    ClientTool,
     Conversation,
     Document,
     Image,
@@ -54,11 +55,17 @@ def test_every_setting_is_sent() -> None:
             effort="high",
             output_schema={"type": "object"},
             service_tier="standard_only",
+            inference_geo="us",
         ),
         system=(Text("Be brief.", cache=CacheControl("1h")),),
         tools=(
             Tool("weather", {"type": "object"}, description="Weather", strict=True, cache=CacheControl()),
             Tool("bare", {"type": "object"}),
+            Tool("shown", {"type": "object"}, examples=({"city": "Oslo"},), eager_streaming=False),
+            ClientTool("bash_20250124", "bash"),
+            ClientTool(
+                "text_editor_20250728", "str_replace_based_edit_tool", {"max_characters": 900}, CacheControl("1h")
+            ),
         ),
         tool_choice=ToolChoice("tool", name="weather", disable_parallel=True),
         end_user="user_1",
@@ -73,6 +80,7 @@ def test_every_setting_is_sent() -> None:
         "top_k": 40,
         "stop_sequences": ["END"],
         "service_tier": "standard_only",
+        "inference_geo": "us",
         "metadata": {"user_id": "user_1"},
         "thinking": {"type": "enabled", "budget_tokens": 2048, "display": "omitted"},
         "output_config": {"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}},
@@ -87,6 +95,19 @@ def test_every_setting_is_sent() -> None:
                 "cache_control": {"type": "ephemeral"},
             },
             {"name": "bare", "input_schema": {"type": "object"}},
+            {
+                "name": "shown",
+                "input_schema": {"type": "object"},
+                "eager_input_streaming": False,
+                "input_examples": [{"city": "Oslo"}],
+            },
+            {"type": "bash_20250124", "name": "bash"},
+            {
+                "type": "text_editor_20250728",
+                "name": "str_replace_based_edit_tool",
+                "max_characters": 900,
+                "cache_control": {"type": "ephemeral", "ttl": "1h"},
+            },
         ],
         "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
         "messages": [{"role": "user", "content": "Hi"}],
@@ -102,7 +123,7 @@ def test_every_block_is_sent() -> None:
             (
                 Text("Look", cache=CacheControl()),
                 image,
-                Image(None, None, "https://example.org/a.png", cache=CacheControl("1h")),
+                Image(None, None, "https://example.org/a.png", cache=CacheControl("1h"), oversized="downsize"),
                 Document(text="Note", title="T", context="C", citations_enabled=True),
                 Document(blocks=(Text("in"), image)),
                 Document(media_type="application/pdf", data="aGk=", cache=CacheControl()),
@@ -141,6 +162,7 @@ def test_every_block_is_sent() -> None:
                 {
                     "type": "image",
                     "source": {"type": "url", "url": "https://example.org/a.png"},
+                    "transformations": {"oversized_image": "downsize"},
                     "cache_control": {"type": "ephemeral", "ttl": "1h"},
                 },
                 {
