@@ -1,15 +1,20 @@
 """Anthropic's Messages API, as far as a gateway meets it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 import orjson
 
+from sandbox import anthropic_tools, citations
 from sandbox.anthropic_rules import check_headers, check_request
-from sandbox.directives import DirectiveError, Directives, read_directives
-from sandbox.script import Request, Script, ToolSpec, tokens, write_script
+from sandbox.anthropic_stream import frames
+from sandbox.citations import Quote
+from sandbox.directives import DirectiveError, read_directives
+from sandbox.script import Request, Script, tokens, write_script
 from sandbox.signing import sign
-from sandbox.wire import Answer, Frame, Json, RefusedError, as_object, child, children, event
+from sandbox.wire import Answer, Json, RefusedError, as_object, child, event
 
 _ERROR_TYPES = {
     400: "invalid_request_error",
@@ -22,38 +27,61 @@ _ERROR_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_BUSY = frozenset({429, 529})
+_WAIT_S = 7
 _MODELS = ("claude-haiku-4-5-20251001", "claude-sonnet-4-6", "claude-opus-4-6", "claude-opus-4-7")
 
 
-def refusal(status: int, message: str) -> RefusedError:
-    """An error as the vendor words it: the type by the status, the request's id in body and header."""
+def refusal(status: int, message: str, *, retry_after: int | None = None) -> RefusedError:
+    """An error as the vendor words it: the type by the status, the request's id in body and header.
+
+    `retry_after` is in seconds; a busy vendor names some unless told otherwise.
+    """
     request_id = _id("req")
     error = {"type": _ERROR_TYPES.get(status, "api_error"), "message": message}
-    headers = {"request-id": request_id} | ({"retry-after": "7"} if status == 429 else {})
+    wait = _WAIT_S if retry_after is None and status in _BUSY else retry_after
+    headers = {"request-id": request_id} | ({} if wait is None else {"retry-after": str(wait)})
     return RefusedError(status, {"type": "error", "error": error, "request_id": request_id}, headers)
 
 
 def messages(headers: Mapping[str, str], body: bytes) -> Answer:
     """`POST /v1/messages`."""
     request = _checked(headers, body, count=False)
-    script = _script(request)
+    said = _last_user_text(request["messages"])
+    cited = citations.quotes(request["messages"])
+    script = _script(request, said, cited)
     request_id = _id("req")
-    if script.directives.error is not None:
-        raise refusal(script.directives.error, f"sandbox: asked to fail: {_said(request)[1]}")
+    message = _message(request, script, cited)
+    charge = script.charge(message["id"], request)
     failure = {"type": "error", "error": {"type": "overloaded_error", "message": f"sandbox: {script.text}"}}
     return Answer(
-        directives=script.directives,
+        model=request["model"],
+        refuse=partial(_failed, read_directives(said)[1]),
         headers={"request-id": request_id},
-        whole=None if request.get("stream") else _message(request["model"], script),
-        frames=_frames(request["model"], script),
+        directives=script.directives,
+        said=said,
+        whole=None if request.get("stream") else message,
+        frames=frames(message, script),
         failure=event("error", failure | {"request_id": request_id}).data,
-        refusal=refusal(529, f"sandbox: {script.text}"),
+        failure_status=529,
+        charge=replace(
+            charge,
+            cache_write_5m=charge.cache_write_5m - script.usage.cache_write_1h,
+            cache_write_1h=script.usage.cache_write_1h,
+        ),
+        unseen=script.usage.thinking if script.directives.thinking == "redacted" else 0,
     )
 
 
-def count_tokens(headers: Mapping[str, str], body: bytes) -> Json:
+def count_tokens(headers: Mapping[str, str], body: bytes) -> Answer:
     """`POST /v1/messages/count_tokens`."""
-    return {"input_tokens": _input_tokens(_checked(headers, body, count=True))}
+    request = _checked(headers, body, count=True)
+    return Answer(
+        model=request["model"],
+        refuse=partial(_failed, ""),
+        headers={"request-id": _id("req")},
+        whole={"input_tokens": _input_tokens(request)},
+    )
 
 
 def models(headers: Mapping[str, str]) -> Json:
@@ -87,33 +115,30 @@ def _checked(headers: Mapping[str, str], body: bytes, *, count: bool) -> Json:
 def _refuse(problem: tuple[int, str] | None) -> None:
     if problem is not None:
         raise refusal(*problem)
-    return
 
 
-def _script(request: Json) -> Script:
+def _failed(said: str, status: int, *, retry_after: int | None = None) -> RefusedError:
+    return refusal(status, f"sandbox: asked to fail: {said}", retry_after=retry_after)
+
+
+def _script(request: Json, said: str, cited: list[Quote]) -> Script:
     try:
-        directives, text = _said(request)
+        directives, text = read_directives(said)
         return write_script(
             Request(
                 directives=directives,
                 text=text,
-                tools=[
-                    ToolSpec(tool["name"], tool["input_schema"])
-                    for tool in children(request, "tools")
-                    if "input_schema" in tool
-                ],
+                tools=anthropic_tools.specs(request),
                 max_tokens=request["max_tokens"],
                 input_tokens=_input_tokens(request),
+                parallel_calls=not child(request, "tool_choice").get("disable_parallel_tool_use"),
                 stop_sequences=request.get("stop_sequences") or [],
                 output_schema=child(child(request, "output_config"), "format").get("schema"),
+                quotes=[quote.text for quote in cited],
             )
         )
     except DirectiveError as error:
         raise refusal(400, f"sandbox: {error}") from None
-
-
-def _said(request: Json) -> tuple[Directives, str]:
-    return read_directives(_last_user_text(request["messages"]))
 
 
 def _last_user_text(turns: list[Json]) -> str:
@@ -123,7 +148,7 @@ def _last_user_text(turns: list[Json]) -> str:
         return content
     texts = [block["text"] for block in content if block["type"] == "text"]
     if not texts:
-        texts = [_result_text(block.get("content", "")) for block in content if block["type"] == "tool_result"]
+        texts = [_result_text(block.get("content") or "") for block in content if block["type"] == "tool_result"]
     return "\n".join(texts)
 
 
@@ -138,95 +163,62 @@ def _input_tokens(request: Json) -> int:
     return tokens(orjson.dumps([part for part in told if part]).decode())
 
 
-def _blocks(script: Script) -> list[Json]:
+def _message(request: Json, script: Script, cited: list[Quote]) -> Json:
+    refused = script.stop in ("refusal", "content_filter")
+    return {
+        "id": _id("msg"),
+        "type": "message",
+        "role": "assistant",
+        "model": request["model"],
+        "content": _blocks(script, cited),
+        "stop_reason": "refusal" if refused else script.stop,
+        "stop_sequence": script.stop_sequence,
+        "stop_details": _refusal_details(script) if refused else None,
+        "usage": _usage(request, script),
+    }
+
+
+def _blocks(script: Script, cited: list[Quote]) -> list[Json]:
     blocks: list[Json] = []
     thought = "\n\n".join(script.thoughts)
     if thought and script.directives.thinking == "redacted":
         blocks.append({"type": "redacted_thinking", "data": sign("redacted", "")})
     elif thought:
         blocks.append({"type": "thinking", "thinking": thought, "signature": sign("thinking", thought)})
-    if script.pieces or not script.calls:
-        blocks.append({"type": "text", "text": script.text})
+    said, *quoted = ("".join(part) for part in script.parts)
+    if said or not script.calls:
+        blocks.append({"type": "text", "text": said})
+    blocks += [
+        {"type": "text", "text": text, "citations": [quote.citation]}
+        for text, quote in zip(quoted, cited, strict=False)
+        if text
+    ]
     return blocks + [
         {"type": "tool_use", "id": _id("toolu"), "name": call.name, "input": orjson.loads(call.arguments)}
         for call in script.calls
     ]
 
 
-def _message(model: str, script: Script) -> Json:
-    return {
-        "id": _id("msg"),
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": _blocks(script),
-        "stop_reason": script.stop,
-        "stop_sequence": script.stop_sequence,
-        "stop_details": _stop_details(script),
-        "usage": _usage(script, script.usage.output),
-    }
+def _refusal_details(script: Script) -> Json:
+    category = script.directives.category
+    explanation = None if category is None else f"This request was declined by a policy on {category}."
+    return {"type": "refusal", "category": category, "explanation": explanation}
 
 
-def _stop_details(script: Script) -> Json | None:
-    return {"type": "refusal", "category": None, "explanation": None} if script.stop == "refusal" else None
-
-
-def _usage(script: Script, output: int) -> Json:
+def _usage(request: Json, script: Script) -> Json:
     usage = script.usage
-    hour = usage.cache_write // 4
+    hour = usage.cache_write_1h
+    tier = "standard" if request.get("service_tier") == "standard_only" else script.directives.tier
     return {
         "input_tokens": usage.input,
         "cache_creation_input_tokens": usage.cache_write,
         "cache_read_input_tokens": usage.cache_read,
         "cache_creation": {"ephemeral_5m_input_tokens": usage.cache_write - hour, "ephemeral_1h_input_tokens": hour},
-        "output_tokens": output,
-        "output_tokens_details": {"thinking_tokens": usage.thinking if output == usage.output else 0},
-        "service_tier": "standard",
-        "inference_geo": "not_available",
+        "output_tokens": usage.output,
+        "output_tokens_details": {"thinking_tokens": usage.thinking},
+        "service_tier": tier,
+        "inference_geo": request.get("inference_geo") or "not_available",
     }
-
-
-def _frames(model: str, script: Script) -> Iterator[Frame]:
-    unsaid: Json = {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
-    start = _message(model, script) | unsaid | {"usage": _usage(script, 1)}
-    yield event("message_start", {"type": "message_start", "message": start})
-    for index, block in enumerate(_blocks(script)):
-        yield from _block_frames(index, block, script)
-        if not index:
-            yield event("ping", {"type": "ping"})
-    ended = {"stop_reason": script.stop, "stop_sequence": script.stop_sequence, "stop_details": _stop_details(script)}
-    usage = _usage(script, script.usage.output)
-    for first_only in ("cache_creation", "service_tier", "inference_geo"):
-        del usage[first_only]
-    yield event("message_delta", {"type": "message_delta", "delta": ended, "usage": usage})
-    yield event("message_stop", {"type": "message_stop"})
-
-
-def _block_frames(index: int, block: Json, script: Script) -> Iterator[Frame]:
-    opened, deltas = _opened(block, script)
-    yield event("content_block_start", {"type": "content_block_start", "index": index, "content_block": opened})
-    for delta in deltas:
-        frame = {"type": "content_block_delta", "index": index, "delta": delta}
-        yield event("content_block_delta", frame, delta=True)
-    yield event("content_block_stop", {"type": "content_block_stop", "index": index})
-
-
-def _opened(block: Json, script: Script) -> tuple[Json, list[Json]]:
-    """A block as it starts, and the deltas that fill it."""
-    match block["type"]:
-        case "text":
-            return block | {"text": ""}, [{"type": "text_delta", "text": piece} for piece in script.pieces]
-        case "thinking":
-            deltas: list[Json] = [
-                {"type": "thinking_delta", "thinking": piece} for piece in script.cut(block["thinking"])
-            ]
-            deltas.append({"type": "signature_delta", "signature": block["signature"]})
-            return block | {"thinking": "", "signature": ""}, deltas
-        case "tool_use":
-            pieces = ["", *script.cut(orjson.dumps(block["input"]).decode())]
-            return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
-        case _:
-            return block, []
 
 
 def _id(prefix: str) -> str:

@@ -1,7 +1,9 @@
 """What Anthropic refuses, in its words. A problem is a status and a message; None is a request that stands."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from sandbox import citations
+from sandbox.anthropic_tools import tool_problems
 from sandbox.signing import is_signed
 from sandbox.wire import Json, as_list, as_object, child, children
 
@@ -36,6 +38,7 @@ _BLOCK_FIELDS: Mapping[str, frozenset[str]] = {
     "tool_result": frozenset({"tool_use_id", "content", "is_error", "toolset_name"}),
     "thinking": frozenset({"thinking", "signature"}),
     "redacted_thinking": frozenset({"data"}),
+    "tool_reference": frozenset({"tool_name"}),
 }
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "text": ("text",),
@@ -46,7 +49,9 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "tool_result": ("tool_use_id",),
     "thinking": ("thinking", "signature"),
     "redacted_thinking": ("data",),
+    "tool_reference": ("tool_name",),
 }
+_IN_RESULTS = frozenset({"text", "image", "document", "search_result", "tool_reference"})
 _UNCACHED = frozenset({"thinking", "redacted_thinking"})
 
 
@@ -80,10 +85,17 @@ def _problems(request: Json, *, count: bool) -> Iterator[str]:
         yield "messages: Input should be a valid list"
     if not turns:
         yield "messages: at least one message is required"
-    yield from _tool_problems(request)
-    for at, turn in enumerate(turns or ()):
+    yield from tool_problems(request)
+    yield from _message_problems(turns or [], request)
+
+
+def _message_problems(turns: list[object], request: Json) -> Iterator[str]:
+    for at, turn in enumerate(turns):
         yield from _turn_problems(f"messages.{at}", as_object(turn))
     yield from _pairing_problems(request["messages"])
+    yield from citations.mixing_problems(request["messages"])
+    if citations.are_wanted(request["messages"]) and child(child(request, "output_config"), "format"):
+        yield "output_config.format: structured outputs cannot be used with citations"
 
 
 def _sampling_problems(request: Json) -> Iterator[str]:
@@ -95,6 +107,14 @@ def _sampling_problems(request: Json) -> Iterator[str]:
         value = request.get(name)
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
             yield f"{name}: range: 0..1"
+    if request.get("service_tier") not in (None, "auto", "standard_only"):
+        yield "service_tier: Input should be 'auto' or 'standard_only'"
+    if not isinstance(request.get("inference_geo"), str | None):
+        yield "inference_geo: Input should be a valid string"
+    yield from _stop_problems(request)
+
+
+def _stop_problems(request: Json) -> Iterator[str]:
     stops = as_list(request.get("stop_sequences") or [])
     if stops is None:
         yield "stop_sequences: Input should be a valid list"
@@ -103,17 +123,6 @@ def _sampling_problems(request: Json) -> Iterator[str]:
             yield f"stop_sequences.{at}: Input should be a valid string"
         elif not stop.strip():
             yield "stop_sequences: each stop sequence must contain non-whitespace"
-
-
-def _tool_problems(request: Json) -> Iterator[str]:
-    tools = children(request, "tools")
-    for at, tool in enumerate(tools):
-        for name in ("name",) if tool.get("type", "custom") != "custom" else ("name", "input_schema"):
-            if name not in tool:
-                yield f"tools.{at}.custom.{name}: Field required"
-    choice = child(request, "tool_choice")
-    if choice.get("type") == "tool" and choice.get("name") not in {tool["name"] for tool in tools}:
-        yield "Tool choice names a tool that is not in the tools list"
 
 
 def _turn_problems(path: str, turn: Json | None) -> Iterator[str]:
@@ -149,12 +158,50 @@ def _block_problems(path: str, block: Json) -> Iterator[str]:
     for name in block:
         if name not in allowed:
             yield f"{path}.{name}: Extra inputs are not permitted"
-    if kind == "text" and not block["text"]:
+    yield from _CONTENT_PROBLEMS.get(kind, _nothing_more)(path, block)
+
+
+def _result_problems(path: str, result: Json) -> Iterator[str]:
+    if isinstance(result.get("content"), str | None):
+        return
+    blocks = as_list(result["content"])
+    if blocks is None:
+        yield f"{path}.content: Input should be a valid string or list"
+    for at, given in enumerate(blocks or ()):
+        block = as_object(given) or {}
+        if block.get("type") not in _IN_RESULTS:
+            yield f"{path}.content.{at}: Input tag does not match any of the expected tags"
+        yield from _block_problems(f"{path}.content.{at}", block)
+
+
+def _text_problems(path: str, block: Json) -> Iterator[str]:
+    if not block["text"]:
         yield "messages: text content blocks must be non-empty"
-    if kind == "thinking" and not is_signed("thinking", block["thinking"], block["signature"]):
+    yield from citations.block_problems(path, block)
+
+
+def _thinking_problems(path: str, block: Json) -> Iterator[str]:
+    if not is_signed("thinking", block["thinking"], block["signature"]):
         yield f"{path}.signature: Invalid `signature` in `thinking` block"
-    if kind == "redacted_thinking" and not is_signed("redacted", "", block["data"]):
+
+
+def _redacted_problems(path: str, block: Json) -> Iterator[str]:
+    if not is_signed("redacted", "", block["data"]):
         yield f"{path}.data: Invalid `data` in `redacted_thinking` block"
+
+
+def _nothing_more(_path: str, _block: Json) -> Iterator[str]:
+    return iter(())
+
+
+_CONTENT_PROBLEMS: Mapping[str, Callable[[str, Json], Iterator[str]]] = {
+    "text": _text_problems,
+    "document": citations.block_problems,
+    "search_result": citations.block_problems,
+    "tool_result": _result_problems,
+    "thinking": _thinking_problems,
+    "redacted_thinking": _redacted_problems,
+}
 
 
 def _pairing_problems(turns: list[Json]) -> Iterator[str]:

@@ -1,105 +1,64 @@
-"""OpenAI's Chat Completions API, as far as a gateway meets it."""
+"""The Chat Completions API, as OpenAI and vLLM speak it, as far as a gateway meets it."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import orjson
 
 from sandbox import openai
-from sandbox.directives import DirectiveError, Directives, read_directives
+from sandbox.chat_rules import FIELDS, check
+from sandbox.chat_stream import frames
+from sandbox.directives import DirectiveError, read_directives
 from sandbox.responses_rules import text_of
-from sandbox.script import Request, Script, ToolSpec, tokens, write_script
-from sandbox.wire import Answer, Frame, Json, as_list, as_object, child, children, data_only
+from sandbox.script import ANY_OBJECT, Request, Script, ToolSpec, tokens, write_script
+from sandbox.wire import Answer, Json, child, children, data_only
 
-_FIELDS = frozenset(
-    [
-        "audio",
-        "frequency_penalty",
-        "function_call",
-        "functions",
-        "logit_bias",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "messages",
-        "metadata",
-        "modalities",
-        "model",
-        "moderation",
-        "n",
-        "parallel_tool_calls",
-        "prediction",
-        "presence_penalty",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "reasoning_effort",
-        "response_format",
-        "safety_identifier",
-        "seed",
-        "service_tier",
-        "stop",
-        "store",
-        "stream",
-        "stream_options",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_logprobs",
-        "top_p",
-        "user",
-        "verbosity",
-        "web_search_options",
-    ]
-)
-_FINISH = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
+_FINISH: Mapping[str, str] = {
     "max_tokens": "length",
+    "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
-    "refusal": "stop",
+    "content_filter": "content_filter",
 }
-_ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
+_REASONING: Mapping[str, tuple[str, ...]] = {
+    "reasoning_content": ("reasoning_content",),
+    "reasoning": ("reasoning",),
+    "both": ("reasoning_content", "reasoning"),
+    "hidden": (),
+}
 
 
 def completions(headers: Mapping[str, str], body: bytes) -> Answer:
     """`POST /v1/chat/completions`."""
-    request = openai.parse(headers, body, _FIELDS, ("model", "messages"))
-    _check_messages(request["messages"])
-    _check_stop(request.get("stop"))
-    script = _script(request)
-    if script.directives.error is not None:
-        raise openai.refusal(script.directives.error, f"sandbox: asked to fail: {_said(request)[1]}")
+    request = openai.parse(headers, body, FIELDS, ("model", "messages"))
+    check(request)
+    said = _last_user_text(request["messages"])
+    script = _script(request, said)
+    completion = _completion(request, script)
+    charge = script.charge(completion["id"], request)
     failure = {"error": {"message": f"sandbox: {script.text}", "type": "server_error", "param": None, "code": None}}
+    with_usage = bool(child(request, "stream_options").get("include_usage"))
     return Answer(
-        directives=script.directives,
+        model=request["model"],
+        refuse=partial(openai.failed, read_directives(said)[1]),
         headers=openai.answer_headers(),
-        whole=None if request.get("stream") else _completion(request, script),
-        frames=_frames(request, script),
+        directives=script.directives,
+        said=said,
+        whole=None if request.get("stream") else completion,
+        frames=frames(completion, script, _shown_as(script), with_usage=with_usage),
         failure=data_only(failure).data,
-        refusal=openai.refusal(500, f"sandbox: {script.text}"),
+        # The dialect has no word for what a cache stored.
+        charge=replace(charge, input=charge.input + charge.cache_write_5m, cache_write_5m=0),
+        unseen=0 if _shown_as(script) else script.usage.thinking,
     )
 
 
-def _check_messages(given: object) -> None:
-    messages = as_list(given)
-    if not messages:
-        raise openai.refusal(400, "Invalid 'messages': empty array.", param="messages", code="empty_array")
-    for at, message in enumerate(messages):
-        if (as_object(message) or {}).get("role") not in _ROLES:
-            raise openai.refusal(400, f"Invalid value for 'messages[{at}].role'.", param=f"messages[{at}].role")
-
-
-def _check_stop(given: object) -> None:
-    for stop in [given] if isinstance(given, str) else as_list(given) or []:
-        if not isinstance(stop, str) or not stop:
-            raise openai.refusal(400, "Invalid 'stop': expected non-empty strings.", param="stop")
-
-
-def _script(request: Json) -> Script:
+def _script(request: Json, said: str) -> Script:
     try:
-        directives, text = _said(request)
+        directives, text = read_directives(said)
         stop: str | list[str] = request.get("stop") or []
         return write_script(
             Request(
@@ -108,23 +67,33 @@ def _script(request: Json) -> Script:
                 tools=[
                     ToolSpec(tool["function"]["name"], tool["function"].get("parameters") or {})
                     for tool in children(request, "tools")
-                    if tool.get("type") == "function"
                 ],
                 max_tokens=request.get("max_completion_tokens") or request.get("max_tokens"),
                 input_tokens=_input_tokens(request),
+                parallel_calls=request.get("parallel_tool_calls") is not False,
                 stop_sequences=[stop] if isinstance(stop, str) else stop,
-                output_schema=child(child(request, "response_format"), "json_schema").get("schema"),
+                output_schema=_output_schema(child(request, "response_format")),
             )
         )
     except DirectiveError as error:
         raise openai.refusal(400, f"sandbox: {error}") from None
 
 
-def _said(request: Json) -> tuple[Directives, str]:
-    """The last user message, or the tool message that came after it."""
-    messages = children(request, "messages")
-    last = next((each for each in reversed(messages) if each["role"] in ("user", "tool")), None) or messages[-1]
-    return read_directives(text_of(last.get("content") or ""))
+def _output_schema(wanted: Json) -> Mapping[str, Any] | None:
+    return ANY_OBJECT if wanted.get("type") == "json_object" else child(wanted, "json_schema").get("schema")
+
+
+def _last_user_text(messages: list[Json]) -> str:
+    """The text of the last user message, or of the tool messages after it that no later call follows."""
+    outputs: list[str] = []
+    for message in reversed(messages):
+        if message["role"] == "tool":
+            outputs.append(text_of(message["content"]))
+        elif outputs:
+            break
+        elif message["role"] == "user":
+            return text_of(message["content"])
+    return "\n".join(reversed(outputs))
 
 
 def _input_tokens(request: Json) -> int:
@@ -132,31 +101,42 @@ def _input_tokens(request: Json) -> int:
     return tokens(orjson.dumps([part for part in told if part]).decode())
 
 
+def _shown_as(script: Script) -> tuple[str, ...]:
+    """The fields that say what the model thought: vLLM's, under the old name or the new. OpenAI's have none."""
+    return _REASONING[script.directives.reasoning] if script.thoughts else ()
+
+
 def _completion(request: Json, script: Script) -> Json:
     refused = script.stop == "refusal"
     message: Json = {
         "role": "assistant",
-        "content": None if refused or not script.pieces else script.text,
+        "content": None if refused or (script.calls and not script.pieces) else script.text,
         "refusal": script.text if refused else None,
         "annotations": [],
     }
+    message |= dict.fromkeys(_shown_as(script), "\n\n".join(script.thoughts))
     if script.calls:
         message["tool_calls"] = [
             {"id": _id("call"), "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in script.calls
         ]
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[script.stop]}
-    return _envelope(request, "chat.completion") | {"choices": [choice], "usage": _usage(script)}
-
-
-def _envelope(request: Json, kind: str) -> Json:
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": None,
+        "finish_reason": _FINISH.get(script.stop, "stop"),
+        # vLLM's: which of the stop sequences it met.
+        "stop_reason": script.stop_sequence,
+    }
     return {
         "id": _id("chatcmpl"),
-        "object": kind,
+        "object": "chat.completion",
         "created": int(time.time()),
         "model": request["model"],
-        "service_tier": "default",
+        "service_tier": openai.service_tier(request),
         "system_fingerprint": "fp_sandbox",
+        "choices": [choice],
+        "usage": _usage(script),
     }
 
 
@@ -171,35 +151,5 @@ def _usage(script: Script) -> Json:
     }
 
 
-def _frames(request: Json, script: Script) -> Iterator[Frame]:
-    envelope = _envelope(request, "chat.completion.chunk")
-    with_usage = bool(child(request, "stream_options").get("include_usage"))
-    if with_usage:
-        envelope["usage"] = None
-
-    def chunk(delta: Json, finish: str | None = None, *, counted: bool = False) -> Frame:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return data_only(envelope | {"choices": [choice]}, delta=counted)
-
-    said = "refusal" if script.stop == "refusal" else "content"
-    yield chunk({"role": "assistant", "content": None if script.calls else "", "refusal": None})
-    for piece in script.pieces:
-        yield chunk({said: piece}, counted=True)
-    for delta in _call_deltas(script):
-        yield chunk({"tool_calls": [delta]}, counted=True)
-    yield chunk({}, _FINISH[script.stop])
-    if with_usage:
-        yield data_only(envelope | {"choices": [], "usage": _usage(script)})
-    yield Frame(b"data: [DONE]\n\n")
-
-
-def _call_deltas(script: Script) -> Iterator[Json]:
-    for index, call in enumerate(script.calls):
-        opening = {"name": call.name, "arguments": ""}
-        yield {"index": index, "id": _id("call"), "type": "function", "function": opening}
-        for piece in script.cut(call.arguments):
-            yield {"index": index, "function": {"arguments": piece}}
-
-
 def _id(prefix: str) -> str:
-    return f"{prefix}_{uuid4().hex}"
+    return f"{prefix}-{uuid4().hex}" if prefix == "chatcmpl" else f"{prefix}_{uuid4().hex}"

@@ -11,7 +11,7 @@ class Recorded:
     path: str
     body: str
     status: int = 0
-    """0 while it is being answered."""
+    """0 while it is being answered, or when it never was."""
     hung_up: bool = False
     """Whether the caller left before the answer's end."""
 

@@ -1,44 +1,71 @@
 """OpenAI's Responses API, as far as a gateway meets it."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import orjson
 
 from sandbox import openai
-from sandbox.directives import DirectiveError, Directives, read_directives
-from sandbox.responses_rules import FIELDS, check_input, text_of
-from sandbox.script import Call, Request, Script, ToolSpec, tokens, write_script
+from sandbox.directives import DirectiveError, read_directives
+from sandbox.responses_rules import COUNTED, FIELDS, check_input, text_of
+from sandbox.responses_stream import frames
+from sandbox.script import ANY_OBJECT, Call, Request, Script, ToolSpec, tokens, write_script
 from sandbox.signing import sign
-from sandbox.wire import Answer, Frame, Json, child, children, event
+from sandbox.wire import Answer, Json, child, children, event
 
+_INCOMPLETE: Mapping[str, str] = {
+    "max_tokens": "max_output_tokens",
+    "model_context_window_exceeded": "max_output_tokens",
+    "content_filter": "content_filter",
+}
 _ECHOED = ("instructions", "max_output_tokens", "metadata", "previous_response_id", "safety_identifier", "user")
 
 
 def responses(headers: Mapping[str, str], body: bytes) -> Answer:
     """`POST /v1/responses`."""
     request = openai.parse(headers, body, FIELDS, ("model", "input"))
-    if isinstance(request["input"], str):
-        request["input"] = [{"role": "user", "content": request["input"]}]
-    check_input(request["input"])
-    script = _script(request)
-    if script.directives.error is not None:
-        raise openai.refusal(script.directives.error, f"sandbox: asked to fail: {_said(request)[1]}")
+    request["input"] = _items_of(request["input"])
+    said = _last_user_text(request["input"])
+    script = _script(request, said)
     answer = _response(request, script)
     return Answer(
-        directives=script.directives,
+        model=request["model"],
+        refuse=partial(openai.failed, read_directives(said)[1]),
         headers=openai.answer_headers(),
+        directives=script.directives,
+        said=said,
         whole=None if request.get("stream") else answer,
-        frames=_frames(answer, script),
+        frames=frames(answer, script),
         failure=_failure(answer, script),
-        refusal=openai.refusal(500, f"sandbox: {script.text}"),
+        charge=script.charge(answer["id"], request),
+        unseen=0 if _summarizes(request) else script.usage.thinking,
     )
 
 
-def _script(request: Json) -> Script:
+def count_tokens(headers: Mapping[str, str], body: bytes) -> Answer:
+    """`POST /v1/responses/input_tokens`."""
+    request = openai.parse(headers, body, COUNTED, ())
+    if request.get("input") is not None:
+        request["input"] = _items_of(request["input"])
+    return Answer(
+        model=request.get("model") or "",
+        refuse=partial(openai.failed, ""),
+        headers=openai.answer_headers(),
+        whole={"object": "response.input_tokens", "input_tokens": _input_tokens(request)},
+    )
+
+
+def _items_of(given: object) -> list[Json]:
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    return check_input(items)
+
+
+def _script(request: Json, said: str) -> Script:
     try:
-        directives, text = _said(request)
+        directives, text = read_directives(said)
         return write_script(
             Request(
                 directives=directives,
@@ -50,25 +77,28 @@ def _script(request: Json) -> Script:
                 ],
                 max_tokens=request.get("max_output_tokens"),
                 input_tokens=_input_tokens(request),
-                output_schema=child(child(request, "text"), "format").get("schema"),
+                parallel_calls=request.get("parallel_tool_calls") is not False,
+                output_schema=_output_schema(child(child(request, "text"), "format")),
             )
         )
     except DirectiveError as error:
         raise openai.refusal(400, f"sandbox: {error}") from None
 
 
-def _said(request: Json) -> tuple[Directives, str]:
-    return read_directives(_last_user_text(request["input"]))
+def _output_schema(wanted: Json) -> Mapping[str, Any] | None:
+    return ANY_OBJECT if wanted.get("type") == "json_object" else wanted.get("schema")
 
 
 def _last_user_text(items: list[Json]) -> str:
-    """The text of the last user message, or of the tool outputs that came after it."""
+    """The text of the last user message, or of the tool outputs after it that no later call follows."""
     outputs: list[str] = []
     for item in reversed(items):
-        if item.get("role") == "user":
-            return "\n".join(reversed(outputs)) if outputs else text_of(item["content"])
         if item.get("type") == "function_call_output":
             outputs.append(text_of(item["output"]))
+        elif outputs:
+            break
+        elif item.get("role") == "user":
+            return text_of(item["content"])
     return "\n".join(reversed(outputs))
 
 
@@ -78,20 +108,20 @@ def _input_tokens(request: Json) -> int:
 
 
 def _response(request: Json, script: Script) -> Json:
-    cut = script.stop == "max_tokens"
+    reason = _INCOMPLETE.get(script.stop)
     return {
         "id": f"resp_{uuid4().hex}",
         "object": "response",
         "created_at": int(time.time()),
-        "status": "incomplete" if cut else "completed",
+        "status": "incomplete" if reason else "completed",
         "background": False,
         "error": None,
-        "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+        "incomplete_details": {"reason": reason} if reason else None,
         "model": request["model"],
         "output": _items(request, script),
         "parallel_tool_calls": request.get("parallel_tool_calls", True) is not False,
         "reasoning": request.get("reasoning") or {"effort": None, "summary": None},
-        "service_tier": "default",
+        "service_tier": openai.service_tier(request),
         "store": request.get("store", True) is not False,
         "temperature": request.get("temperature") or 1.0,
         "text": request.get("text") or {"format": {"type": "text"}},
@@ -118,7 +148,7 @@ def _items(request: Json, script: Script) -> list[Json]:
     items: list[Json] = []
     if script.thoughts:
         items.append(_reasoning(request, script))
-    status = "incomplete" if script.stop == "max_tokens" else "completed"
+    status = "incomplete" if script.stop in _INCOMPLETE else "completed"
     if script.pieces or not script.calls:
         part: Json = {"type": "output_text", "annotations": [], "logprobs": [], "text": script.text}
         if script.stop == "refusal":
@@ -140,73 +170,19 @@ def _call(call: Call) -> Json:
 
 def _reasoning(request: Json, script: Script) -> Json:
     item_id = _id("rs")
-    wanted = child(request, "reasoning").get("summary")
+    shown = script.thoughts if _summarizes(request) else ()
     item: Json = {
         "id": item_id,
         "type": "reasoning",
-        "summary": [{"type": "summary_text", "text": thought} for thought in script.thoughts if wanted],
+        "summary": [{"type": "summary_text", "text": thought} for thought in shown],
     }
     if "reasoning.encrypted_content" in (request.get("include") or []):
         item["encrypted_content"] = sign("reasoning", item_id)
     return item
 
 
-def _frames(answer: Json, script: Script) -> Iterator[Frame]:
-    unsaid: Json = {"status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
-    for number, (name, fields) in enumerate(_steps(answer, answer | unsaid, script)):
-        data = {"type": name, **fields, "sequence_number": number}
-        yield event(name, data, delta=name.endswith(".delta"))
-
-
-def _steps(answer: Json, started: Json, script: Script) -> Iterator[tuple[str, Json]]:
-    yield "response.created", {"response": started}
-    yield "response.in_progress", {"response": started}
-    for at, item in enumerate(answer["output"]):
-        opened: Json = {**item, "status": "in_progress", **_UNSAID[item["type"]]}
-        opened.pop("encrypted_content", None)
-        yield "response.output_item.added", {"output_index": at, "item": opened}
-        yield from _STEPS[item["type"]](item, at, script)
-        yield "response.output_item.done", {"output_index": at, "item": item}
-    yield f"response.{answer['status']}", {"response": answer}
-
-
-def _message_steps(item: Json, at: int, script: Script) -> Iterator[tuple[str, Json]]:
-    part = item["content"][0]
-    place = {"item_id": item["id"], "output_index": at, "content_index": 0}
-    refused = part["type"] == "refusal"
-    field, name = ("refusal", "response.refusal") if refused else ("text", "response.output_text")
-    logprobs: Json = {} if refused else {"logprobs": []}
-    yield "response.content_part.added", {**place, "part": part | {field: ""}}
-    for piece in script.pieces:
-        yield f"{name}.delta", {**place, "delta": piece, **logprobs}
-    yield f"{name}.done", {**place, field: part[field], **logprobs}
-    yield "response.content_part.done", {**place, "part": part}
-
-
-def _call_steps(item: Json, at: int, script: Script) -> Iterator[tuple[str, Json]]:
-    place = {"item_id": item["id"], "output_index": at}
-    for piece in script.cut(item["arguments"]):
-        yield "response.function_call_arguments.delta", {**place, "delta": piece}
-    done = {**place, "arguments": item["arguments"], "name": item["name"]}
-    yield "response.function_call_arguments.done", done
-
-
-def _reasoning_steps(item: Json, at: int, script: Script) -> Iterator[tuple[str, Json]]:
-    for number, part in enumerate(item["summary"]):
-        place = {"item_id": item["id"], "output_index": at, "summary_index": number}
-        yield "response.reasoning_summary_part.added", {**place, "part": part | {"text": ""}}
-        for piece in script.cut(part["text"]):
-            yield "response.reasoning_summary_text.delta", {**place, "delta": piece}
-        yield "response.reasoning_summary_text.done", {**place, "text": part["text"]}
-        yield "response.reasoning_summary_part.done", {**place, "part": part}
-
-
-_UNSAID: Mapping[str, Json] = {
-    "message": {"content": []},
-    "function_call": {"arguments": ""},
-    "reasoning": {"summary": []},
-}
-_STEPS = {"message": _message_steps, "function_call": _call_steps, "reasoning": _reasoning_steps}
+def _summarizes(request: Json) -> bool:
+    return bool(child(request, "reasoning").get("summary"))
 
 
 def _failure(answer: Json, script: Script) -> bytes:

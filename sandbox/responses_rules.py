@@ -45,6 +45,22 @@ FIELDS = frozenset(
         "user",
     ]
 )
+COUNTED = frozenset(
+    [
+        "conversation",
+        "input",
+        "instructions",
+        "model",
+        "parallel_tool_calls",
+        "personality",
+        "previous_response_id",
+        "reasoning",
+        "text",
+        "tool_choice",
+        "tools",
+        "truncation",
+    ]
+)
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "message": ("role", "content"),
     "function_call": ("call_id", "name", "arguments"),
@@ -58,15 +74,15 @@ _PARTS = {
 }
 
 
-def check_input(given: object) -> None:
-    """Raise what the vendor would answer to the first item that is wrong."""
+def check_input(given: object) -> list[Json]:
+    """The items, all of them right; raises what the vendor would answer to the first that is wrong."""
     items = as_list(given)
     if items is None:
         raise _invalid("input", "Invalid type for 'input': expected one of a string or array of objects.")
+    checked = [_checked_item(f"input[{at}]", as_object(entry)) for at, entry in enumerate(items)]
     called: set[str] = set()
     answered: set[str] = set()
-    for at, entry in enumerate(items):
-        item = _checked_item(f"input[{at}]", as_object(entry))
+    for item in checked:
         if item.get("type") == "function_call":
             called.add(item["call_id"])
         elif item.get("type") == "function_call_output":
@@ -76,6 +92,7 @@ def check_input(given: object) -> None:
             answered.add(item["call_id"])
     if called - answered:
         raise _invalid("input", f"No tool output found for function call {min(called - answered)}.")
+    return checked
 
 
 def text_of(content: str | list[Json]) -> str:

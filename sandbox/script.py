@@ -7,13 +7,18 @@ from typing import Any, Literal
 
 import orjson
 
-from sandbox.directives import DirectiveError, Directives
+from sandbox.bill import Charge
+from sandbox.directives import DirectiveError, Directives, Stop
+from sandbox.example import example
 
 _WORDS = re.compile(r"\s*\S+\s*")
 
-StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
+StopReason = Stop | Literal["tool_use"]
 
 THOUGHTS = ("Considering the request.", "Deciding what to say.")
+
+ANY_OBJECT: Mapping[str, Any] = {"type": "object", "properties": {"answer": {"type": "string"}}}
+"""The schema of an answer that has to be JSON of no particular form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,11 @@ class Request:
     tools: Sequence[ToolSpec]
     max_tokens: int | None
     input_tokens: int
+    parallel_calls: bool = True
     stop_sequences: Sequence[str] = ()
     output_schema: Mapping[str, Any] | None = None
+    quotes: Sequence[str] = ()
+    """What an answer in prose adds of its sources, each a part of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +67,25 @@ class Usage:
     def total_input(self) -> int:
         return self.input + self.cache_read + self.cache_write
 
+    @property
+    def cache_write_1h(self) -> int:
+        return self.cache_write // 4
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
     directives: Directives
     thoughts: tuple[str, ...]
-    pieces: tuple[str, ...]
-    """The text, cut as a stream would send it."""
+    parts: tuple[tuple[str, ...], ...]
+    """The text, cut as a stream would send it: what is said, then each quote."""
     calls: tuple[Call, ...]
     stop: StopReason
     stop_sequence: str | None
     usage: Usage
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        return tuple(piece for part in self.parts for piece in part)
 
     @property
     def text(self) -> str:
@@ -79,28 +95,47 @@ class Script:
         """`text` in the deltas that the directives ask for."""
         return cut(text, self.directives.chunk)
 
+    def charge(self, answer_id: str, request: Mapping[str, Any]) -> Charge:
+        """Cache writes as OpenAI states them: of one kind, which is the shorter."""
+        usage = self.usage
+        return Charge(
+            id=answer_id,
+            model=request["model"],
+            input=usage.input,
+            output=usage.output,
+            cache_read=usage.cache_read,
+            cache_write_5m=usage.cache_write,
+            cache_write_1h=0,
+            streamed=bool(request.get("stream")),
+        )
+
 
 def write_script(request: Request) -> Script:
-    """The same answer to the same request, always. Raises `DirectiveError` for a tool the request does not declare."""
+    """The same answer to the same request, always.
+
+    Raises:
+        DirectiveError: it names a tool, or asks for a stop sequence, that the request does not have.
+    """
     directives = request.directives
     thoughts = _thoughts(request)
-    pieces = _pieces(request)
+    parts = _parts(request)
     calls = _calls(request)
     stop: StopReason = directives.stop or ("tool_use" if calls else "end_turn")
-    stop_sequence = None
+    stop_sequence = _asked_for_sequence(request)
     thinking = tokens(*thoughts)
     if request.max_tokens is not None:
         allowed = max(0, (request.max_tokens - thinking) * 4)
-        pieces, was_cut = _first_bytes(pieces, allowed)
-        stop = "max_tokens" if was_cut else stop
-    for sequence in request.stop_sequences:
-        before, found, _ = "".join(pieces).partition(sequence)
-        if found:
-            pieces, stop, stop_sequence = cut(before, directives.chunk), "stop_sequence", sequence
-            break
-    output = tokens(*thoughts, "".join(pieces), *(call.arguments for call in calls))
+        parts, was_cut = _first_bytes(parts, allowed)
+        if was_cut:
+            stop, stop_sequence = "max_tokens", None
+    found = _first_found("".join(piece for part in parts for piece in part), request.stop_sequences)
+    if found is not None:
+        at, stop_sequence = found
+        parts, calls, stop = _first_characters(parts, at), (), "stop_sequence"
+    text = "".join(piece for part in parts for piece in part)
+    output = tokens(*thoughts, text, *(call.arguments for call in calls))
     usage = _usage(request, max(1, output), thinking)
-    return Script(directives, thoughts, tuple(pieces), calls, stop, stop_sequence, usage)
+    return Script(directives, thoughts, tuple(tuple(part) for part in parts), calls, stop, stop_sequence, usage)
 
 
 def tokens(*texts: str) -> int:
@@ -125,6 +160,14 @@ def _thoughts(request: Request) -> tuple[str, ...]:
             return THOUGHTS
 
 
+def _parts(request: Request) -> list[list[str]]:
+    directives = request.directives
+    said = _pieces(request)
+    if directives.tool is not None or request.output_schema is not None:
+        return [said]
+    return [said, *(cut(quote, directives.chunk) for quote in request.quotes)]
+
+
 def _pieces(request: Request) -> list[str]:
     directives = request.directives
     if directives.frames is not None:
@@ -145,45 +188,48 @@ def _calls(request: Request) -> tuple[Call, ...]:
     for tool in request.tools:
         if tool.name == name:
             call = Call(name, orjson.dumps(example(tool.schema, request.text)).decode())
-            return (call,) * request.directives.tools
+            return (call,) * (request.directives.tools if request.parallel_calls else 1)
     raise DirectiveError("directive tool names a tool that the request does not declare")
 
 
-def _first_bytes(pieces: list[str], limit: int) -> tuple[list[str], bool]:
-    kept: list[str] = []
-    for piece in pieces:
-        limit -= len(piece.encode())
-        if limit < 0:
-            return kept, True
-        kept.append(piece)
+def _asked_for_sequence(request: Request) -> str | None:
+    if request.directives.stop != "stop_sequence":
+        return None
+    if not request.stop_sequences:
+        raise DirectiveError("directive stop=stop_sequence needs a stop sequence in the request")
+    return request.stop_sequences[0]
+
+
+def _first_found(text: str, sequences: Sequence[str]) -> tuple[int, str] | None:
+    """Where the first of `sequences` begins in `text`, and which it is."""
+    return min(((text.index(each), each) for each in sequences if each in text), default=None)
+
+
+def _first_bytes(parts: list[list[str]], limit: int) -> tuple[list[list[str]], bool]:
+    """As many whole pieces as fit, and whether any did not."""
+    kept: list[list[str]] = []
+    for part in parts:
+        kept.append([])
+        for piece in part:
+            limit -= len(piece.encode())
+            if limit < 0:
+                return kept, True
+            kept[-1].append(piece)
     return kept, False
+
+
+def _first_characters(parts: list[list[str]], limit: int) -> list[list[str]]:
+    kept: list[list[str]] = []
+    for part in parts:
+        kept.append([])
+        for piece in part:
+            if limit > 0:
+                kept[-1].append(piece[:limit])
+            limit -= len(piece)
+    return kept
 
 
 def _usage(request: Request, output: int, thinking: int) -> Usage:
     total = request.input_tokens
     read, written = (total // 2, total // 4) if request.directives.cache else (0, 0)
     return Usage(total - read - written, read, written, output, thinking)
-
-
-def example(schema: Mapping[str, Any], words: str) -> object:
-    """A value that `schema` allows; its first string says `words`."""
-    unsaid = [words] if words else []
-    return _example(schema, unsaid, 0)
-
-
-def _example(schema: Mapping[str, Any], unsaid: list[str], depth: int) -> object:
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "const" in schema:
-        return schema["const"]
-    kinds: str | list[str] = schema.get("type", "object" if "properties" in schema else "string")
-    kind = kinds if isinstance(kinds, str) else kinds[0]
-    if kind == "object":
-        properties: Mapping[str, Any] = schema.get("properties", {}) if depth < 8 else {}
-        return {name: _example(each, unsaid, depth + 1) for name, each in properties.items()}
-    if kind == "array":
-        items: Mapping[str, Any] | None = schema.get("items")
-        return [_example(items, unsaid, depth + 1)] if items and depth < 8 else []
-    if kind == "string":
-        return unsaid.pop() if unsaid else "text"
-    return {"integer": 1, "number": 1.5, "boolean": True}.get(kind)

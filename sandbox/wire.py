@@ -1,12 +1,12 @@
-"""ASGI by hand: one request in, JSON or a paced stream out."""
+"""What crosses the wire: JSON, frames, answers and errors, as plain ASGI."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
 
 import orjson
 
+from sandbox.bill import Charge
 from sandbox.directives import Directives
 
 Scope = MutableMapping[str, Any]
@@ -26,25 +26,42 @@ class RefusedError(Exception):
         self.headers = headers or {}
 
 
+class Refuse(Protocol):
+    """An error of the answer's dialect that quotes what was said; `retry_after` in seconds."""
+
+    def __call__(self, status: int, *, retry_after: int | None = None) -> RefusedError: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One server-sent event. `delta` ones are what `error_after` and `drop_after` count."""
+    """One server-sent event."""
 
     data: bytes
-    delta: bool = False
+    said: int | None = None
+    """Bytes of what the model says in it; None when it is no delta."""
+    closing: bool = False
+    """Whether it tells that the model is done, so that the vendor bills the whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer in one dialect: whole, or as frames with the frame that ends it in failure."""
 
-    directives: Directives
+    model: str
+    refuse: Refuse
     headers: Mapping[str, str]
+    directives: Directives = field(default_factory=Directives)
+    said: str = ""
+    """The last user text, directives and all: requests that say the same share a script."""
     whole: Json | None = None
     frames: Iterable[Frame] = ()
     failure: bytes = b""
-    refusal: RefusedError | None = None
-    """What `error_after` means to a caller who did not ask for a stream."""
+    failure_status: int = 500
+    """What `failure` is to a caller who did not ask for a stream."""
+    charge: Charge | None = None
+    """What it costs when it is taken to its end; None for what a vendor gives for nothing."""
+    unseen: int = 0
+    """Output tokens that no delta shows."""
 
 
 def as_object(value: object) -> Json | None:
@@ -66,12 +83,16 @@ def children(source: Mapping[str, Any], name: str) -> list[Json]:
     return source.get(name) or []
 
 
-def event(name: str, data: Json, *, delta: bool = False) -> Frame:
-    return Frame(b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n", delta)
+def event(name: str, data: Json, *, said: str | None = None, closing: bool = False) -> Frame:
+    return Frame(b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n", _bytes(said), closing)
 
 
-def data_only(data: Json, *, delta: bool = False) -> Frame:
-    return Frame(b"data: " + orjson.dumps(data) + b"\n\n", delta)
+def data_only(data: Json, *, said: str | None = None, closing: bool = False) -> Frame:
+    return Frame(b"data: " + orjson.dumps(data) + b"\n\n", _bytes(said), closing)
+
+
+def _bytes(said: str | None) -> int | None:
+    return None if said is None else len(said.encode())
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -85,66 +106,16 @@ async def read_body(receive: Receive) -> bytes:
             return b"".join(pieces)
 
 
+async def start(send: Send, status: int, headers: Mapping[str, str]) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
 async def send_json(send: Send, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
     content = orjson.dumps(body)
-    sized = {"content-type": "application/json", "content-length": str(len(content)), **(headers or {})}
-    await send({"type": "http.response.start", "status": status, "headers": _raw(sized)})
+    await start(send, status, json_headers(content) | dict(headers or {}))
     await send({"type": "http.response.body", "body": content})
 
 
-async def play(answer: Answer, receive: Receive, send: Send) -> bool:
-    """Send `answer` at the pace its directives ask for. False when the caller hung up before its end."""
-    if not await _pause(receive, answer.directives.first_delay_ms):
-        return False
-    if answer.whole is None:
-        return await _play_frames(answer, receive, send)
-    if answer.directives.error_after is not None and answer.refusal is not None:
-        raise answer.refusal
-    if answer.directives.drop_after is not None:
-        await _start(send, "application/json", answer.headers)
-        await send({"type": "http.response.body", "body": b'{"', "more_body": True})
-        return True
-    await send_json(send, 200, answer.whole, answer.headers)
-    return True
-
-
-async def _play_frames(answer: Answer, receive: Receive, send: Send) -> bool:
-    directives, deltas = answer.directives, 0
-    await _start(send, "text/event-stream; charset=utf-8", {"cache-control": "no-cache", **answer.headers})
-    for frame in answer.frames:
-        if frame.delta:
-            if deltas == directives.error_after:
-                await send({"type": "http.response.body", "body": answer.failure})
-                return True
-            if deltas == directives.drop_after:
-                # An answer that never says it ended: the server closes the connection under it.
-                return True
-            if deltas and not await _pause(receive, directives.delay_ms):
-                return False
-            deltas += 1
-        await send({"type": "http.response.body", "body": frame.data, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-    return True
-
-
-async def _start(send: Send, content_type: str, headers: Mapping[str, str]) -> None:
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": _raw({"content-type": content_type, **headers})}
-    )
-
-
-async def _pause(receive: Receive, delay_ms: int) -> bool:
-    """Wait, and say whether the caller is still there."""
-    if not delay_ms:
-        return True
-    try:
-        async with asyncio.timeout(delay_ms / 1000):
-            while (await receive())["type"] != "http.disconnect":
-                pass
-    except TimeoutError:
-        return True
-    return False
-
-
-def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
+def json_headers(content: bytes) -> dict[str, str]:
+    return {"content-type": "application/json", "content-length": str(len(content))}

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.request import Request, urlopen
@@ -22,18 +23,34 @@ class SandboxServer:
 
     def requests(self) -> list[dict[str, Any]]:
         """What it was sent, oldest first: `path`, `body` (text), `status`, `hung_up`."""
-        return self._call("GET")
+        return self._call("GET", "requests")["requests"]
 
     def bodies(self) -> list[dict[str, Any]]:
         return [orjson.loads(request["body"]) for request in self.requests()]
 
     def clear(self) -> None:
-        self._call("DELETE")
+        self._call("DELETE", "requests")
 
-    def _call(self, method: str) -> list[dict[str, Any]]:
-        request = Request(f"{self.url}/__sandbox/requests", method=method)
+    def bill(self) -> list[dict[str, Any]]:
+        """What it would charge for, oldest first; see `sandbox.bill.Charge`."""
+        return self._call("GET", "bill")["bill"]
+
+    def clear_bill(self) -> None:
+        self._call("DELETE", "bill")
+
+    @contextmanager
+    def outage(self, **declared: object) -> Iterator[None]:
+        """`statuses`, `models_route` and `retry_after` as in the sandbox's README; over when the block ends."""
+        self._call("POST", "outage", orjson.dumps(declared))
+        try:
+            yield
+        finally:
+            self._call("DELETE", "outage")
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
+        request = Request(f"{self.url}/__sandbox/{path}", method=method, data=body)
         with urlopen(request, timeout=10) as answer:
-            return orjson.loads(answer.read())["requests"]
+            return orjson.loads(answer.read())
 
 
 @pytest.fixture(scope="session")

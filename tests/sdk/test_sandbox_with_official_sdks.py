@@ -120,7 +120,7 @@ def test_errors_are_the_sdk_s_own(
         )
 
     assert raised.value.request_id
-    assert raised.value.response.headers.get("retry-after") == ("7" if status == 429 else None)
+    assert raised.value.response.headers.get("retry-after") == ("7" if status in (429, 529) else None)
 
 
 def test_an_unknown_field_is_refused_by_name(claude: anthropic.Anthropic) -> None:
