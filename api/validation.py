@@ -21,6 +21,7 @@ from gateway.errors import (
     GatewayError,
     ValidationFailedError,
 )
+from gateway.nesting import MAX_DEPTH, is_too_deep
 
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
 Loc = Sequence[int | str]
@@ -49,9 +50,6 @@ _SAFE_RULES = frozenset(
     }
 )
 
-MAX_DEPTH = 100
-"""Levels of objects and lists in a body. What walks one recursively is safe far beyond."""
-
 
 def read_object(body: bytes) -> dict[str, JsonValue]:
     """The JSON object in `body`. Raises `ValidationFailedError` for anything else, or one beyond `MAX_DEPTH`."""
@@ -61,24 +59,9 @@ def read_object(body: bytes) -> dict[str, JsonValue]:
         value = None
     if not isinstance(value, dict):
         raise ValidationFailedError("The request body must be a JSON object.")
-    # Counting brackets is a bound from above, and nearly free.
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+    if is_too_deep(value, brackets=body.count(b"{") + body.count(b"[")):
         raise ValidationFailedError(f"The request body must not be nested more than {MAX_DEPTH} levels deep.")
     return value
-
-
-def _is_deeper(value: JsonValue, levels: int) -> bool:
-    level = [value]
-    for _ in range(levels):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent if isinstance(parent, list) else ())
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def validated(schema: type[SchemaT], value: dict[str, JsonValue], *, unknown: type[GatewayError]) -> SchemaT:

@@ -13,6 +13,7 @@ import orjson
 from pydantic import JsonValue
 
 from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
+from gateway.nesting import is_too_deep
 
 
 class StopReason(StrEnum):
@@ -255,10 +256,27 @@ class CompletionFold:
         return replace(self._usage, output=max(self._usage.output, -(-produced // 4)), estimated=True)
 
 
+UNPARSED = "_unparsed"
+"""The one key of a tool call's input that is not the JSON object it should be: its value is the text as it came."""
+
+
 def parse_tool_input(text: str) -> Mapping[str, JsonValue]:
-    """A tool call's input; a cut or malformed one is kept under a key that says so."""
+    """A tool call's input: nothing is no input, and what is cut, malformed or too deep is kept under `UNPARSED`."""
+    if not text.strip():
+        return {}
     try:
         value: JsonValue = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {"_unparsed": text}
-    return value if isinstance(value, dict) else {"_unparsed": text}
+        return {UNPARSED: text}
+    if not isinstance(value, dict) or is_too_deep(value, brackets=text.count("{") + text.count("[")):
+        return {UNPARSED: text}
+    return value
+
+
+def tool_input_text(parsed: Mapping[str, JsonValue]) -> str:
+    """The JSON text that `parse_tool_input` reads as `parsed`; what was kept under `UNPARSED` is as it came."""
+    match parsed.get(UNPARSED):
+        case str(as_it_came) if len(parsed) == 1:
+            return as_it_came
+        case _:
+            return orjson.dumps(parsed).decode()

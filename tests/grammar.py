@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from gateway.completion import parse_tool_input
+
 Json = dict[str, Any]
 
 _ULID = r"[0-7][0-9A-HJKMNP-TV-Z]{25}"
@@ -29,7 +31,7 @@ def read_events(body: bytes) -> list[Event]:
     """The events of a whole server-sent stream; comments are dropped."""
     events: list[Event] = []
     for block in body.decode().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
         if fields:
             events.append(Event(fields["event"], orjson.loads(fields["data"]), fields.get("id")))
     assert body.endswith(b"\n\n"), "the stream ends inside an event"
@@ -174,7 +176,7 @@ class NativeGrammar:
 
     def _tool_call_completed(self, data: Json) -> None:
         streamed = self.open_calls.pop(data["tool_call"]["id"])
-        assert orjson.loads(streamed or "{}") == data["tool_call"]["input"]
+        assert parse_tool_input(streamed) == data["tool_call"]["input"]
 
     def _message_completed(self, data: Json) -> None:
         assert not self.open_calls

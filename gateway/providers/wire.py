@@ -7,13 +7,14 @@ import orjson
 from pydantic import JsonValue
 
 from gateway.errors import UpstreamFailureError
+from gateway.nesting import is_too_deep
 
 WireObject = dict[str, Any]
 """A JSON object whose fields have not been checked yet."""
 
 
 def parse_object(body: bytes) -> WireObject:
-    """`body` as a JSON object. Raises `UpstreamFailureError`, which never carries the body."""
+    """`body` as a JSON object, not too deep. Raises `UpstreamFailureError`, which never carries the body."""
     parsed = object_or_none(body)
     # Raised here and not where parsing failed: that exception holds the whole body.
     if parsed is None:
@@ -23,8 +24,10 @@ def parse_object(body: bytes) -> WireObject:
 
 def object_or_none(body: bytes) -> WireObject | None:
     try:
-        parsed: object = orjson.loads(body)
+        parsed: JsonValue = orjson.loads(body)
     except orjson.JSONDecodeError:
+        return None
+    if is_too_deep(parsed, brackets=body.count(b"{") + body.count(b"[")):
         return None
     return as_object(parsed)
 

@@ -1,6 +1,7 @@
 """Anthropic's stream, frame by frame. No I/O."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import orjson
 
@@ -35,22 +36,40 @@ _DELTAS_OF: dict[str, frozenset[str]] = {
 }
 
 
-class AnthropicFrames:
-    """Decodes frames in the order they come; an event type that is not known is skipped, as the vendor asks."""
+_KNOWN_DELTAS = frozenset[str]().union(*_DELTAS_OF.values())
 
-    __slots__ = ("_finishing", "_open", "_usage", "finished")
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The block that is being written, by the vendor's number and by ours."""
+
+    vendor_index: int
+    index: int
+    deltas: frozenset[str]
+
+
+class AnthropicFrames:
+    """Decodes frames in the order they come. Blocks come one after another and are numbered here as they open.
+
+    What is not known is skipped where it adds to something known, as a field of
+    the same answer would be: an event type, as the vendor asks, or a delta type
+    inside a block. A block type that is not known fails the call (`decode`).
+    """
+
+    __slots__ = ("_blocks", "_finishing", "_open", "_usage", "finished")
 
     def __init__(self) -> None:
         self.finished = False
         self._usage: Usage | None = None
-        self._open: dict[int, frozenset[str]] = {}
+        self._blocks = 0
+        self._open: _Open | None = None
         self._finishing = False
 
     def decode(self, data: bytes) -> Iterable[StreamEvent]:
         frame = parse_object(data)
         match frame.get("type"):
             case "content_block_delta":
-                return (self._delta(frame),)
+                return self._delta(frame)
             case "content_block_start":
                 return self._block_started(frame)
             case "content_block_stop":
@@ -80,27 +99,33 @@ class AnthropicFrames:
 
     def _block_started(self, frame: WireObject) -> list[StreamEvent]:
         at, block = index(frame, "index"), child(frame, "content_block")
-        if self._usage is None or self._finishing or at in self._open:
+        if self._usage is None or self._finishing or self._open is not None:
             raise UpstreamFailureError
-        started = _started_block(at, block)
-        self._open[at] = _DELTAS_OF[block["type"]]
+        started = _started_block(self._blocks, block)
+        self._open = _Open(at, self._blocks, _DELTAS_OF[block["type"]])
+        self._blocks += 1
         return started
 
-    def _delta(self, frame: WireObject) -> BlockDelta:
-        delta = child(frame, "delta")
-        at, kind = index(frame, "index"), text(delta, "type")
-        if kind not in self._open.get(at, ()):
+    def _delta(self, frame: WireObject) -> Iterable[StreamEvent]:
+        block, delta = self._current(frame), child(frame, "delta")
+        kind = text(delta, "type")
+        if kind in block.deltas:
+            return (BlockDelta(block.index, _delta_of(kind, delta)),)
+        if kind in _KNOWN_DELTAS:
             raise UpstreamFailureError
-        return BlockDelta(at, _delta_of(kind, delta))
+        return ()
 
     def _block_stopped(self, frame: WireObject) -> BlockStopped:
-        at = index(frame, "index")
-        if self._open.pop(at, None) is None:
+        block, self._open = self._current(frame), None
+        return BlockStopped(block.index)
+
+    def _current(self, frame: WireObject) -> _Open:
+        if self._open is None or self._open.vendor_index != index(frame, "index"):
             raise UpstreamFailureError
-        return BlockStopped(at)
+        return self._open
 
     def _finishing_event(self, frame: WireObject) -> Finishing:
-        if self._usage is None or self._open:
+        if self._usage is None or self._open is not None or self._finishing:
             raise UpstreamFailureError
         self._finishing = True
         delta = child(frame, "delta")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-import orjson
 from pydantic import JsonValue
 
+from gateway.completion import tool_input_text
 from gateway.conversation import (
     Block,
     Document,
@@ -55,7 +55,7 @@ def _items_of(turn: Turn) -> list[Json]:
 def _own_items(block: ToolUse | ToolResult | Thinking | RedactedThinking) -> list[Json]:
     match block:
         case ToolUse():
-            arguments = orjson.dumps(block.input).decode()
+            arguments = tool_input_text(block.input)
             return [{"type": "function_call", "call_id": block.id, "name": block.name, "arguments": arguments}]
         case ToolResult():
             return [{"type": "function_call_output", "call_id": block.tool_use_id, "output": _output(block)}]
@@ -71,7 +71,8 @@ def _output(result: ToolResult) -> JsonValue:
     if result.plain and not result.is_error:
         return _joined(result.content)
     failed: list[JsonValue] = [_FAILED] if result.is_error else []
-    return failed + [part for block in result.content for part in _parts(block)]
+    # A result of nothing is an empty text: the API's lists have at least one part.
+    return failed + [part for block in result.content for part in _parts(block)] or ""
 
 
 def _assistant_parts(block: Block) -> list[Json]:
