@@ -168,7 +168,7 @@ class CallsMachine(RuleBasedStateMachine):
 
 
 TestCalls = CallsMachine.TestCase
-TestCalls.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestCalls.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 
 
 @given(asked=targets, retries=st.integers(0, 3), seconds=st.floats(0.1, 60), data=st.data())

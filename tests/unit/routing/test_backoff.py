@@ -20,6 +20,10 @@ def test_the_shortest_wait_is_none() -> None:
     assert Backoff().wait_s(5, None, lambda: 0.0) == 0.0
 
 
+def test_late_retries_are_spread_over_all_of_the_longest_wait() -> None:
+    assert Backoff().wait_s(50, None, lambda: 0.5) == 4.0
+
+
 @given(
     retry=st.integers(0, 20), retry_after_s=st.integers(0, 8), drawn=st.floats(0, 1, exclude_max=True, allow_nan=False)
 )

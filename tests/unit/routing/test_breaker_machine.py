@@ -112,4 +112,4 @@ class CircuitMachine(RuleBasedStateMachine):
 
 
 TestCircuit = CircuitMachine.TestCase
-TestCircuit.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestCircuit.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
