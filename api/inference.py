@@ -1,6 +1,7 @@
 """The last steps of every inference route: make the call, hand it over, answer whole or as a stream."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import orjson
@@ -14,6 +15,7 @@ from api.state import gateway_of
 from gateway.conversation import Conversation
 from gateway.inference.call import Answer, Call, Surface
 from gateway.inference.streaming import AnswerStream
+from gateway.providers.abilities import ignored_parameters
 from gateway.tenancy import Access
 
 
@@ -42,7 +44,18 @@ def new_call(request: Request, access: Access, surface: Surface, asked: Asked) -
         received_at=gateway_of(request).clock.now(),
         stream=asked.stream,
         ip_address=exchange.ip_address,
+        patience_s=_patience_s(request),
     )
+
+
+def _patience_s(request: Request) -> float | None:
+    """How long the client waits, which official SDKs say of themselves; anything but a positive number says nothing."""
+    said = request.headers.get("x-stainless-timeout") or request.headers.get("x-stainless-read-timeout") or ""
+    try:
+        seconds = float(said)
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < math.inf else None
 
 
 async def answered(
@@ -51,17 +64,30 @@ async def answered(
     *,
     frames: Callable[[AnswerStream], Frames],
     body: Callable[[Answer], JsonObject],
-    headers: dict[str, str] | None = None,
+    ignored: Sequence[str] = (),
 ) -> Response:
-    """`call`'s answer. A client that hangs up before it began cancels the call."""
+    """`call`'s answer. A client that hangs up before it began cancels the call.
+
+    `ignored` are the parameters that were taken and are sent to nobody.
+    """
     pipeline = gateway_of(request).pipeline
-    headers = headers or {}
     # From here on the pipeline audits what it refuses.
     exchange_of(request).handed_over = True
     async with HangUpWatch(request.receive):
         outcome = await (pipeline.stream(call) if call.stream else pipeline.complete(call))
-    if outcome.sandboxed:
-        headers["hasp-upstream"] = "sandbox"
+    headers = _told(outcome, ignored)
     if isinstance(outcome, AnswerStream):
         return EventStream(outcome, frames(outcome), headers)
     return Response(orjson.dumps(body(outcome)), media_type="application/json", headers=headers)
+
+
+def _told(outcome: Answer | AnswerStream, ignored: Sequence[str]) -> dict[str, str]:
+    """Who answered, where that is not who was asked, and which hints had no reader there."""
+    told: dict[str, str] = {}
+    if outcome.sandboxed:
+        told["hasp-upstream"] = "sandbox"
+    if outcome.delivery.is_failover:
+        told["hasp-answered-by"] = outcome.model.id
+    if unread := (*ignored, *ignored_parameters(outcome.call.conversation, outcome.model)):
+        told["hasp-ignored-parameters"] = ", ".join(unread)
+    return told

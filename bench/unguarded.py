@@ -21,7 +21,7 @@ from gateway.phi.guard import Guard, Screened
 from gateway.phi.inline import RuleDetector
 from gateway.phi.report import PhiReport
 from gateway.phi.restore import Restorer
-from gateway.providers.registry import Providers
+from gateway.providers.registry import Providers, configured_catalog
 from gateway.settings import Settings
 from gateway.tenancy import Access
 from storage import Storage
@@ -56,8 +56,11 @@ async def open_unguarded(settings: Settings) -> AsyncGenerator[Gateway]:
         storage = await Storage.open(settings)
         opened.push_async_callback(storage.close)
         opened.push_async_callback(everything_settled)
-        providers = await opened.enter_async_context(Providers.from_settings(settings))
-        yield api.main.compose(settings, storage=storage, providers=providers, guard=NoGuard(), probe=storage.health)
+        catalog = configured_catalog(settings)
+        providers = await opened.enter_async_context(Providers.from_settings(settings, catalog))
+        yield api.main.compose(
+            settings, storage=storage, catalog=catalog, providers=providers, guard=NoGuard(), probe=storage.health
+        )
 
 
 def create_app() -> FastAPI:

@@ -187,6 +187,10 @@ class UpstreamBusyError(GatewayError):
     retryable = True
 
 
+class UpstreamThrottledError(UpstreamBusyError):
+    """We ask the provider more than our account there allows (its 429). It is up, and answers others."""
+
+
 class UnavailableError(GatewayError):
     """A part of ours is down: database, detector, audit. Nothing was sent to a provider."""
 

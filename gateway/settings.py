@@ -60,6 +60,7 @@ class Settings(BaseSettings):
         default=None, description="JSON file of further providers and models; read again when it changes."
     )
     catalog_poll_s: float = Field(default=2.0, gt=0, description="How often to look whether `catalog_file` changed.")
+    upstream_retries: int = Field(default=2, ge=0, le=5, description="Further tries of a call that nobody answered.")
     upstream_connect_timeout_s: float = Field(default=5.0, gt=0, description="To connect to a provider.")
     upstream_first_byte_timeout_s: float = Field(default=120.0, gt=0, description="To the first byte of a stream.")
     upstream_idle_timeout_s: float = Field(default=60.0, gt=0, description="Between two bytes of a stream.")

@@ -47,7 +47,7 @@ async def create_message(request: Request) -> Response:
         call,
         frames=lambda stream: MessageFrames(stream.call),
         body=translate.message,
-        headers=_ignored(parsed),
+        ignored=parsed.ignored,
     )
 
 

@@ -2,15 +2,17 @@
 
 from datetime import datetime
 
-from gateway.catalog import Model, Tier
+from gateway.catalog import Catalog, Model, Tier
 from gateway.conversation import Conversation
 from gateway.errors import (
     BaaRequiredError,
+    GatewayError,
     ModelNotEnabledError,
     OpusNotEnabledError,
     ValidationFailedError,
 )
 from gateway.providers.abilities import require_able
+from gateway.routing.route import Route
 from gateway.tenancy import Policy
 
 
@@ -42,3 +44,36 @@ def require_within_limits(conversation: Conversation, model: Model) -> None:
             f"max_tokens must be at most {model.max_output_tokens} for this model.", param="max_tokens"
         )
     require_able(conversation, model)
+
+
+def route_for(
+    asked: Model, conversation: Conversation, policy: Policy, *, catalog: Catalog, now: datetime, baa_url: str
+) -> Route:
+    """Who may answer. Raises what keeps `asked` from it.
+
+    An organisation that allows failover also has those models that the
+    operator declared equivalent to `asked`, that its agreement covers and its
+    policy allows, and that can do all that is asked for.
+    """
+    require_model(asked, policy, baa_url=baa_url)
+    require_within_limits(conversation, asked)
+    if not policy.failover_enabled:
+        return Route(asked)
+    others = (catalog.find(name) for name in asked.equivalents)
+    return Route(
+        asked,
+        tuple(
+            other
+            for other in others
+            if other is not None and not other.is_retired(now) and _may_answer(other, conversation, policy)
+        ),
+    )
+
+
+def _may_answer(model: Model, conversation: Conversation, policy: Policy) -> bool:
+    try:
+        require_model(model, policy, baa_url="")
+        require_within_limits(conversation, model)
+    except GatewayError:
+        return False
+    return True

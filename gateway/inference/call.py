@@ -11,6 +11,7 @@ from gateway.conversation import Conversation
 from gateway.errors import GatewayError
 from gateway.ids import ConversationId, InferenceId
 from gateway.phi.report import PhiReport
+from gateway.routing.route import Delivery
 from gateway.tenancy import Access
 
 
@@ -52,6 +53,8 @@ class Call:
     known: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """What stood in for which value in the thread so far, by placeholder body (`NAME_1`)."""
     ip_address: str | None = None
+    patience_s: float | None = None
+    """For how many seconds the client said it would wait; None: it did not say."""
 
     @property
     def keeps_content(self) -> bool:
@@ -64,6 +67,7 @@ class Outcome:
 
     call: Call
     model: Model
+    """The one that answered; of a call without an answer, the one that was asked for."""
     status: Status
     at: datetime
     completion: Completion | None = None
@@ -73,6 +77,8 @@ class Outcome:
     """What stood in for which value at the provider; sealed with the content, or forgotten with it."""
     charge: int = 0
     """Credits."""
+    delivery: Delivery | None = None
+    """How the answer came about."""
     error: GatewayError | None = None
 
 
@@ -81,8 +87,13 @@ class Answer:
     """A completed, recorded call."""
 
     call: Call
-    model: Model
+    delivery: Delivery
     completion: Completion
     report: PhiReport
     charge: int
     sandboxed: bool
+
+    @property
+    def model(self) -> Model:
+        """The one that answered."""
+        return self.delivery.model

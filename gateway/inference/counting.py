@@ -8,10 +8,10 @@ from gateway.conversation import Conversation
 from gateway.errors import ProviderRejectedError
 from gateway.inference.admission import require_agreement, require_model
 from gateway.inference.explaining import explained
-from gateway.inference.ports import Providers
 from gateway.phi.guard import Guard
 from gateway.phi.report import PhiReport
 from gateway.providers.abilities import require_able
+from gateway.routing.dispatch import Dispatcher
 from gateway.tenancy import Access
 
 
@@ -27,10 +27,10 @@ class Counted:
 class TokenCounter:
     """Counts behind the same gates as an inference, in the same order, but for credits."""
 
-    def __init__(self, *, catalog: Catalog, guard: Guard, providers: Providers, clock: Clock, baa_url: str) -> None:
+    def __init__(self, *, catalog: Catalog, guard: Guard, dispatcher: Dispatcher, clock: Clock, baa_url: str) -> None:
         self._catalog = catalog
         self._guard = guard
-        self._providers = providers
+        self._dispatcher = dispatcher
         self._clock = clock
         self._baa_url = baa_url
 
@@ -41,10 +41,10 @@ class TokenCounter:
         model = self._catalog.get(model_id, now=now)
         require_model(model, access.policy, baa_url=self._baa_url)
         require_able(conversation, model)
-        provider = self._providers.provider_for(model, access.principal.mode)
+        self._dispatcher.require(model, access.principal.mode)
         screened = await self._guard.screen(conversation, access)
         try:
-            tokens = await provider.count_tokens(screened.conversation, model)
+            tokens = await self._dispatcher.count_tokens(screened.conversation, model, access.principal.mode)
         except ProviderRejectedError as failure:
             raise await explained(failure, self._guard) from failure
         return Counted(tokens, model.id, screened.report)

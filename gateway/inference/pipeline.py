@@ -22,17 +22,18 @@ from gateway.errors import (
     ValidationFailedError,
 )
 from gateway.inference import trail
-from gateway.inference.admission import require_agreement, require_model, require_within_limits
+from gateway.inference.admission import require_agreement, route_for
 from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.explaining import explained, placed
-from gateway.inference.ports import Journal, Providers, Refusal
+from gateway.inference.ports import Journal, Refusal
 from gateway.inference.reviewing import reviewed, withheld_outcome
 from gateway.inference.seals import seals_in
 from gateway.inference.shielding import uninterrupted, unstoppable
 from gateway.inference.streaming import AnswerStream
 from gateway.phi.guard import Guard, Screened
 from gateway.phi.report import PhiReport, ScreenBlockedError
-from gateway.providers.provider import Provider
+from gateway.routing.dispatch import Dispatcher
+from gateway.routing.route import Delivery, Route
 from gateway.tenancy import PhiMode, Policy
 
 _REFUSED_BY_GUARD = (PhiBlockedError, PhiInToolSchemaError, FeatureNotEligibleError, ValidationFailedError)
@@ -43,21 +44,20 @@ class _Admitted:
     """A call with every gate behind it: only now may anything leave."""
 
     call: Call
-    model: Model
+    route: Route
     screened: Screened
-    provider: Provider
 
 
 class InferencePipeline:
     """Takes calls through the gates; one instance serves all requests of a process and keeps no state of any."""
 
     def __init__(
-        self, *, catalog: Catalog, journal: Journal, guard: Guard, providers: Providers, clock: Clock, baa_url: str
+        self, *, catalog: Catalog, journal: Journal, guard: Guard, dispatcher: Dispatcher, clock: Clock, baa_url: str
     ) -> None:
         self._catalog = catalog
         self._journal = journal
         self._guard = guard
-        self._providers = providers
+        self._dispatcher = dispatcher
         self._clock = clock
         self._baa_url = baa_url
 
@@ -69,16 +69,21 @@ class InferencePipeline:
         """The whole answer, recorded and charged. Raises `GatewayError`; every one is audited by then."""
         admitted = await self._admit(call)
         try:
-            upstream = await admitted.provider.complete(admitted.screened.conversation, admitted.model)
+            delivery, upstream = await self._dispatcher.complete(
+                admitted.screened.conversation,
+                admitted.route,
+                call.access.principal.mode,
+                patience_s=call.patience_s,
+            )
             completion = admitted.screened.restorer.completion(upstream)
-            charge = pricing.charge(admitted.model, completion.usage)
+            charge = pricing.charge(delivery.model, completion.usage)
         except BaseException as failure:
             raise await uninterrupted(self._abandon(admitted, failure)) from failure
         # From here on the provider bills: whoever hangs up now pays for an answer.
-        report = await uninterrupted(self._settle(admitted, upstream, completion, charge))
+        report = await uninterrupted(self._settle(admitted, delivery, upstream, completion, charge))
         return Answer(
             call=admitted.call,
-            model=admitted.model,
+            delivery=delivery,
             completion=completion,
             report=report,
             charge=charge,
@@ -91,18 +96,23 @@ class InferencePipeline:
         The caller must `aclose()` what it gets: that is what settles a call whose client hung up.
         """
         admitted = await self._admit(call)
-        context = admitted.provider.stream(admitted.screened.conversation, admitted.model)
+        context = self._dispatcher.stream(
+            admitted.screened.conversation,
+            admitted.route,
+            call.access.principal.mode,
+            patience_s=call.patience_s,
+        )
         try:
-            batches = await context.__aenter__()
+            flow = await context.__aenter__()
         except BaseException as failure:
             raise await uninterrupted(self._abandon(admitted, failure)) from failure
         return AnswerStream(
             call=admitted.call,
-            model=admitted.model,
+            delivery=flow.delivery,
             screened=admitted.screened,
             sandboxed=self._is_sandboxed(admitted),
             upstream=context,
-            batches=batches,
+            batches=flow,
             close=self._journal.close,
             review=lambda completion: reviewed(
                 completion, admitted.screened.report, guard=self._guard, access=call.access
@@ -117,12 +127,11 @@ class InferencePipeline:
             self.require_agreement(call.access.policy)
             call = await self._resumed(call)
             model = self._catalog.get(call.model, now=call.received_at)
-            require_model(model, call.access.policy, baa_url=self._baa_url)
-            require_within_limits(call.conversation, model)
-            provider = self._providers.provider_for(model, call.access.principal.mode)
-            await self._open(call, model)
+            route = self._route(call, model)
+            self._dispatcher.require(model, call.access.principal.mode)
+            await self._open(call, route)
         except GatewayError as refusal:
-            await self._refuse(call, model, refusal)
+            await self._refuse(call, model, placed(refusal, call))
             raise
         except Exception as failure:
             await self._refuse(call, model, InternalError())
@@ -131,15 +140,26 @@ class InferencePipeline:
             screened = await self._guard.screen(call.conversation, call.access, call.known)
         except BaseException as failure:
             raise await uninterrupted(self._turn_away(call, model, failure)) from failure
-        return _Admitted(call, model, screened, provider)
+        return _Admitted(call, route, screened)
 
-    async def _open(self, call: Call, model: Model) -> None:
+    def _route(self, call: Call, model: Model) -> Route:
+        return route_for(
+            model,
+            call.conversation,
+            call.access.policy,
+            catalog=self._catalog,
+            now=call.received_at,
+            baa_url=self._baa_url,
+        )
+
+    async def _open(self, call: Call, route: Route) -> None:
         """Hold credits and write the shell; a caller who hangs up meanwhile leaves neither open."""
-        opening = unstoppable(self._journal.open(call, model, pricing.ceiling(model, call.conversation)))
+        ceiling = max(pricing.ceiling(model, call.conversation) for model in route.models)
+        opening = unstoppable(self._journal.open(call, route.asked, ceiling))
         try:
             await asyncio.shield(opening)
         except asyncio.CancelledError:
-            await uninterrupted(self._close_opened(opening, call, model))
+            await uninterrupted(self._close_opened(opening, call, route.asked))
             raise
 
     async def _close_opened(self, opening: asyncio.Task[None], call: Call, model: Model) -> None:
@@ -192,7 +212,7 @@ class InferencePipeline:
     async def _abandon(self, admitted: _Admitted, failure: BaseException) -> BaseException:
         """Void a call whose provider gave no answer; returns what to raise."""
         outcome = Outcome(
-            admitted.call, admitted.model, _ended(failure), self._clock.now(), report=admitted.screened.report
+            admitted.call, admitted.route.asked, _ended(failure), self._clock.now(), report=admitted.screened.report
         )
         return await self._void(outcome, failure)
 
@@ -208,14 +228,15 @@ class InferencePipeline:
         return await explained(failure, self._guard)
 
     async def _settle(
-        self, admitted: _Admitted, upstream: Completion, completion: Completion, charge: int
+        self, admitted: _Admitted, delivery: Delivery, upstream: Completion, completion: Completion, charge: int
     ) -> PhiReport:
         """Review, record and charge an answer. Raises when policy keeps it from the caller, who pays all the same."""
         outcome = Outcome(
             call=admitted.call,
-            model=admitted.model,
+            model=delivery.model,
             status=Status.COMPLETED,
             at=self._clock.now(),
+            delivery=delivery,
             completion=completion,
             report=admitted.screened.report,
             placeholders=admitted.screened.placeholders,
@@ -230,7 +251,7 @@ class InferencePipeline:
         return report
 
     def _is_sandboxed(self, admitted: _Admitted) -> bool:
-        return self._providers.is_sandboxed(admitted.model, admitted.call.access.principal.mode)
+        return self._dispatcher.is_sandboxed(admitted.route.asked, admitted.call.access.principal.mode)
 
 
 def _ended(failure: BaseException) -> Status:

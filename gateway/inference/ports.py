@@ -1,4 +1,4 @@
-"""What the pipeline asks of storage and of the providers."""
+"""What the pipeline asks of storage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,7 @@ from gateway.conversation import Turn
 from gateway.errors import GatewayError
 from gateway.ids import ConversationId, InferenceId, OrganizationId
 from gateway.inference.call import Call, Outcome, Surface
-from gateway.providers.provider import Provider
-from gateway.tenancy import Access, KeyMode
+from gateway.tenancy import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,3 @@ class Journal(Protocol):
     async def refuse(self, refusal: Refusal) -> None:
         """Audit a refusal."""
         ...
-
-
-class Providers(Protocol):
-    def provider_for(self, model: Model, mode: KeyMode) -> Provider: ...
-
-    def is_sandboxed(self, model: Model, mode: KeyMode) -> bool: ...

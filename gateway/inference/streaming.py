@@ -16,6 +16,7 @@ from gateway.inference.reviewing import withheld_outcome
 from gateway.inference.shielding import uninterrupted
 from gateway.phi.guard import Screened
 from gateway.phi.report import PhiReport
+from gateway.routing.route import Delivery
 
 _FIRST_S = 1.0
 
@@ -34,10 +35,10 @@ class AnswerStream:
         self,
         *,
         call: Call,
-        model: Model,
+        delivery: Delivery,
         screened: Screened,
         sandboxed: bool,
-        upstream: AbstractAsyncContextManager[Batches],
+        upstream: AbstractAsyncContextManager[Any],
         batches: Batches,
         close: Callable[[Outcome], Coroutine[Any, Any, None]],
         review: Callable[[Completion], Awaitable[PhiReport]],
@@ -45,7 +46,7 @@ class AnswerStream:
         clock: Clock,
     ) -> None:
         self.call = call
-        self.model = model
+        self.delivery = delivery
         self.sandboxed = sandboxed
         self.completion: Completion | None = None
         """The whole answer, restored; set once it is recorded."""
@@ -62,6 +63,11 @@ class AnswerStream:
         """The answer as the provider sent it."""
         self._report = screened.report
         self._closed = False
+
+    @property
+    def model(self) -> Model:
+        """The one that answers."""
+        return self.delivery.model
 
     @property
     def report(self) -> PhiReport:
@@ -158,6 +164,7 @@ class AnswerStream:
             model=self.model,
             status=status,
             at=self._clock.now(),
+            delivery=self.delivery,
             report=self._report,
             placeholders=self._screened.placeholders,
         )

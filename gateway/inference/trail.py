@@ -15,6 +15,7 @@ from gateway.inference.ports import Refusal
 from gateway.inference.records import InferenceRecord
 from gateway.phi.report import PhiReport, kinds, phi_of
 from gateway.phi.verdicts import ENGINE
+from gateway.routing.route import Delivery
 
 _ACTIONS = {
     Status.COMPLETED: AuditAction.AI_REQUEST_COMPLETED,
@@ -86,11 +87,22 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         usage = outcome.completion.usage
         facts["input_tokens"] = usage.total_input
         facts["output_tokens"] = usage.output
+    if outcome.delivery is not None:
+        facts |= _delivered(outcome.delivery)
     if outcome.report is not None:
         facts["phi_scan"] = phi_scan(outcome.report)
     if outcome.error is not None:
         facts["error_code"] = outcome.error.code
     return facts
+
+
+def _delivered(delivery: Delivery) -> dict[str, JsonValue]:
+    """More than one try, and why another model answered than the one asked for (spec D12)."""
+    told: dict[str, JsonValue] = {"tries": delivery.tries} if delivery.tries > 1 else {}
+    if delivery.is_failover:
+        because = delivery.because.code if delivery.because else "CIRCUIT_OPEN"
+        told["failover"] = {"asked": delivery.asked.id, "because": because}
+    return told
 
 
 def phi_scan(report: PhiReport) -> dict[str, JsonValue]:

@@ -9,6 +9,7 @@ from gateway.errors import (
     TooLargeError,
     UpstreamBusyError,
     UpstreamMisconfiguredError,
+    UpstreamThrottledError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
@@ -19,7 +20,7 @@ MAX_RETRY_AFTER_S = 3_600
 # 401 and 403 are about our key, 402 about our bill, 404 about our catalog: none is the caller's business, and
 # neither is a redirect.
 _OURS = frozenset({401, 402, 403, 404})
-_BUSY = frozenset({429, 503, 529})
+_BUSY = frozenset({503, 529})
 _TIMEOUT = frozenset({408, 504, 524})
 
 
@@ -32,6 +33,8 @@ class Refusal:
     retry_after_s: int | None = None
 
     def as_error(self) -> GatewayError:
+        if self.status == 429:
+            return UpstreamThrottledError(retry_after_s=self.retry_after_s)
         if self.status in _BUSY:
             return UpstreamBusyError(retry_after_s=self.retry_after_s)
         if self.status in _TIMEOUT:

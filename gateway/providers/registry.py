@@ -13,15 +13,17 @@ from gateway.catalog import Catalog, Dialect, Model, ProviderSpec, read_catalog
 from gateway.catalog.reading import key_files, shipped_providers
 from gateway.errors import UnavailableError
 from gateway.providers.anthropic.client import AnthropicProvider
+from gateway.providers.chat.client import ChatProvider
 from gateway.providers.openai.client import OpenAiProvider
 from gateway.providers.provider import Provider
 from gateway.providers.transport import Transport
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode
 
-_CLIENTS: Mapping[Dialect, type[AnthropicProvider | OpenAiProvider]] = {
+_CLIENTS: Mapping[Dialect, type[AnthropicProvider | OpenAiProvider | ChatProvider]] = {
     Dialect.ANTHROPIC: AnthropicProvider,
     Dialect.OPENAI: OpenAiProvider,
+    Dialect.OPENAI_CHAT: ChatProvider,
 }
 # The sandbox asks for a key as the vendors do, and takes any: no real one may reach it.
 _SANDBOX_KEY = SecretStr("sandbox")

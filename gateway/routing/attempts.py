@@ -26,6 +26,7 @@ from gateway.errors import (
     UpstreamFailureError,
     UpstreamMisconfiguredError,
     UpstreamStalledError,
+    UpstreamThrottledError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
@@ -188,6 +189,8 @@ class Attempts:
                 self._plan_retry(route, error, now)
             case After.ELSEWHERE:
                 route.is_out = True
+            case After.FINAL if self._is_of_another_model(route, error):
+                route.is_out = True
             case After.FINAL:
                 self._final = error
 
@@ -197,6 +200,10 @@ class Attempts:
             route, ticket = self._current
             route.breaker.abandoned(ticket)
         self._current, self._is_over = None, True
+
+    def _is_of_another_model(self, route: _Route, error: GatewayError) -> bool:
+        """Whether a model that nobody asked for refuses the request: its limits are not the caller's business."""
+        return route is not self._routes[0] and isinstance(error, ProviderRejectedError | TooLargeError)
 
     def _under_way(self) -> tuple[_Route, Ticket]:
         if self._current is None:
@@ -251,8 +258,12 @@ class Attempts:
 
 
 def _report(breaker: Breaker, ticket: Ticket, error: GatewayError, now: float) -> None:
-    """A vendor that refuses a caller's request is alive; an error of our own says nothing about it."""
+    """A vendor that refuses a caller's request is alive; one that throttles us too, though it says nothing of the
+    model; an error of our own says nothing about either.
+    """
     match error:
+        case UpstreamThrottledError():
+            breaker.abandoned(ticket)
         case UpstreamFailureError() | UpstreamTimeoutError() | UpstreamBusyError():
             breaker.failed(ticket, now)
         case ProviderRejectedError() | TooLargeError():

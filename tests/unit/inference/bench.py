@@ -14,6 +14,8 @@ from gateway.inference.pipeline import InferencePipeline
 from gateway.phi.detector import Span
 from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard
+from gateway.routing.attempts import Limits
+from gateway.routing.dispatch import Dispatcher
 from gateway.tenancy import Access, Agreement, KeyMode, Policy, Principal, Scope
 from tests.tenants import COVERS
 from tests.unit.inference.ports import FakeDetector, FakeJournal, FakeProviders, ScriptedProvider, Steps
@@ -57,7 +59,7 @@ class Bench:
                     broken_at_answer=self.broken_at_answer,
                 )
             ),
-            providers=FakeProviders(self.provider),
+            dispatcher=Dispatcher(FakeProviders(self.provider), longest_s=60, limits=Limits(retries=0)),
             clock=SystemClock(),
             baa_url="https://gateway.example/baa",
         )

@@ -9,6 +9,7 @@ from gateway.errors import (
     TooLargeError,
     UpstreamBusyError,
     UpstreamMisconfiguredError,
+    UpstreamThrottledError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
@@ -26,7 +27,7 @@ STATUSES: list[tuple[int, type[GatewayError]]] = [
     (408, UpstreamTimeoutError),
     (413, TooLargeError),
     (422, ProviderRejectedError),
-    (429, UpstreamBusyError),
+    (429, UpstreamThrottledError),
     (500, UpstreamUnreachableError),
     (502, UpstreamUnreachableError),
     (503, UpstreamBusyError),

@@ -13,6 +13,7 @@ from gateway.errors import (
     UpstreamFailureError,
     UpstreamMisconfiguredError,
     UpstreamStalledError,
+    UpstreamThrottledError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
@@ -193,11 +194,20 @@ def test_the_caller_is_told_what_became_of_the_model_asked_for() -> None:
     assert route[-1] is last
 
 
-def test_a_mistake_found_at_another_target_is_told_as_it_is() -> None:
+def test_a_request_that_only_another_target_refuses_is_no_mistake_of_the_callers() -> None:
     upstreams = Upstreams()
-    rejected = ProviderRejectedError()
+    timeout = UpstreamTimeoutError()
 
-    assert upstreams.route(upstreams.call(A, B), [UpstreamTimeoutError(), rejected]) == [A, B, rejected]
+    assert upstreams.route(upstreams.call(A, B), [timeout, ProviderRejectedError()]) == [A, B, timeout]
+
+
+def test_a_vendor_that_throttles_us_keeps_its_circuit_closed() -> None:
+    upstreams = Upstreams()
+
+    for _ in range(20):
+        upstreams.route(upstreams.call(A), [UpstreamThrottledError()] * 3)
+
+    assert upstreams.breakers.snapshot(upstreams.now) == ()
 
 
 def test_a_target_whose_circuit_is_open_is_passed_over() -> None:
