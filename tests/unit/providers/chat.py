@@ -1,0 +1,66 @@
+"""A self-hosted model for the Chat Completions tests, and reading what its server streams."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from gateway.catalog import Ability, Dialect, Model
+from gateway.completion import Completion, CompletionFold, StreamEvent
+from gateway.conversation import Conversation
+from gateway.providers.chat.stream import ChatFrames
+from gateway.providers.frames import EventReader
+from tests.unit.providers.cases import GPT, conversation
+
+QWEN: Model = GPT.model_copy(
+    update={
+        "id": "qwen",
+        "upstream": "Qwen/Qwen3-8B",
+        "provider": "vllm",
+        "dialect": Dialect.OPENAI_CHAT,
+        "abilities": frozenset(Ability) - {Ability.SERVICE_TIER},
+        "efforts": frozenset({"low", "medium", "high"}),
+    }
+)
+
+
+def chunk(*, usage: Any = None, **choice: Any) -> dict[str, Any]:
+    """A chunk with one choice; its fields as given."""
+    choices = [{"index": 0, **choice}] if choice else []
+    frame: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "Qwen/Qwen3-8B",
+    }
+    return frame | {"choices": choices} | ({} if usage is None else {"usage": usage})
+
+
+def delta(**fields: Any) -> dict[str, Any]:
+    return chunk(delta=fields, finish_reason=None)
+
+
+def call(at: int | None, arguments: Any = None, name: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A `tool_calls` entry of a stream, without what is None."""
+    function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
+    return ({} if at is None else {"index": at}) | fields | {"function": function}
+
+
+def sse(*frames: dict[str, Any] | str) -> bytes:
+    """The frames as a server writes them; text goes as it is."""
+    data = (frame.encode() if isinstance(frame, str) else orjson.dumps(frame) for frame in frames)
+    return b"".join(b"data: " + each + b"\n\n" for each in data)
+
+
+def read(*pieces: bytes, told: Conversation | None = None) -> list[StreamEvent]:
+    """The events of a stream that came in `pieces` and then ended."""
+    reader = EventReader(ChatFrames(told or conversation(), QWEN))
+    events = [event for piece in pieces for event in reader.feed(piece)]
+    return [*events, *([] if reader.finished else reader.close())]
+
+
+def fold(events: Sequence[StreamEvent]) -> Completion:
+    folded = CompletionFold()
+    for event in events:
+        folded.add(event)
+    return folded.completion()
