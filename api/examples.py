@@ -118,8 +118,11 @@ MESSAGE = answer(
         "role": "assistant",
         "model": "claude-sonnet-4-6",
         "content": [{"type": "text", "text": "The visit was routine."}],
+        "container": None,
+        "diagnostics": None,
         "stop_reason": "end_turn",
         "stop_sequence": None,
+        "stop_details": None,
         "usage": _ANTHROPIC_USAGE,
         "meta": {**_REQUEST, "usage": _USAGE},
     },
@@ -135,10 +138,16 @@ TOKEN_COUNT = answer("The count.", {"input_tokens": 12})
 
 _MODEL = {
     "type": "model",
+    "object": "model",
     "id": "claude-sonnet-4-6",
+    "owned_by": "anthropic",
+    "created": 1_775_001_600,
     "display_name": "Claude Sonnet 4.6",
     "created_at": "2026-04-01T00:00:00+00:00",
     "lifecycle": "active",
+    "line": None,
+    "capabilities": None,
+    "deprecated_at": None,
     "max_input_tokens": 1_000_000,
     "max_tokens": 64_000,
     "retires_at": None,
@@ -151,7 +160,13 @@ _MODEL = {
 MODEL = answer("The model.", _MODEL)
 MODELS = answer(
     "One page of models.",
-    {"data": [_MODEL], "has_more": False, "first_id": "claude-sonnet-4-6", "last_id": "claude-sonnet-4-6"},
+    {
+        "object": "list",
+        "data": [_MODEL],
+        "has_more": False,
+        "first_id": "claude-sonnet-4-6",
+        "last_id": "claude-sonnet-4-6",
+    },
 )
 
 _KEY = {
@@ -266,6 +281,38 @@ POLICY = answer(
         "meta": _REQUEST,
     },
 ) | {"headers": {"ETag": {"schema": {"type": "string"}, "description": "The policy's version."}}}
+_STANDING = {
+    "status": "operational",
+    "latency_ms_p50": 1261,
+    "error_rate": 0.0,
+    "circuit": "closed",
+    "last_checked_at": "2026-04-01T00:04:00+00:00",
+}
+PROVIDER_STATUS = answer(
+    "How each provider and its models answer now.",
+    {
+        "success": True,
+        "data": {
+            "status": "operational",
+            "providers": [
+                {
+                    "id": "anthropic",
+                    **_STANDING,
+                    "models": [{"id": "claude-sonnet-4-6", **_STANDING}],
+                    "history": [
+                        {
+                            "at": "2026-04-01T00:00:00+00:00",
+                            "status": "operational",
+                            "latency_ms_p50": 1261,
+                            "error_rate": 0.0,
+                        }
+                    ],
+                }
+            ],
+        },
+        "meta": _REQUEST,
+    },
+)
 SCAN_REQUEST: Mapping[str, Any] = {"plain": {"text": "Jane Roe, MRN 48213377, was seen today."}}
 SCAN = answer(
     "What would be masked, and the text as a provider would see it.",

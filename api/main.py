@@ -1,5 +1,6 @@
 """The API's composition root: settings in, an application out. Construction order is dependency order."""
 
+import asyncio
 import gc
 import signal
 import threading
@@ -17,7 +18,7 @@ from starlette.routing import BaseRoute
 from api.anthropic import models
 from api.anthropic import routes as anthropic
 from api.hot_path import HotPath
-from api.manage import audit, compliance, health, keys, phi, usage
+from api.manage import audit, compliance, health, keys, phi, provider_status, usage
 from api.middleware import API_VERSION, ExchangeMiddleware
 from api.native import routes as native
 from api.openapi import describe
@@ -25,7 +26,8 @@ from api.reference import page
 from api.refusals import on_gateway_error, on_http_exception, on_invalid_request
 from api.state import Gateway, Probe
 from gateway import logs
-from gateway.catalog import shipped_catalog
+from gateway.catalog import Catalog
+from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.inference.counting import TokenCounter
@@ -33,7 +35,10 @@ from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.shielding import everything_settled
 from gateway.phi.guard import Guard
 from gateway.phi.pool import ScannerPool
-from gateway.providers.registry import Providers
+from gateway.providers.registry import Providers, catalog_files, configured_catalog
+from gateway.routing.attempts import Limits
+from gateway.routing.board import StatusBoard
+from gateway.routing.dispatch import Dispatcher
 from gateway.settings import Settings
 from storage import Storage
 
@@ -50,7 +55,9 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         storage = await Storage.open(settings)
         opened.push_async_callback(storage.close)
         opened.push_async_callback(everything_settled)
-        providers = await opened.enter_async_context(Providers.from_settings(settings))
+        catalog = configured_catalog(settings)
+        await opened.enter_async_context(_followed(catalog, settings))
+        providers = await opened.enter_async_context(Providers.from_settings(settings, catalog))
         scanners = ScannerPool(settings.phi_scanners, settings.phi_scan_timeout_s, ner=settings.phi_ner)
         opened.push_async_callback(scanners.close)
         await scanners.start()
@@ -59,12 +66,30 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}
 
-        yield compose(settings, storage=storage, providers=providers, guard=guard, probe=probe)
+        yield compose(settings, storage=storage, catalog=catalog, providers=providers, guard=guard, probe=probe)
 
 
-def compose(settings: Settings, *, storage: Storage, providers: Providers, guard: Guard, probe: Probe) -> Gateway:
+@asynccontextmanager
+async def _followed(catalog: Catalog, settings: Settings) -> AsyncGenerator[None]:
+    """For the length of the block, `catalog` says what its files say."""
+    watch = CatalogWatch(catalog, read=lambda: configured_catalog(settings), files=lambda: catalog_files(settings))
+    following = asyncio.create_task(watch.run(settings.catalog_poll_s))
+    try:
+        yield
+    finally:
+        following.cancel()
+
+
+def compose(
+    settings: Settings, *, storage: Storage, catalog: Catalog, providers: Providers, guard: Guard, probe: Probe
+) -> Gateway:
     """The gateway of opened parts; whoever opened them closes them."""
-    clock, catalog = SystemClock(), shipped_catalog()
+    clock = SystemClock()
+    dispatcher = Dispatcher(
+        providers,
+        longest_s=settings.upstream_total_timeout_s,
+        limits=Limits(retries=settings.upstream_retries),
+    )
     baa_url = f"{settings.base_url}/v1/compliance/baa"
     return Gateway(
         settings=settings,
@@ -76,11 +101,12 @@ def compose(settings: Settings, *, storage: Storage, providers: Providers, guard
             catalog=catalog,
             journal=storage.journal,
             guard=guard,
-            providers=providers,
+            dispatcher=dispatcher,
             clock=clock,
             baa_url=baa_url,
         ),
-        token_counter=TokenCounter(catalog=catalog, guard=guard, providers=providers, clock=clock, baa_url=baa_url),
+        token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
+        status_board=StatusBoard(catalog, storage.provider_health, clock),
         probe=probe,
     )
 
@@ -120,7 +146,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     inference = [route for module in (anthropic, native) for route in module.router.routes if _is_hot(route)]
     app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
-    for module in (anthropic, native, models, phi, keys, usage, compliance, audit, health):
+    for module in (anthropic, native, models, phi, keys, usage, compliance, audit, provider_status, health):
         app.include_router(module.router)
     _add_reference(app)
     return app

@@ -11,6 +11,7 @@ from gateway.clock import Clock
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
 from gateway.phi.guard import Guard
+from gateway.routing.board import StatusBoard
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Gateway:
     guard: Guard
     pipeline: InferencePipeline
     token_counter: TokenCounter
+    status_board: StatusBoard
     probe: Probe
     draining: bool = False
     """Set when the process was told to stop: readiness fails first, requests in flight finish."""

@@ -21,6 +21,7 @@ from storage.keyring import Keyring, read_keyring
 from storage.leases import Leases
 from storage.pool import STATEMENT_TIMEOUT_MS, Pool, fetch, open_pool
 from storage.root_keys import FileRootKeys, RootKeys, VaultRootKeys
+from storage.stores.provider_health import ProviderHealth
 from storage.transaction import ReadTransaction, Transaction, tenant_session
 
 _AROUND_A_CALL = timedelta(minutes=2)
@@ -55,6 +56,7 @@ class Storage:
                 longest_call=timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL,
             ),
         )
+        self.provider_health = ProviderHealth(pool)
         self._engine = engine
         self._clock = clock
 

@@ -26,6 +26,7 @@ from gateway.errors import (
     UpstreamBusyError,
     UpstreamFailureError,
     UpstreamMisconfiguredError,
+    UpstreamThrottledError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
@@ -436,7 +437,7 @@ ERRORS: list[tuple[Any, type[GatewayError]]] = [
     ({"error": {"object": "error", "message": "Jane Roe", "type": "x", "code": "400"}}, ProviderRejectedError),
     ({"object": "error", "message": "Jane Roe", "type": "BadRequestError", "code": 400}, ProviderRejectedError),
     ({"error": {"code": 503, "message": "Loading Jane Roe", "type": "unavailable_error"}}, UpstreamBusyError),
-    ({"error": {"code": "rate_limit_exceeded", "message": "Jane Roe"}}, UpstreamBusyError),
+    ({"error": {"code": "rate_limit_exceeded", "message": "Jane Roe"}}, UpstreamThrottledError),
     ({"error": {"code": 504, "message": "Jane Roe"}}, UpstreamTimeoutError),
     ({"error": {"code": "model_not_found", "message": "Jane Roe"}}, UpstreamMisconfiguredError),
     ({"error": {"message": "Jane Roe", "type": "server_error", "code": None}}, UpstreamUnreachableError),
@@ -479,7 +480,7 @@ REFUSALS: list[tuple[int, bytes, type[GatewayError], str]] = [
     (404, b'{"error":{"message":"model \'x\' not found"}}', UpstreamMisconfiguredError, ""),
     (401, b'{"error":"Unauthorized"}', UpstreamMisconfiguredError, ""),
     (413, b"", TooLargeError, ""),
-    (429, b"", UpstreamBusyError, ""),
+    (429, b"", UpstreamThrottledError, ""),
     (503, b'{"error":{"message":"Loading model"}}', UpstreamBusyError, ""),
     (500, b"Internal Server Error", UpstreamUnreachableError, ""),
 ]
