@@ -130,6 +130,10 @@ class BlockQueue:
         call.id, call.name = call.id or call_id, call.name or name
         return self._add(call, arguments)
 
+    def leave_out(self, piece: str) -> None:
+        """Count what was generated and is not to be told."""
+        self.size_bytes += len(piece.encode())
+
     def close(self) -> list[StreamEvent]:
         """What is left, at the answer's end. Raises `UpstreamFailureError` for a call that was never named."""
         events: list[StreamEvent] = []

@@ -27,13 +27,26 @@ class ChatFrames:
     it after the chunk that says why they stopped.
     """
 
-    __slots__ = ("_asked_tokens", "_blocks", "_conversation", "_counted", "_ended", "_model", "_refused", "finished")
+    __slots__ = (
+        "_asked_tokens",
+        "_blocks",
+        "_conversation",
+        "_counted",
+        "_ended",
+        "_hides_reasoning",
+        "_model",
+        "_refused",
+        "finished",
+    )
 
     def __init__(self, conversation: Conversation, model: Model) -> None:
         """`conversation` is what was asked: it is charged by an estimate where the server counts nothing."""
         self.finished = False
         self._conversation = conversation
         self._model = model.upstream
+        thinking = conversation.sampling.thinking
+        # Asked of us: these servers know no such setting.
+        self._hides_reasoning = thinking is not None and thinking.display == "omitted"
         self._blocks = BlockQueue(CallIds(conversation.turns))
         self._asked_tokens: int | None = None
         self._counted: WireObject = {}
@@ -92,6 +105,9 @@ class ChatFrames:
         self._refused = self._refused or bool(refusal)
         # Under both names at once by servers that rename it.
         reasoning = optional_text(delta, "reasoning_content") or optional_text(delta, "reasoning") or ""
+        if self._hides_reasoning:
+            self._blocks.leave_out(reasoning)
+            reasoning = ""
         events = self._blocks.say(ThinkingDelta, reasoning)
         events += self._blocks.say(TextDelta, optional_text(delta, "content") or "")
         events += self._blocks.say(TextDelta, refusal)

@@ -17,7 +17,7 @@ from gateway.completion import (
     TextDelta,
     Usage,
 )
-from gateway.conversation import Conversation, Sampling, Text, Thinking, ToolUse, Turn
+from gateway.conversation import Conversation, Sampling, Text, Thinking, ThinkingConfig, ToolUse, Turn
 from gateway.errors import (
     GatewayError,
     ProviderRejectedError,
@@ -235,6 +235,16 @@ def test_reasoning_under_both_its_names_is_said_once() -> None:
     both = {"reasoning": "Hm.", "reasoning_content": "Hm.", "content": "So."}
 
     assert stream(delta(**both), STOP).blocks == plain(both).blocks == (Thinking("Hm.", ""), Text("So."))
+
+
+def test_reasoning_that_was_not_to_be_shown_is_paid_for_and_left_out() -> None:
+    told = conversation(sampling=Sampling(99, thinking=ThinkingConfig("adaptive", display="omitted")))
+    said = {"reasoning": "x" * 8, "content": "So."}
+
+    completion = stream(delta(**said), STOP, told=told)
+
+    assert completion.blocks == plain(said, told=told).blocks == (Text("So."),)
+    assert completion.usage.output == 3
 
 
 def test_made_ids_are_unlike_each_other_and_all_that_were_sent() -> None:
