@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class SandboxServer:
         self._call("DELETE", "bill")
 
     @contextmanager
-    def outage(self, **declared: object) -> Iterator[None]:
+    def outage(self, **declared: object) -> Generator[None]:
         """`statuses`, `models_route` and `retry_after` as in the sandbox's README; over when the block ends."""
         self._call("POST", "outage", orjson.dumps(declared))
         try:
