@@ -20,5 +20,5 @@ async def record_all() -> None:
 
 
 if __name__ == "__main__":
-    logs.configure("critical")
+    logs.configure("error")
     asyncio.run(record_all())

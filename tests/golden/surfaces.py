@@ -28,6 +28,8 @@ from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.streaming import AnswerStream
 from gateway.phi.guard import Guard
 from gateway.providers.provider import Provider
+from gateway.routing.attempts import Limits
+from gateway.routing.dispatch import Dispatcher
 from tests.unit.inference.bench import NOW, access
 from tests.unit.inference.ports import FakeDetector, FakeJournal, FakeProviders, Steps
 
@@ -59,7 +61,7 @@ def pipeline_of(provider: Provider) -> InferencePipeline:
         catalog=shipped_catalog(),
         journal=FakeJournal(steps),
         guard=Guard(FakeDetector(steps)),
-        providers=FakeProviders(provider),
+        dispatcher=Dispatcher(FakeProviders(provider), longest_s=60, limits=Limits(retries=0)),
         clock=SystemClock(),
         baa_url="https://gateway.example/baa",
     )

@@ -1,0 +1,307 @@
+"""Whatever a vendor sends, a caller gets whole events of the surface's own grammar and one end that says what it is."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.catalog import Dialect
+from gateway.completion import BlockDelta, BlockStarted, CompletionFold, InputDelta, parse_tool_input, tool_input_text
+from gateway.conversation import ToolUse
+from gateway.errors import GatewayError
+from tests import strategies
+from tests.golden.dialects import DIALECTS
+from tests.golden.surfaces import SURFACES, call_of, shown_stream
+from tests.grammar import (
+    Event,
+    MessagesGrammar,
+    NativeGrammar,
+    assert_messages_stream,
+    assert_native_stream,
+    read_events,
+)
+from tests.unit.providers.cases import conversation
+from tests.unit.providers.recorded import RECORDINGS, Json, Recording, folded, frames_of, read, reader_of, stream_of
+from tests.unit.providers.replayed import replaying
+
+JUNK: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    2**63,
+    1e300,
+    "",
+    "text",
+    "x" * 5_000,
+    [],
+    {},
+    [[]],
+    {"type": "text"},
+    "response.completed",
+    "message_stop",
+    "tool_use",
+    "input_json_delta",
+    "function_call",
+    "\\ud800",
+]
+values = st.sampled_from(JUNK) | strategies.json_values
+
+
+@st.composite
+def tampered(draw: st.DrawFn) -> Recording:
+    """A recorded stream with a few things changed in it."""
+    dialect, stream = draw(st.sampled_from([*RECORDINGS.values()]))
+    frames = frames_of(stream) if b'{"type":\n' not in stream else frames_of(RECORDINGS[f"{dialect}-basic"][1])
+    for _ in range(draw(st.integers(1, 4))):
+        if frames:
+            draw(st.sampled_from([drop, repeat, swap, replace, remove]))(draw, frames)
+    return dialect, draw(st.sampled_from([whole, truncated, flipped]))(draw, stream_of(frames))
+
+
+Tamper = Callable[[st.DrawFn, list[Json]], None]
+
+
+def at(draw: st.DrawFn, items: Sequence[Any]) -> int:
+    return draw(st.integers(0, len(items) - 1))
+
+
+def drop(draw: st.DrawFn, frames: list[Json]) -> None:
+    del frames[at(draw, frames)]
+
+
+def repeat(draw: st.DrawFn, frames: list[Json]) -> None:
+    frames.insert(at(draw, frames), frames[at(draw, frames)])
+
+
+def swap(draw: st.DrawFn, frames: list[Json]) -> None:
+    one, other = at(draw, frames), at(draw, frames)
+    frames[one], frames[other] = frames[other], frames[one]
+
+
+def replace(draw: st.DrawFn, frames: list[Json]) -> None:
+    if place := one_place(draw, frames):
+        holder, key = place
+        holder[key] = draw(values)
+
+
+def remove(draw: st.DrawFn, frames: list[Json]) -> None:
+    if place := one_place(draw, frames):
+        holder, key = place
+        del holder[key]
+
+
+def one_place(draw: st.DrawFn, frames: list[Json]) -> tuple[Any, Any] | None:
+    """A value inside a frame, as what holds it and where. The frame is a copy: others may be the same one."""
+    changed = at(draw, frames)
+    frames[changed] = orjson.loads(orjson.dumps(frames[changed]))
+    found = places(frames[changed])
+    return draw(st.sampled_from(found)) if found else None
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every value inside, as what holds it and where."""
+    found: list[tuple[Any, Any]] = []
+    for key in keys_of(value):
+        found += [(value, key), *places(value[key])]
+    return found
+
+
+def keys_of(value: Any) -> list[Any]:
+    match value:
+        case dict():
+            return [*cast("Json", value)]
+        case list():
+            return [*range(len(cast("list[Any]", value)))]
+        case _:
+            return []
+
+
+def whole(draw: st.DrawFn, stream: bytes) -> bytes:
+    return stream
+
+
+def truncated(draw: st.DrawFn, stream: bytes) -> bytes:
+    return stream[: draw(st.integers(0, len(stream)))]
+
+
+def flipped(draw: st.DrawFn, stream: bytes) -> bytes:
+    if not stream:
+        return stream
+    changed = bytearray(stream)
+    for _ in range(draw(st.integers(1, 5))):
+        changed[at(draw, stream)] ^= draw(st.integers(1, 255))
+    return bytes(changed)
+
+
+@given(tampered(), st.lists(st.integers(0, 20_000), max_size=4))
+@settings(max_examples=800, deadline=None)
+def test_only_our_own_errors_come_out_and_what_came_before_folds(changed: Recording, cuts: list[int]) -> None:
+    dialect, stream = changed
+    bounds = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+
+    events, failure = read(dialect, [stream[start:end] for start, end in pairwise(bounds)])
+
+    assert (events, failure) == read(dialect, [stream])
+    assert orjson.dumps([str(block) for block in folded(events).blocks])
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@given(tampered())
+@settings(max_examples=150, deadline=None)
+async def test_every_surface_keeps_its_grammar_up_to_the_failure(surface: str, changed: Recording) -> None:
+    dialect, stream = changed
+
+    events = await shown(surface, dialect, stream)
+
+    grammar = MessagesGrammar() if surface == "messages" else NativeGrammar()
+    for event in events:
+        grammar.feed(event)
+    assert grammar.state in {"stopped", "failed", "run.completed", "run.failed"}
+
+
+async def shown(surface: str, dialect: Dialect, *pieces: bytes) -> list[Event]:
+    """What a caller of `surface` is shown of a vendor's stream."""
+    shows = SURFACES[surface]
+    call = call_of(shows, DIALECTS[dialect].model.id, conversation(), stream=True)
+    return read_events(await shown_stream(shows, replaying(reader_of(dialect), pieces), call))
+
+
+VENDOR_FAILURES: dict[Dialect, Json] = {
+    Dialect.ANTHROPIC: {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+    Dialect.OPENAI: {
+        "type": "response.failed",
+        "response": {"status": "failed", "error": {"code": "server_error", "message": "Oops"}},
+    },
+}
+RICHEST = ["tools_parallel", "thinking_and_tool"]
+
+
+SAYS_WHY_IT_STOPPED = {"message_delta", "response.completed"}
+
+
+def breaks(name: str) -> list[tuple[Dialect, list[Json], int]]:
+    """Every place where a stream can break before it has said why it stopped."""
+    dialect, stream = RECORDINGS[name]
+    frames = frames_of(stream)
+    told_at = next(at for at, frame in enumerate(frames) if frame["type"] in SAYS_WHY_IT_STOPPED)
+    return [(dialect, frames, index) for index in range(told_at + 1)]
+
+
+BROKEN = [each for dialect in DIALECTS for case in RICHEST for each in breaks(f"{dialect}-{case}")]
+
+
+@pytest.mark.parametrize("says_why", [True, False])
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_stream_that_breaks_anywhere_ends_in_one_event_that_says_so(surface: str, says_why: bool) -> None:
+    for dialect, frames, index in BROKEN:
+        failure = [VENDOR_FAILURES[dialect]] if says_why else []
+
+        events = await shown(surface, dialect, stream_of([*frames[:index], *failure]))
+
+        if surface == "messages":
+            assert_messages_stream(events, fails=True)
+        else:
+            assert_native_stream(events, fails=True)
+        assert [event.name for event in events].count(events[-1].name) == 1
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_break_after_an_answer_said_why_it_stopped_breaks_nothing(surface: str) -> None:
+    frames = frames_of(RECORDINGS["anthropic-tools_parallel"][1])
+
+    events = await shown(surface, Dialect.ANTHROPIC, stream_of(frames[:-1]))
+
+    assert [event.name for event in events] == [
+        event.name for event in await shown(surface, Dialect.ANTHROPIC, stream_of(frames))
+    ]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_what_comes_before_a_break_is_what_would_have_come_without_it(surface: str) -> None:
+    for dialect, frames, index in BROKEN:
+        unbroken = await shown(surface, dialect, stream_of(frames))
+        broken = await shown(surface, dialect, stream_of([*frames[:index], VENDOR_FAILURES[dialect]]))
+
+        before = [(event.name, told(event)) for event in broken[:-1]]
+        assert before == [(event.name, told(event)) for event in unbroken[: len(before)]]
+
+
+def told(event: Event) -> Json:
+    """What an event says, without when."""
+    return {name: said for name, said in event.data.items() if name not in {"id", "created"}}
+
+
+@given(st.text(max_size=200) | st.integers(0, 5_000).map(lambda levels: '{"a":' * levels + "1" + "}" * levels))
+@settings(max_examples=200, deadline=None)
+def test_a_tool_s_input_can_be_any_text(text: str) -> None:
+    parsed = parse_tool_input(text)
+
+    assert orjson.dumps(parsed) if not has_surrogates(text) else parsed
+    assert parse_tool_input(tool_input_text(parsed)) == parsed if not has_surrogates(text) else parsed
+
+
+def has_surrogates(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 101 + "1" + "}" * 101,
+        '{"a":' * 5_000,
+        '{"a":1e999}',
+        '{"a":"\\ud800"}',
+        '{"a":NaN}',
+        "[" * 2_000 + "]" * 2_000,
+        '"text"',
+        "7",
+        "\ufeff{}",
+    ],
+)
+def test_an_input_that_is_no_object_of_ours_is_kept_as_it_came(text: str) -> None:
+    assert parse_tool_input(text) == {"_unparsed": text}
+    assert tool_input_text(parse_tool_input(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_an_input_of_nothing_is_an_empty_one(text: str) -> None:
+    assert parse_tool_input(text) == {}
+
+
+def test_whole_numbers_beyond_64_bits_become_doubles() -> None:
+    assert parse_tool_input('{"a":18446744073709551615,"b":18446744073709551616}') == {
+        "a": 18446744073709551615,
+        "b": 18446744073709551616.0,
+    }
+
+
+@given(st.lists(strategies.words, max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_a_tool_call_that_stopped_anywhere_folds(pieces: list[str]) -> None:
+    fold = CompletionFold()
+    fold.add(BlockStarted(0, ToolUse("t", "n", {})))
+    for piece in pieces:
+        fold.add(BlockDelta(0, InputDelta(piece)))
+
+    (block,) = fold.completion().blocks
+
+    assert isinstance(block, ToolUse)
+    assert orjson.dumps(block.input)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("body", [b'{"a":' * 2_000, b'{"a":' * 120 + b"1" + b"}" * 120, b'{"model":"\\ud800"}'])
+def test_an_answer_that_is_too_deep_or_no_text_is_a_failure(dialect: Dialect, body: bytes) -> None:
+    with pytest.raises(GatewayError):
+        DIALECTS[dialect].decode(body)
+
+
+def test_a_recording_is_what_the_tampering_starts_from() -> None:
+    untouched: Recording = RECORDINGS["openai-tools_parallel"]
+
+    assert read(untouched[0], [stream_of(frames_of(untouched[1]))]) == read(untouched[0], [untouched[1]])
