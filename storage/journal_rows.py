@@ -47,6 +47,7 @@ def closing_row(outcome: Outcome) -> Json:
         "charge": outcome.charge,
         "at": outcome.at,
         "status": outcome.status,
+        "model": outcome.model.id,
         "stop_reason": completion.stop_reason if completion else None,
         "error_code": outcome.error.code if outcome.error else None,
         "phi_mode": report.mode if report else None,

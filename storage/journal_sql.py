@@ -53,7 +53,7 @@ CLOSE = _compact("""
 with done as (
   select d.*, c.request_content, c.answer_content
   from jsonb_to_recordset(%(rows)s) as d(
-    place int, id text, hold_state text, charge bigint, at timestamptz, status text, stop_reason text,
+    place int, id text, hold_state text, charge bigint, at timestamptz, status text, model text, stop_reason text,
     error_code text, phi_mode text, phi_action text, entity_types text[], redaction_count int, seals text[],
     usage jsonb,
     findings jsonb, events jsonb, audit jsonb)
@@ -84,7 +84,8 @@ posted as (
   where a.org_id = t.org_id and a.period_start = t.period_start
 ),
 recorded as (
-  update inferences i set status = done.status, completed_at = done.at, stop_reason = done.stop_reason,
+  update inferences i set status = done.status, model = done.model, completed_at = done.at,
+    stop_reason = done.stop_reason,
     error_code = done.error_code, phi_mode = done.phi_mode, phi_action = done.phi_action,
     entity_types = done.entity_types, redaction_count = done.redaction_count,
     seals = done.seals,

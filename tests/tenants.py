@@ -35,6 +35,7 @@ async def make_tenant(
     scopes: Iterable[Scope] = (Scope.AI_CHAT, Scope.CONTROL_READ),
     mode: KeyMode = KeyMode.LIVE,
     agreement: bool = True,
+    covers: Iterable[str] = COVERS,
     **policy: object,
 ) -> Tenant:
     """An organisation with credits, an agreement in force and one key."""
@@ -43,7 +44,7 @@ async def make_tenant(
         await tx.organization.add(name="Test hospital", credits_allotment=allotment, spend_cap=spend_cap)
         if agreement:
             await tx.agreements.accept(
-                template_version="2026-01", template_sha256="0" * 64, covers=COVERS, signer=SIGNER
+                template_version="2026-01", template_sha256="0" * 64, covers=tuple(covers), signer=SIGNER
             )
         key, token = await tx.keys.add(name="test", scopes=tuple(scopes), mode=mode)
         tx.audit(AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org)

@@ -61,7 +61,7 @@ def ignored_parameters(conversation: Conversation, model: Model) -> tuple[str, .
     """Hints that `model`'s provider is not sent, because nobody there would read them; an answer's header names them.
 
     Cache breakpoints, where the provider caches by itself or not at all, and
-    reasoning that another vendor signed.
+    reasoning that another vendor signed, or nobody did.
     """
     ignored: list[str] = []
     if not model.can(Ability.PROMPT_CACHE) and _marks_cache(conversation):
@@ -73,10 +73,12 @@ def ignored_parameters(conversation: Conversation, model: Model) -> tuple[str, .
 
 def sampling_fields(sampling: Sampling, model: Model) -> dict[str, JsonValue]:
     """The sampling settings to send; those that ask a model without any for its default are left out."""
-    if not model.can(Ability.SAMPLING):
-        return {}
-    given = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-    return {name: value for name, value in given.items() if value is not None}
+    fields: dict[str, JsonValue] = {}
+    if model.can(Ability.SAMPLING):
+        fields = {"temperature": sampling.temperature, "top_p": sampling.top_p}
+    if model.can(Ability.TOP_K):
+        fields["top_k"] = sampling.top_k
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _of_sampling(sampling: Sampling, model: Model) -> Iterator[str]:
@@ -192,7 +194,7 @@ def _is_foreign(block: Block, model: Model) -> bool:
     match block:
         case Thinking():
             if model.dialect is Dialect.ANTHROPIC:
-                return is_openai_reasoning(block.signature)
+                return block.signature == "" or is_openai_reasoning(block.signature)
             return model.dialect is not Dialect.OPENAI or not is_openai_reasoning(block.signature)
         case RedactedThinking():
             return model.dialect is not Dialect.ANTHROPIC

@@ -135,6 +135,7 @@ def test_cache_breakpoints_are_named_where_nobody_reads_them() -> None:
     [
         (CLAUDE, CLAUDE_SIGNED, False),
         (CLAUDE, OPENAI_SIGNED, True),
+        (CLAUDE, Thinking("Hm.", ""), True),
         (GPT, OPENAI_SIGNED, False),
         (GPT, CLAUDE_SIGNED, True),
         (GPT, RedactedThinking("c2VhbGVk"), True),

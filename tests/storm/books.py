@@ -1,0 +1,71 @@
+"""What we wrote down of a tenant's calls, read past our own code, and what the vendor would charge for them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+from gateway.catalog import shipped_catalog
+
+Tokens = tuple[str, int, int, int, int]
+"""Model, then tokens: input, output, read from a cache, written to one."""
+
+_IDS = {model.upstream: model.id for model in shipped_catalog()}
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """One organisation's rows."""
+
+    owner_url: str
+    """The database past row security: books are read as an auditor would."""
+    org: str
+
+    def usage(self) -> Counter[Tokens]:
+        return Counter(
+            (row["model"], row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["written"])
+            for row in self._rows(
+                "select *, cache_write_5m_tokens + cache_write_1h_tokens as written from usage_records"
+                " where org_id = %(org)s"
+            )
+        )
+
+    def inferences(self) -> dict[str, dict[str, Any]]:
+        return {row["id"]: row for row in self._rows("select * from inferences where org_id = %(org)s")}
+
+    def audited(self) -> dict[str, dict[str, Any]]:
+        """Each inference's one entry."""
+        rows = self._rows(
+            "select entity_id, action, metadata from audit_entries where org_id = %(org)s and entity_type = 'inference'"
+        )
+        assert len({row["entity_id"] for row in rows}) == len(rows), "an inference is audited twice"
+        return {row["entity_id"]: row for row in rows}
+
+    def open_holds(self) -> int:
+        return len(self._rows("select id from credit_holds where org_id = %(org)s and state = 'open'"))
+
+    def account(self) -> dict[str, Any]:
+        (row,) = self._rows("select pending, posted from credit_accounts where org_id = %(org)s")
+        return row
+
+    def credits_used(self) -> int:
+        return sum(row["credits"] for row in self._rows("select credits from usage_records where org_id = %(org)s"))
+
+    def _rows(self, statement: LiteralString) -> list[dict[str, Any]]:
+        with psycopg.connect(self.owner_url) as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement, {"org": self.org}).fetchall()
+
+
+def billed(charges: list[dict[str, Any]]) -> Counter[Tokens]:
+    return Counter(
+        (
+            _IDS[charge["model"]],
+            charge["input"],
+            charge["output"],
+            charge["cache_read"],
+            charge["cache_write_5m"] + charge["cache_write_1h"],
+        )
+        for charge in charges
+    )
