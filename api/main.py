@@ -38,7 +38,9 @@ from gateway.phi.pool import ScannerPool
 from gateway.providers.registry import Providers, catalog_files, configured_catalog
 from gateway.routing.attempts import Limits
 from gateway.routing.board import StatusBoard
+from gateway.routing.breaker import Breakers
 from gateway.routing.dispatch import Dispatcher
+from gateway.routing.health import Health
 from gateway.settings import Settings
 from storage import Storage
 
@@ -66,7 +68,9 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}
 
-        yield compose(settings, storage=storage, catalog=catalog, providers=providers, guard=guard, probe=probe)
+        gateway = compose(settings, storage=storage, catalog=catalog, providers=providers, guard=guard, probe=probe)
+        await opened.enter_async_context(gateway.health.flushing())
+        yield gateway
 
 
 @asynccontextmanager
@@ -85,10 +89,19 @@ def compose(
 ) -> Gateway:
     """The gateway of opened parts; whoever opened them closes them."""
     clock = SystemClock()
+    breakers = Breakers()
+    provider_health = Health(
+        storage.provider_health,
+        clock,
+        # The clock that the dispatcher's circuits go by.
+        circuits=lambda: breakers.snapshot(asyncio.get_running_loop().time()),
+    )
     dispatcher = Dispatcher(
         providers,
         longest_s=settings.upstream_total_timeout_s,
         limits=Limits(retries=settings.upstream_retries),
+        breakers=breakers,
+        observe=provider_health.observe,
     )
     baa_url = f"{settings.base_url}/v1/compliance/baa"
     return Gateway(
@@ -106,6 +119,7 @@ def compose(
             baa_url=baa_url,
         ),
         token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
+        health=provider_health,
         status_board=StatusBoard(catalog, storage.provider_health, clock),
         probe=probe,
     )

@@ -12,6 +12,7 @@ from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
 from gateway.phi.guard import Guard
 from gateway.routing.board import StatusBoard
+from gateway.routing.health import Health
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Gateway:
     guard: Guard
     pipeline: InferencePipeline
     token_counter: TokenCounter
+    health: Health
     status_board: StatusBoard
     probe: Probe
     draining: bool = False

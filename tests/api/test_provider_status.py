@@ -9,11 +9,13 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from gateway.catalog import shipped_catalog
 from gateway.clock import SystemClock
 from gateway.routing.breaker import Circuit, CircuitState
 from gateway.routing.health import Health, Observed
+from gateway.routing.status import KEPT, RECENT, Source
 from gateway.routing.tally import Outcome, Tally, total
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode
@@ -170,6 +172,29 @@ async def test_history_tells_rates_and_latencies_of_a_day_and_no_numbers_of_call
     assert [each["at"] for each in history] == [at.isoformat(), (at + timedelta(hours=1)).isoformat()]
     assert [{*each} for each in history] == [{"at", "status", "latency_ms_p50", "error_rate"}] * 2
     assert {each["status"] for each in history} == {"operational"}
+
+
+async def test_calls_of_live_keys_are_counted_and_calls_of_test_keys_are_not(
+    settings: Settings, storage: Storage, sandbox_server: SandboxServer
+) -> None:
+    live, test = await make_tenant(storage), await make_tenant(storage, mode=KeyMode.TEST)
+    vendor = {
+        "sandbox_url": sandbox_server.url,
+        "anthropic_base_url": sandbox_server.url,
+        "anthropic_api_key": SecretStr("a key"),
+    }
+    body = {"model": HAIKU, "max_tokens": 20, "messages": [{"role": "user", "content": "Hello."}]}
+
+    with serve(settings.model_copy(update=vendor)) as url:
+        async with aiohttp.ClientSession(url) as session:
+            for token in (live.token, live.token, test.token):
+                async with session.post("/v1/messages", json=body, headers={"x-api-key": token}) as reply:
+                    assert reply.status == 200
+
+    now = datetime.now(UTC)
+    seen = await storage.provider_health.records(recent=now - RECENT, oldest=now - KEPT)
+    assert [(each.provider, each.model, each.source) for each in seen] == [("anthropic", HAIKU, Source.TRAFFIC)]
+    assert [(each.tally.ok, each.tally.attempts, sum(each.tally.latency)) for each in seen] == [(2, 2, 2)]
 
 
 async def test_without_a_database_it_is_503_in_the_envelope(tmp_path: Path) -> None:
