@@ -86,6 +86,7 @@ def read_catalog(
     for at, entry in enumerate(file.providers):
         if any(entry.id == known.id for known in providers):
             problems.append(f"providers[{at}].id: another provider has this id")
+            continue
         key, problem = _key(entry, environment)
         problems += [f"providers[{at}].{problem}"] if problem else []
         providers.append(_provider(entry, key))
