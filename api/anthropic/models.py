@@ -58,7 +58,7 @@ async def list_models(request: Request, _: Caller, query: Annotated[ModelsQuery,
 
 
 @router.get(
-    "/v1/models/{model_id}",
+    "/v1/models/{model_id:path}",
     summary="Retrieve a model",
     response_class=Response,
     responses={200: examples.MODEL, **errors(ANTHROPIC, *KEY_ERRORS, facts.NotFoundError)},
