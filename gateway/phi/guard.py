@@ -9,6 +9,7 @@ from gateway.completion import AnswerBlock
 from gateway.conversation import Conversation, RedactedThinking, Sampling, Thinking, Turn
 from gateway.errors import FeatureNotEligibleError, UnavailableError, ValidationFailedError
 from gateway.phi.aside import aside
+from gateway.phi.calls import with_numbered_calls
 from gateway.phi.detector import Detector, DetectorError
 from gateway.phi.findings import Finding
 from gateway.phi.hits import Hits, select
@@ -71,6 +72,7 @@ class Guard:
         and `UnavailableError` when the scan did not end well: nothing passes unscanned.
         """
         policy = access.policy
+        conversation = with_numbered_calls(conversation)
         reader = await _read(conversation)
         _refuse_files(reader, policy)
         hits = await self._hits(reader.passages, access)

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from gateway.conversation import Role
 from gateway.errors import ValidationFailedError
 from gateway.phi.budget import Budget
+from gateway.phi.calls import is_made
 from gateway.phi.disguises import is_file, is_text, spelled_out
 from gateway.phi.json_text import Leaf, render, rewrite
 
@@ -78,6 +79,13 @@ class Reader:
         self._add(path, text, Treatment.IDENTIFIER)
         self._add_names(path, [text], Treatment.IDENTIFIER)
 
+    def call(self, path: str, call: str) -> None:
+        """The id of a call: one that a machine made says nothing, and leaves as a number."""
+        if is_made(call):
+            self._budget.spend()
+        else:
+            self.identifier(path, call)
+
     def sealed(self, path: str, text: str) -> None:
         self._add(path, text, Treatment.SEALED)
 
@@ -137,6 +145,8 @@ class Rewriter:
         return self.json(path, value)
 
     def identifier(self, path: str, text: str) -> None: ...
+
+    def call(self, path: str, call: str) -> None: ...
     def sealed(self, path: str, text: str) -> None: ...
     def opaque(self, path: str, text: str) -> None: ...
     def definition(self, path: str, value: JsonValue) -> None: ...

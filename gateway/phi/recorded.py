@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from gateway.conversation import Conversation
+from gateway.phi.calls import with_numbered_calls
 from gateway.phi.findings import Finding
 from gateway.phi.masking import Marked, Replacement, splice
 from gateway.phi.passages import Passage, Reader, Rewriter
@@ -16,6 +17,7 @@ from gateway.phi.slots import visit
 
 def as_sent(conversation: Conversation, findings: Sequence[Finding]) -> Conversation:
     """`conversation` with the placeholders that its findings name put back in."""
+    conversation = with_numbered_calls(conversation)
     passages = _passages(conversation)
     texts = _texts(passages)
     replacements: dict[str, list[Replacement]] = defaultdict(list)
