@@ -57,8 +57,8 @@ def error_details(error: GatewayError) -> JsonObject:
     return details
 
 
-# Official SDKs retry by status; these are answers that asking again cannot change.
-_FINAL = frozenset({Kind.NO_AGREEMENT, Kind.OVER_BUDGET, Kind.CONFLICT})
+# Clients retry by status, Claude Code even a 401; these are answers that asking again cannot change.
+_FINAL = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.OVER_BUDGET, Kind.CONFLICT})
 
 
 def error_headers(error: GatewayError) -> dict[str, str]:

@@ -51,6 +51,7 @@ async def test_a_key_nobody_has_is_401_and_audited_by_the_platform(
     assert reply.status == 401
     assert error_of(reply)["code"] == "INVALID_API_KEY"
     assert reply.headers["www-authenticate"].startswith("Bearer")
+    assert reply.headers["x-should-retry"] == "false"
     [entry] = await entries_of(gateway_server, PLATFORM, reply)
     assert entry.metadata["error_code"] == "INVALID_API_KEY"
     assert FOREIGN not in reply.body.decode()
