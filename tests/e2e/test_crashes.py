@@ -10,7 +10,7 @@ import psutil
 
 from gateway.credits import pricing
 from storage import Storage
-from tests.e2e.conftest import LEASE_S, RunningStack
+from tests.running_stack import LEASE_S, RunningStack
 from tests.tenants import HAIKU, Tenant, make_conversation, make_tenant
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from gateway.ids import new_ulid
-from tests.e2e.conftest import RunningStack
+from tests.running_stack import RunningStack
 
 SIGNER = (
     "--signer-name",

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.tenancy import PhiMode, Scope
 from storage import Storage
-from tests.e2e.conftest import RunningStack
+from tests.running_stack import RunningStack
 from tests.tenants import Tenant, make_tenant
 
 Json = dict[str, Any]
@@ -241,7 +241,7 @@ async def test_identifiers_rest_nowhere_but_in_their_request_its_answer_and_seal
     assert [status for status, _ in listed] == [200] * len(listed)
 
     await everything_written(running_stack)
-    async with http.get(f"{running_stack.stack.environment()['HASP_SANDBOX_URL']}/__sandbox/requests") as seen:
+    async with http.get(f"{running_stack.sandbox_url}/__sandbox/requests") as seen:
         received = await seen.json()
     bodies = [request["body"] for request in received["requests"]]
     assert len(bodies) >= len(answers)
