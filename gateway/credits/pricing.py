@@ -43,13 +43,16 @@ _CLIENT_TOOL_TOKENS = 2_000
 
 
 def charge(model: Model, usage: Usage) -> int:
-    """Credits for what was used: all tokens, at the model's ratio, rounded up."""
-    return _credits(model, usage.total)
+    """Credits for what was used: all tokens, at the model's ratios, rounded up once."""
+    read_ratio = model.ratio_milli if model.cache_read_ratio_milli is None else model.cache_read_ratio_milli
+    milli = (usage.total - usage.cache_read) * model.ratio_milli + usage.cache_read * read_ratio
+    return -(-milli // _MILLI)
 
 
 def ceiling(model: Model, conversation: Conversation) -> int:
     """Credits that cover the worst case: the input's upper bound and every output token asked for."""
-    return _credits(model, _input_bound(conversation) + conversation.sampling.max_tokens)
+    dearest = max(model.ratio_milli, model.cache_read_ratio_milli or 0)
+    return -(-(_input_bound(conversation) + conversation.sampling.max_tokens) * dearest // _MILLI)
 
 
 def cost_micro_usd(model: Model, usage: Usage) -> int | None:
@@ -67,10 +70,6 @@ def cost_micro_usd(model: Model, usage: Usage) -> int | None:
     if usage.inference_geo == _DEARER_REGION:
         micro = -(-micro * 11 // 10)
     return -(-micro // _PER_MILLION)
-
-
-def _credits(model: Model, tokens: int) -> int:
-    return -(-tokens * model.ratio_milli // _MILLI)
 
 
 def _input_bound(conversation: Conversation) -> int:

@@ -141,3 +141,18 @@ def test_what_json_cannot_say_is_a_refusal() -> None:
 
     with pytest.raises(ValidationFailedError):
         ceiling(CATALOG.get("claude-sonnet-4-6"), conversation(ToolUse("id", "name", nested)))  # pyright: ignore[reportArgumentType]
+
+
+def test_what_a_cache_served_may_cost_less() -> None:
+    usage = Usage(input=100, output=50, cache_read=1_000, cache_write_5m=10)
+    sonnet = CATALOG.get("claude-sonnet-4-6")
+    cheaper = sonnet.model_copy(update={"cache_read_ratio_milli": 100})
+
+    assert (charge(sonnet, usage), charge(cheaper, usage)) == (1_160, 260)
+
+
+def test_a_hold_covers_a_cache_that_costs_more_than_input() -> None:
+    haiku = CATALOG.get("claude-haiku-4-5")
+    asked = Conversation(turns=(Turn("user", (Text("Hello"),)),), sampling=Sampling(max_tokens=10))
+
+    assert ceiling(haiku.model_copy(update={"cache_read_ratio_milli": 660}), asked) > ceiling(haiku, asked)
