@@ -6,6 +6,11 @@ from typing import Any, cast
 import orjson
 from anthropic.types import Message, MessageDeltaUsage, RawMessageStreamEvent
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat.completion_create_params import (
+    CompletionCreateParamsNonStreaming,
+    CompletionCreateParamsStreaming,
+)
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_create_params import (
     ResponseCreateParamsNonStreaming,
@@ -26,6 +31,10 @@ _RESPONSE = TypeAdapter[Any](Response)
 _RESPONSE_EVENT = TypeAdapter[Any](ResponseStreamEvent)
 _RESPONSE_REQUEST = TypeAdapter[Any](ResponseCreateParamsNonStreaming)
 _RESPONSE_STREAM_REQUEST = TypeAdapter[Any](ResponseCreateParamsStreaming)
+_CHAT = TypeAdapter[Any](ChatCompletion)
+_CHUNK = TypeAdapter[Any](ChatCompletionChunk)
+_CHAT_REQUEST = TypeAdapter[Any](CompletionCreateParamsNonStreaming)
+_CHAT_STREAM_REQUEST = TypeAdapter[Any](CompletionCreateParamsStreaming)
 
 
 def _is_answer_of(adapter: TypeAdapter[Any]) -> Judge:
@@ -75,6 +84,28 @@ def _is_response_request(body: Json) -> None:
     _is_request_of(_RESPONSE_REQUEST, _RESPONSE_STREAM_REQUEST)(body | {"input": items})
 
 
+def _is_chat_request(body: Json) -> None:
+    # Not OpenAI's, but of the servers that speak its dialect.
+    told = {name: value for name, value in body.items() if name != "top_k"}
+    _is_request_of(_CHAT_REQUEST, _CHAT_STREAM_REQUEST)(told)
+
+
+def _is_chat(answer: Json) -> None:
+    _is_answer_of(_CHAT)(answer | {"choices": [*map(_without_reasoning, answer["choices"])]})
+
+
+def _is_chunk(chunk: Json) -> None:
+    # An error comes in place of a chunk, and the SDK raises it before its types.
+    if "error" not in chunk:
+        _is_answer_of(_CHUNK)(chunk | {"choices": [*map(_without_reasoning, chunk["choices"])]})
+
+
+def _without_reasoning(choice: Json) -> Json:
+    """Self-hosted servers say it in a field that OpenAI's type does not have."""
+    said = "message" if "message" in choice else "delta"
+    return choice | {said: {name: value for name, value in choice[said].items() if name != "reasoning_content"}}
+
+
 def _annotated(part: Json) -> Json:
     return part | {"annotations": []}
 
@@ -82,14 +113,17 @@ def _annotated(part: Json) -> Json:
 IS_REQUEST: Mapping[Dialect, Judge] = {
     Dialect.ANTHROPIC: _is_message_request,
     Dialect.OPENAI: _is_response_request,
+    Dialect.OPENAI_CHAT: _is_chat_request,
 }
 IS_ANSWER: Mapping[Dialect, Judge] = {
     Dialect.ANTHROPIC: _is_answer_of(_MESSAGE),
     Dialect.OPENAI: _is_answer_of(_RESPONSE),
+    Dialect.OPENAI_CHAT: _is_chat,
 }
 IS_EVENT: Mapping[Dialect, Judge] = {
     Dialect.ANTHROPIC: _is_message_event,
     Dialect.OPENAI: _is_answer_of(_RESPONSE_EVENT),
+    Dialect.OPENAI_CHAT: _is_chunk,
 }
 
 

@@ -18,7 +18,7 @@ from api.native.envelope import NATIVE
 from api.native.routes import _body as native_body  # pyright: ignore[reportPrivateUsage]
 from api.native.stream import ChatFrames
 from api.sse import EventStream, Frames
-from gateway.catalog import shipped_catalog
+from gateway.catalog import Catalog, shipped_catalog
 from gateway.clock import SystemClock
 from gateway.conversation import Conversation
 from gateway.errors import GatewayError
@@ -30,6 +30,7 @@ from gateway.phi.guard import Guard
 from gateway.providers.provider import Provider
 from gateway.routing.attempts import Limits
 from gateway.routing.dispatch import Dispatcher
+from tests.golden.dialects import SELF_HOSTED
 from tests.unit.inference.bench import NOW, access
 from tests.unit.inference.ports import FakeDetector, FakeJournal, FakeProviders, Steps
 
@@ -58,7 +59,7 @@ def pipeline_of(provider: Provider) -> InferencePipeline:
     """Every gate there is, over a detector that finds nothing."""
     steps = Steps()
     return InferencePipeline(
-        catalog=shipped_catalog(),
+        catalog=Catalog([*shipped_catalog(), SELF_HOSTED]),
         journal=FakeJournal(steps),
         guard=Guard(FakeDetector(steps)),
         dispatcher=Dispatcher(FakeProviders(provider), longest_s=60, limits=Limits(retries=0)),

@@ -11,11 +11,15 @@ from tests.golden.expectations import ROOT, sources
 from tests.golden.official import IS_ANSWER, IS_EVENT, IS_REQUEST, frames_of, is_shown_event
 
 OFF_TYPE = {
+    "arguments_as_an_object",
+    "error_in_place_of_an_answer",
     "not_json",
     "unknown_block",
+    "unknown_chunks_and_fields",
     "unknown_delta",
     "unknown_events_and_fields",
     "unknown_fields",
+    "unknown_finish_reason",
     "unknown_item",
     "without_usage",
 }

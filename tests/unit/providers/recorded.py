@@ -57,6 +57,8 @@ def frames_of(stream: bytes) -> list[Json]:
 
 
 def stream_of(frames: Iterable[Json]) -> bytes:
-    return b"".join(
-        b"event: %b\ndata: %b\n\n" % (str(frame.get("type")).encode(), orjson.dumps(frame)) for frame in frames
-    )
+    return b"".join(_named(frame) + b"data: %b\n\n" % orjson.dumps(frame) for frame in frames)
+
+
+def _named(frame: Json) -> bytes:
+    return b"event: %b\n" % str(frame["type"]).encode() if "type" in frame else b""

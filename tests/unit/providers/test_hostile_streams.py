@@ -177,18 +177,23 @@ VENDOR_FAILURES: dict[Dialect, Json] = {
         "type": "response.failed",
         "response": {"status": "failed", "error": {"code": "server_error", "message": "Oops"}},
     },
+    Dialect.OPENAI_CHAT: {"error": {"type": "server_error", "code": 500, "message": "Oops"}},
 }
 RICHEST = ["tools_parallel", "thinking_and_tool"]
 
 
-SAYS_WHY_IT_STOPPED = {"message_delta", "response.completed"}
+def says_why_it_stopped(frame: Json) -> bool:
+    """Of a recording that nobody tampered with."""
+    if "choices" in frame:
+        return any(choice["finish_reason"] for choice in frame["choices"])
+    return frame["type"] in {"message_delta", "response.completed"}
 
 
 def breaks(name: str) -> list[tuple[Dialect, list[Json], int]]:
     """Every place where a stream can break before it has said why it stopped."""
     dialect, stream = RECORDINGS[name]
     frames = frames_of(stream)
-    told_at = next(at for at, frame in enumerate(frames) if frame["type"] in SAYS_WHY_IT_STOPPED)
+    told_at = next(at for at, frame in enumerate(frames) if says_why_it_stopped(frame))
     return [(dialect, frames, index) for index in range(told_at + 1)]
 
 

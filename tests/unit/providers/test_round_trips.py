@@ -9,16 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.anthropic.translate import create_message
+from gateway.catalog import Dialect
 from gateway.completion import AnswerBlock, Completion, CompletionFold, StreamEvent
-from gateway.conversation import Conversation, Text, Thinking, ToolUse, Turn
+from gateway.conversation import Conversation, Sampling, Text, Thinking, ToolUse, Turn
 from gateway.packed_reasoning import PackedReasoning, pack
 from gateway.providers.anthropic.decode import decode_completion as decode_message
 from gateway.providers.anthropic.encode import encode_request
 from gateway.providers.anthropic.stream import AnthropicFrames
+from gateway.providers.chat.messages import encode_messages
 from gateway.providers.frames import EventReader
 from gateway.providers.openai.decode import decode_completion as decode_response
 from gateway.providers.openai.items import encode_turns
 from tests import strategies
+from tests.golden.dialects import DIALECTS
 from tests.golden.surfaces import SURFACES, call_of, shown_answer, shown_stream
 from tests.unit.providers.cases import CLAUDE, conversation
 from tests.unit.providers.replayed import saying
@@ -82,6 +85,26 @@ def test_a_turn_that_openai_is_sent_again_is_the_turn_it_took(blocks: Sequence[A
     (*items,) = encode_turns([Turn("assistant", tuple(blocks))])
 
     assert repr(decode_response(response([*map(as_output, items)])).blocks) == repr(tuple(blocks))
+
+
+made_calls = st.builds(ToolUse, strategies.ids, strategies.ids, strategies.json_objects)
+calls = st.lists(
+    st.builds(ToolUse, strategies.ids, strategies.ids, strategies.json_objects),
+    max_size=3,
+    unique_by=lambda use: use.id,
+)
+
+
+@given(st.none() | strategies.said.filter(lambda text: not text.isspace()), calls)
+@settings(max_examples=150, deadline=None)
+def test_a_turn_that_a_self_hosted_server_is_sent_again_is_the_turn_it_took(
+    text: str | None, made: Sequence[ToolUse]
+) -> None:
+    blocks = (*([] if text is None else [Text(text)]), *made)
+    (message,) = encode_messages(Conversation((Turn("assistant", blocks),), Sampling(max_tokens=1)))
+    answer = orjson.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    assert repr(DIALECTS[Dialect.OPENAI_CHAT].decode(answer).blocks) == repr(blocks)
 
 
 def as_output(item: Any) -> dict[str, Any]:
