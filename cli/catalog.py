@@ -1,17 +1,12 @@
 """`hasp catalog check`: what an operator's catalog file comes to, without a server."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.failure import CommandError
-
 if TYPE_CHECKING:
     from gateway.catalog import Catalog
-
-EXIT_INVALID = 2
 
 app = typer.Typer(help="Models and providers.", no_args_is_help=True)
 
@@ -31,14 +26,9 @@ def check(
 
     Names every fault, a line each, and exits with 2. Calls nobody, and shows no key.
     """
-    from gateway.catalog import CatalogError, read_catalog
-    from gateway.catalog.reading import shipped_providers
+    from cli.configuration import require_catalog
 
-    try:
-        catalog = read_catalog(file, shipped=shipped_providers(), environment=os.environ.get)
-    except CatalogError as failure:
-        raise CommandError("\n  ".join([f"{file}:", *failure.problems]), exit_code=EXIT_INVALID) from None
-    _show(catalog)
+    _show(require_catalog(file))
 
 
 def _show(catalog: "Catalog") -> None:

@@ -1,10 +1,17 @@
 """Read the settings, or say in one line which variables are wrong."""
 
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cli.failure import CommandError
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.catalog import Catalog
 
 EXIT_CONFIGURATION = 2
 
@@ -29,16 +36,16 @@ def require_keyring(settings: Settings) -> None:
         raise CommandError(f"HASP_KEYRING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 
 
-def require_catalog(settings: Settings) -> None:
-    """Fail now (exit code 2), with a line for everything that is wrong with the catalog file."""
-    from gateway.catalog import CatalogError
-    from gateway.providers.registry import configured_catalog
+def require_catalog(file: Path | None) -> "Catalog":
+    """The catalog that `file` comes to, or a `CommandError` (exit code 2) with a line for everything wrong with it."""
+    from gateway.catalog import CatalogError, read_catalog
+    from gateway.catalog.reading import shipped_providers
 
     try:
-        configured_catalog(settings)
+        return read_catalog(file, shipped=shipped_providers(), environment=os.environ.get)
     except CatalogError as failure:
-        lines = "\n  ".join(failure.problems)
-        raise CommandError(f"HASP_CATALOG_FILE:\n  {lines}", exit_code=EXIT_CONFIGURATION) from None
+        lines = "\n  ".join([f"catalog {file}:", *failure.problems])
+        raise CommandError(lines, exit_code=EXIT_CONFIGURATION) from None
 
 
 def require_model(settings: Settings) -> None:

@@ -63,7 +63,7 @@ def api() -> None:
 
     settings = load_settings()
     require_keyring(settings)
-    require_catalog(settings)
+    require_catalog(settings.catalog_file)
     require_model(settings)
     _leave_no_core()
     _outlive_temporal_threads()
@@ -90,7 +90,7 @@ def worker() -> None:
 
     settings = load_settings()
     require_keyring(settings)
-    require_catalog(settings)
+    require_catalog(settings.catalog_file)
     from worker.main import run
 
     _leave_no_core()

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.admin import OrgOption, organization, with_storage
+from cli.configuration import load_settings, require_catalog
 from cli.failure import CommandError
-from gateway.catalog import shipped_catalog
 from gateway.errors import ValidationFailedError
 from gateway.organization_policy import RETENTION_DAYS, read_entities, read_terms
 from gateway.phi.findings import Entity
@@ -113,6 +113,6 @@ def _terms(file: Path | None, option: str) -> tuple[str, ...] | None:
 
 
 def _models(given: list[str] | None) -> tuple[str, ...] | None:
-    if set(given or ()) - {model.id for model in shipped_catalog()}:
+    if given and set(given) - {model.id for model in require_catalog(load_settings().catalog_file)}:
         raise CommandError("--premium-model is not the id of a model")
     return tuple(given) if given else None

@@ -34,6 +34,10 @@ def up(root: Path) -> None:
         stack.note_schema()
         print(demo.banner(facts, stack.environ, seconds=time.monotonic() - began), flush=True)
 
+    if file := os.environ.get("HASP_CATALOG_FILE"):
+        from cli.configuration import require_catalog
+
+        require_catalog(Path(file))
     stack.home.create()
     with stack.home.held(say) as lease:
         stack.ports.check_free()

@@ -1,5 +1,6 @@
 """The `hasp` command from outside: help, and one clear line for everything that is set up wrong."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from tests.embedded import free_port
 
 COMMANDS = (
     *("up", "down", "api", "worker", "migrate", "sandbox", "keyring init"),
-    *("org create", "key create", "baa accept", "audit verify"),
+    *("org create", "key create", "baa accept", "audit verify", "catalog check"),
 )
 SECRET = "sk-ant-never-shown"
 
@@ -119,6 +120,29 @@ def test_the_api_needs_the_extra_that_its_model_comes_in(tmp_path: Path) -> None
         2,
         "hasp: HASP_PHI_NER: presidio is not installed: pip install 'hasp[presidio]'\n",
     )
+
+
+def test_a_catalog_is_listed_without_its_keys(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    ward = {"id": "ward", "dialect": "openai_chat", "base_url": "http://10.0.0.5", "covered_by": "self_hosted"}
+    file.write_text(json.dumps({"providers": [ward | {"api_key_env": "WARD_KEY"}]}))
+    answer = hasp("catalog", "check", str(file), WARD_KEY=SECRET)
+    assert answer.returncode == 0
+    assert "ward: openai_chat at http://10.0.0.5, self_hosted, a key\n" in answer.stdout
+    assert "  claude-sonnet-4-6 (" in answer.stdout
+    assert SECRET not in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["catalog check", "up"])
+def test_a_catalog_that_is_not_valid_is_refused_with_every_fault(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps({"providers": [{"id": "ward", "api_key": SECRET}], "models": [{"id": "x"}]}))
+    answer = hasp(*command.split(), HASP_CATALOG_FILE=str(file), HASP_HOME=str(tmp_path / "home"))
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"hasp: catalog {file}:\n  providers[0].dialect: Field required\n")
+    assert "  models[0].provider: Field required\n" in answer.stderr
+    assert SECRET not in answer.stderr
+    assert not (tmp_path / "home").exists()
 
 
 def test_migrate_needs_the_owners_url_and_a_database_that_answers(tmp_path: Path) -> None:
