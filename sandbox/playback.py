@@ -11,7 +11,7 @@ from sandbox.faults import Break
 from sandbox.wire import Answer, json_headers, start
 
 # Frames between two looks at whether the caller is still there, when nothing else makes the loop turn.
-_FRAMES_A_TURN = 16
+_FRAMES_A_TURN = 256
 
 
 async def play(answer: Answer, broken: Break | None, caller: Caller, bill: Bill) -> bool:
