@@ -113,7 +113,8 @@ class Dispatcher:
         is_real = not self._providers.is_sandboxed(route.asked, mode)
         # Nobody who asked for a real answer gets a made-up one, nor the other way round.
         models = [model for model in route.models if self._providers.is_sandboxed(model, mode) is not is_real]
-        deadline = asyncio.get_running_loop().time() + min(self._longest_s, patience_s or self._longest_s)
+        limit_s = min(self._longest_s, patience_s or self._longest_s)
+        deadline = asyncio.get_running_loop().time() + limit_s
         attempts = Attempts(
             targets=[Target(model.provider, model.id) for model in models],
             deadline=deadline,
@@ -124,7 +125,13 @@ class Dispatcher:
             random=random.random,
         )
         ready = [(model, self._providers.provider_for(model, mode)) for model in models]
-        return _Course(attempts, ready, deadline, self._observe if is_real else _nobody_counts)
+        return _Course(
+            attempts,
+            ready,
+            deadline,
+            is_impatient=limit_s < self._longest_s,
+            observe=self._observe if is_real else _nobody_counts,
+        )
 
 
 class Flow(AsyncIterator[Sequence[StreamEvent]]):
@@ -154,12 +161,20 @@ class _Course:
     """One call under way: its state machine, its clock, and its providers."""
 
     def __init__(
-        self, attempts: Attempts, ready: Sequence[tuple[Model, Provider]], deadline: float, observe: Observe
+        self,
+        attempts: Attempts,
+        ready: Sequence[tuple[Model, Provider]],
+        deadline: float,
+        *,
+        is_impatient: bool,
+        observe: Observe,
     ) -> None:
+        """`is_impatient`: the deadline is the caller's, so that missing it says nothing about the provider."""
         self._attempts = attempts
         self._asked = ready[0][0]
         self._ready = {model.id: (model, provider) for model, provider in ready}
         self._deadline = deadline
+        self._is_impatient = is_impatient
         self._observe = observe
         self._loop = asyncio.get_running_loop()
         self._current: Model | None = None
@@ -182,7 +197,9 @@ class _Course:
                 try:
                     async with asyncio.timeout_at(self._deadline):
                         answer = await ask(provider, model)
-                except TimeoutError:
+                except TimeoutError as late:
+                    if self._is_impatient:
+                        raise UpstreamTimeoutError from late
                     self.failed(UpstreamTimeoutError())
                 except GatewayError as error:
                     self.failed(error)
