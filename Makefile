@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench fmt lock history
+.PHONY: help up down test check bench fmt lock history golden
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ fmt: $(VENV)/dev.installed ## Format the code and apply safe fixes
 
 history: $(VENV)/dev.installed ## Record the workflow histories that the replay tests read
 	$(BIN)/python -m tests.replay.record
+
+golden: $(VENV)/dev.installed ## Record anew what every conversion comes to; read the diff
+	$(BIN)/python -m tests.golden.record
 
 # --- Installing -------------------------------------------------------------------------------------------------
 

@@ -69,9 +69,10 @@ def reasonings(draw: st.DrawFn) -> Thinking:
     return Thinking("\n\n".join(parts), pack(packed))
 
 
+made_calls = st.builds(ToolUse, strategies.ids, strategies.ids, strategies.json_objects)
 answers = st.lists(
     st.builds(Text, strategies.words)
-    | st.builds(ToolUse, strategies.ids, strategies.ids, strategies.json_objects)
+    | made_calls
     | st.builds(ToolUse, strategies.ids, strategies.ids, strategies.said.map(lambda text: {"_unparsed": f"{{{text}"}))
     | reasonings(),
     min_size=1,
@@ -87,12 +88,7 @@ def test_a_turn_that_openai_is_sent_again_is_the_turn_it_took(blocks: Sequence[A
     assert repr(decode_response(response([*map(as_output, items)])).blocks) == repr(tuple(blocks))
 
 
-made_calls = st.builds(ToolUse, strategies.ids, strategies.ids, strategies.json_objects)
-calls = st.lists(
-    st.builds(ToolUse, strategies.ids, strategies.ids, strategies.json_objects),
-    max_size=3,
-    unique_by=lambda use: use.id,
-)
+calls = st.lists(made_calls, max_size=3, unique_by=lambda made: made.id)
 
 
 @given(st.none() | strategies.said.filter(lambda text: not text.isspace()), calls)
