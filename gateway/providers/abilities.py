@@ -20,6 +20,7 @@ from gateway.conversation import (
     Sampling,
     SearchResult,
     Thinking,
+    Tool,
     ToolResult,
     ToolUse,
     Turn,
@@ -105,6 +106,8 @@ def _of_thinking(sampling: Sampling, model: Model) -> Iterator[str]:
         yield "thinking.budget_tokens"
     if thinking.type == "adaptive" and not model.can(Ability.THINKING):
         yield "thinking.type"
+    if thinking.type == "between_tools" and model.dialect is not Dialect.ANTHROPIC:
+        yield "thinking.type"
     if thinking.type == "disabled" and _thinks_by_itself(model):
         if "none" not in model.efforts:
             yield "thinking.type"
@@ -122,6 +125,8 @@ def _of_tools(conversation: Conversation, model: Model) -> Iterator[str]:
     for at, tool in enumerate(conversation.tools):
         if isinstance(tool, ClientTool) and not model.can(Ability.CLIENT_TOOLS):
             yield f"tools[{at}].type"
+        if isinstance(tool, Tool) and tool.examples and model.dialect is not Dialect.ANTHROPIC:
+            yield f"tools[{at}].input_examples"
 
 
 def _of_turn(turn: Turn, model: Model, path: str) -> Iterator[str]:
@@ -139,6 +144,9 @@ def _of_block(block: Block, model: Model, path: str) -> Iterator[str]:
     if needed is not None and not model.can(needed):
         yield path
     match block:
+        case Image():
+            if block.oversized is not None and model.dialect is not Dialect.ANTHROPIC:
+                yield f"{path}.transformations"
         case Document():
             yield from _of_citations(block.citations_enabled, model, path)
             yield from _of_blocks(block.blocks, model, f"{path}.source.content")

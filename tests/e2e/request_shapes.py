@@ -135,11 +135,13 @@ _JSON_SCHEMA = Free(
         "default": Free(what=PLAIN),
     }
 )
+_DOCUMENT = {"cited_text": PLAIN, "document_title": PLAIN, "document_index": 0}
+_BLOCKS = {"start_block_index": 0, "end_block_index": 1}
 _CITATIONS = [
-    Free(type="char_location", cited_text=PLAIN, document_title=PLAIN, document_index=0, file_id=PLAIN),
-    Free(type="page_location", cited_text=PLAIN, document_title=PLAIN, start_page_number=1),
-    Free(type="content_block_location", cited_text=PLAIN, document_title=PLAIN, start_block_index=0),
-    Free(type="search_result_location", cited_text=PLAIN, source=PLAIN, title=PLAIN, search_result_index=0),
+    Free(type="char_location", **_DOCUMENT, start_char_index=0, end_char_index=1, file_id=PLAIN),
+    Free(type="page_location", **_DOCUMENT, start_page_number=1, end_page_number=2),
+    Free(type="content_block_location", **_DOCUMENT, **_BLOCKS),
+    Free(type="search_result_location", cited_text=PLAIN, source=PLAIN, title=PLAIN, search_result_index=0, **_BLOCKS),
     Free(type="web_search_result_location", cited_text=PLAIN, encrypted_index=PLAIN, title=PLAIN, url=PLAIN),
 ]
 _OBJECTS = {

@@ -41,6 +41,8 @@ __all__ = ["server_settings", "tapped", "tapped_gateway"]
 
 CREDITS = 10**12
 EVERY = 3
+ABLE = "claude-sonnet-4-6"
+"""A model that can do whatever may be asked."""
 NOT_FORWARDED = {"context_management", "diagnostics"}
 """Fields that end here, so that nobody reads them."""
 
@@ -119,7 +121,7 @@ async def test_every_slot_reaches_a_provider_when_it_holds_no_canary(
 ) -> None:
     """A slot whose shape is refused for another reason would look guarded without having been tried."""
     hosts = {id(slot.shape): slot.shape for slot in every_slot if slot.steps != ("conversation_id",)}
-    bodies = [(shape.path, {**shape.body, **asked(shape.path, 0, CLAUDE)}) for shape in hosts.values()]
+    bodies = [(shape.path, {**shape.body, **asked(shape.path, 0, ABLE)}) for shape in hosts.values()]
 
     replies = await tapped_gateway.post_all(tenant, bodies)
 
