@@ -33,6 +33,7 @@ SWEEP_S = 1
 _RINGS = {Path(__file__).with_name(name) for name in ("clients", "e2e")}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One stack serves whole rings: when pytest runs in several processes, these stay in one of them."""
     for item in items:
