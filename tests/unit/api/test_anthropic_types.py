@@ -19,6 +19,7 @@ from gateway.inference.call import Answer
 from gateway.phi.report import PhiReport
 from gateway.providers.anthropic.decode import decode_completion
 from gateway.providers.anthropic.stream import AnthropicFrames
+from gateway.routing.route import Delivery
 from gateway.tenancy import PhiMode
 from tests.grammar import read_events
 from tests.tenants import HAIKU, make_call
@@ -223,7 +224,7 @@ def rendered(completion: Completion) -> dict[str, Any]:
     """`completion` as the answer to a call."""
     call = make_call(access_with())
     report = PhiReport.of(PhiMode.REDACT, "none", ())
-    return message(Answer(call, HAIKU, completion, report, charge=1, sandboxed=False))
+    return message(Answer(call, Delivery(HAIKU, HAIKU), completion, report, charge=1, sandboxed=False))
 
 
 def streamed(*events: StreamEvent) -> list[dict[str, Any]]:

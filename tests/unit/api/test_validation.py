@@ -12,7 +12,7 @@ from api.content.known_fields import KNOWN_FIELDS
 from api.manage.schemas import CreateKeyRequest
 from api.native import translate as native
 from api.native.schemas import ChatRequest
-from gateway.conversation import Document, Image, SearchResult, Text, Thinking, ToolResult, ToolUse
+from gateway.conversation import Document, Image, SearchResult, Text, Thinking, Tool, ToolResult, ToolUse
 from gateway.errors import GatewayError, UnsupportedParameterError, ValidationFailedError
 
 SECRET = "Zachary Quillfeather"
@@ -161,6 +161,7 @@ def of_depth(levels: int) -> bytes:
 def test_a_body_of_a_hundred_levels_is_taken() -> None:
     tool = anthropic.create_message(of_depth(100)).conversation.tools[0]
 
+    assert isinstance(tool, Tool)
     assert str(tool.schema).count("{") + str(tool.schema).count("[") == 97
 
 

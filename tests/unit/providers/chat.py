@@ -8,6 +8,7 @@ import orjson
 from gateway.catalog import Ability, Dialect, Model
 from gateway.completion import Completion, CompletionFold, StreamEvent
 from gateway.conversation import Conversation
+from gateway.providers.chat.decode import decode_completion
 from gateway.providers.chat.stream import ChatFrames
 from gateway.providers.frames import EventReader
 from tests.unit.providers.cases import GPT, conversation
@@ -64,3 +65,23 @@ def fold(events: Sequence[StreamEvent]) -> Completion:
     for event in events:
         folded.add(event)
     return folded.completion()
+
+
+COUNTED = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14}
+ROLE = delta(role="assistant", content="")
+STOP = chunk(delta={}, finish_reason="stop")
+DONE = "[DONE]"
+
+
+def stream(*frames: dict[str, Any] | str, told: Conversation | None = None) -> Completion:
+    return fold(read(sse(*frames), told=told))
+
+
+def plain(message: dict[str, Any], *, told: Conversation | None = None, **fields: Any) -> Completion:
+    answer = {
+        "id": "chatcmpl-1",
+        "model": "Qwen/Qwen3-8B",
+        "choices": [{"index": 0, "message": message, "finish_reason": fields.pop("finish_reason", "stop")}],
+        "usage": COUNTED,
+    }
+    return decode_completion(orjson.dumps(answer | fields), told or conversation(), QWEN)
