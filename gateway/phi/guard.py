@@ -10,6 +10,7 @@ from gateway.conversation import Conversation, RedactedThinking, Sampling, Think
 from gateway.errors import FeatureNotEligibleError, UnavailableError, ValidationFailedError
 from gateway.phi.aside import aside
 from gateway.phi.calls import with_numbered_calls
+from gateway.phi.cited import documents_of
 from gateway.phi.detector import Detector, DetectorError
 from gateway.phi.findings import Finding
 from gateway.phi.hits import Hits, select
@@ -145,10 +146,13 @@ class Guard:
         findings = await self._numbered(passages, hits, placeholders, restoring=restoring)
         masked = await self._masked_texts(passages, findings, hits.seen)
         structured = conversation.sampling.output_schema is not None
+        sent = await aside(len(passages), visit, conversation, Rewriter(passages, masked))
         return Screened(
-            conversation=await aside(len(passages), visit, conversation, Rewriter(passages, masked)),
+            conversation=sent,
             report=PhiReport.of(PhiMode.REDACT, "redacted" if findings else "none", findings),
-            restorer=Restorer(placeholders.values if restoring else {}, structured=structured),
+            restorer=Restorer(
+                placeholders.values if restoring else {}, structured=structured, documents=documents_of(sent)
+            ),
             placeholders=placeholders.values,
         )
 

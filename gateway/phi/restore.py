@@ -29,6 +29,7 @@ from gateway.completion import (
     TextDelta,
 )
 from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
+from gateway.phi.cited import CitedDocuments
 from gateway.phi.placeholders import canonical, canonical_start
 
 _SLACK = 8
@@ -38,17 +39,21 @@ _SLACK = 8
 class Restorer:
     """One request's way back. Holds a person's data: lives as long as its request, never logged or shared."""
 
-    __slots__ = ("_in_answer", "_in_json", "_in_text", "active")
+    __slots__ = ("_cited", "_in_answer", "_in_json", "_in_text", "active")
 
-    def __init__(self, values: Mapping[str, str], *, structured: bool = False) -> None:
+    def __init__(
+        self, values: Mapping[str, str], *, structured: bool = False, documents: Sequence[str | None] = ()
+    ) -> None:
         """`values` are originals by placeholder body (`NAME_1`); empty when answers are to stay as they are.
 
         `structured`: the answer's text is JSON, so that what is put into it is escaped.
+        `documents` are the texts that citations count characters of, as they were sent.
         """
         self.active = bool(values)
         self._in_text = _Grammar(values, in_json=False)
         self._in_json = _Grammar(values, in_json=True)
         self._in_answer = self._in_json if structured else self._in_text
+        self._cited = CitedDocuments(documents, self._in_text.growth)
 
     def completion(self, completion: Completion) -> Completion:
         if not self.active:
@@ -75,6 +80,9 @@ class Restorer:
     def stop_details(self, details: StopDetails | None) -> StopDetails | None:
         return replace(details, explanation=self.optional_text(details.explanation)) if details else None
 
+    def citation(self, citation: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return self.object(self._cited.placed(citation))
+
     def json(self, value: JsonValue) -> JsonValue:
         match value:
             case str():
@@ -92,7 +100,7 @@ class Restorer:
     def _block(self, block: AnswerBlock) -> AnswerBlock:
         match block:
             case Text():
-                citations = tuple(map(self.object, block.citations))
+                citations = tuple(map(self.citation, block.citations))
                 return replace(block, text=self._in_answer.restore(block.text), citations=citations)
             case ToolUse():
                 return replace(block, input=self.object(block.input))
@@ -128,7 +136,7 @@ class StreamRestorer:
                 passed = self._tail(index, self._restorer.input_tail).feed(text)
                 return self._delta(event, text, passed, InputDelta(passed))
             case BlockDelta(index, CitationDelta(citation)):
-                return [BlockDelta(index, CitationDelta(self._restorer.object(citation)))]
+                return [BlockDelta(index, CitationDelta(self._restorer.citation(citation)))]
             case BlockStarted():
                 return self._started(event)
             case BlockStopped(index):
@@ -206,6 +214,10 @@ class _Grammar:
 
     def restore(self, text: str) -> str:
         return self._whole.sub(self._restored, text) if "[" in text else text
+
+    def growth(self, text: str) -> list[tuple[int, int]]:
+        """Where each placeholder ends in `text`, and by how many characters its value is longer."""
+        return [(found.end(), len(self._restored(found)) - len(found[0])) for found in self._whole.finditer(text)]
 
     def open_at(self, text: str) -> int:
         """Where the end of `text` begins to look like a live placeholder; the length when it does not."""

@@ -176,6 +176,8 @@ async def test_citations_come_back_in_the_callers_words(client: anthropic.AsyncA
     assert cite.type == "char_location"
     assert cite.cited_text.strip() == f"{PATIENT} was seen today."
     assert cite.document_title == f"About {PATIENT}"
+    # Counted in the document as the caller has it.
+    assert source["data"][cite.start_char_index : cite.end_char_index] == cite.cited_text
 
 
 @pytest.mark.parametrize("stream", [False, True])
