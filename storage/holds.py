@@ -48,6 +48,7 @@ def _row(place: int, inference: str, model: str, surface: str, key: str | None) 
         "hold_state": "expired",
         "charge": 0,
         "status": Status.LOST,
+        "model": model,
         "phi_action": "none",
         "entity_types": [],
         "redaction_count": 0,
