@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     hold_lease_s: int = Field(default=60, ge=5, description="Life of a credit hold; renewed while its call runs.")
     hold_sweep_s: int = Field(default=30, ge=1, description="Period of the sweep that expires dead holds.")
 
+    provider_probe_s: int = Field(
+        default=60, ge=10, le=240, description="Period of the probe that asks whether providers answer."
+    )
+
     phi_scanners: int = Field(default=2, ge=1, le=16, description="PHI scanner processes per API process.")
     phi_scan_timeout_s: float = Field(default=30.0, gt=0, description="A scan that takes longer fails closed (503).")
     phi_ner: Backend = Field(

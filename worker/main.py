@@ -14,8 +14,13 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
 from activities.outbox import OutboxActivities
+from activities.provider_probe import ProviderProbeActivities
 from gateway import logs
+from gateway.catalog import Catalog
+from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
+from gateway.providers.probe import ProviderProbe
+from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
 from storage import Storage
 from storage.sequencer import Sequencer
@@ -24,21 +29,28 @@ from worker.service import Service
 from worker.temporal import TemporalWork
 from workflows.hold_sweep import HoldSweep
 from workflows.outbox_relay import OutboxRelay
+from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
 log = structlog.get_logger()
 
 
 async def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, then drain. Raises `KeyringError`, or `OSError` for a taken health port."""
+    """Work until SIGTERM or SIGINT, then drain.
+
+    Raises `KeyringError`, `CatalogError`, or `OSError` for a taken health port.
+    """
     logs.configure(settings.log_level)
     stopping = _stopped_by_signals()
+    catalog = configured_catalog(settings)
+    watch = CatalogWatch(catalog, read=lambda: configured_catalog(settings), files=lambda: catalog_files(settings))
+    following = Service("catalog", lambda: watch.run(settings.catalog_poll_s))
     storage = await Storage.open(settings)
     sequencer = Service("sequencer", Sequencer(storage.pool, SystemClock()).run)
     temporal = TemporalWork(
         settings,
         keys=storage.keyring.codec.keys,
-        workers=lambda client: _workers(client, settings, storage),
+        workers=lambda client: _workers(client, settings, storage, catalog),
     )
 
     async def database() -> bool:
@@ -49,27 +61,36 @@ async def run(settings: Settings) -> None:
 
     checks: dict[str, health.Check] = {"database": database, "temporal": temporal.healthy, "sequencer": sequencing}
     try:
-        async with health.serving(settings.worker_health_port, checks), sequencer.running():
+        async with health.serving(settings.worker_health_port, checks), sequencer.running(), following.running():
             await temporal.run(stopping)
     finally:
         await storage.close()
     log.info("worker_stopped")
 
 
-def _workers(client: Client, settings: Settings, storage: Storage) -> Sequence[Worker]:
+def _workers(client: Client, settings: Settings, storage: Storage, catalog: Catalog) -> Sequence[Worker]:
     """One for each task queue."""
     clock = SystemClock()
     holds = HoldActivities(storage.pool, clock)
     outbox = OutboxActivities(storage.pool, clock, EventLog())
+    providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
+    drain = timedelta(seconds=settings.worker_drain_s)
     return [
         Worker(
             client,
             task_queue=TaskQueue.UPKEEP,
-            workflows=[HoldSweep, OutboxRelay],
+            workflows=[HoldSweep, OutboxRelay, ProbeProviders],
             activities=[holds.expire_page, outbox.relay, outbox.forget],
-            graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_s),
+            graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
-        )
+        ),
+        Worker(
+            client,
+            task_queue=TaskQueue.OUTBOUND,
+            activities=[providers.probe],
+            graceful_shutdown_timeout=drain,
+            deployment_config=_deployment(),
+        ),
     ]
 
 

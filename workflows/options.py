@@ -5,6 +5,8 @@ from datetime import timedelta
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityConfig
 
+from workflows.queues import TaskQueue
+
 _UNTIL_IT_WORKS = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )
@@ -28,5 +30,17 @@ NEVER_GIVE_UP = RetryPolicy(
 )
 """For a workflow that must always run: started anew should a fault of ours end it."""
 
+PROBE = ActivityConfig(
+    task_queue=TaskQueue.OUTBOUND,
+    start_to_close_timeout=timedelta(seconds=30),
+    # Later than that its answer is of another minute, and the next run asks anyway.
+    schedule_to_close_timeout=timedelta(minutes=2),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""A few seconds of asking outside, and a short transaction."""
+
 SWEEP_CATCH_UP = timedelta(minutes=1)
 """After an outage one sweep does the work of all that were missed."""
+
+PROBE_CATCH_UP = timedelta(seconds=10)
+"""A probe tells of now; one that was missed cannot be made up for. The server's least."""

@@ -6,3 +6,5 @@ from enum import StrEnum
 class TaskQueue(StrEnum):
     UPKEEP = "upkeep"
     """Small, regular work on our own database; never a call to the outside."""
+    OUTBOUND = "outbound"
+    """Short calls to the outside, by activities only: when nobody answers there, our own upkeep goes on."""

@@ -56,7 +56,7 @@ class Providers:
     def __init__(self, transport: Transport, catalog: Catalog, sandbox_url: str | None) -> None:
         self._transport = transport
         self._catalog = catalog
-        self._sandbox = {dialect: _stand_in(dialect, sandbox_url) for dialect in Dialect} if sandbox_url else {}
+        self._sandbox = {dialect: stand_in(dialect, sandbox_url) for dialect in Dialect} if sandbox_url else {}
         self._clients: dict[ProviderSpec, Provider] = {}
 
     @classmethod
@@ -102,7 +102,8 @@ class Providers:
         return spec in self._catalog.providers or spec in self._sandbox.values()
 
 
-def _stand_in(dialect: Dialect, url: str) -> ProviderSpec:
+def stand_in(dialect: Dialect, url: str) -> ProviderSpec:
+    """The sandbox at `url`, as a provider that speaks `dialect`."""
     return ProviderSpec(
         id="sandbox",
         display_name="Sandbox",

@@ -15,12 +15,15 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.provider_probe import ProbeReport
 from cli.embedded import temporal
 from tests.workflows.test_hold_sweep import ScriptedHolds
 from tests.workflows.test_outbox_relay import CountingOutbox
+from tests.workflows.test_provider_probe import ScriptedProbe
 from workflows import codec, outbox_relay, schedules
 from workflows.hold_sweep import HoldSweep
 from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
+from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -32,6 +35,15 @@ _SWEEPS: dict[str, Sequence[int | Exception]] = {
     "hold-sweep-nothing-lapsed": [0],
     "hold-sweep-three-pages": [200, 200, 13, 0],
     "hold-sweep-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 5, 0],
+}
+
+
+_PROBES: dict[str, Sequence[ProbeReport | Exception]] = {
+    "provider-probe-one-answered": [ProbeReport(probed=2, answered=1, forgotten=3)],
+    "provider-probe-after-a-failure": [
+        ApplicationError("away", type="INFERENCE_UNAVAILABLE"),
+        ProbeReport(probed=2, answered=2, forgotten=0),
+    ],
 }
 
 
@@ -49,6 +61,8 @@ async def record() -> None:
         )
         for name, script in _SWEEPS.items():
             _keep(name, await _sweep(client, script))
+        for name, probes in _PROBES.items():
+            _keep(name, await _probe(client, probes))
         _keep("outbox-relay-continued-as-new", await _relay(client))
 
 
@@ -56,6 +70,18 @@ async def _sweep(client: Client, script: Sequence[int | Exception]) -> WorkflowH
     holds = ScriptedHolds(script)
     async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[HoldSweep], activities=[holds.expire_page]):
         handle = await client.start_workflow(HoldSweep.run, id=schedules.HOLD_SWEEP, task_queue=TaskQueue.UPKEEP)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _probe(client: Client, script: Sequence[ProbeReport | Exception]) -> WorkflowHistory:
+    async with (
+        Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[ProbeProviders]),
+        Worker(client, task_queue=TaskQueue.OUTBOUND, activities=[ScriptedProbe(script).probe]),
+    ):
+        handle = await client.start_workflow(
+            ProbeProviders.run, id=schedules.PROVIDER_PROBE, task_queue=TaskQueue.UPKEEP
+        )
         await handle.result()
         return await handle.fetch_history()
 

@@ -6,11 +6,14 @@ import pytest_asyncio
 from temporalio.client import Client, ScheduleDescription, ScheduleOverlapPolicy, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
+from activities.provider_probe import ProbeReport
 from gateway.settings import Settings
 from tests.workflows.conftest import clear
 from tests.workflows.test_hold_sweep import ScriptedHolds
+from tests.workflows.test_provider_probe import ScriptedProbe
 from workflows import outbox_relay, schedules
 from workflows.hold_sweep import HoldSweep
+from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
 
@@ -76,24 +79,50 @@ async def test_the_schedule_runs_the_sweep(upkeep: Client, settings: Settings) -
     async with Worker(upkeep, task_queue=TaskQueue.UPKEEP, workflows=[HoldSweep], activities=[holds.expire_page]):
         handle = upkeep.get_schedule_handle(schedules.HOLD_SWEEP)
         await handle.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
-        workflow_id = await _started_by(upkeep)
+        workflow_id = await _started_by(upkeep, schedules.HOLD_SWEEP)
         await upkeep.get_workflow_handle(workflow_id).result()
 
     assert workflow_id.startswith("hold-sweep-")
     assert holds.calls >= 2
 
 
-async def _started_by(client: Client) -> str:
+async def test_the_schedule_runs_the_probe(upkeep: Client, settings: Settings) -> None:
+    probe = ScriptedProbe([ProbeReport(probed=2, answered=2, forgotten=0)])
+    await schedules.ensure(upkeep, settings)
+    async with (
+        Worker(upkeep, task_queue=TaskQueue.UPKEEP, workflows=[ProbeProviders]),
+        Worker(upkeep, task_queue=TaskQueue.OUTBOUND, activities=[probe.probe]),
+    ):
+        handle = upkeep.get_schedule_handle(schedules.PROVIDER_PROBE)
+        await handle.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
+        workflow_id = await _started_by(upkeep, schedules.PROVIDER_PROBE)
+        await upkeep.get_workflow_handle(workflow_id).result()
+
+    assert workflow_id.startswith("provider-probe-")
+    assert probe.calls >= 1
+
+
+async def test_probes_do_not_overlap_and_are_not_made_up_for(upkeep: Client, settings: Settings) -> None:
+    await schedules.ensure(upkeep, settings)
+    await schedules.ensure(upkeep, settings.model_copy(update={"provider_probe_s": 30}))
+
+    described = await _described(upkeep, schedules.PROVIDER_PROBE)
+    assert _period(described) == timedelta(seconds=30)
+    assert described.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert described.schedule.policy.catchup_window == timedelta(seconds=10)
+
+
+async def _started_by(client: Client, schedule_id: str) -> str:
     """The workflow id of the schedule's first action, which the server takes in its own time."""
     while True:
-        actions = (await _described(client)).info.recent_actions
+        actions = (await _described(client, schedule_id)).info.recent_actions
         if actions:
             return actions[0].action.workflow_id  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
         await asyncio.sleep(0.05)
 
 
-async def _described(client: Client) -> ScheduleDescription:
-    return await client.get_schedule_handle(schedules.HOLD_SWEEP).describe()
+async def _described(client: Client, schedule_id: str = schedules.HOLD_SWEEP) -> ScheduleDescription:
+    return await client.get_schedule_handle(schedule_id).describe()
 
 
 def _period(described: ScheduleDescription) -> timedelta:
