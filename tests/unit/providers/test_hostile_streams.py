@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from gateway.catalog import Dialect
 from gateway.completion import BlockDelta, BlockStarted, CompletionFold, InputDelta, parse_tool_input, tool_input_text
 from gateway.conversation import ToolUse
-from gateway.errors import GatewayError
+from gateway.errors import UpstreamFailureError
 from tests import strategies
 from tests.golden.dialects import DIALECTS
+from tests.golden.expectations import ROOT
 from tests.golden.surfaces import SURFACES, call_of, shown_stream
 from tests.grammar import (
     Event,
@@ -189,11 +190,38 @@ def test_a_tool_call_that_stopped_anywhere_folds(pieces: list[str]) -> None:
     assert orjson.dumps(block.input)
 
 
+DEEP = b"[" * 101 + b"]" * 101
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("body", [b'{"a":' * 2_000, b'{"a":' * 120 + b"1" + b"}" * 120, b'{"model":"\\ud800"}'])
-def test_an_answer_that_is_too_deep_or_no_text_is_a_failure(dialect: Dialect, body: bytes) -> None:
-    with pytest.raises(GatewayError):
-        DIALECTS[dialect].decode(body)
+@pytest.mark.parametrize(
+    "field", [DEEP, DEEP[:101], b'"\\ud800"', b"1e999"], ids=["deep", "open", "surrogate", "infinite"]
+)
+def test_an_answer_too_deep_to_be_written_again_or_no_json_is_a_failure(dialect: Dialect, field: bytes) -> None:
+    answer = (ROOT / "answers" / dialect / "basic.json").read_bytes()
+    assert DIALECTS[dialect].decode(answer).blocks
+
+    with pytest.raises(UpstreamFailureError):
+        DIALECTS[dialect].decode(answer.replace(b"{", b'{"a_field": %b,' % field, 1))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "kind"),
+    [
+        (Dialect.ANTHROPIC, "message_start"),
+        (Dialect.ANTHROPIC, "content_block_start"),
+        (Dialect.ANTHROPIC, "content_block_stop"),
+        (Dialect.ANTHROPIC, "message_delta"),
+        (Dialect.OPENAI, "response.created"),
+        (Dialect.OPENAI, "response.output_item.added"),
+        (Dialect.OPENAI, "response.content_part.added"),
+    ],
+)
+def test_an_edge_that_comes_twice_fails_the_call(dialect: Dialect, kind: str) -> None:
+    frames = frames_of(RECORDINGS[f"{dialect}-tools_parallel"][1])
+    last = max(at for at, frame in enumerate(frames) if frame["type"] == kind)
+
+    assert read(dialect, [stream_of([*frames[:last], frames[last], *frames[last:]])])[1] == "UpstreamFailureError"
 
 
 def test_a_recording_is_what_the_tampering_starts_from() -> None:
