@@ -7,6 +7,7 @@ constant halves: rendering one costs a few microseconds.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
@@ -21,12 +22,12 @@ from gateway.completion import (
     BlockDelta,
     BlockStarted,
     BlockStopped,
-    CompletionFold,
     InputDelta,
     Stopped,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
+    parse_tool_input,
 )
 from gateway.conversation import ToolUse
 from gateway.errors import GatewayError
@@ -40,6 +41,15 @@ _FRAME = (
     b'data: {"id":"evt_%b","object":"event","type":"%b","api_version":"' + API_VERSION.encode() + b'",'
     b'"created":%d,"data":%b}\n\n'
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A tool call while its input arrives."""
+
+    id: str
+    name: str
+    pieces: list[str] = field(default_factory=list[str])
 
 
 class ChatFrames:
@@ -57,8 +67,8 @@ class ChatFrames:
         self._event_prefix = ids.new_ulid()[:22].encode()
         self._events = 0
         self._text_delta = b'{"message_id":"%b","delta":{"type":"text","text":' % self._message_id.encode()
-        self._tool_ids: dict[int, str] = {}
-        self._tools = CompletionFold()
+        self._calls: dict[int, _Call] = {}
+        """By their blocks: ids do not tell calls apart where a vendor says one twice."""
 
     def opening(self) -> bytes:
         identity = {"request_id": self._request_id, "message_id": self._message_id, "run_id": self._run_id}
@@ -83,18 +93,17 @@ class ChatFrames:
             case BlockDelta(_, TextDelta(text)):
                 return self._spliced(b"message.delta", self._text_delta + orjson.dumps(text) + b"}}")
             case BlockDelta(index, InputDelta(json)):
-                self._tools.add(event)
-                piece = {"type": "tool_input", "tool_call_id": self._tool_ids[index], "partial_json": json}
-                return self._delta(piece)
+                call = self._calls[index]
+                call.pieces.append(json)
+                return self._delta({"type": "tool_input", "tool_call_id": call.id, "partial_json": json})
             case BlockDelta(_, ThinkingDelta(thinking)):
                 return self._delta({"type": "thinking", "text": thinking})
             case BlockStarted(index, ToolUse(id=tool_id, name=name)):
-                self._tools.add(event)
-                self._tool_ids[index] = tool_id
+                self._calls[index] = _Call(tool_id, name)
                 opened = {"message_id": self._message_id, "tool_call": {"id": tool_id, "name": name}}
                 return self._frame(b"tool_call.created", opened)
-            case BlockStopped(index) if index in self._tool_ids:
-                return self._tool_call(self._tool_ids[index])
+            case BlockStopped(index) if index in self._calls:
+                return self._tool_call(self._calls.pop(index))
             case Stopped():
                 return self._ending()
             case _:
@@ -104,10 +113,8 @@ class ChatFrames:
     def _delta(self, delta: dict[str, Any]) -> bytes:
         return self._frame(b"message.delta", {"message_id": self._message_id, "delta": delta})
 
-    def _tool_call(self, tool_id: str) -> bytes:
-        blocks = self._tools.completion().blocks
-        called = next(block for block in blocks if isinstance(block, ToolUse) and block.id == tool_id)
-        shown = {"id": called.id, "name": called.name, "input": dict(called.input)}
+    def _tool_call(self, call: "_Call") -> bytes:
+        shown = {"id": call.id, "name": call.name, "input": dict(parse_tool_input("".join(call.pieces)))}
         return self._frame(b"tool_call.completed", {"message_id": self._message_id, "tool_call": shown})
 
     def _ending(self) -> bytes:

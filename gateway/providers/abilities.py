@@ -61,12 +61,15 @@ def unsupported_parameters(conversation: Conversation, model: Model) -> Iterator
 def ignored_parameters(conversation: Conversation, model: Model) -> tuple[str, ...]:
     """Hints that `model`'s provider is not sent, because nobody there would read them; an answer's header names them.
 
-    Cache breakpoints, where the provider caches by itself or not at all, and
-    reasoning that another vendor signed, or nobody did.
+    Cache breakpoints, where the provider caches by itself or not at all; eager
+    tool inputs, where they are streamed as the provider likes; and reasoning
+    that another vendor signed, or nobody did.
     """
     ignored: list[str] = []
     if not model.can(Ability.PROMPT_CACHE) and _marks_cache(conversation):
         ignored.append("cache_control")
+    if model.dialect is not Dialect.ANTHROPIC and any(_is_eager(tool) for tool in conversation.tools):
+        ignored.append("tools.eager_input_streaming")
     if any(_is_foreign(block, model) for turn in conversation.turns for block in turn.blocks):
         ignored.append("messages.thinking")
     return tuple(ignored)
@@ -116,7 +119,7 @@ def _of_thinking(sampling: Sampling, model: Model) -> Iterator[str]:
 
 
 def _thinks_by_itself(model: Model) -> bool:
-    return model.dialect is Dialect.OPENAI and model.can(Ability.THINKING)
+    return model.dialect is not Dialect.ANTHROPIC and model.can(Ability.THINKING)
 
 
 def _of_tools(conversation: Conversation, model: Model) -> Iterator[str]:
@@ -196,6 +199,10 @@ def _block_marks_cache(block: Block) -> bool:
             return block.cache is not None or any(part.cache for part in block.content)
         case _:
             return block.cache is not None
+
+
+def _is_eager(tool: Tool | ClientTool) -> bool:
+    return isinstance(tool, Tool) and bool(tool.eager_streaming)
 
 
 def _is_foreign(block: Block, model: Model) -> bool:

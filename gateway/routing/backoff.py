@@ -16,7 +16,7 @@ class Backoff:
 
     base_s: float = 0.25
     factor: float = 2.0
-    max_wait_s: float = 8.0
+    max_wait_s: float = 5.0
 
     def wait_s(self, retry: int, retry_after_s: float | None, random: Callable[[], float]) -> float | None:
         """Seconds before a retry, the first of which is number 0; None when the vendor wants more than `max_wait_s`.

@@ -33,7 +33,7 @@ SELF_HOSTED: Model = GPT.model_copy(
         "provider": "golden",
         "dialect": Dialect.OPENAI_CHAT,
         "family": "other",
-        "efforts": frozenset({"low", "medium", "high"}),
+        "efforts": frozenset({"none", "low", "medium", "high"}),
         "abilities": frozenset(
             {
                 Ability.SAMPLING,

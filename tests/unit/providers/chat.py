@@ -20,7 +20,7 @@ QWEN: Model = GPT.model_copy(
         "provider": "vllm",
         "dialect": Dialect.OPENAI_CHAT,
         "abilities": frozenset(Ability) - {Ability.SERVICE_TIER},
-        "efforts": frozenset({"low", "medium", "high"}),
+        "efforts": frozenset({"none", "low", "medium", "high"}),
     }
 )
 

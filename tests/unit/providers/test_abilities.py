@@ -31,6 +31,7 @@ OPUS_4_7 = CATALOG.get("claude-opus-4-7")
 HAIKU = CATALOG.get("claude-haiku-4-5")
 CODEX = CATALOG.get("gpt-5.3-codex")
 BARE = CLAUDE.model_copy(update={"abilities": frozenset[Ability](), "dialect": Dialect.OPENAI_CHAT})
+THINKS = BARE.model_copy(update={"abilities": frozenset({Ability.THINKING}), "efforts": frozenset[str]()})
 
 PNG = Image("image/png", "aGk=", None)
 PDF = Document(media_type="application/pdf", data="aGk=")
@@ -67,6 +68,7 @@ def refused(model: Model, **fields: Any) -> str | None:
         (GPT, {"effort": "max"}, "output_config.effort"),
         (GPT, {"inference_geo": "us"}, "inference_geo"),
         (CODEX, {"thinking": ThinkingConfig("disabled")}, "thinking.type"),
+        (THINKS, {"thinking": ThinkingConfig("disabled")}, "thinking.type"),
         (BARE, {"output_schema": {"type": "object"}}, "output_config.format"),
     ],
 )
@@ -128,6 +130,13 @@ def test_cache_breakpoints_are_named_where_nobody_reads_them() -> None:
     assert ignored_parameters(marked, CLAUDE) == ()
     assert ignored_parameters(marked, GPT) == ("cache_control",)
     assert ignored_parameters(conversation(), GPT) == ()
+
+
+def test_eager_tool_inputs_are_named_where_they_are_not_to_be_had() -> None:
+    eager = conversation(tools=(replace(WEATHER, eager_streaming=True),))
+
+    assert ignored_parameters(eager, CLAUDE) == ()
+    assert ignored_parameters(eager, GPT) == ("tools.eager_input_streaming",)
 
 
 @pytest.mark.parametrize(
