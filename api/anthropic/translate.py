@@ -1,5 +1,6 @@
 """`/v1/messages` bodies to calls, and answers to Anthropic's message objects."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -104,10 +105,15 @@ def _read(body: bytes, schema: type[RequestT]) -> tuple[RequestT, tuple[str, ...
     return request, tuple(name for name in given if FIELDS[name] is Handling.NOT_FORWARDED)
 
 
+_THREADLESS: Mapping[str, JsonValue] = {"error_code": "thread_unsupported_request", "unsupported": ["hipaa"]}
+"""How Anthropic says that a covered organisation's conversations do not rest with it; SDKs then send them whole."""
+
+
 def _unsupported(name: str) -> UnsupportedParameterError:
     return UnsupportedParameterError(
         f"The `{name}` parameter is not supported on the Hasp compat surface. Remove it from your request.",
         param=name,
+        details=_THREADLESS if name == "thread" else None,
     )
 
 

@@ -13,12 +13,13 @@ _OURS = """
 """
 
 _ANTHROPIC = """
-    allowed_callers anthropic_beta anthropic_version betas cache_control caller citations container content context
-    context_management data defer_loading description diagnostics disable_parallel_tool_use display
-    eager_input_streaming effort enabled file_id format id inference_geo input input_examples input_schema is_error
-    max_tokens_to_sample mcp_servers media_type output_config output_format prompt schema service_tier signature source
-    speed stop_reason stop_sequence strict text title tool_use_id toolset_name top_k transformations ttl type url usage
-    user_id user_profile_id workspace_id
+    allowed_callers anthropic_beta anthropic_version betas billing_policy cache_control caller citations compaction
+    container content context context_management data defer_loading description diagnostics
+    disable_parallel_tool_use display eager_input_streaming effort enabled fallback_credit_token fallbacks file_id
+    format id inference_geo input input_examples input_schema is_error max_tokens_to_sample mcp_servers media_type
+    output_config output_format prompt schema service_tier signature source speed stop_reason stop_sequence strict
+    text thread title tool_use_id toolset_name top_k transformations ttl type url usage user_id user_profile_id
+    workspace_id
 """
 
 _OPENAI = """

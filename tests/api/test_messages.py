@@ -176,3 +176,14 @@ async def test_a_test_key_is_as_good(gateway_server: GatewayServer) -> None:
 
     assert reply.status == 200
     assert reply.headers["hasp-upstream"] == "sandbox"
+
+
+async def test_a_thread_is_refused_in_the_words_that_make_sdks_send_conversations_whole(
+    gateway_server: GatewayServer,
+) -> None:
+    reply = await gateway_server.post("/v1/messages", body(thread={"type": "create"}))
+
+    assert reply.status == 400
+    error = reply.json()["error"]
+    assert error["param"] == "thread"
+    assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["hipaa"]}

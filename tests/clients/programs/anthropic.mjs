@@ -59,7 +59,7 @@ await report({
       inputSchema: z.object({ day: z.string(), minutes: z.number().int() }),
       run: (input) => ran.push(input) && `${input.day} at nine`,
     });
-    const asked = asking("[[sandbox: tool=find_slot]] Friday", { tools: [find], thread: false });
+    const asked = asking("[[sandbox: tool=find_slot]] Friday", { tools: [find] });
     const message = await client.beta.messages.toolRunner(asked);
     return { ran, said: message.content[0].text };
   },
