@@ -10,16 +10,22 @@ from dataclasses import replace
 
 from gateway.conversation import Block, Conversation, ToolResult, ToolUse, Turn
 
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _MADE = re.compile(
-    r"((?:toolu_(?:bdrk_|vrtx_)?|tooluse_|call_|chatcmpl-tool-|function-call-)?)([A-Za-z0-9]{8,64})",
+    r"((?:toolu_(?:bdrk_|vrtx_)?|tooluse_|call_(?:[0-9]{1,3}_)?|chatcmpl-tool-|function-call-|fc_)?)"
+    rf"([A-Za-z0-9]{{8,64}}|{_UUID})"
+    r"|(tooluse_)([A-Za-z0-9_-]{22})",
 )
 """How vendors, servers and SDKs write an id. One of another form is its caller's own, and read like any text."""
+
+_LONGEST = 64
+"""Characters of an id that every vendor takes."""
 
 
 def with_numbered_calls(conversation: Conversation) -> Conversation:
     """`conversation` with its calls' ids as numbers, in order of appearance: what is added to its end changes none.
 
-    A number has the prefix and the length of its id, for servers that ask for a form.
+    A number has the prefix and the length of its id, for servers that ask for a form, where that is not too long.
     """
     numbers = _Numbers()
     turns = tuple(numbers.turn(turn) for turn in conversation.turns)
@@ -58,6 +64,6 @@ class _Numbers:
         if made is None:
             return call
         if call not in self._of:
-            prefix, body = made.groups()
-            self._of[call] = f"{prefix}{len(self._of) + 1:0{len(body)}}"
+            prefix, body = (part for part in made.groups() if part is not None)
+            self._of[call] = f"{prefix}{len(self._of) + 1:0{min(len(body), _LONGEST - len(prefix))}}"
         return self._of[call]

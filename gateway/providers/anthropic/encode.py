@@ -23,6 +23,7 @@ from gateway.conversation import (
 )
 from gateway.packed_reasoning import is_openai_reasoning
 from gateway.providers.abilities import sampling_fields
+from gateway.providers.call_ids import with_fitted_id
 from gateway.providers.wire import without_none
 from gateway.transcript import dump_cache, dump_content
 
@@ -108,7 +109,7 @@ def _message(turn: Turn) -> Json | None:
         blocks = tuple(block for block in blocks if _is_taken_back(block))
     if turn.blocks and not blocks:
         return None
-    return {"role": turn.role, "content": dump_content(blocks, plain=turn.plain)}
+    return {"role": turn.role, "content": dump_content(map(with_fitted_id, blocks), plain=turn.plain)}
 
 
 def _is_taken_back(block: Block) -> bool:

@@ -17,6 +17,7 @@ from gateway.conversation import (
     ToolUse,
     Turn,
 )
+from gateway.providers.call_ids import fitted
 from gateway.providers.openai import reasoning
 
 Json = dict[str, JsonValue]
@@ -56,9 +57,9 @@ def _own_items(block: ToolUse | ToolResult | Thinking | RedactedThinking) -> lis
     match block:
         case ToolUse():
             arguments = tool_input_text(block.input)
-            return [{"type": "function_call", "call_id": block.id, "name": block.name, "arguments": arguments}]
+            return [{"type": "function_call", "call_id": fitted(block.id), "name": block.name, "arguments": arguments}]
         case ToolResult():
-            return [{"type": "function_call_output", "call_id": block.tool_use_id, "output": _output(block)}]
+            return [{"type": "function_call_output", "call_id": fitted(block.tool_use_id), "output": _output(block)}]
         case Thinking():
             item = reasoning.encode(block)
             return [] if item is None else [item]

@@ -2,6 +2,7 @@
 
 import random
 import string
+from uuid import UUID
 
 import pytest
 
@@ -21,6 +22,8 @@ FORMS = {
     "chatcmpl-tool-": (string.hexdigits.lower(), 32),
     "": (string.ascii_letters + string.digits, 9),
     "function-call-": (string.digits, 19),
+    "fc_": (string.hexdigits.lower(), 50),
+    "tooluse_": (string.ascii_letters + string.digits + "-_", 22),
 }
 
 
@@ -55,6 +58,23 @@ async def test_an_id_that_a_vendor_drew_is_never_taken_for_a_patient(prefix: str
     sent = calls_of(screened.conversation)
     assert sent[::2] == sent[1::2]
     assert len(set(sent)) == len(calls)
+
+
+@pytest.mark.parametrize("prefix", ["", "call_", "call_0_", "chatcmpl-tool-"])
+async def test_an_id_with_a_uuid_is_never_taken_for_a_patient(prefix: str) -> None:
+    draw = random.Random(prefix)
+    calls = [f"{prefix}{UUID(int=draw.getrandbits(128))}" for _ in range(200)]
+
+    screened = await GUARD.screen(loop(*calls), access_with())
+
+    assert screened.report.entity_types == ()
+    assert len(set(calls_of(screened.conversation))) == len(calls)
+
+
+async def test_an_id_that_is_too_long_for_a_vendor_leaves_as_a_shorter_number() -> None:
+    screened = await GUARD.screen(loop("call_" + "a1" * 32), access_with())
+
+    assert set(calls_of(screened.conversation)) == {f"call_{1:059}"}
 
 
 @pytest.mark.parametrize(

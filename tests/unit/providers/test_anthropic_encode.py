@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import orjson
@@ -40,6 +41,22 @@ def test_a_longer_conversation_starts_with_the_bytes_of_the_shorter() -> None:
     longer = encode_request(conversation(*turns, system="Be brief.", tools=(WEATHER,)), CLAUDE, stream=True)
 
     assert longer.startswith(shorter.removesuffix(b"]}"))
+
+
+def test_ids_of_calls_that_claude_refuses_are_sent_in_a_form_it_takes() -> None:
+    made = ("functions.weather:0", "functions.weather:1", "y" * 65, "call_1")
+    calls = tuple(ToolUse(call, "weather", {}) for call in made)
+    results = tuple(ToolResult(call, (Text("Rain"),)) for call in reversed(made))
+
+    _, called, answered = encoded(
+        conversation(says("Hi"), Turn("assistant", calls), Turn("user", results), tools=(WEATHER,))
+    )["messages"]
+
+    sent = [block["id"] for block in called["content"]]
+    assert [block["tool_use_id"] for block in answered["content"]] == sent[::-1]
+    assert len(set(sent)) == len(made)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", call) for call in sent)
+    assert sent[-1] == "call_1"
 
 
 def test_every_setting_is_sent() -> None:

@@ -20,6 +20,7 @@ from gateway.conversation import (
     Tool,
     ToolChoice,
     ToolResult,
+    ToolUse,
     Turn,
 )
 from gateway.providers.openai import reasoning
@@ -60,6 +61,16 @@ def test_a_model_that_does_not_reason_is_not_asked_for_reasoning() -> None:
 
     assert "include" not in body
     assert body["temperature"] == 0.5
+
+
+def test_an_id_of_a_call_that_is_too_long_for_the_vendor_is_sent_shorter() -> None:
+    long = "x" * 256
+    loop = (Turn("assistant", (ToolUse(long, "weather", {}),)), Turn("user", (ToolResult(long, (), plain=True),)))
+
+    called, answered = items(*loop)
+
+    assert called["call_id"] == answered["call_id"]
+    assert len(called["call_id"]) <= 64
 
 
 def test_a_tool_loop_becomes_items() -> None:
