@@ -1,5 +1,6 @@
 """What a vendor's error status means here (spec D35). Their bodies stay behind, but for the one message to scrub."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,4 +54,4 @@ def retry_after_s(headers: Mapping[str, str]) -> int | None:
     value = headers.get("retry-after", "").strip()
     if not value.replace(".", "", 1).isdecimal() or not value.isascii():
         return None
-    return min(MAX_RETRY_AFTER_S, -int(-float(value) // 1))
+    return math.ceil(min(MAX_RETRY_AFTER_S, float(value)))

@@ -50,7 +50,8 @@ class Providers:
     A test key reaches the sandbox and nothing else (spec O8). A live key
     reaches the model's provider, or the sandbox while a provider that needs a
     key has none. A provider that the catalog changes is met as it is then by
-    calls that begin later.
+    calls that begin later; one that left, or that has another cover or dialect
+    than a call was admitted for, is not met at all.
     """
 
     def __init__(self, transport: Transport, catalog: Catalog, sandbox_url: str | None) -> None:
@@ -91,15 +92,21 @@ class Providers:
     def is_sandboxed(self, model: Model, mode: KeyMode) -> bool:
         """Whether the answer is made up by the sandbox; every answer says so in a header."""
         spec = self._catalog.provider(model.provider)
-        return mode is not KeyMode.LIVE or spec is None or not spec.is_configured
+        return mode is not KeyMode.LIVE or (spec is not None and not spec.is_configured)
 
     def _upstream(self, model: Model, mode: KeyMode) -> ProviderSpec | None:
         if self.is_sandboxed(model, mode):
             return self._sandbox.get(model.dialect)
-        return self._catalog.provider(model.provider)
+        spec = self._catalog.provider(model.provider)
+        return spec if spec and _is_as_admitted(spec, model) else None
 
     def _is_current(self, spec: ProviderSpec) -> bool:
         return spec in self._catalog.providers or spec in self._sandbox.values()
+
+
+def _is_as_admitted(spec: ProviderSpec, model: Model) -> bool:
+    """Whether `spec` is still what `model` was when the call's agreement and abilities were held against it."""
+    return spec.dialect is model.dialect and spec.covered_by == model.covered_by
 
 
 def stand_in(dialect: Dialect, url: str) -> ProviderSpec:

@@ -76,6 +76,7 @@ def test_a_model_the_vendor_lacks_is_not_the_caller_s_mistake() -> None:
         ("6.2", 7),
         ("0", 0),
         ("999999", MAX_RETRY_AFTER_S),
+        ("9" * 400, MAX_RETRY_AFTER_S),
         ("", None),
         ("soon", None),
         ("-1", None),

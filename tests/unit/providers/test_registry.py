@@ -1,5 +1,8 @@
 import pytest
+from pydantic import SecretStr
 
+from gateway.baa.template import Cover
+from gateway.catalog import Catalog, Dialect, ProviderSpec
 from gateway.errors import UnavailableError
 from gateway.providers.anthropic.client import AnthropicProvider
 from gateway.providers.openai.client import OpenAiProvider
@@ -44,3 +47,46 @@ def test_every_shipped_vendor_has_a_provider() -> None:
 
     for model in (CLAUDE, GPT):
         assert providers.provider_for(model, KeyMode.LIVE)
+
+
+WARD = ProviderSpec(
+    id="ward",
+    display_name="Ward",
+    dialect=Dialect.OPENAI_CHAT,
+    base_url="http://127.0.0.1:9",
+    covered_by=Cover.SELF_HOSTED,
+)
+LLAMA = GPT.model_copy(
+    update={"id": "llama", "provider": "ward", "dialect": Dialect.OPENAI_CHAT, "covered_by": Cover.SELF_HOSTED.value}
+)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        None,
+        {"covered_by": Cover.OPENAI, "base_url": "https://elsewhere.example"},
+        {"dialect": Dialect.ANTHROPIC},
+    ],
+    ids=["left", "has another cover", "speaks another dialect"],
+)
+def test_a_call_admitted_before_its_provider_changed_is_sent_to_nobody(now: dict[str, object] | None) -> None:
+    catalog = Catalog([LLAMA], [WARD])
+    providers = Providers.from_settings(settings(**SANDBOX), catalog)
+    assert providers.provider_for(LLAMA, KeyMode.LIVE)
+
+    catalog.adopt(Catalog([], [] if now is None else [WARD.model_copy(update=now)]))
+
+    assert not providers.is_sandboxed(LLAMA, KeyMode.LIVE)
+    with pytest.raises(UnavailableError):
+        providers.provider_for(LLAMA, KeyMode.LIVE)
+
+
+def test_a_provider_with_another_key_is_met_with_it() -> None:
+    catalog = Catalog([LLAMA], [WARD])
+    providers = Providers.from_settings(settings(), catalog)
+    before = providers.provider_for(LLAMA, KeyMode.LIVE)
+
+    catalog.adopt(Catalog([LLAMA], [WARD.model_copy(update={"api_key": SecretStr("sk-2")})]))
+
+    assert providers.provider_for(LLAMA, KeyMode.LIVE) is not before
