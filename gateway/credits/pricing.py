@@ -50,9 +50,19 @@ def charge(model: Model, usage: Usage) -> int:
 
 
 def ceiling(model: Model, conversation: Conversation) -> int:
-    """Credits that cover the worst case: the input's upper bound and every output token asked for."""
+    """Credits that cover the worst case."""
+    return ceiling_of_tokens(model, worst_case(conversation))
+
+
+def worst_case(conversation: Conversation) -> int:
+    """Tokens: the input's upper bound and every output token asked for."""
+    return _input_bound(conversation) + conversation.sampling.max_tokens
+
+
+def ceiling_of_tokens(model: Model, tokens: int) -> int:
+    """Credits that cover so many, of whatever kind."""
     dearest = max(model.ratio_milli, model.cache_read_ratio_milli or 0)
-    return -(-(_input_bound(conversation) + conversation.sampling.max_tokens) * dearest // _MILLI)
+    return -(-tokens * dearest // _MILLI)
 
 
 def cost_micro_usd(model: Model, usage: Usage) -> int | None:

@@ -44,7 +44,9 @@ class TokenCounter:
         self._dispatcher.require(model, access.principal.mode)
         screened = await self._guard.screen(conversation, access)
         try:
-            tokens = await self._dispatcher.count_tokens(screened.conversation, model, access.principal.mode)
+            tokens = await self._dispatcher.count_tokens(
+                screened.conversation, model, access.principal.mode, caller=access.principal.org
+            )
         except ProviderRejectedError as failure:
             raise await explained(failure, self._guard) from failure
         return Counted(tokens, model.id, screened.report)

@@ -7,13 +7,14 @@ while a provider works: a hold spans the gap (decision 0002).
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
 from gateway.completion import Completion
 from gateway.credits import pricing
 from gateway.errors import (
+    CreditsExhaustedError,
     FeatureNotEligibleError,
     GatewayError,
     InternalError,
@@ -46,6 +47,13 @@ class _Admitted:
     call: Call
     route: Route
     screened: Screened
+    sent_to: list[str] = field(default_factory=list[str])
+    """The id of the model of every try so far."""
+
+    @property
+    def undelivered(self) -> Delivery:
+        """Who was tried in vain."""
+        return Delivery(self.route.asked, self.route.asked, tuple(self.sent_to))
 
 
 class InferencePipeline:
@@ -73,7 +81,9 @@ class InferencePipeline:
                 admitted.screened.conversation,
                 admitted.route,
                 call.access.principal.mode,
+                caller=call.access.principal.org,
                 patience_s=call.patience_s,
+                sent_to=admitted.sent_to,
             )
             completion = admitted.screened.restorer.completion(upstream)
             charge = pricing.charge(delivery.model, completion.usage)
@@ -100,7 +110,9 @@ class InferencePipeline:
             admitted.screened.conversation,
             admitted.route,
             call.access.principal.mode,
+            caller=call.access.principal.org,
             patience_s=call.patience_s,
+            sent_to=admitted.sent_to,
         )
         try:
             flow = await context.__aenter__()
@@ -129,7 +141,7 @@ class InferencePipeline:
             model = self._catalog.get(call.model, now=call.received_at)
             route = self._route(call, model)
             self._dispatcher.require(model, call.access.principal.mode)
-            await self._open(call, route)
+            route = await self._open(call, route)
         except GatewayError as refusal:
             await self._refuse(call, model, placed(refusal, call))
             raise
@@ -152,14 +164,30 @@ class InferencePipeline:
             baa_url=self._baa_url,
         )
 
-    async def _open(self, call: Call, route: Route) -> None:
-        """Hold credits and write the shell; a caller who hangs up meanwhile leaves neither open."""
-        ceiling = max(pricing.ceiling(model, call.conversation) for model in route.models)
-        opening = unstoppable(self._journal.open(call, route.asked, ceiling))
+    async def _open(self, call: Call, route: Route) -> Route:
+        """Hold credits for the dearest that may answer, and write the shell; returns who may answer within the hold.
+
+        Where that does not fit, equivalents dearer than the model that was asked for stay out.
+        """
+        tokens = pricing.worst_case(call.conversation)
+        ceilings = {model.id: pricing.ceiling_of_tokens(model, tokens) for model in route.models}
+        asked = ceilings[route.asked.id]
+        try:
+            await self._hold(call, route.asked, max(ceilings.values()))
+        except CreditsExhaustedError:
+            if asked == max(ceilings.values()):
+                raise
+            await self._hold(call, route.asked, asked)
+            return replace(route, others=tuple(each for each in route.others if ceilings[each.id] <= asked))
+        return route
+
+    async def _hold(self, call: Call, model: Model, ceiling: int) -> None:
+        """A caller who hangs up meanwhile leaves neither hold nor shell open."""
+        opening = unstoppable(self._journal.open(call, model, ceiling))
         try:
             await asyncio.shield(opening)
         except asyncio.CancelledError:
-            await uninterrupted(self._close_opened(opening, call, route.asked))
+            await uninterrupted(self._close_opened(opening, call, model))
             raise
 
     async def _close_opened(self, opening: asyncio.Task[None], call: Call, model: Model) -> None:
@@ -212,7 +240,12 @@ class InferencePipeline:
     async def _abandon(self, admitted: _Admitted, failure: BaseException) -> BaseException:
         """Void a call whose provider gave no answer; returns what to raise."""
         outcome = Outcome(
-            admitted.call, admitted.route.asked, _ended(failure), self._clock.now(), report=admitted.screened.report
+            admitted.call,
+            admitted.route.asked,
+            _ended(failure),
+            self._clock.now(),
+            report=admitted.screened.report,
+            delivery=admitted.undelivered,
         )
         return await self._void(outcome, failure)
 

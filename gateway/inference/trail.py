@@ -97,8 +97,10 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
 
 
 def _delivered(delivery: Delivery) -> dict[str, JsonValue]:
-    """More than one try, and why another model answered than the one asked for (spec D12)."""
-    told: dict[str, JsonValue] = {"tries": delivery.tries} if delivery.tries > 1 else {}
+    """How often it was sent unless once, to whom besides the model named, and why another answered (spec D12)."""
+    told: dict[str, JsonValue] = {} if delivery.tries == 1 else {"tries": delivery.tries}
+    if set(delivery.sent_to) - {delivery.model.id}:
+        told["sent_to"] = list(dict.fromkeys(delivery.sent_to))
     if delivery.is_failover:
         because = delivery.because.code if delivery.because else "CIRCUIT_OPEN"
         told["failover"] = {"asked": delivery.asked.id, "because": because}

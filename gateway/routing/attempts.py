@@ -129,16 +129,19 @@ class Attempts:
         breakers: Breakers,
         budgets: RetryBudgets,
         random: Callable[[], float],
+        caller: str = "",
     ) -> None:
+        """`caller` is on whose behalf: what one does to circuits and budgets is kept from others."""
         if not targets:
             raise ValueError("a call needs a target")
         self._routes = tuple(
-            _Route(target, breakers.of(target.upstream, target.model), budgets.of(target.upstream))
+            _Route(target, breakers.of(target.upstream, target.model), budgets.of(target.upstream, caller))
             for target in targets
         )
         self._deadline = deadline
         self._limits = limits
         self._random = random
+        self._caller = caller
         self._tries = 0
         self._current: tuple[_Route, Ticket] | None = None
         self._has_begun = False
@@ -161,7 +164,7 @@ class Attempts:
                 route.is_out = True
             elif route.ready_at > now:
                 return Wait(route.ready_at - now)
-            elif (ticket := route.breaker.enter(now)) is not None:
+            elif (ticket := route.breaker.enter(now, self._caller)) is not None:
                 return self._try(route, ticket)
         self._final = self._failure(now)
         return Fail(self._final)
@@ -218,7 +221,9 @@ class Attempts:
         return min(open_routes, key=lambda route: route.ready_at, default=None)
 
     def _is_open(self, route: _Route, now: float) -> bool:
-        return not route.is_out and max(now, route.ready_at) < self._deadline and route.breaker.allows(now)
+        return (
+            not route.is_out and max(now, route.ready_at) < self._deadline and route.breaker.allows(now, self._caller)
+        )
 
     def _is_affordable(self, route: _Route) -> bool:
         # Paid when it is settled on, not when it is made: nobody waits for a retry that then cannot be afforded.
@@ -252,7 +257,7 @@ class Attempts:
         # Untried with time left: its circuit refuses calls, so there is at least one to wait for.
         return UpstreamBusyError(
             retry_after_s=min(
-                route.breaker.retry_after_s(now) for route in self._routes if not route.breaker.allows(now)
+                seconds for route in self._routes if (seconds := route.breaker.retry_after_s(now, self._caller))
             )
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_MAX_BUDGETS = 1_024
+_MAX_BUDGETS = 4_096
 _TOKEN = 100
 
 
@@ -64,16 +64,20 @@ class RetryBudget:
 
 
 class RetryBudgets:
-    """The budgets of a process by upstream, made when first asked for and bounded like `Breakers`."""
+    """The budgets of a process by upstream and caller, made when first asked for and bounded like `Breakers`.
+
+    A caller has budgets of its own, so that nobody uses up the retries of others.
+    """
 
     def __init__(self, allowance: Allowance | None = None, *, max_budgets: int = _MAX_BUDGETS) -> None:
         self._allowance = allowance or Allowance()
         self._max_budgets = max_budgets
-        self._budgets: dict[str, RetryBudget] = {}
+        self._budgets: dict[tuple[str, str], RetryBudget] = {}
 
-    def of(self, upstream: str) -> RetryBudget:
-        budget = self._budgets.pop(upstream, None) or RetryBudget(self._allowance)
+    def of(self, upstream: str, caller: str = "") -> RetryBudget:
+        key = (upstream, caller)
+        budget = self._budgets.pop(key, None) or RetryBudget(self._allowance)
         if len(self._budgets) >= self._max_budgets:
             del self._budgets[next(iter(self._budgets))]
-        self._budgets[upstream] = budget
+        self._budgets[key] = budget
         return budget

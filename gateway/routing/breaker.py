@@ -1,11 +1,15 @@
 """Circuit breakers: a model that keeps failing is left alone, and asked again with one call at a time.
 
+A model may fail of what one caller sends. So the failures of one open the
+circuit for that caller alone; it opens for everybody when others, who are
+still let through, fail as well. And whose probe failed comes last next time.
+
 Pure state: `now` is passed in, in seconds of a clock that never goes back.
 """
 
 import math
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 _SLICES = 10
@@ -41,6 +45,7 @@ class Ticket:
 
     generation: int
     is_probe: bool
+    caller: str = ""
 
 
 class Breaker:
@@ -57,25 +62,29 @@ class Breaker:
         self._generation = 0
         self._open_s = thresholds.open_s
         self._open_until: float | None = None
+        self._refused: str | None = None
+        """The one caller whom an open circuit refuses; None: everybody."""
+        self._prober: str | None = None
+        """Whose probe failed last."""
         self._probe: Ticket | None = None
         self._probe_until = -math.inf
 
     def state(self, now: float) -> CircuitState:
-        if self._open_until is None:
+        """What is known of the model: where it answers others, the one caller who is refused is not the measure."""
+        if self._open_until is None or (self._refused is not None and self._window.successes):
             return CircuitState.CLOSED
         return CircuitState.OPEN if now < self._open_until else CircuitState.HALF_OPEN
 
-    def allows(self, now: float) -> bool:
+    def allows(self, now: float, caller: str = "") -> bool:
         """Whether `enter` would give a ticket."""
-        if self._open_until is None:
-            return True
-        return now >= self._open_until and (self._probe is None or now >= self._probe_until)
+        opens_at = self._refuses_until(caller)
+        return opens_at is None or (now >= opens_at and (self._probe is None or now >= self._probe_until))
 
-    def enter(self, now: float) -> Ticket | None:
-        """A ticket for one call; None while the circuit is open or its probe is out."""
-        if not self.allows(now):
+    def enter(self, now: float, caller: str = "") -> Ticket | None:
+        """A ticket for one call; None while the circuit refuses `caller` or its probe is out."""
+        if not self.allows(now, caller):
             return None
-        ticket = Ticket(self._generation, is_probe=self._open_until is not None)
+        ticket = Ticket(self._generation, is_probe=self._refuses_until(caller) is not None, caller=caller)
         if ticket.is_probe:
             self._probe, self._probe_until = ticket, now + self._thresholds.probe_lease_s
         return ticket
@@ -88,7 +97,7 @@ class Breaker:
         if not ticket.is_probe or self._is_stale(ticket):
             return ticket
         self._close()
-        return Ticket(self._generation, is_probe=False)
+        return replace(ticket, generation=self._generation, is_probe=False)
 
     def succeeded(self, ticket: Ticket, now: float) -> None:
         """The model answered. That of a probe closes the circuit, even when its lease is over.
@@ -108,38 +117,50 @@ class Breaker:
             return
         if ticket.is_probe:
             self._open_s = min(2 * self._open_s, self._thresholds.max_open_s)
-            self._open(now)
+            self._prober = ticket.caller
+            self._open(now, refused=self._refused)
             return
-        self._window.add_failure(now)
+        self._window.add_failure(now, ticket.caller)
         if self._window.is_beyond(self._thresholds):
-            self._open(now)
+            is_confirmed = self.state(now) is CircuitState.OPEN
+            self._open_s = self._thresholds.open_s
+            self._open(now, refused=None if is_confirmed else self._window.loudest)
 
     def abandoned(self, ticket: Ticket) -> None:
         """The call ended without a word on the model: its caller hung up. A probe's place is free again."""
         if ticket is self._probe:
             self._probe = None
 
-    def retry_after_s(self, now: float) -> int:
+    def retry_after_s(self, now: float, caller: str = "") -> int:
         """Whole seconds after which asking again makes sense; 0 exactly when the circuit lets a call through.
 
         While a probe is out this is a guess: its report may come at any moment.
         """
-        if self._open_until is None or self.allows(now):
+        opens_at = self._refuses_until(caller)
+        if opens_at is None or self.allows(now, caller):
             return 0
-        if now < self._open_until:
-            return math.ceil(self._open_until - now)
+        if now < opens_at:
+            return math.ceil(opens_at - now)
         return math.ceil(min(self._probe_until - now, self._thresholds.open_s))
 
     def _is_stale(self, ticket: Ticket) -> bool:
         return ticket.generation != self._generation
 
-    def _open(self, now: float) -> None:
+    def _refuses_until(self, caller: str) -> float | None:
+        """When `caller` may probe; None for one who is not refused."""
+        if self._open_until is None or self._refused not in (None, caller):
+            return None
+        # Others go first where there are others: a caller whose requests fail everywhere must not speak for all.
+        is_last = self._refused is None and caller == self._prober
+        return self._open_until + (self._thresholds.open_s if is_last else 0.0)
+
+    def _open(self, now: float, *, refused: str | None) -> None:
         self._change()
-        self._open_until = now + self._open_s
+        self._open_until, self._refused = now + self._open_s, refused
 
     def _close(self) -> None:
         self._change()
-        self._open_until = None
+        self._open_until = self._refused = self._prober = None
         self._open_s = self._thresholds.open_s
 
     def _change(self) -> None:
@@ -191,7 +212,8 @@ class Breakers:
 class _Slice:
     number: int
     successes: int = 0
-    failures: int = 0
+    failures: Counter[str] = field(default_factory=Counter[str])
+    """By caller."""
 
 
 class _Window:
@@ -204,12 +226,22 @@ class _Window:
     def add_success(self, now: float) -> None:
         self._slice(now).successes += 1
 
-    def add_failure(self, now: float) -> None:
-        self._slice(now).failures += 1
+    def add_failure(self, now: float, caller: str) -> None:
+        self._slice(now).failures[caller] += 1
+
+    @property
+    def successes(self) -> int:
+        return sum(each.successes for each in self._slices)
+
+    @property
+    def loudest(self) -> str:
+        """The caller with the most failures, of which there are some."""
+        failures = sum((each.failures for each in self._slices), Counter[str]())
+        return max(failures, key=failures.__getitem__)
 
     def is_beyond(self, thresholds: Thresholds) -> bool:
-        successes = sum(each.successes for each in self._slices)
-        failures = sum(each.failures for each in self._slices)
+        successes = self.successes
+        failures = sum(each.failures.total() for each in self._slices)
         if not successes:
             return failures >= thresholds.failures_alone
         calls = successes + failures

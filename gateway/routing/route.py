@@ -20,12 +20,21 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The model that answered, after how many tries, and what kept the model that was asked from it."""
+    """The model that answered, and what kept the model that was asked from it.
+
+    `sent_to` has the id of the model of every try, in order: whoever is in it
+    was given the prompt. Of a call that nobody answered, `model` is the one
+    that was asked.
+    """
 
     model: Model
     asked: Model
-    tries: int = 1
+    sent_to: tuple[str, ...] = ()
     because: GatewayError | None = None
+
+    @property
+    def tries(self) -> int:
+        return len(self.sent_to)
 
     @property
     def is_failover(self) -> bool:

@@ -1,11 +1,12 @@
 """A pipeline to take calls through, and who calls."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.catalog import shipped_catalog
+from gateway.catalog import Catalog, shipped_catalog
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId
@@ -42,13 +43,15 @@ class Bench:
     failing: dict[str, GatewayError] = field(default_factory=dict[str, GatewayError])
     provider_error: Exception | None = None
     breaks_after: int | None = None
+    equivalents: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    credits_left: int | None = None
 
     def __post_init__(self) -> None:
         self.steps = Steps()
-        self.journal = FakeJournal(self.steps, failing=self.failing)
+        self.journal = FakeJournal(self.steps, failing=self.failing, credits_left=self.credits_left)
         self.provider = ScriptedProvider(self.steps, error=self.provider_error, breaks_after=self.breaks_after)
         self.pipeline = InferencePipeline(
-            catalog=shipped_catalog(),
+            catalog=self._catalog(),
             journal=self.journal,
             guard=Guard(
                 FakeDetector(
@@ -62,6 +65,13 @@ class Bench:
             dispatcher=Dispatcher(FakeProviders(self.provider), longest_s=60, limits=Limits(retries=0)),
             clock=SystemClock(),
             baa_url="https://gateway.example/baa",
+        )
+
+    def _catalog(self) -> Catalog:
+        found = shipped_catalog()
+        return Catalog(
+            (model.model_copy(update={"equivalents": self.equivalents.get(model.id, ())}) for model in found),
+            found.providers,
         )
 
     async def refused(self, call: Call, kind: type[GatewayError]) -> list[str]:

@@ -19,7 +19,7 @@ from gateway.completion import (
     Usage,
 )
 from gateway.conversation import Conversation, Text, Turn
-from gateway.errors import GatewayError
+from gateway.errors import CreditsExhaustedError, GatewayError
 from gateway.ids import ConversationId
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import History, Refusal
@@ -55,10 +55,14 @@ USAGE = Usage(input=20, output=4)
 
 
 class FakeJournal:
-    """Remembers outcomes; `failing` names the methods that raise instead."""
+    """Remembers holds and outcomes; `failing` names the methods that raise instead."""
 
-    def __init__(self, steps: Steps, *, failing: dict[str, GatewayError] | None = None) -> None:
+    def __init__(
+        self, steps: Steps, *, failing: dict[str, GatewayError] | None = None, credits_left: int | None = None
+    ) -> None:
         self.steps = steps
+        self.held: list[int] = []
+        self._credits_left = credits_left
         self.outcomes: list[Outcome] = []
         self.refusals: list[Refusal] = []
         self._failing = failing or {}
@@ -73,6 +77,9 @@ class FakeJournal:
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
         await self._take("open")
+        if self._credits_left is not None and ceiling > self._credits_left:
+            raise CreditsExhaustedError
+        self.held.append(ceiling)
 
     async def close(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.catalog import shipped_catalog
 from gateway.conversation import Text, Thinking, Turn
+from gateway.credits import pricing
 from gateway.errors import (
     BaaRequiredError,
     CreditsExhaustedError,
@@ -20,10 +21,12 @@ from gateway.errors import (
     PhiBlockedError,
     ProviderRejectedError,
     UnavailableError,
+    UpstreamBusyError,
     UpstreamFailureError,
     ValidationFailedError,
 )
 from gateway.ids import ConversationId
+from gateway.inference import trail
 from gateway.inference.call import Call, Status
 from gateway.inference.shielding import everything_settled
 from gateway.tenancy import Agreement, PhiMode
@@ -346,3 +349,53 @@ async def test_a_retired_model_says_what_to_use_instead() -> None:
         Catalog([retired]).get(haiku.id)
 
     assert refused.value.details["recommended_replacement"] == "claude-x"
+
+
+STAND_IN = {"claude-haiku-4-5": ("gpt-5.4-mini", "claude-sonnet-4-6")}
+
+
+async def test_credits_are_held_for_the_dearest_that_may_answer() -> None:
+    bench = Bench(equivalents=STAND_IN)
+
+    await bench.pipeline.complete(make_call(access(failover_enabled=True)))
+
+    assert bench.journal.held == [ceiling_of("claude-sonnet-4-6")]
+
+
+async def test_where_a_dearer_models_hold_does_not_fit_the_rest_may_answer_within_that_of_the_one_asked() -> None:
+    limit = ceiling_of("claude-haiku-4-5")
+    bench = Bench(equivalents=STAND_IN, credits_left=limit, provider_error=UpstreamBusyError())
+
+    with pytest.raises(UpstreamBusyError):
+        await bench.pipeline.complete(make_call(access(failover_enabled=True)))
+
+    assert bench.journal.held == [limit]
+    (outcome,) = bench.journal.outcomes
+    assert outcome.delivery
+    assert outcome.delivery.sent_to == ("claude-haiku-4-5", "gpt-5.4-mini")
+
+
+async def test_a_call_whose_own_hold_does_not_fit_is_refused() -> None:
+    bench = Bench(equivalents=STAND_IN, credits_left=1)
+
+    with pytest.raises(CreditsExhaustedError):
+        await bench.pipeline.complete(make_call(access(failover_enabled=True)))
+
+    assert bench.steps == ["open", "open", "refuse:AI_CREDITS_EXHAUSTED"]
+
+
+async def test_a_failed_call_is_audited_with_all_whom_it_was_sent_to() -> None:
+    bench = Bench(equivalents=STAND_IN, provider_error=UpstreamBusyError())
+
+    with pytest.raises(UpstreamBusyError):
+        await bench.pipeline.complete(make_call(access(failover_enabled=True)))
+
+    (outcome,) = bench.journal.outcomes
+    facts = trail.audit_metadata(outcome)
+    assert facts["model"] == "claude-haiku-4-5"
+    assert facts["tries"] == 3
+    assert facts["sent_to"] == ["claude-haiku-4-5", "gpt-5.4-mini", "claude-sonnet-4-6"]
+
+
+def ceiling_of(model: str) -> int:
+    return pricing.ceiling(shipped_catalog().get(model), make_conversation())

@@ -98,3 +98,11 @@ def test_budgets_are_bounded_and_the_one_not_used_for_the_longest_goes() -> None
 
     assert budgets.of("first") is first
     assert budgets.of("second") is not second
+
+
+def test_nobody_uses_up_the_retries_of_others() -> None:
+    budgets = RetryBudgets(Allowance(burst=1))
+    assert budgets.of("upstream", "one").withdraw()
+
+    assert not budgets.of("upstream", "one").withdraw()
+    assert budgets.of("upstream", "another").withdraw()

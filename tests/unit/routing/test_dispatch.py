@@ -11,6 +11,7 @@ from gateway.completion import Completion, Finishing, Ping, Stopped, StopReason,
 from gateway.conversation import Conversation, Text
 from gateway.errors import (
     GatewayError,
+    UnavailableError,
     UpstreamBrokenOffError,
     UpstreamBusyError,
     UpstreamTimeoutError,
@@ -78,7 +79,14 @@ class Upstream:
 class Desk:
     """A dispatcher, and what it told of its attempts. `stand_ins` are models that the sandbox answers for."""
 
-    def __init__(self, upstream: Upstream, *, longest_s: float = 60, stand_ins: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        longest_s: float = 60,
+        stand_ins: frozenset[str] = frozenset(),
+        gone: frozenset[str] = frozenset(),
+    ) -> None:
         self.upstream = upstream
         self.seen: list[tuple[str, Outcome, bool]] = []
         self.breakers = Breakers()
@@ -86,18 +94,21 @@ class Desk:
             self, longest_s=longest_s, limits=AT_ONCE, breakers=self.breakers, observe=self._observe
         )
         self._stand_ins = stand_ins
+        self._gone = gone
 
     def provider_for(self, model: Model, mode: KeyMode) -> Provider:
+        if model.id in self._gone:
+            raise UnavailableError
         return self.upstream
 
     def is_sandboxed(self, model: Model, mode: KeyMode) -> bool:
         return mode is KeyMode.TEST or model.id in self._stand_ins
 
     async def complete(
-        self, *others: Model, mode: KeyMode = KeyMode.LIVE, patience_s: float | None = None
+        self, *others: Model, mode: KeyMode = KeyMode.LIVE, patience_s: float | None = None, caller: str = ""
     ) -> Completion:
         _, completion = await self.dispatcher.complete(
-            make_conversation(), Route(CLAUDE, others), mode, patience_s=patience_s
+            make_conversation(), Route(CLAUDE, others), mode, patience_s=patience_s, caller=caller
         )
         return completion
 
@@ -212,3 +223,43 @@ async def test_tokens_are_counted_with_retries_and_nobody_stands_in() -> None:
 
     assert await desk.dispatcher.count_tokens(make_conversation(), CLAUDE, KeyMode.LIVE) == 7
     assert desk.upstream.asked == [CLAUDE.id] * 2
+
+
+async def test_a_counter_that_fails_keeps_nobody_from_the_model() -> None:
+    desk = Desk(Upstream(*[UpstreamUnreachableError()] * 5))
+    for _ in range(5):
+        with pytest.raises(GatewayError):
+            await desk.dispatcher.count_tokens(make_conversation(), CLAUDE, KeyMode.LIVE)
+
+    assert desk.circuits() == []
+    assert desk.seen == []
+    assert (await desk.complete()).model == CLAUDE.upstream
+
+
+async def test_what_one_caller_sends_opens_no_circuit_for_others() -> None:
+    desk = Desk(Upstream(*[UpstreamUnreachableError()] * 5))
+    for _ in range(5):
+        with pytest.raises(GatewayError):
+            await desk.complete(caller="one")
+
+    assert desk.upstream.asked == [CLAUDE.id] * 5
+    assert (await desk.complete(caller="another")).model == CLAUDE.upstream
+
+
+async def test_an_equivalent_that_nobody_serves_any_more_is_passed_over() -> None:
+    desk = Desk(Upstream(UpstreamBusyError(), UpstreamBusyError(), None), gone=frozenset({GPT.id}))
+
+    with pytest.raises(UpstreamBusyError):
+        await desk.complete(GPT)
+
+    assert set(desk.upstream.asked) == {CLAUDE.id}
+
+
+async def test_a_call_that_nobody_answered_says_to_whom_it_was_sent() -> None:
+    desk = Desk(Upstream(*[UpstreamUnreachableError()] * 9))
+    sent_to: list[str] = []
+
+    with pytest.raises(UpstreamUnreachableError):
+        await desk.dispatcher.complete(make_conversation(), Route(CLAUDE, (GPT,)), KeyMode.LIVE, sent_to=sent_to)
+
+    assert sent_to == desk.upstream.asked == [CLAUDE.id, CLAUDE.id, GPT.id, GPT.id]
