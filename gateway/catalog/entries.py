@@ -1,9 +1,10 @@
 """The operator's catalog file as it is written (docs/operations/providers.md). JSON, UTF-8."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
@@ -12,7 +13,19 @@ from gateway.catalog.model import Ability, Effort, ModelName, Prices, Tier
 from gateway.catalog.provider import Dialect, KeyHeader
 
 _Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:.]{2,45}")
+_PRINTABLE = re.compile(r"[!-~]+")
+_Tokens = Annotated[int, Field(gt=0, le=1_000_000_000)]
+_Ratio = Annotated[int, Field(ge=0, le=1_000_000)]
 _EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether what stands for a port is one. Its own error would repeat it."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 class _Entry(BaseModel):
@@ -37,18 +50,27 @@ class ProviderEntry(_Entry):
     @field_validator("base_url")
     @classmethod
     def _is_a_server(cls, url: str) -> str:
+        if not _PRINTABLE.fullmatch(url):
+            raise ValueError("must hold no spaces and no control characters")
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or "") or not _has_port(parts):
             raise ValueError("must be an http or https URL")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("must hold no user, password, query or fragment")
         return url.rstrip("/")
 
+    @field_validator("api_key_file")
+    @classmethod
+    def _is_a_path(cls, path: Path | None) -> Path | None:
+        if path is not None and "\0" in str(path):
+            raise ValueError("must be a path")
+        return path
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.api_key_env and self.api_key_file:
             raise ValueError("give either api_key_env or api_key_file, not both")
-        if self.base_url.startswith("http:") and self.covered_by is not Cover.SELF_HOSTED:
+        if urlsplit(self.base_url).scheme == "http" and self.covered_by is not Cover.SELF_HOSTED:
             raise ValueError("plain http is only for self-hosted servers on a network of yours")
         if self.counts_tokens and self.dialect is Dialect.OPENAI_CHAT:
             raise ValueError("the openai_chat dialect has no token counter")
@@ -65,17 +87,24 @@ class ModelEntry(_Entry):
     aliases: tuple[ModelName, ...] = ()
     family: Literal["haiku", "sonnet", "opus", "gpt", "other"] = "other"
     tier: Tier = Tier.STANDARD
-    context_tokens: int = Field(gt=0)
-    max_output_tokens: int = Field(gt=0)
+    context_tokens: _Tokens
+    max_output_tokens: _Tokens
     abilities: frozenset[Ability]
     efforts: frozenset[Effort] = frozenset()
-    ratio_milli: int = Field(gt=0)
-    cache_read_ratio_milli: int | None = Field(default=None, ge=0)
+    ratio_milli: Annotated[_Ratio, Field(gt=0)]
+    cache_read_ratio_milli: _Ratio | None = None
     prices: Prices | None = None
-    equivalents: tuple[ModelName, ...] = ()
+    equivalents: tuple[ModelName, ...] = Field(default=(), max_length=8)
     created_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     retired_at: datetime | None = None
     recommended_replacement: ModelName | None = None
+
+    @field_validator("equivalents")
+    @classmethod
+    def _are_told_once(cls, equivalents: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(equivalents)) < len(equivalents):
+            raise ValueError("must name each model once")
+        return equivalents
 
     @field_validator("created_at", "retired_at")
     @classmethod

@@ -48,16 +48,20 @@ Effort = Literal["none", "low", "medium", "high", "xhigh", "max"]
 """How hard a model thinks. `none` stands for thinking that can be switched off where it is on by itself."""
 
 
+_DEAREST = 10**12
+"""A dollar for a token."""
+
+
 class Prices(BaseModel):
     """Micro-US-dollars per million tokens, by kind."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input: int = Field(ge=0)
-    output: int = Field(ge=0)
-    cache_read: int = Field(ge=0)
-    cache_write_5m: int = Field(ge=0)
-    cache_write_1h: int = Field(ge=0)
+    input: int = Field(ge=0, le=_DEAREST)
+    output: int = Field(ge=0, le=_DEAREST)
+    cache_read: int = Field(ge=0, le=_DEAREST)
+    cache_write_5m: int = Field(ge=0, le=_DEAREST)
+    cache_write_1h: int = Field(ge=0, le=_DEAREST)
 
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")]

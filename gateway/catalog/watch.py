@@ -8,6 +8,7 @@ import structlog
 
 from gateway.catalog.catalog import Catalog
 from gateway.catalog.reading import CatalogError
+from gateway.logs import raised_at
 
 log = structlog.get_logger()
 
@@ -26,7 +27,7 @@ class CatalogWatch:
         self._catalog = catalog
         self._read = read
         self._files = files
-        self._seen = self._stamps()
+        self._seen = self._stamps(files())
 
     async def run(self, every_s: float) -> None:
         """Look every `every_s` seconds, until cancelled."""
@@ -36,20 +37,29 @@ class CatalogWatch:
 
     async def look(self) -> None:
         """Adopt what changed since the last look, if anything did."""
-        stamps = await asyncio.to_thread(self._stamps)
-        if stamps == self._seen:
+        if await asyncio.to_thread(self._stamps, self._seen) == self._seen:
             return
-        self._seen = stamps
         try:
-            found = await asyncio.to_thread(self._read)
+            found = await asyncio.to_thread(self._read_again)
         except CatalogError as error:
             log.warning("catalog_refused", problems=list(error.problems))
-            return
-        self._catalog.adopt(found)
-        log.info("catalog_adopted", models=len(tuple(found)), providers=len(found.providers))
+        except Exception as error:  # noqa: BLE001 - whatever it was, later changes must still be seen
+            log.error(  # noqa: TRY400 - a traceback may quote the file
+                "catalog_not_read", cause=type(error).__name__, raised_at=raised_at(error.__traceback__)
+            )
+        else:
+            self._catalog.adopt(found)
+            log.info("catalog_adopted", models=len(tuple(found)), providers=len(found.providers))
 
-    def _stamps(self) -> dict[Path, _Stamp]:
-        return {path: _stamp(path) for path in self._files()}
+    def _read_again(self) -> Catalog:
+        # Which files there are is in one of them, so it is asked anew only now; their stamps are taken before they are
+        # read, so that what is written meanwhile is seen the next time.
+        self._seen = self._stamps(self._files())
+        return self._read()
+
+    @staticmethod
+    def _stamps(files: Iterable[Path]) -> dict[Path, _Stamp]:
+        return {path: _stamp(path) for path in files}
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -136,6 +136,18 @@ def test_a_key_is_read_from_where_the_file_says(write_file: WriteFile, tmp_path:
             with_provider(covered_by="hasp_openai_baa_2026"),
             "providers[0]: plain http is only for self-hosted servers on a network of yours",
         ),
+        (
+            with_provider(base_url="HTTP://10.0.0.5", covered_by="hasp_openai_baa_2026"),
+            "providers[0]: plain http is only for self-hosted servers on a network of yours",
+        ),
+        (with_provider(base_url="http://10.0.0.5:secret"), "providers[0].base_url: must be an http or https URL"),
+        (with_provider(base_url="http://10.0.0.5:99999"), "providers[0].base_url: must be an http or https URL"),
+        (with_provider(base_url="http://ward%20/"), "providers[0].base_url: must be an http or https URL"),
+        (
+            with_provider(base_url="http://10.0.0.5\r\n"),
+            "providers[0].base_url: must hold no spaces and no control characters",
+        ),
+        (with_provider(api_key_file="/run/\0"), "providers[0].api_key_file: must be a path"),
         (with_provider(api_key="sk-1"), "providers[0].api_key: Extra inputs are not permitted"),
         (with_provider(api_key_env="WARD_KEY"), "providers[0].api_key_env: this environment variable holds no key"),
         (with_provider(api_key_file="/none"), "providers[0].api_key_file: this file holds no key"),
@@ -146,6 +158,18 @@ def test_a_key_is_read_from_where_the_file_says(write_file: WriteFile, tmp_path:
         (with_provider(counts_tokens=True), "providers[0]: the openai_chat dialect has no token counter"),
         (with_model(provider="warden"), "models[0].provider: no provider has this id"),
         (with_model(context_tokens=0), "models[0].context_tokens: Input should be greater than 0"),
+        (
+            with_model(max_output_tokens=2**62),
+            "models[0].max_output_tokens: Input should be less than or equal to 1000000000",
+        ),
+        (
+            with_model(ratio_milli=2**62),
+            "models[0].ratio_milli: Input should be less than or equal to 1000000",
+        ),
+        (
+            {"amendments": {"gpt-5.4": {"equivalents": ["gpt-5.5", "gpt-5.5"]}}},
+            "amendments.gpt-5.4.equivalents: must name each model once",
+        ),
         (with_model(id="gpt-5.4"), "models[0]: another model has the same id, upstream id or alias"),
         (
             with_model(abilities=["citations", "prompt_cache"]),

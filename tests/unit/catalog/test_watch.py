@@ -98,3 +98,36 @@ async def test_nothing_is_read_while_nothing_changed(installation: Installation)
         await installation.watch.look()
 
     assert logs == []
+
+
+async def test_a_surprise_in_reading_is_reported_and_the_next_change_is_seen(installation: Installation) -> None:
+    surprises = [RecursionError("sk-1")]
+
+    def read() -> Catalog:
+        if surprises:
+            raise surprises.pop()
+        return read_catalog(installation.file, shipped=shipped_providers(), environment=lambda _: None)
+
+    watch = CatalogWatch(installation.catalog, read=read, files=lambda: (installation.file,))
+    installation.put({"providers": []})
+    with capture_logs() as logs:
+        await watch.look()
+    installation.put({"providers": [installation.ward], "models": [LLAMA]})
+    await watch.look()
+
+    assert [log["event"] for log in logs] == ["catalog_not_read"]
+    assert "sk-1" not in str(logs)
+    assert installation.catalog.get("llama-3.3-70b")
+
+
+async def test_a_key_file_that_the_changed_file_names_first_is_watched(installation: Installation) -> None:
+    second = installation.key.with_name("second")
+    second.write_text("sk-2")
+    installation.put({"providers": [installation.ward | {"api_key_file": str(second)}]})
+    await installation.watch.look()
+    assert installation.headers == {"authorization": "Bearer sk-2"}
+
+    second.write_text("sk-three")
+    await installation.watch.look()
+
+    assert installation.headers == {"authorization": "Bearer sk-three"}
