@@ -45,7 +45,9 @@ _OPENAI = [
     "web_search_options",
 ]
 _VLLM = [
+    "add_generation_prompt",
     "chat_template_kwargs",
+    "continue_final_message",
     "include_reasoning",
     "length_penalty",
     "min_p",

@@ -64,10 +64,13 @@ documents = (
 )
 search_results = st.builds(SearchResult, words, words, st.lists(texts, max_size=2).map(tuple), _enabled, caches)
 attachments = texts | images | documents | search_results
-tool_uses = st.builds(ToolUse, ids, ids, json_objects, caches)
+call_ids = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)
+"""Such as every vendor takes."""
+
+tool_uses = st.builds(ToolUse, call_ids, ids, json_objects, caches)
 _result_parts = st.lists(attachments, max_size=3).map(tuple)
-tool_results = st.builds(ToolResult, ids, _result_parts, st.booleans(), st.just(value=False), caches) | st.builds(
-    ToolResult, ids, words.map(lambda text: (Text(text),)), st.booleans(), st.just(value=True), caches
+tool_results = st.builds(ToolResult, call_ids, _result_parts, st.booleans(), st.just(value=False), caches) | st.builds(
+    ToolResult, call_ids, words.map(lambda text: (Text(text),)), st.booleans(), st.just(value=True), caches
 )
 signatures = said.filter(lambda signature: not signature.startswith("openai."))
 thinking = st.builds(Thinking, words, signatures)

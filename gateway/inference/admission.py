@@ -11,7 +11,7 @@ from gateway.errors import (
     OpusNotEnabledError,
     ValidationFailedError,
 )
-from gateway.providers.abilities import require_able
+from gateway.providers.abilities import require_answerable
 from gateway.routing.route import Route
 from gateway.tenancy import Policy
 
@@ -43,7 +43,7 @@ def require_within_limits(conversation: Conversation, model: Model) -> None:
         raise ValidationFailedError(
             f"max_tokens must be at most {model.max_output_tokens} for this model.", param="max_tokens"
         )
-    require_able(conversation, model)
+    require_answerable(conversation, model)
 
 
 def route_for(

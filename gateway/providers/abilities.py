@@ -19,6 +19,7 @@ from gateway.conversation import (
     RedactedThinking,
     Sampling,
     SearchResult,
+    Text,
     Thinking,
     Tool,
     ToolResult,
@@ -27,6 +28,9 @@ from gateway.conversation import (
 )
 from gateway.errors import ValidationFailedError
 from gateway.packed_reasoning import is_openai_reasoning
+
+LEAST_OUTPUT_TOKENS = 16
+"""What OpenAI takes for a limit. Clients ask for one token to see whether a model is there: they get these."""
 
 SamplingSetting = Literal["temperature", "top_p"]
 
@@ -38,6 +42,19 @@ def require_able(conversation: Conversation, model: Model) -> None:
     """Raises `ValidationFailedError` that names the first parameter `model` cannot honour."""
     for param in unsupported_parameters(conversation, model):
         raise unsupported(param)
+
+
+def require_answerable(conversation: Conversation, model: Model) -> None:
+    """Raises as `require_able` does, and for what `model` could read but not answer."""
+    require_able(conversation, model)
+    last = conversation.turns[-1]
+    calls = any(isinstance(block, ToolUse) for block in last.blocks)
+    if model.dialect is Dialect.OPENAI and last.role == "assistant" and not calls:
+        # It would answer anew, where the caller expects the rest of this answer.
+        raise ValidationFailedError(
+            "The model cannot go on with an answer that was begun for it: the last message must be the user's.",
+            param=f"messages[{len(conversation.turns) - 1}]",
+        )
 
 
 def unsupported(param: str) -> ValidationFailedError:
@@ -62,16 +79,21 @@ def ignored_parameters(conversation: Conversation, model: Model) -> tuple[str, .
     """Hints that `model`'s provider is not sent, because nobody there would read them; an answer's header names them.
 
     Cache breakpoints, where the provider caches by itself or not at all; eager
-    tool inputs, where they are streamed as the provider likes; and reasoning
-    that another vendor signed, or nobody did.
+    tool inputs, where they are streamed as the provider likes; reasoning that
+    another vendor signed, or nobody did; what earlier answers cited, where
+    there is no place for it; and a `max_tokens` below the provider's least.
     """
     ignored: list[str] = []
+    if model.dialect is Dialect.OPENAI and conversation.sampling.max_tokens < LEAST_OUTPUT_TOKENS:
+        ignored.append("max_tokens")
     if not model.can(Ability.PROMPT_CACHE) and _marks_cache(conversation):
         ignored.append("cache_control")
     if model.dialect is not Dialect.ANTHROPIC and any(_is_eager(tool) for tool in conversation.tools):
         ignored.append("tools.eager_input_streaming")
     if any(_is_foreign(block, model) for turn in conversation.turns for block in turn.blocks):
         ignored.append("messages.thinking")
+    if not model.can(Ability.CITATIONS) and any(_cites(block) for turn in conversation.turns for block in turn.blocks):
+        ignored.append("messages.citations")
     return tuple(ignored)
 
 
@@ -195,14 +217,20 @@ def _block_marks_cache(block: Block) -> bool:
     match block:
         case Thinking() | RedactedThinking():
             return False
-        case ToolResult():
-            return block.cache is not None or any(part.cache for part in block.content)
+        case ToolResult() | SearchResult():
+            return block.cache is not None or any(map(_block_marks_cache, block.content))
+        case Document():
+            return block.cache is not None or any(map(_block_marks_cache, block.blocks))
         case _:
             return block.cache is not None
 
 
 def _is_eager(tool: Tool | ClientTool) -> bool:
     return isinstance(tool, Tool) and bool(tool.eager_streaming)
+
+
+def _cites(block: Block) -> bool:
+    return isinstance(block, Text) and bool(block.citations)
 
 
 def _is_foreign(block: Block, model: Model) -> bool:

@@ -20,6 +20,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from gateway.catalog import Dialect
 
+_SERVERS_OWN = frozenset({"add_generation_prompt", "continue_final_message", "top_k"})
+"""Of vLLM, llama.cpp and SGLang, beyond OpenAI's."""
+
 Json = dict[str, Any]
 Judge = Callable[[Json], None]
 
@@ -86,7 +89,7 @@ def _is_response_request(body: Json) -> None:
 
 def _is_chat_request(body: Json) -> None:
     # Not OpenAI's, but of the servers that speak its dialect.
-    told = {name: value for name, value in body.items() if name != "top_k"}
+    told = {name: value for name, value in body.items() if name not in _SERVERS_OWN}
     _is_request_of(_CHAT_REQUEST, _CHAT_STREAM_REQUEST)(told)
 
 

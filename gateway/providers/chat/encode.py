@@ -14,13 +14,14 @@ from pydantic import JsonValue
 
 from gateway.catalog import Ability, Model
 from gateway.conversation import ClientTool, Conversation, Sampling, Tool, ToolChoice
+from gateway.errors import ValidationFailedError
 from gateway.providers.abilities import sampling_fields, unsupported
-from gateway.providers.chat.messages import encode_messages
+from gateway.providers.chat.messages import continues_answer, encode_messages
 from gateway.providers.wire import without_none
 
 Json = dict[str, JsonValue]
 
-_TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_TOOL_CHOICES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 _SERVICE_TIERS = {"standard_only": "default"}
 """Anthropic's names that this dialect has under another one."""
 
@@ -36,8 +37,11 @@ def encode_request(conversation: Conversation, model: Model, *, stream: bool) ->
         body["user"] = sha256(conversation.end_user.encode()).hexdigest()
     if conversation.tool_choice is not None:
         body |= _tool_choice(conversation.tool_choice)
-    if conversation.tools:
-        body["tools"] = [_tool(tool) for tool in conversation.tools]
+    if tools := _tools(conversation):
+        body["tools"] = [_tool(tool) for tool in tools]
+    if continues_answer(conversation):
+        # In vLLM's words and SGLang's; llama.cpp and Ollama do so unasked.
+        body |= {"add_generation_prompt": False, "continue_final_message": True}
     # The growing part last, so that a longer conversation begins with the bytes of the shorter.
     body["messages"] = encode_messages(conversation)
     return orjson.dumps(body)
@@ -80,14 +84,21 @@ def _response_format(sampling: Sampling) -> Json | None:
 
 
 def _tool_choice(choice: ToolChoice) -> Json:
-    encoded: Json = {}
-    if choice.type == "tool":
-        encoded["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
-    else:
-        encoded["tool_choice"] = _TOOL_CHOICES[choice.type]
+    encoded: Json = {"tool_choice": _TOOL_CHOICES[choice.type]}
     if choice.disable_parallel is not None:
         encoded["parallel_tool_calls"] = not choice.disable_parallel
     return encoded
+
+
+def _tools(conversation: Conversation) -> tuple[Tool | ClientTool, ...]:
+    """The tools to offer. One that must be called is offered alone: llama.cpp takes a choice by name for none."""
+    choice = conversation.tool_choice
+    if choice is None or choice.type != "tool":
+        return conversation.tools
+    chosen = tuple(tool for tool in conversation.tools if tool.name == choice.name)
+    if not chosen:
+        raise ValidationFailedError("`tool_choice.name` names none of the tools.", param="tool_choice.name")
+    return chosen
 
 
 def _tool(tool: Tool | ClientTool) -> Json:

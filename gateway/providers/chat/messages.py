@@ -3,14 +3,20 @@
 Content is one string wherever it is all text: servers differ in what they
 make of several text parts. `tool` messages come before anything else of their
 turn, since they must follow the calls they answer, and hold text only.
+
+Many templates take one system message, at the beginning, and users and
+assistants in turns. So turns of one speaker are one message, as they are one
+turn to Anthropic; rules in mid conversation are the user's, marked as rules.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, dropwhile, groupby, takewhile
 
 import orjson
 from pydantic import JsonValue
 
 from gateway.conversation import (
+    Block,
     Conversation,
     Document,
     Image,
@@ -34,39 +40,53 @@ _BETWEEN = "\n\n"
 
 def encode_messages(conversation: Conversation) -> list[JsonValue]:
     messages: list[JsonValue] = []
-    if conversation.system:
-        messages.append({"role": "system", "content": _BETWEEN.join(block.text for block in conversation.system)})
-    for turn in conversation.turns:
-        messages += _messages_of(turn)
+    rules = [block.text for block in conversation.system]
+    rules += [text for turn in takewhile(_is_rule, conversation.turns) for text in _words_only(turn)]
+    if rules:
+        messages.append({"role": "system", "content": _BETWEEN.join(rules)})
+    for is_assistant, turns in groupby(dropwhile(_is_rule, conversation.turns), _is_assistant):
+        said = tuple(turns)
+        messages += [_assistant(said)] if is_assistant else _user(said)
     return messages
 
 
-def _messages_of(turn: Turn) -> list[Json]:
-    match turn.role:
-        case "assistant":
-            return [_assistant(turn)]
-        case "system":
-            return [{"role": "system", "content": _BETWEEN.join(_words_only(turn))}]
-        case "user":
-            return _user(turn)
+def continues_answer(conversation: Conversation) -> bool:
+    """Whether the model is to go on with an answer that the caller began."""
+    last = conversation.turns[-1]
+    return last.role == "assistant" and not any(isinstance(block, ToolUse) for block in last.blocks)
 
 
-def _assistant(turn: Turn) -> Json:
-    # Joined without a gap: what was one text when it was decoded is the same text again.
-    said = "".join(block.text for block in turn.blocks if isinstance(block, Text))
+def _is_rule(turn: Turn) -> bool:
+    return turn.role == "system"
+
+
+def _is_assistant(turn: Turn) -> bool:
+    return turn.role == "assistant"
+
+
+def _assistant(turns: Iterable[Turn]) -> Json:
+    said: list[str] = []
     calls: list[JsonValue] = []
+    for turn in turns:
+        # Joined without a gap: what was one text when it was decoded is the same text again.
+        said.append("".join(block.text for block in turn.blocks if isinstance(block, Text)))
+        calls += _calls(turn)
+    words = _BETWEEN.join(filter(None, said))
+    if calls:
+        return {"role": "assistant", "content": words or None, "tool_calls": calls}
+    return {"role": "assistant", "content": words}
+
+
+def _calls(turn: Turn) -> Iterator[Json]:
     for block in turn.blocks:
         match block:
             case Text() | Thinking() | RedactedThinking():
                 # These servers' templates drop earlier reasoning, and none could verify another's.
                 continue
             case ToolUse():
-                calls.append(_call(block))
+                yield _call(block)
             case _:
                 raise ValidationFailedError("The model takes text only in an assistant message.", param="messages")
-    if calls:
-        return {"role": "assistant", "content": said or None, "tool_calls": calls}
-    return {"role": "assistant", "content": said}
 
 
 def _call(block: ToolUse) -> Json:
@@ -81,11 +101,17 @@ def _words_only(turn: Turn) -> list[str]:
     return words
 
 
-def _user(turn: Turn) -> list[Json]:
+def _told(turn: Turn) -> Iterable[Block]:
+    if _is_rule(turn):
+        return (Text(f"<system>\n{_BETWEEN.join(_words_only(turn))}\n</system>"),)
+    return turn.blocks
+
+
+def _user(turns: Iterable[Turn]) -> list[Json]:
     messages: list[Json] = []
     images: list[Part] = []
     parts: list[Part] = []
-    for block in turn.blocks:
+    for block in chain.from_iterable(map(_told, turns)):
         match block:
             case ToolResult():
                 message, shown = _tool_message(block)

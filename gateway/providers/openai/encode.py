@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from gateway.catalog import Ability, Model
 from gateway.conversation import ClientTool, Conversation, Sampling, Text, Tool, ToolChoice
-from gateway.providers.abilities import sampling_fields
+from gateway.providers.abilities import LEAST_OUTPUT_TOKENS, sampling_fields
 from gateway.providers.openai.items import encode_turns
 
 Json = dict[str, JsonValue]
@@ -27,7 +27,8 @@ _SERVICE_TIERS = {"standard_only": "default"}
 def encode_request(conversation: Conversation, model: Model, *, stream: bool) -> bytes:
     """The body of `POST /v1/responses`."""
     sampling = conversation.sampling
-    body: Json = {"model": model.upstream, "store": False, "max_output_tokens": sampling.max_tokens}
+    most = max(LEAST_OUTPUT_TOKENS, sampling.max_tokens)
+    body: Json = {"model": model.upstream, "store": False, "max_output_tokens": most}
     if stream:
         body["stream"] = True
     if Ability.THINKING in model.abilities:

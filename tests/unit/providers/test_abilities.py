@@ -24,7 +24,7 @@ from gateway.conversation import (
 )
 from gateway.errors import ValidationFailedError
 from gateway.packed_reasoning import PackedReasoning, pack
-from gateway.providers.abilities import ignored_parameters, is_able, require_able
+from gateway.providers.abilities import ignored_parameters, is_able, require_able, require_answerable
 from tests.unit.providers.cases import CATALOG, CLAUDE, GPT, WEATHER, conversation, says
 
 OPUS_4_7 = CATALOG.get("claude-opus-4-7")
@@ -155,3 +155,31 @@ def test_reasoning_of_another_vendor_is_named(model: Model, block: Block, is_nam
     told = conversation(says("Hello"), Turn("assistant", (block, Text("Hi"))))
 
     assert ignored_parameters(told, model) == (("messages.thinking",) if is_named else ())
+
+
+def test_an_answer_that_was_begun_is_refused_where_it_would_be_begun_anew() -> None:
+    begun = conversation(says("Hi"), Turn("assistant", (Text("The answer"),), plain=True))
+    called = conversation(says("Hi"), Turn("assistant", (ToolUse("call_1", "weather", {}),)))
+
+    with pytest.raises(ValidationFailedError) as raised:
+        require_answerable(begun, GPT)
+
+    assert raised.value.param == "messages[1]"
+    require_answerable(begun, CLAUDE)
+    require_answerable(called, GPT)
+    # Counted it can be.
+    require_able(begun, GPT)
+
+
+def test_what_an_earlier_answer_cited_is_named_where_it_is_not_sent() -> None:
+    cited = conversation(says("Hi"), Turn("assistant", (Text("So.", citations=({"type": "char_location"},)),)))
+
+    assert ignored_parameters(cited, CLAUDE) == ()
+    assert ignored_parameters(cited, GPT) == ("messages.citations",)
+
+
+def test_a_limit_that_is_raised_to_the_vendors_least_is_named() -> None:
+    probe = conversation(sampling=Sampling(max_tokens=1))
+
+    assert ignored_parameters(probe, GPT) == ("max_tokens",)
+    assert ignored_parameters(probe, CLAUDE) == ()

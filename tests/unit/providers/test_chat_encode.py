@@ -77,12 +77,12 @@ def test_a_longer_conversation_starts_with_the_bytes_of_the_shorter() -> None:
         Turn("assistant", (Thinking("Hm", ""), ToolUse("call_2", "weather", {}))),
         shown,
         Turn("assistant", (Text("Rain."),)),
-        Turn("system", (Text("Rule"),)),
         says("Thanks"),
+        Turn("system", (Text("Rule"),)),
     )
     bodies = [
         encode_request(conversation(*turns[:size], system="Be brief.", tools=(WEATHER,)), QWEN, stream=True)
-        for size in range(1, len(turns) + 1)
+        for size in (1, 3, 5, 8)
     ]
 
     for shorter, longer in pairwise(bodies):
@@ -103,8 +103,8 @@ def test_every_setting_has_its_place() -> None:
             output_schema={"type": "object"},
         ),
         system=(Text("One.", cache=CacheControl()), Text("Two.")),
-        tools=(Tool("weather", {"type": "object"}, strict=True, cache=CacheControl()), WEATHER),
-        tool_choice=ToolChoice("tool", name="weather", disable_parallel=True),
+        tools=(Tool("clock", {"type": "object"}, strict=True, cache=CacheControl()), WEATHER),
+        tool_choice=ToolChoice("any", disable_parallel=True),
         end_user="user_1",
         cache=CacheControl(),
     )
@@ -122,10 +122,10 @@ def test_every_setting_has_its_place() -> None:
             "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
         },
         "user": sha256(b"user_1").hexdigest(),
-        "tool_choice": {"type": "function", "function": {"name": "weather"}},
+        "tool_choice": "required",
         "parallel_tool_calls": False,
         "tools": [
-            {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}, "strict": True}},
+            {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}, "strict": True}},
             {
                 "type": "function",
                 "function": {
@@ -145,6 +145,29 @@ def test_tool_choices_have_this_dialect_s_words(choice: Any, word: str) -> None:
 
     assert body["tool_choice"] == word
     assert body["parallel_tool_calls"] is True
+
+
+def test_a_tool_that_must_be_called_is_the_only_one_offered() -> None:
+    body = with_tools(Tool("clock", {"type": "object"}), WEATHER, choice=ToolChoice("tool", name="weather"))
+
+    assert body["tool_choice"] == "required"
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["weather"]
+
+
+def test_a_tool_that_must_be_called_and_is_not_there_is_refused() -> None:
+    with pytest.raises(ValidationFailedError) as raised:
+        with_tools(WEATHER, choice=ToolChoice("tool", name="clock"))
+
+    assert raised.value.param == "tool_choice.name"
+
+
+def test_an_answer_that_was_begun_is_gone_on_with() -> None:
+    begun = encoded(conversation(says("Hi"), Turn("assistant", (Text("The answer"),), plain=True)))
+
+    assert (begun["continue_final_message"], begun["add_generation_prompt"]) == (True, False)
+    assert begun["messages"][-1] == {"role": "assistant", "content": "The answer"}
+    assert "continue_final_message" not in encoded(conversation(*tool_loop()[:2]))
+    assert "continue_final_message" not in encoded(conversation(says("Hi")))
 
 
 def test_a_tool_s_examples_go_with_its_schema() -> None:
@@ -286,8 +309,37 @@ def test_a_turn_of_calls_alone_has_no_content() -> None:
     ]
 
 
-def test_a_rule_in_mid_conversation_is_the_system_s() -> None:
-    assert messages(Turn("system", (Text("Rule"),), plain=True)) == [{"role": "system", "content": "Rule"}]
+def test_there_is_one_system_message_at_the_beginning() -> None:
+    rules = (Turn("system", (Text("Rule"),), plain=True), Turn("system", (Text("And"), Text("more"))))
+
+    assert encoded(conversation(*rules, says("Hi"), system="First"))["messages"] == [
+        {"role": "system", "content": "First\n\nRule\n\nAnd\n\nmore"},
+        {"role": "user", "content": "Hi"},
+    ]
+
+
+def test_a_rule_in_mid_conversation_is_said_where_it_stands() -> None:
+    assert messages(says("Hi"), Turn("system", (Text("Rule"),), plain=True), says("So?")) == [
+        {"role": "user", "content": "Hi\n\n<system>\nRule\n</system>\n\nSo?"}
+    ]
+
+
+def test_turns_of_one_speaker_are_one_message() -> None:
+    turns = (
+        says("One"),
+        says("Two"),
+        Turn("assistant", (Text("Three"),), plain=True),
+        Turn("assistant", (Text("Four"), ToolUse("a", "weather", {}))),
+        says("Five"),
+        Turn("user", (ToolResult("a", (Text("Rain"),), plain=True),)),
+    )
+
+    asked, answered, result, said = messages(*turns)
+
+    assert asked == {"role": "user", "content": "One\n\nTwo"}
+    assert (answered["content"], len(answered["tool_calls"])) == ("Three\n\nFour", 1)
+    assert result == {"role": "tool", "tool_call_id": "a", "content": "Rain"}
+    assert said == {"role": "user", "content": "Five"}
 
 
 def test_nothing_said_is_an_empty_message() -> None:

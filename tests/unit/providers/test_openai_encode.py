@@ -54,6 +54,10 @@ def test_nothing_is_ever_stored_at_the_vendor() -> None:
     )
 
 
+def test_a_limit_below_the_vendors_least_is_its_least() -> None:
+    assert encoded(conversation(sampling=Sampling(max_tokens=1)))["max_output_tokens"] == 16
+
+
 def test_a_model_that_does_not_reason_is_not_asked_for_reasoning() -> None:
     plain = GPT.model_copy(update={"abilities": frozenset({Ability.SAMPLING})})
 
@@ -94,7 +98,7 @@ def test_every_setting_has_its_place() -> None:
     told = Conversation(
         turns=(says("Hi"),),
         sampling=Sampling(
-            max_tokens=9,
+            max_tokens=90,
             thinking=ThinkingConfig("adaptive"),
             effort="high",
             output_schema={"type": "object"},
@@ -110,7 +114,7 @@ def test_every_setting_has_its_place() -> None:
     assert encoded(told) == {
         "model": "gpt-5.4",
         "store": False,
-        "max_output_tokens": 9,
+        "max_output_tokens": 90,
         "include": ["reasoning.encrypted_content"],
         "reasoning": {"effort": "high", "summary": "auto"},
         "text": {"format": {"type": "json_schema", "name": "answer", "schema": {"type": "object"}, "strict": True}},

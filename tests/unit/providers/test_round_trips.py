@@ -69,11 +69,13 @@ def reasonings(draw: st.DrawFn) -> Thinking:
     return Thinking("\n\n".join(parts), pack(packed))
 
 
-made_calls = st.builds(ToolUse, strategies.ids, strategies.ids, strategies.json_objects)
+made_calls = st.builds(ToolUse, strategies.call_ids, strategies.ids, strategies.json_objects)
 answers = st.lists(
     st.builds(Text, strategies.words)
     | made_calls
-    | st.builds(ToolUse, strategies.ids, strategies.ids, strategies.said.map(lambda text: {"_unparsed": f"{{{text}"}))
+    | st.builds(
+        ToolUse, strategies.call_ids, strategies.ids, strategies.said.map(lambda text: {"_unparsed": f"{{{text}"})
+    )
     | reasonings(),
     min_size=1,
     max_size=5,
