@@ -69,6 +69,8 @@ class Limits:
 
     retries: int = 2
     patience_s: float = 1.0
+    silence_s: float = 30.0
+    """After which a stream that has not begun says something of its provider, though its caller leaves."""
     backoff: Backoff = field(default_factory=Backoff)
 
 

@@ -1,37 +1,23 @@
-"""One call to whoever can answer it: the loop that drives `Attempts` with real providers, clock and waits."""
+"""Calls to whoever can answer them."""
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Protocol, TypeVar
-
-import structlog
+from typing import Protocol
 
 from gateway.catalog import Model
-from gateway.completion import Completion, Finishing, StreamEvent
+from gateway.completion import Completion
 from gateway.conversation import Conversation
-from gateway.errors import (
-    GatewayError,
-    UnavailableError,
-    UpstreamBusyError,
-    UpstreamFailureError,
-    UpstreamTimeoutError,
-)
+from gateway.errors import UnavailableError
 from gateway.providers.provider import Provider
-from gateway.routing.attempts import Attempts, Limits, Target, Try, Wait
+from gateway.routing.attempts import Attempts, Limits, Target
 from gateway.routing.backoff import RetryBudgets
 from gateway.routing.breaker import Breakers
+from gateway.routing.course import Batches, Course, Flow, Observe
 from gateway.routing.route import Delivery, Route
 from gateway.routing.tally import Outcome
 from gateway.tenancy import KeyMode
-
-T = TypeVar("T")
-Batches = AsyncIterator[Sequence[StreamEvent]]
-
-_LONG_SILENCE_S = 30.0
-
-log = structlog.get_logger()
 
 
 class Providers(Protocol):
@@ -40,10 +26,6 @@ class Providers(Protocol):
         ...
 
     def is_sandboxed(self, model: Model, mode: KeyMode) -> bool: ...
-
-
-Observe = Callable[[str, str, Outcome, float | None], None]
-"""Told of every attempt at a real upstream: provider, model, how it ended, and milliseconds to its answer."""
 
 
 def _nobody_counts(provider: str, model: str, outcome: Outcome, latency_ms: float | None) -> None:
@@ -116,7 +98,7 @@ class Dispatcher:
         caller: str = "",
         patience_s: float | None = None,
         sent_to: list[str] | None = None,
-    ) -> AsyncGenerator["Flow"]:
+    ) -> AsyncGenerator[Flow]:
         """The answer as events, once its first have come; parameters and errors until then are those of `complete`.
 
         After that nothing is tried again: the caller has seen the first of it.
@@ -147,7 +129,7 @@ class Dispatcher:
         sent_to: list[str] | None = None,
         streams: bool = False,
         counts: bool = False,
-    ) -> "_Course":
+    ) -> Course:
         is_real = not self._providers.is_sandboxed(route.asked, mode)
         ready = self._ready(route, mode, is_real=is_real)
         limit_s = min(self._longest_s, patience_s or self._longest_s)
@@ -163,12 +145,12 @@ class Dispatcher:
             random=random.random,
             caller=caller,
         )
-        return _Course(
+        return Course(
             attempts,
             ready,
             deadline,
             is_impatient=limit_s < self._longest_s,
-            streams=streams,
+            silence_s=self._limits.silence_s if streams else None,
             sent_to=[] if sent_to is None else sent_to,
             observe=self._observe if is_real and not counts else _nobody_counts,
         )
@@ -184,148 +166,6 @@ class Dispatcher:
                 with suppress(UnavailableError):
                     ready.append((model, self._providers.provider_for(model, mode)))
         return ready
-
-
-class Flow(AsyncIterator[Sequence[StreamEvent]]):
-    """A stream's events, and who gives them."""
-
-    def __init__(self, course: "_Course", batches: Batches) -> None:
-        self.delivery = course.delivery
-        self._course = course
-        self._batches = batches
-        self._is_over = False
-
-    async def __anext__(self) -> Sequence[StreamEvent]:
-        try:
-            batch = await anext(self._batches)
-        except GatewayError as error:
-            if not self._is_over:
-                self._is_over = True
-                self._course.failed(error)
-            raise
-        if not self._is_over and any(isinstance(event, Finishing) for event in batch):
-            self._is_over = True
-            self._course.succeeded()
-        return batch
-
-
-class _Course:
-    """One call under way: its state machine, its clock, and its providers."""
-
-    def __init__(
-        self,
-        attempts: Attempts,
-        ready: Sequence[tuple[Model, Provider]],
-        deadline: float,
-        *,
-        is_impatient: bool,
-        streams: bool,
-        sent_to: list[str],
-        observe: Observe,
-    ) -> None:
-        """`is_impatient`: the deadline is the caller's, so that missing it need not say anything of the provider."""
-        self._attempts = attempts
-        self._asked = ready[0][0]
-        self._ready = {model.id: (model, provider) for model, provider in ready}
-        self._deadline = deadline
-        self._is_impatient = is_impatient
-        self._streams = streams
-        self._sent_to = sent_to
-        self._observe = observe
-        self._loop = asyncio.get_running_loop()
-        self._current: Model | None = None
-        self._because: GatewayError | None = None
-        self._is_waiting = False
-        self._sent_at = 0.0
-        self._answered_ms: float | None = None
-
-    @property
-    def delivery(self) -> Delivery:
-        model = self._current or self._asked
-        because = self._because if model is not self._asked else None
-        return Delivery(model, self._asked, tuple(self._sent_to), because)
-
-    async def run(self, ask: Callable[[Provider, Model], Awaitable[T]]) -> T:
-        """What the first try that works gives. Whoever hangs up meanwhile leaves no try behind."""
-        try:
-            while True:
-                model, provider = await self._next()
-                try:
-                    async with asyncio.timeout_at(self._deadline):
-                        answer = await ask(provider, model)
-                except TimeoutError as late:
-                    if self._is_impatient:
-                        raise UpstreamTimeoutError from late
-                    self.failed(UpstreamTimeoutError())
-                except GatewayError as error:
-                    self.failed(error)
-                else:
-                    self._answered_ms = (self._loop.time() - self._sent_at) * 1000
-                    return answer
-        except BaseException:
-            if self._is_long_silent:
-                self.failed(UpstreamTimeoutError())
-            self.left()
-            raise
-
-    @property
-    def _is_long_silent(self) -> bool:
-        """Whether a stream under way has said nothing for so long that it tells of the provider, not of its caller."""
-        return self._streams and self._is_waiting and self._loop.time() - self._sent_at >= _LONG_SILENCE_S
-
-    async def _next(self) -> tuple[Model, Provider]:
-        while True:
-            step = self._attempts.next(self._loop.time())
-            match step:
-                case Try(target):
-                    self._sent_to.append(target.model)
-                    self._sent_at = self._loop.time()
-                    self._is_waiting = True
-                    model, provider = self._ready[target.model]
-                    self._current = model
-                    return model, provider
-                case Wait(seconds):
-                    await asyncio.sleep(seconds)
-                case _:
-                    raise step.error
-
-    def began(self) -> None:
-        self._attempts.began()
-
-    def succeeded(self) -> None:
-        self._attempts.succeeded(self._loop.time())
-        self._report(Outcome.OK, self._answered_ms)
-
-    def failed(self, error: GatewayError) -> None:
-        self._attempts.failed(error, self._loop.time())
-        self._is_waiting = False
-        if self._current is self._asked:
-            self._because = error
-        outcome = _outcome(error)
-        if outcome is not None:
-            self._report(outcome, None)
-            log.info("upstream_try_failed", model=self._current and self._current.id, error_code=error.code)
-
-    def left(self) -> None:
-        """Nobody waits for it any more, or it is over. Safe to repeat."""
-        self._attempts.abandoned()
-
-    def _report(self, outcome: Outcome, latency_ms: float | None) -> None:
-        model = self._current or self._asked
-        self._observe(model.provider, model.id, outcome, latency_ms)
-
-
-def _outcome(error: GatewayError) -> Outcome | None:
-    """How a provider's health counts `error`; None for one that is not about the provider."""
-    match error:
-        case UpstreamBusyError():
-            return Outcome.BUSY
-        case UpstreamTimeoutError():
-            return Outcome.TIMEOUT
-        case UpstreamFailureError():
-            return Outcome.FAILED
-        case _:
-            return None
 
 
 async def _entered(

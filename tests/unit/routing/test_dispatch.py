@@ -84,6 +84,7 @@ class Desk:
         upstream: Upstream,
         *,
         longest_s: float = 60,
+        limits: Limits = AT_ONCE,
         stand_ins: frozenset[str] = frozenset(),
         gone: frozenset[str] = frozenset(),
     ) -> None:
@@ -91,7 +92,7 @@ class Desk:
         self.seen: list[tuple[str, Outcome, bool]] = []
         self.breakers = Breakers()
         self.dispatcher = Dispatcher(
-            self, longest_s=longest_s, limits=AT_ONCE, breakers=self.breakers, observe=self._observe
+            self, longest_s=longest_s, limits=limits, breakers=self.breakers, observe=self._observe
         )
         self._stand_ins = stand_ins
         self._gone = gone
@@ -263,3 +264,15 @@ async def test_a_call_that_nobody_answered_says_to_whom_it_was_sent() -> None:
         await desk.dispatcher.complete(make_conversation(), Route(CLAUDE, (GPT,)), KeyMode.LIVE, sent_to=sent_to)
 
     assert sent_to == desk.upstream.asked == [CLAUDE.id, CLAUDE.id, GPT.id, GPT.id]
+
+
+async def test_a_provider_whose_streams_stay_silent_opens_its_circuit_though_every_caller_leaves() -> None:
+    desk = Desk(Upstream(*[NEVER] * 5), limits=Limits(silence_s=0.001))
+
+    for _ in range(5):
+        with pytest.raises(UpstreamTimeoutError):
+            async with desk.dispatcher.stream(make_conversation(), Route(CLAUDE), KeyMode.LIVE, patience_s=0.01):
+                pass
+
+    assert desk.circuits() == [CLAUDE.id]
+    assert {outcome for _, outcome, _ in desk.seen} == {Outcome.TIMEOUT}
