@@ -6,6 +6,7 @@ rule and the path survive, the path cut at the last name that is declared or
 well known.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -25,6 +26,10 @@ from gateway.nesting import MAX_DEPTH, is_too_deep
 
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
 Loc = Sequence[int | str]
+
+_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_MANY_DIGITS = b"0" * 19
+_LONGEST_INTEGER = len(str(-(2**63)))
 
 # Texts of these rules name types and limits of ours only.
 _SAFE_RULES = frozenset(
@@ -61,6 +66,16 @@ def read_object(body: bytes) -> dict[str, JsonValue]:
         raise ValidationFailedError("The request body must be a JSON object.")
     if is_too_deep(value, brackets=body.count(b"{") + body.count(b"[")):
         raise ValidationFailedError(f"The request body must not be nested more than {MAX_DEPTH} levels deep.")
+    if _MANY_DIGITS in body.translate(_TO_ZEROS):
+        json.loads(body, parse_int=_exact)
+    return value
+
+
+def _exact(digits: str) -> int:
+    """An integer that arrives as it was sent: beyond 64 bits it would be read as the nearest float."""
+    value = int(digits) if len(digits) <= _LONGEST_INTEGER else 2**64
+    if not -(2**63) <= value < 2**64:
+        raise ValidationFailedError("The request body has an integer of more than 64 bits. Send it as a string.")
     return value
 
 

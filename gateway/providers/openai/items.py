@@ -103,7 +103,7 @@ def _document(block: Document) -> list[Json]:
         return [*heading, *(part for nested in block.blocks for part in _parts(nested))]
     if block.data is None:
         return [*heading, {"type": "input_file", "file_url": _url(block, "application/pdf")}]
-    file: Json = {"type": "input_file", "filename": "document", "file_data": _url(block, "application/pdf")}
+    file: Json = {"type": "input_file", "filename": "document.pdf", "file_data": _url(block, "application/pdf")}
     return [*heading, file]
 
 

@@ -12,6 +12,7 @@ from api.content.known_fields import KNOWN_FIELDS
 from api.manage.schemas import CreateKeyRequest
 from api.native import translate as native
 from api.native.schemas import ChatRequest
+from api.validation import read_object
 from gateway.conversation import Document, Image, SearchResult, Text, Thinking, Tool, ToolResult, ToolUse
 from gateway.errors import GatewayError, UnsupportedParameterError, ValidationFailedError
 
@@ -247,3 +248,25 @@ def test_every_block_kind_reaches_the_conversation() -> None:
     assert text.cache.ttl == "1h"
     assert isinstance(document, Document)
     assert (document.blocks, document.citations_enabled) == ((Text("d"),), True)
+
+
+@pytest.mark.parametrize(
+    "number", ["18446744073709551616", "-9223372036854775809", "1" + "0" * 30, "-" + "9" * 200, "9" * 20]
+)
+def test_an_integer_that_would_not_arrive_as_it_was_sent_is_refused(number: str) -> None:
+    with pytest.raises(ValidationFailedError) as raised:
+        read_object(b'{"tools": [{"input_schema": {"maximum": %b}}]}' % number.encode())
+
+    assert "64 bits" in str(raised.value)
+    assert number not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["9007199254740993", "18446744073709551615", "-9223372036854775808", "0.1234567890123456789012", "1.0", "-0.0"],
+)
+def test_a_number_of_64_bits_arrives_as_it_was_sent(number: str) -> None:
+    read = read_object(b'{"n": %b, "id": "12345678901234567890123"}' % number.encode())
+
+    assert repr(read["n"]) == repr(float(number) if "." in number else int(number))
+    assert read["id"] == "12345678901234567890123"

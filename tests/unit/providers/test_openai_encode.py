@@ -177,7 +177,7 @@ def test_every_part_is_sent() -> None:
                 {"type": "input_text", "text": "C"},
                 {"type": "input_text", "text": "Note"},
                 {"type": "input_text", "text": "in"},
-                {"type": "input_file", "filename": "document", "file_data": "data:application/pdf;base64,aGk="},
+                {"type": "input_file", "filename": "document.pdf", "file_data": "data:application/pdf;base64,aGk="},
                 {"type": "input_file", "file_url": "https://example.org/a.pdf"},
                 {"type": "input_text", "text": "Title\nsrc"},
                 {"type": "input_text", "text": "found"},
