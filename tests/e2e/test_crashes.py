@@ -4,9 +4,11 @@ import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.request import urlopen
 
 import aiohttp
 import psutil
+import pytest
 
 from gateway.credits import pricing
 from storage import Storage
@@ -28,6 +30,11 @@ def held(stack: RunningStack, tenant: Tenant) -> int:
     )
     assert isinstance(pending, int)
     return pending
+
+
+def sandbox_requests(stack: RunningStack) -> str:
+    with urlopen(f"{stack.sandbox_url}/__sandbox/requests", timeout=10) as answer:
+        return answer.read().decode()
 
 
 async def is_ready(stack: RunningStack, http: aiohttp.ClientSession) -> bool:
@@ -80,6 +87,28 @@ async def test_an_api_killed_amid_streams_leaves_no_hold_after_the_sweep(
     await until(lambda: held(running_stack, tenant) == 0, within_s=LEASE_S + 25)
     states = running_stack.query(f"select distinct status from inferences where org_id = '{tenant.org}'")
     assert states == [("lost",)]
+
+
+async def test_an_api_killed_while_a_call_waits_for_its_retry_leaves_no_hold_after_the_sweep(
+    running_stack: RunningStack, stored: Storage, http: aiohttp.ClientSession
+) -> None:
+    tenant = await make_tenant(stored)
+    marker = f"Waits for its retry {tenant.org}"
+    call = asyncio.create_task(
+        ask(running_stack, http, tenant, f"[[sandbox: script=529,529,529; retry_after=4]] {marker}")
+    )
+    await until(lambda: marker in sandbox_requests(running_stack), within_s=20)
+
+    running_stack.part("api").kill()
+    with pytest.raises(aiohttp.ClientError):
+        await call
+    await ready_again(running_stack, http)
+
+    await until(lambda: held(running_stack, tenant) == 0, within_s=LEASE_S + 25)
+    left = running_stack.query(f"""
+        select i.status, a.action, (select count(*) from usage_records u where u.id = i.id)
+        from inferences i join audit_entries a on a.entity_id = i.id where i.org_id = '{tenant.org}'""")
+    assert left == [("lost", "ai.request.lost", 0)]
 
 
 async def test_records_survive_a_kill_of_the_database(

@@ -6,8 +6,10 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
+from sqlalchemy.engine import make_url
 
 from gateway.catalog import shipped_catalog
+from gateway.settings import Settings
 
 Tokens = tuple[str, int, int, int, int]
 """Model, then tokens: input, output, read from a cache, written to one."""
@@ -23,13 +25,16 @@ class Books:
     """The database past row security: books are read as an auditor would."""
     org: str
 
-    def usage(self) -> Counter[Tokens]:
+    def usage(self, *, of_whole_answers: bool = False) -> Counter[Tokens]:
+        """Of all answers, or without those that their caller left."""
+        rows = self._rows(
+            "select u.*, u.cache_write_5m_tokens + u.cache_write_1h_tokens as written, i.status"
+            " from usage_records u join inferences i using (id) where u.org_id = %(org)s"
+        )
         return Counter(
             (row["model"], row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["written"])
-            for row in self._rows(
-                "select *, cache_write_5m_tokens + cache_write_1h_tokens as written from usage_records"
-                " where org_id = %(org)s"
-            )
+            for row in rows
+            if not of_whole_answers or row["status"] == "completed"
         )
 
     def inferences(self) -> dict[str, dict[str, Any]]:
@@ -56,6 +61,12 @@ class Books:
     def _rows(self, statement: LiteralString) -> list[dict[str, Any]]:
         with psycopg.connect(self.owner_url) as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement, {"org": self.org}).fetchall()
+
+
+def books_of(org: str, settings: Settings, owner_url: str) -> Books:
+    """`org`'s, in the database of `settings`, read by the owner of the server at `owner_url`."""
+    owner = make_url(owner_url).set(database=make_url(str(settings.database_url)).database)
+    return Books(owner.render_as_string(hide_password=False), org)
 
 
 def billed(charges: list[dict[str, Any]]) -> Counter[Tokens]:

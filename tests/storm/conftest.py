@@ -7,13 +7,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
-from sqlalchemy.engine import make_url
 
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode
 from storage import Storage
 from tests.gateway_server import GatewayServer, serve, server_settings
-from tests.storm.books import Books
+from tests.storm.books import Books, books_of
 from tests.tenants import make_tenant
 from tests.upstream import SandboxServer
 
@@ -55,9 +54,7 @@ def storm_settings(
 
 @pytest.fixture
 def books(storm_server: GatewayServer, storm_settings: Settings, postgres_server: str) -> Books:
-    database = make_url(str(storm_settings.database_url)).database
-    owner = make_url(postgres_server).set(database=database)
-    return Books(owner.render_as_string(hide_password=False), storm_server.tenant.org)
+    return books_of(storm_server.tenant.org, storm_settings, postgres_server)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Models come and go with the catalog file, while the gateway serves."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode
 from tests.gateway_server import GatewayServer, Json, Reply
+from tests.storm.books import books_of
 from tests.tenants import COVERS, make_tenant
 
 WITHIN_S = 20.0
@@ -101,3 +103,47 @@ async def test_a_model_by_a_name_with_a_slash_is_found(storm_server: GatewayServ
 
     shown = await _status_within(storm_server, "/v1/models/azure/gpt-5.4", 200)
     assert shown.json()["id"] == "gpt-5.4"
+
+
+@pytest.mark.timeout(120)
+async def test_calls_amid_constant_change_are_answered_for_real_or_refused(
+    storm_server: GatewayServer, catalog_file: CatalogFile, storm_settings: Settings, postgres_server: str
+) -> None:
+    """Nobody is sent a call that was admitted to what it used to be, and the sandbox makes up no answer for it."""
+    tenant = await make_tenant(storm_server.storage, mode=KeyMode.LIVE, covers=[*COVERS, "self_hosted"])
+    books = books_of(tenant.org, storm_settings, postgres_server)
+    ward = {
+        "id": "ward",
+        "dialect": "openai_chat",
+        "base_url": storm_server.sandbox.url,
+        "covered_by": "self_hosted",
+        "api_key_file": str(catalog_file.key),
+    }
+    model: Json = {
+        "id": "llama-3.3",
+        "provider": "ward",
+        "context_tokens": 131072,
+        "max_output_tokens": 8192,
+        "abilities": [],
+        "ratio_milli": 100,
+    }
+    contents: list[Json] = [
+        {"providers": [ward], "models": [model]},
+        {"providers": [ward | {"dialect": "anthropic"}], "models": [model | {"ratio_milli": 900}]},
+        {"providers": [{"not": "valid"}]},
+        {},
+    ]
+    replies: list[Reply] = []
+
+    async def call(number: int) -> None:
+        asked = {"model": "llama-3.3", "max_tokens": 64, "messages": [{"role": "user", "content": f"Call {number}"}]}
+        replies.append(await storm_server.post("/v1/messages", asked, key=tenant.token))
+
+    for round_number in range(40):
+        catalog_file.put(catalog_file.before | contents[round_number % len(contents)])
+        await asyncio.gather(*(call(10 * round_number + number) for number in range(10)))
+
+    assert {reply.status for reply in replies} <= {200, 404, 503}
+    assert not [reply for reply in replies if "hasp-upstream" in reply.headers]
+    assert sum(books.usage().values()) == len([reply for reply in replies if reply.status == 200]) > 0
+    assert books.account() == {"pending": 0, "posted": books.credits_used()}
