@@ -14,9 +14,11 @@ from gateway.catalog.provider import Dialect, KeyHeader
 
 _Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:.]{2,45}")
+_ENDPOINTS = ("/chat/completions", "/completions", "/messages", "/responses", "/models")
 _PRINTABLE = re.compile(r"[!-~]+")
 _Tokens = Annotated[int, Field(gt=0, le=1_000_000_000)]
 _Ratio = Annotated[int, Field(ge=0, le=1_000_000)]
+_UpstreamId = Annotated[str, Field(max_length=256, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
 _EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
 
 
@@ -55,8 +57,10 @@ class ProviderEntry(_Entry):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or "") or not _has_port(parts):
             raise ValueError("must be an http or https URL")
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if parts.username or parts.password or "?" in url or "#" in url:
             raise ValueError("must hold no user, password, query or fragment")
+        if parts.path.rstrip("/").endswith(_ENDPOINTS):
+            raise ValueError("must end before the endpoint, with or without /v1")
         return url.rstrip("/")
 
     @field_validator("api_key_file")
@@ -83,7 +87,7 @@ class ModelEntry(_Entry):
     id: ModelName
     display_name: str | None = Field(default=None, min_length=1, max_length=128)
     provider: _Id
-    upstream: str | None = Field(default=None, min_length=1, max_length=256)
+    upstream: _UpstreamId | None = None
     aliases: tuple[ModelName, ...] = ()
     family: Literal["haiku", "sonnet", "opus", "gpt", "other"] = "other"
     tier: Tier = Tier.STANDARD
@@ -112,6 +116,12 @@ class ModelEntry(_Entry):
         if at is not None and at.tzinfo is None:
             raise ValueError("must say its offset from UTC")
         return at
+
+    @model_validator(mode="after")
+    def _fits_its_context(self) -> Self:
+        if self.max_output_tokens > self.context_tokens:
+            raise ValueError("max_output_tokens must be at most context_tokens")
+        return self
 
     @property
     def names(self) -> frozenset[str]:

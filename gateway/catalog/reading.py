@@ -4,6 +4,8 @@ Values are never repeated: a key pasted where its name belongs must not reach
 a log.
 """
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +20,8 @@ from gateway.catalog.model import Ability, Model
 from gateway.catalog.provider import Dialect, ProviderSpec
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
+_MAX_KEY_BYTES = 16 * 1024
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _CANNOT: Mapping[Dialect, frozenset[Ability]] = {
     Dialect.ANTHROPIC: frozenset(),
@@ -117,14 +121,31 @@ def _parsed(path: Path) -> CatalogFile:
         raise CatalogError([f"the file cannot be read ({error.strerror})"]) from None
     if len(raw) > MAX_FILE_BYTES:
         raise CatalogError([f"the file is larger than {MAX_FILE_BYTES} bytes"])
+    # Editors on Windows begin a file with it.
+    raw = raw.removeprefix(_BYTE_ORDER_MARK)
     try:
         value: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise CatalogError([f"line {error.lineno}, column {error.colno}: not JSON"]) from None
     try:
-        return CatalogFile.model_validate(value)
+        file = CatalogFile.model_validate(value)
     except ValidationError as error:
         raise CatalogError(_said(error)) from None
+    _require_each_name_once(raw)
+    return file
+
+
+def _require_each_name_once(raw: bytes) -> None:
+    """Of two equal names in an object a parser keeps the last: half of what an operator wrote would be gone unsaid."""
+    twice: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        counted = Counter(name for name, _ in pairs)
+        twice.extend(f"{name}: given twice in one object" for name, count in counted.items() if count > 1)
+
+    json.loads(raw, object_pairs_hook=note)
+    if twice:
+        raise CatalogError(twice)
 
 
 def _said(error: ValidationError) -> Iterator[str]:
@@ -161,7 +182,9 @@ def _key(entry: ProviderEntry, environment: Callable[[str], str | None]) -> tupl
 
 def _read_key(path: Path) -> str:
     try:
-        return path.read_text("utf-8").strip()
+        with path.open("rb") as file:
+            raw = file.read(_MAX_KEY_BYTES + 1)
+        return raw.decode().strip() if len(raw) <= _MAX_KEY_BYTES else ""
     except (OSError, UnicodeDecodeError):
         return ""
 
@@ -197,6 +220,8 @@ def _problems_of(models: list[ModelEntry], providers: list[ProviderSpec], *, fir
             lacking = sorted(model.abilities & _CANNOT[served_by[model.provider].dialect])
             if lacking:
                 yield f"{place}.abilities: the provider's dialect has no words for {', '.join(lacking)}"
+        if model.recommended_replacement not in (None, *covers) or model.recommended_replacement == model.id:
+            yield f"{place}.recommended_replacement: not the id of another model"
         if taken & model.names:
             yield f"{place}: another model has the same id, upstream id or alias"
         taken |= model.names

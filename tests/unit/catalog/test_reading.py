@@ -147,6 +147,15 @@ def test_a_key_is_read_from_where_the_file_says(write_file: WriteFile, tmp_path:
             with_provider(base_url="http://10.0.0.5\r\n"),
             "providers[0].base_url: must hold no spaces and no control characters",
         ),
+        (
+            with_provider(base_url="http://10.0.0.5/v1?"),
+            "providers[0].base_url: must hold no user, password, query or fragment",
+        ),
+        (
+            with_provider(base_url="http://10.0.0.5/v1/chat/completions/"),
+            "providers[0].base_url: must end before the endpoint, with or without /v1",
+        ),
+        ('{"amendments": {}, "amendments": {}}', "amendments: given twice in one object"),
         (with_provider(api_key_file="/run/\0"), "providers[0].api_key_file: must be a path"),
         (with_provider(api_key="sk-1"), "providers[0].api_key: Extra inputs are not permitted"),
         (with_provider(api_key_env="WARD_KEY"), "providers[0].api_key_env: this environment variable holds no key"),
@@ -157,6 +166,15 @@ def test_a_key_is_read_from_where_the_file_says(write_file: WriteFile, tmp_path:
         ),
         (with_provider(counts_tokens=True), "providers[0]: the openai_chat dialect has no token counter"),
         (with_model(provider="warden"), "models[0].provider: no provider has this id"),
+        (with_model(max_output_tokens=131073), "models[0]: max_output_tokens must be at most context_tokens"),
+        (
+            with_model(upstream="llama\n"),
+            "models[0].upstream: String should match pattern '^[!-~](?:[ -~]*[!-~])?$'",
+        ),
+        (
+            with_model(recommended_replacement="llama-4"),
+            "models[0].recommended_replacement: not the id of another model",
+        ),
         (with_model(context_tokens=0), "models[0].context_tokens: Input should be greater than 0"),
         (
             with_model(max_output_tokens=2**62),
@@ -204,6 +222,19 @@ def test_everything_wrong_is_said_at_once_and_no_value_with_it(write_file: Write
 
     assert len(said) == 7
     assert "sk-secret" not in " ".join(said)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(with_model()).encode())
+
+    assert read(path).get("llama-3.3-70b").provider == "ward"
+
+
+def test_a_device_that_never_ends_holds_no_key(write_file: WriteFile) -> None:
+    assert problems(write_file(with_provider(api_key_file="/dev/zero"))) == [
+        "providers[0].api_key_file: this file holds no key"
+    ]
 
 
 def test_a_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
