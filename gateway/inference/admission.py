@@ -12,6 +12,7 @@ from gateway.errors import (
     ValidationFailedError,
 )
 from gateway.providers.abilities import require_answerable
+from gateway.providers.estimate import estimate_tokens
 from gateway.routing.route import Route
 from gateway.tenancy import Policy
 
@@ -53,21 +54,17 @@ def route_for(
 
     An organisation that allows failover also has those models that the
     operator declared equivalent to `asked`, that its agreement covers and its
-    policy allows, and that can do all that is asked for.
+    policy allows, and that can do all that is asked for, in a context that is
+    large enough by our estimate: some servers cut a prompt without a word.
     """
     require_model(asked, policy, baa_url=baa_url)
     require_within_limits(conversation, asked)
     if not policy.failover_enabled:
         return Route(asked)
-    others = (catalog.find(name) for name in asked.equivalents)
-    return Route(
-        asked,
-        tuple(
-            other
-            for other in others
-            if other is not None and not other.is_retired(now) and _may_answer(other, conversation, policy)
-        ),
-    )
+    named = [other for name in asked.equivalents if (other := catalog.find(name)) and not other.is_retired(now)]
+    tokens = estimate_tokens(conversation) + conversation.sampling.max_tokens if named else 0
+    others = (other for other in named if tokens <= other.context_tokens and _may_answer(other, conversation, policy))
+    return Route(asked, tuple(others))
 
 
 def _may_answer(model: Model, conversation: Conversation, policy: Policy) -> bool:
