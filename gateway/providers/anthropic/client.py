@@ -12,6 +12,7 @@ from gateway.providers.anthropic.decode import decode_completion, decode_count
 from gateway.providers.anthropic.encode import encode_count, encode_request
 from gateway.providers.anthropic.errors import error_of_answer
 from gateway.providers.anthropic.stream import AnthropicFrames
+from gateway.providers.estimate import estimate_tokens
 from gateway.providers.frames import EventStream
 from gateway.providers.transport import Transport, Vendor
 
@@ -25,6 +26,7 @@ class AnthropicProvider:
     def __init__(self, transport: Transport, spec: ProviderSpec) -> None:
         self._transport = transport
         self._messages_url = URL(spec.url("/messages"))
+        self._counts_tokens = spec.counts_tokens
         self._count_url = URL(spec.url("/messages/count_tokens"))
         self._vendor = Vendor(
             name=spec.id,
@@ -44,5 +46,7 @@ class AnthropicProvider:
             yield await EventStream.start(response, AnthropicFrames())
 
     async def count_tokens(self, conversation: Conversation, model: Model) -> int:
+        if not self._counts_tokens:
+            return estimate_tokens(conversation)
         body = encode_count(conversation, model)
         return decode_count(await self._transport.fetch(self._vendor, self._count_url, body))

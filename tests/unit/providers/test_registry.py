@@ -5,10 +5,11 @@ from gateway.baa.template import Cover
 from gateway.catalog import Catalog, Dialect, ProviderSpec
 from gateway.errors import UnavailableError
 from gateway.providers.anthropic.client import AnthropicProvider
+from gateway.providers.estimate import estimate_tokens
 from gateway.providers.openai.client import OpenAiProvider
 from gateway.providers.registry import Providers
 from gateway.tenancy import KeyMode
-from tests.unit.providers.cases import CLAUDE, GPT, settings
+from tests.unit.providers.cases import CLAUDE, GPT, conversation, settings
 
 SANDBOX = {"sandbox_url": "http://127.0.0.1:9"}
 KEY = {"anthropic_api_key": "sk-1"}
@@ -90,3 +91,14 @@ def test_a_provider_with_another_key_is_met_with_it() -> None:
     catalog.adopt(Catalog([LLAMA], [WARD.model_copy(update={"api_key": SecretStr("sk-2")})]))
 
     assert providers.provider_for(LLAMA, KeyMode.LIVE) is not before
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+async def test_a_provider_without_a_counter_is_not_asked_for_a_count(dialect: Dialect) -> None:
+    served = LLAMA.model_copy(update={"dialect": dialect})
+    catalog = Catalog([served], [WARD.model_copy(update={"dialect": dialect, "counts_tokens": False})])
+    never_opened = Providers.from_settings(settings(), catalog)
+
+    counted = await never_opened.provider_for(served, KeyMode.LIVE).count_tokens(conversation(), served)
+
+    assert counted == estimate_tokens(conversation())
