@@ -31,7 +31,7 @@ class Control:
     async def respond(self, method: str, path: str, receive: Receive, send: Send) -> None:
         route = self._routes.get((method, path.removeprefix(PREFIX)))
         if not self._on:
-            await send_json(send, 404, {"error": "start the sandbox with --record"})
+            await send_json(send, 404, {"error": "start the sandbox with HASP_SANDBOX_RECORD=1"})
         elif route is None:
             await send_json(send, 404, {"error": "no such path or method"})
         else:

@@ -63,6 +63,8 @@ def banner(demo: Demo, environ: Mapping[str, str], *, seconds: float) -> str:
         f"  {vendor:<12} {'the real API' if environ.get(variable) else f'the sandbox: {variable} is not set'}"
         for vendor, variable in VENDORS
     )
+    if file := environ.get("HASP_CATALOG_FILE"):
+        upstreams += f"\n  {'and':<12} the providers of {file}"
     return f"""
 Hasp is ready ({seconds:.1f} s).
 

@@ -51,3 +51,10 @@ def test_the_banner_shows_a_call_to_paste_and_where_live_keys_go() -> None:
     assert "Anthropic    the sandbox: HASP_ANTHROPIC_API_KEY is not set" in text
     assert "OpenAI       the real API" in text
     assert "sk-secret" not in text
+    assert "providers" not in text
+
+
+def test_the_banner_names_the_catalog_file() -> None:
+    text = banner(KNOWN, {"HASP_CATALOG_FILE": "ward.json"}, seconds=1.5)
+
+    assert "and          the providers of ward.json" in text

@@ -71,6 +71,12 @@ def test_our_own_containers_are_not_root_and_may_write_nothing(name: str) -> Non
     assert (service["user"], service["read_only"], service["cap_drop"]) == ("10001:10001", True, ["ALL"])
 
 
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_a_catalog_reaches_those_who_read_it_by_its_folder(name: str) -> None:
+    assert SERVICES[name]["volumes"] == ["./catalog:/etc/hasp:ro"]
+    assert "HASP_CATALOG_FILE" in SERVICES[name]["environment"]
+
+
 def test_passwords_come_from_the_environment_and_must_be_set() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for line in text.splitlines():
