@@ -12,6 +12,7 @@ from enum import StrEnum
 import orjson
 from pydantic import JsonValue
 
+from gateway import exact_json
 from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
 from gateway.nesting import is_too_deep
 
@@ -265,7 +266,7 @@ def parse_tool_input(text: str) -> Mapping[str, JsonValue]:
     if not text.strip():
         return {}
     try:
-        value: JsonValue = orjson.loads(text)
+        value = exact_json.loads(text.encode())
     except orjson.JSONDecodeError:
         return {UNPARSED: text}
     if not isinstance(value, dict) or is_too_deep(value, brackets=text.count("{") + text.count("[")):

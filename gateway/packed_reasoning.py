@@ -15,6 +15,8 @@ import orjson
 _PREFIX = "openai."
 _ID = re.compile(r"rs_(?:[0-9a-f]{1,4}|(?=[0-9]*[a-f])[0-9a-f]{5,128})")
 """Hexadecimal, as the vendor writes it: no room for a name, and none for a number of any length."""
+_MADE_ID = re.compile(r"rs_(?=(?:[0-9]*[a-f]){4})[0-9a-f]{24,128}")
+"""As long and as mixed as the vendor's are, to which detectors see dates and card numbers at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class PackedReasoning:
     id: str
     encrypted_content: str | None
     parts: tuple[int, ...]
+
+    @property
+    def has_made_id(self) -> bool:
+        """Whether the id is a machine's by its looks, so that it says nothing."""
+        return _MADE_ID.fullmatch(self.id) is not None
 
 
 def is_openai_reasoning(signature: str) -> bool:

@@ -12,7 +12,7 @@ _WORDY = 0.72
 _FEW_DASHES = 3
 """And one in twelve characters more: of a cipher in URL-safe base64 they are one in thirty-two."""
 _SHORT = 400
-_NUMBER = re.compile(r"[0-9]{8}")
+_NUMBER = re.compile(r"[0-9]{9}")
 """Hardly ever in a cipher of so few characters."""
 _PRINTABLE = frozenset(b"\t\n\r") | frozenset(range(32, 127))
 _READABLE = 0.75

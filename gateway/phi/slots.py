@@ -147,7 +147,8 @@ def _thinking(path: str, block: Thinking, visitor: Visitor) -> Thinking:
     if packed is None:
         visitor.opaque(f"{path}.signature", block.signature)
     else:
-        visitor.identifier(f"{path}.signature", packed.id)
+        if not packed.has_made_id:
+            visitor.identifier(f"{path}.signature", packed.id)
         if packed.encrypted_content is not None:
             visitor.opaque(f"{path}.signature", packed.encrypted_content)
     return block

@@ -6,6 +6,7 @@ from typing import Any, cast
 import orjson
 from pydantic import JsonValue
 
+from gateway import exact_json
 from gateway.errors import UpstreamFailureError
 from gateway.nesting import is_too_deep
 
@@ -24,7 +25,7 @@ def parse_object(body: bytes) -> WireObject:
 
 def object_or_none(body: bytes) -> WireObject | None:
     try:
-        parsed: JsonValue = orjson.loads(body)
+        parsed = exact_json.loads(body)
     except orjson.JSONDecodeError:
         return None
     if is_too_deep(parsed, brackets=body.count(b"{") + body.count(b"[")):

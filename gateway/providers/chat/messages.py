@@ -147,7 +147,7 @@ def _tool_message(result: ToolResult) -> tuple[Json, list[Part]]:
 def _parts(block: Text | Image | Document | SearchResult) -> list[Part]:
     match block:
         case Text():
-            return [block.text]
+            return [block.text] if block.text else []
         case Image():
             return [{"type": "image_url", "image_url": {"url": _url(block)}}]
         case Document():

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from gateway.conversation import Block, Conversation, Text, ToolResult, ToolUse, Turn
+from gateway.conversation import Block, Conversation, Text, Thinking, ToolResult, ToolUse, Turn
 from gateway.errors import ValidationFailedError
+from gateway.packed_reasoning import PackedReasoning, pack
 from gateway.phi.calls import with_numbered_calls
 from gateway.phi.guard import Guard
 from gateway.phi.inline import RuleDetector
@@ -111,3 +112,16 @@ def test_a_conversation_without_calls_is_not_copied() -> None:
     conversation = said("Hello", "Hi", "Bye")
 
     assert with_numbered_calls(conversation) is conversation
+
+
+@pytest.mark.parametrize("mode", PhiMode)
+@pytest.mark.parametrize("length", [32, 48, 50])
+async def test_an_id_of_reasoning_that_a_vendor_drew_is_never_taken_for_a_patient(length: int, mode: PhiMode) -> None:
+    draw = random.Random(length)
+    ids = ["rs_" + "".join(draw.choices("0123456789abcdef", k=length)) for _ in range(400)]
+    blocks = tuple(Thinking("Hm.", pack(PackedReasoning(each, None, (3,)))) for each in ids)
+
+    screened = await GUARD.screen(Conversation((Turn("assistant", blocks),), SAMPLING), access_with(phi_mode=mode))
+
+    assert screened.report.entity_types == ()
+    assert screened.conversation.turns[0].blocks == blocks
