@@ -22,14 +22,11 @@ from gateway.errors import (
     GatewayError,
     ValidationFailedError,
 )
+from gateway.exact_json import is_exact, may_be_rounded
 from gateway.nesting import MAX_DEPTH, is_too_deep
 
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
 Loc = Sequence[int | str]
-
-_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
-_MANY_DIGITS = b"0" * 19
-_LONGEST_INTEGER = len(str(-(2**63)))
 
 # Texts of these rules name types and limits of ours only.
 _SAFE_RULES = frozenset(
@@ -66,17 +63,14 @@ def read_object(body: bytes) -> dict[str, JsonValue]:
         raise ValidationFailedError("The request body must be a JSON object.")
     if is_too_deep(value, brackets=body.count(b"{") + body.count(b"[")):
         raise ValidationFailedError(f"The request body must not be nested more than {MAX_DEPTH} levels deep.")
-    if _MANY_DIGITS in body.translate(_TO_ZEROS):
-        json.loads(body, parse_int=_exact)
+    if may_be_rounded(body):
+        json.loads(body, parse_int=_require_exact)
     return value
 
 
-def _exact(digits: str) -> int:
-    """An integer that arrives as it was sent: beyond 64 bits it would be read as the nearest float."""
-    value = int(digits) if len(digits) <= _LONGEST_INTEGER else 2**64
-    if not -(2**63) <= value < 2**64:
+def _require_exact(digits: str) -> None:
+    if not is_exact(digits):
         raise ValidationFailedError("The request body has an integer of more than 64 bits. Send it as a string.")
-    return value
 
 
 def validated(schema: type[SchemaT], value: dict[str, JsonValue], *, unknown: type[GatewayError]) -> SchemaT:

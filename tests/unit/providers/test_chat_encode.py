@@ -342,6 +342,10 @@ def test_turns_of_one_speaker_are_one_message() -> None:
     assert said == {"role": "user", "content": "Five"}
 
 
+def test_an_empty_text_leaves_no_gap() -> None:
+    assert messages(Turn("user", (Text(""), Text("Hi"), Text("")))) == [{"role": "user", "content": "Hi"}]
+
+
 def test_nothing_said_is_an_empty_message() -> None:
     assert messages(Turn("user", ())) == [{"role": "user", "content": ""}]
 

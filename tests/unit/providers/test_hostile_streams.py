@@ -169,10 +169,10 @@ def test_an_input_of_nothing_is_an_empty_one(text: str) -> None:
     assert parse_tool_input(text) == {}
 
 
-def test_whole_numbers_beyond_64_bits_become_doubles() -> None:
+def test_whole_numbers_beyond_64_bits_keep_their_digits() -> None:
     assert parse_tool_input('{"a":18446744073709551615,"b":18446744073709551616}') == {
         "a": 18446744073709551615,
-        "b": 18446744073709551616.0,
+        "b": "18446744073709551616",
     }
 
 
