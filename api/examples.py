@@ -16,6 +16,12 @@ _USAGE = {
     "sonnet_equivalent_tokens": 92,
     "cost_usd": 0.001164,
 }
+_IGNORED = {"hasp-ignored-parameters": "Parameters that were taken and that nobody reads, comma-separated."}
+_TOLD = {
+    "hasp-answered-by": "The model that answered, where it is an equivalent of the one that was asked.",
+    **_IGNORED,
+    "hasp-upstream": "`sandbox`, where the answer is made up.",
+}
 _PHI = {"mode": "redact", "action": "redacted", "entity_types": ["PERSON"], "redaction_count": 1}
 _ANTHROPIC_USAGE = {
     "input_tokens": 18,
@@ -65,6 +71,7 @@ CHAT = answer(
         f'data: {{"id":"evt_{_ULID}","object":"event","type":"message.delta","api_version":"2026-04-01",'
         f'"created":1775001601,"data":{{"message_id":"msg_{_ULID}","delta":{{"type":"text","text":"The visit"}}}}}}\n\n'
     ),
+    headers=_TOLD,
 )
 RECORD = answer(
     "The record. `messages`, `system` and `content` are null when no content is kept.",
@@ -130,11 +137,12 @@ MESSAGE = answer(
         "event: content_block_delta\n"
         'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"The visit"}}\n\n'
     ),
+    headers=_TOLD,
 )
 TOKEN_COUNT_REQUEST: Mapping[str, Any] = {
     "plain": {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": "How long is this?"}]},
 }
-TOKEN_COUNT = answer("The count.", {"input_tokens": 12})
+TOKEN_COUNT = answer("The count.", {"input_tokens": 12}, headers=_IGNORED)
 
 _MODEL = {
     "type": "model",

@@ -105,12 +105,22 @@ def json_body(schema: type[BaseModel], examples: Mapping[str, Any]) -> dict[str,
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def answer(description: str, example: Any, *, events: str | None = None) -> dict[str, Any]:  # noqa: ANN401
-    """A 200 whose schema is the shape of `example`; `events` is an example of the streamed form."""
+def answer(
+    description: str,
+    example: Any,  # noqa: ANN401 - any JSON value
+    *,
+    events: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """A 200 whose schema is the shape of `example`; `events` is an example of the streamed form.
+
+    `headers` says of each header that may be there what it tells.
+    """
     content: dict[str, Any] = {"application/json": {"schema": shape(example), "example": example}}
     if events is not None:
         content["text/event-stream"] = {"schema": {"type": "string"}, "example": events}
-    return {"description": description, "content": content}
+    told = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
+    return {"description": description, "content": content} | ({"headers": told} if told else {})
 
 
 def shape(example: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value

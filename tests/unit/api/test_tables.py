@@ -100,3 +100,11 @@ def test_every_reference_of_the_document_resolves(document: dict[str, Any]) -> N
     names = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
 
     assert set(re.findall(r'"\$ref":"([^"]+)"', orjson.dumps(document).decode())) <= names
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/ai/chat"])
+def test_the_document_says_which_headers_tell_who_answered(path: str, document: dict[str, Any]) -> None:
+    headers = document["paths"][path]["post"]["responses"]["200"]["headers"]
+
+    assert set(headers) == {"hasp-answered-by", "hasp-ignored-parameters", "hasp-upstream"}
+    assert all(header["description"] for header in headers.values())
