@@ -221,6 +221,7 @@ async def test_a_gpt_models_service_tier_is_anthropics_word_for_it(
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "thinking.budget_tokens"),
         ({"messages": [{"role": "user", "content": [OVERSIZED]}]}, "messages[0].content[0].transformations"),
         ({"thinking": {"type": "between_tools"}}, "thinking.type"),
+        ({"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So"}]}, "messages[1]"),
         ({"tools": [FIND | {"input_examples": [{"who": "x"}]}]}, "tools[0].input_examples"),
     ],
     ids=str,
@@ -232,6 +233,17 @@ async def test_what_a_gpt_model_cannot_do_is_refused_by_name(
         await ask(client, "Hello", model=GPT, **fields)
 
     assert cast("Json", refused.value.body)["error"]["param"] == param
+
+
+async def test_one_token_is_asked_of_a_gpt_model_as_the_least_it_takes(
+    client: anthropic.AsyncAnthropic, sandbox_server: SandboxServer
+) -> None:
+    probe = await client.messages.with_raw_response.create(
+        model=GPT, max_tokens=1, messages=[{"role": "user", "content": "quota"}]
+    )
+
+    assert probe.headers["hasp-ignored-parameters"] == "max_tokens"
+    assert [sent["max_output_tokens"] for sent in sandbox_server.bodies()] == [16]
 
 
 async def test_a_tool_that_the_vendor_runs_is_named_in_the_refusal(client: anthropic.AsyncAnthropic) -> None:
