@@ -123,7 +123,8 @@ class Course:
         outcome = _outcome(error)
         if outcome is not None:
             self._report(outcome, None)
-            log.info("upstream_try_failed", model=self._current and self._current.id, error_code=error.code)
+            model = self._current or self._asked
+            log.info("upstream_try_failed", vendor=model.provider, model=model.id, error_code=error.code)
 
     def left(self) -> None:
         """Nobody waits for it any more, or it is over. Safe to repeat."""

@@ -14,7 +14,11 @@ _REACH = 8
 """Words on either side, within the sentence, that are read with an open one; more find no more names."""
 
 _LONGEST_ACRONYM = 4
+_LONGEST_NAME = 30
+"""Characters of a word that may be a name; what is longer is a machine's."""
 LISTED = Kind.COMMON_FIRST | Kind.COMMON_LAST
+_UNSPEAKABLE = re.compile(r"[b-df-hj-np-tv-xz]{5,}")
+"""Letters that nobody could call a person by: codes and placeholders are full of them."""
 _SENTENCE_END = re.compile(
     # not after `J.`, `Dr.` or `Mrs.`
     r"(?<![ .(][A-Za-z])(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})[.!?][\"')]*\s+(?=[\"'(\[]*[A-Z0-9])"
@@ -66,7 +70,9 @@ def _open_words(document: Document, found: Sequence[Span]) -> Iterator[int]:
 
 def _is_open(document: Document, index: int) -> bool:
     word = document.words[index]
-    if len(word.text) < 2 or word.lower in NOT_NAMES or word.lower in CREDENTIALS:
+    if not 2 <= len(word.text) <= _LONGEST_NAME or _UNSPEAKABLE.fullmatch(word.lower):
+        return False
+    if word.lower in NOT_NAMES or word.lower in CREDENTIALS:
         return False
     if is_code(document, word):
         return False

@@ -57,12 +57,15 @@ def find_mentions(document: Document, found: Sequence[Span], recognizer: Recogni
     bounds = list(passages(document, found))
     if not bounds:
         return
-    answers = recognizer.recognize([document.folded[start:end] for start, end in bounds])
+    texts = [document.folded[start:end] for start, end in bounds]
+    # Tables and lists say the same over and over.
+    distinct = list(dict.fromkeys(texts))
+    answers = dict(zip(distinct, recognizer.recognize(distinct), strict=True))
     starts = [word.start for word in document.words]
     certain = [span for span in found if span.score_milli >= CERTAIN]
     personal = any(span.entity not in CIRCUMSTANTIAL for span in certain)
-    for (offset, _), mentions in zip(bounds, answers, strict=True):
-        for mention in mentions:
+    for (offset, _), text in zip(bounds, texts, strict=True):
+        for mention in answers[text]:
             first = bisect_left(starts, mention.start + offset)
             last = bisect_left(starts, mention.end + offset)
             if span := _span(document, first, last, mention, personal=personal):

@@ -48,6 +48,20 @@ def test_a_model_is_not_asked_about_text_that_rules_and_dictionaries_explain(tex
     assert model.asked == []
 
 
+@pytest.mark.parametrize("code", ["x" * 50, "qwlkzmxnb", "xxxxx", "Abcdefghij" * 4])
+def test_a_model_is_not_asked_about_what_nobody_is_called(code: str) -> None:
+    model = Claiming("-")
+    scan(f'{{"sku": "{code}", "lot": "{code}"}}', model)
+    assert model.asked == []
+
+
+def test_a_model_reads_what_is_said_again_once() -> None:
+    model = Claiming("Qorvexa")
+    text = "Then Qorvexa came along.\n\n" * 20
+    assert masked(text, model) == ["Qorvexa"] * 20
+    assert len(model.asked) == 1
+
+
 def test_a_model_reads_the_sentence_of_an_open_word_and_no_other() -> None:
     model = Claiming("-")
     scan("The pain is worse. Then Qorvexa came along. The labs were fine.", model)
