@@ -296,6 +296,7 @@ _STANDING = {
     "circuit": "closed",
     "last_checked_at": "2026-04-01T00:04:00+00:00",
 }
+_UNSEEN = _STANDING | {"status": "unknown", "latency_ms_p50": None, "error_rate": None, "last_checked_at": None}
 PROVIDER_STATUS = answer(
     "How each provider and its models answer now.",
     {
@@ -315,7 +316,20 @@ PROVIDER_STATUS = answer(
                             "error_rate": 0.0,
                         }
                     ],
-                }
+                },
+                {
+                    "id": "ward",
+                    **_UNSEEN,
+                    "models": [{"id": "llama-3.3-70b", **_UNSEEN}],
+                    "history": [
+                        {
+                            "at": "2026-04-01T00:00:00+00:00",
+                            "status": "unknown",
+                            "latency_ms_p50": None,
+                            "error_rate": None,
+                        }
+                    ],
+                },
             ],
         },
         "meta": _REQUEST,

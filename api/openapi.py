@@ -1,6 +1,7 @@
 """The OpenAPI document: bodies from their schemas, every error of a route from the table that renders it."""
 
 from collections.abc import Mapping
+from functools import reduce
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -124,7 +125,11 @@ def answer(
 
 
 def shape(example: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
-    """A JSON Schema that `example` fits. Nothing is required: fields may be added, and null stands for any type."""
+    """A JSON Schema that `example` fits, and every element of its lists.
+
+    Nothing is required: fields may be added. A null alone stands for any type, and beside a value in another element
+    of the same list for a value that may be missing.
+    """
     match example:
         case bool():
             return {"type": "boolean"}
@@ -134,15 +139,30 @@ def shape(example: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
             return {"type": "number"}
         case str():
             return {"type": "string"}
-        case [first, *_]:
-            return {"type": "array", "items": shape(first)}
         case list():
-            return {"type": "array", "items": {}}
+            elements = [shape(element) for element in cast("list[Any]", example)]
+            return {"type": "array", "items": reduce(_either, elements) if elements else {}}
         case dict():
             fields = cast("dict[str, Any]", example)
             return {"type": "object", "properties": {name: shape(value) for name, value in fields.items()}}
         case _:
             return {}
+
+
+def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """What both fit; an empty schema is a null's."""
+    if not one or not other:
+        known = one or other
+        return {**known, "type": [known["type"], "null"]} if isinstance(known.get("type"), str) else known
+    if one["type"] != other["type"]:
+        return {}
+    if "items" in one:
+        return {"type": "array", "items": _either(one["items"], other["items"])}
+    if "properties" not in one:
+        return one
+    mine, theirs = one["properties"], other["properties"]
+    both = {name: _either(mine[name], theirs[name]) for name in mine.keys() & theirs.keys()}
+    return {"type": "object", "properties": theirs | mine | both}
 
 
 def _drop_framework_errors(document: dict[str, Any]) -> None:
