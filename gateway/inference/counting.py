@@ -12,6 +12,7 @@ from gateway.phi.guard import Guard
 from gateway.phi.report import PhiReport
 from gateway.providers.abilities import require_able
 from gateway.routing.dispatch import Dispatcher
+from gateway.routing.route import Sender
 from gateway.tenancy import Access
 
 
@@ -45,7 +46,7 @@ class TokenCounter:
         screened = await self._guard.screen(conversation, access)
         try:
             tokens = await self._dispatcher.count_tokens(
-                screened.conversation, model, access.principal.mode, caller=access.principal.org
+                screened.conversation, model, Sender(access.principal.mode, access.principal.org)
             )
         except ProviderRejectedError as failure:
             raise await explained(failure, self._guard) from failure

@@ -7,7 +7,7 @@ while a provider works: a hold spans the gap (decision 0002).
 """
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
@@ -34,7 +34,7 @@ from gateway.inference.streaming import AnswerStream
 from gateway.phi.guard import Guard, Screened
 from gateway.phi.report import PhiReport, ScreenBlockedError
 from gateway.routing.dispatch import Dispatcher
-from gateway.routing.route import Delivery, Route
+from gateway.routing.route import Delivery, Route, Sender
 from gateway.tenancy import PhiMode, Policy
 
 _REFUSED_BY_GUARD = (PhiBlockedError, PhiInToolSchemaError, FeatureNotEligibleError, ValidationFailedError)
@@ -47,13 +47,12 @@ class _Admitted:
     call: Call
     route: Route
     screened: Screened
-    sent_to: list[str] = field(default_factory=list[str])
-    """The id of the model of every try so far."""
+    sender: Sender
 
     @property
     def undelivered(self) -> Delivery:
         """Who was tried in vain."""
-        return Delivery(self.route.asked, self.route.asked, tuple(self.sent_to))
+        return Delivery(self.route.asked, self.route.asked, tuple(self.sender.sent_to))
 
 
 class InferencePipeline:
@@ -78,12 +77,7 @@ class InferencePipeline:
         admitted = await self._admit(call)
         try:
             delivery, upstream = await self._dispatcher.complete(
-                admitted.screened.conversation,
-                admitted.route,
-                call.access.principal.mode,
-                caller=call.access.principal.org,
-                patience_s=call.patience_s,
-                sent_to=admitted.sent_to,
+                admitted.screened.conversation, admitted.route, admitted.sender
             )
             completion = admitted.screened.restorer.completion(upstream)
             charge = pricing.charge(delivery.model, completion.usage)
@@ -106,14 +100,7 @@ class InferencePipeline:
         The caller must `aclose()` what it gets: that is what settles a call whose client hung up.
         """
         admitted = await self._admit(call)
-        context = self._dispatcher.stream(
-            admitted.screened.conversation,
-            admitted.route,
-            call.access.principal.mode,
-            caller=call.access.principal.org,
-            patience_s=call.patience_s,
-            sent_to=admitted.sent_to,
-        )
+        context = self._dispatcher.stream(admitted.screened.conversation, admitted.route, admitted.sender)
         try:
             flow = await context.__aenter__()
         except BaseException as failure:
@@ -152,7 +139,8 @@ class InferencePipeline:
             screened = await self._guard.screen(call.conversation, call.access, call.known)
         except BaseException as failure:
             raise await uninterrupted(self._turn_away(call, model, failure)) from failure
-        return _Admitted(call, route, screened)
+        principal = call.access.principal
+        return _Admitted(call, route, screened, Sender(principal.mode, principal.org, call.patience_s))
 
     def _route(self, call: Call, model: Model) -> Route:
         return route_for(

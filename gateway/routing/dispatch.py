@@ -15,7 +15,7 @@ from gateway.routing.attempts import Attempts, Limits, Target
 from gateway.routing.backoff import RetryBudgets
 from gateway.routing.breaker import Breakers
 from gateway.routing.course import Batches, Course, Flow, Observe
-from gateway.routing.route import Delivery, Route
+from gateway.routing.route import Delivery, Route, Sender
 from gateway.routing.tally import Outcome
 from gateway.tenancy import KeyMode
 
@@ -65,45 +65,23 @@ class Dispatcher:
         """Raises `UnavailableError` when nobody is configured to answer for `model`."""
         self._providers.provider_for(model, mode)
 
-    async def complete(
-        self,
-        conversation: Conversation,
-        route: Route,
-        mode: KeyMode,
-        *,
-        caller: str = "",
-        patience_s: float | None = None,
-        sent_to: list[str] | None = None,
-    ) -> tuple[Delivery, Completion]:
+    async def complete(self, conversation: Conversation, route: Route, sender: Sender) -> tuple[Delivery, Completion]:
         """The whole answer, and who gave it.
-
-        `caller` is on whose behalf: what one does to circuits and retries is
-        kept from others. Each try adds its model's id to `sent_to`, also of a
-        call that fails in the end.
 
         Raises `GatewayError`: the last one of the model asked for, when nobody could answer.
         """
-        course = self._course(route, mode, caller=caller, patience_s=patience_s, sent_to=sent_to)
+        course = self._course(route, sender)
         completion = await course.run(lambda provider, model: provider.complete(conversation, model))
         course.succeeded()
         return course.delivery, completion
 
     @asynccontextmanager
-    async def stream(
-        self,
-        conversation: Conversation,
-        route: Route,
-        mode: KeyMode,
-        *,
-        caller: str = "",
-        patience_s: float | None = None,
-        sent_to: list[str] | None = None,
-    ) -> AsyncGenerator[Flow]:
-        """The answer as events, once its first have come; parameters and errors until then are those of `complete`.
+    async def stream(self, conversation: Conversation, route: Route, sender: Sender) -> AsyncGenerator[Flow]:
+        """The answer as events, once its first have come; raises until then as `complete` does.
 
         After that nothing is tried again: the caller has seen the first of it.
         """
-        course = self._course(route, mode, caller=caller, patience_s=patience_s, sent_to=sent_to, streams=True)
+        course = self._course(route, sender, streams=True)
         context, batches = await course.run(lambda provider, model: _entered(provider.stream(conversation, model)))
         course.began()
         try:
@@ -112,27 +90,17 @@ class Dispatcher:
             course.left()
             await context.__aexit__(None, None, None)
 
-    async def count_tokens(self, conversation: Conversation, model: Model, mode: KeyMode, *, caller: str = "") -> int:
+    async def count_tokens(self, conversation: Conversation, model: Model, sender: Sender) -> int:
         """By the provider's counter, or its estimate. Raises as `complete` does."""
-        course = self._course(Route(model), mode, caller=caller, counts=True)
+        course = self._course(Route(model), sender, counts=True)
         tokens = await course.run(lambda provider, model: provider.count_tokens(conversation, model))
         course.succeeded()
         return tokens
 
-    def _course(
-        self,
-        route: Route,
-        mode: KeyMode,
-        *,
-        caller: str,
-        patience_s: float | None = None,
-        sent_to: list[str] | None = None,
-        streams: bool = False,
-        counts: bool = False,
-    ) -> Course:
-        is_real = not self._providers.is_sandboxed(route.asked, mode)
-        ready = self._ready(route, mode, is_real=is_real)
-        limit_s = min(self._longest_s, patience_s or self._longest_s)
+    def _course(self, route: Route, sender: Sender, *, streams: bool = False, counts: bool = False) -> Course:
+        is_real = not self._providers.is_sandboxed(route.asked, sender.mode)
+        ready = self._ready(route, sender.mode, is_real=is_real)
+        limit_s = min(self._longest_s, sender.patience_s or self._longest_s)
         deadline = asyncio.get_running_loop().time() + limit_s
         breakers = self._counter_breakers if counts else self._breakers
         attempts = Attempts(
@@ -143,7 +111,7 @@ class Dispatcher:
             breakers=breakers if is_real else Breakers(),
             budgets=self._budgets if is_real else RetryBudgets(),
             random=random.random,
-            caller=caller,
+            caller=sender.caller,
         )
         return Course(
             attempts,
@@ -151,7 +119,7 @@ class Dispatcher:
             deadline,
             is_impatient=limit_s < self._longest_s,
             silence_s=self._limits.silence_s if streams else None,
-            sent_to=[] if sent_to is None else sent_to,
+            sent_to=sender.sent_to,
             observe=self._observe if is_real and not counts else _nobody_counts,
         )
 

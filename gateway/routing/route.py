@@ -1,9 +1,10 @@
 """Who may answer a call, and who did."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.catalog import Model
 from gateway.errors import GatewayError
+from gateway.tenancy import KeyMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,18 @@ class Route:
     @property
     def models(self) -> tuple[Model, ...]:
         return (self.asked, *self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who has a call sent. `caller` is on whose behalf: what one does to circuits and retries is kept from others."""
+
+    mode: KeyMode
+    caller: str = ""
+    patience_s: float | None = None
+    """For how long it waits; None: as long as anybody may."""
+    sent_to: list[str] = field(default_factory=list[str])
+    """Each try adds its model's id, also of a call that fails in the end."""
 
 
 @dataclass(frozen=True, slots=True)

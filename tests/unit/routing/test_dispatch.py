@@ -22,7 +22,7 @@ from gateway.routing.attempts import Limits
 from gateway.routing.backoff import Backoff
 from gateway.routing.breaker import Breakers
 from gateway.routing.dispatch import Dispatcher
-from gateway.routing.route import Route
+from gateway.routing.route import Route, Sender
 from gateway.routing.tally import Outcome
 from gateway.tenancy import KeyMode
 from tests.tenants import make_conversation
@@ -109,7 +109,7 @@ class Desk:
         self, *others: Model, mode: KeyMode = KeyMode.LIVE, patience_s: float | None = None, caller: str = ""
     ) -> Completion:
         _, completion = await self.dispatcher.complete(
-            make_conversation(), Route(CLAUDE, others), mode, patience_s=patience_s, caller=caller
+            make_conversation(), Route(CLAUDE, others), Sender(mode, caller, patience_s)
         )
         return completion
 
@@ -179,7 +179,7 @@ async def test_what_the_sandbox_was_asked_to_do_opens_no_circuit_and_counts_for_
 async def test_a_stream_is_tried_again_until_its_first_event() -> None:
     desk = Desk(Upstream(UpstreamUnreachableError(), None))
 
-    async with desk.dispatcher.stream(make_conversation(), Route(CLAUDE), KeyMode.LIVE) as flow:
+    async with desk.dispatcher.stream(make_conversation(), Route(CLAUDE), Sender(KeyMode.LIVE)) as flow:
         events = [event async for batch in flow for event in batch]
 
     assert isinstance(events[-1], Stopped)
@@ -190,7 +190,7 @@ async def test_a_stream_is_tried_again_until_its_first_event() -> None:
 async def test_a_stream_that_breaks_off_is_told_and_counted_and_not_tried_again() -> None:
     desk = Desk(Upstream(breaks_after=1))
 
-    async with desk.dispatcher.stream(make_conversation(), Route(CLAUDE, (GPT,)), KeyMode.LIVE) as flow:
+    async with desk.dispatcher.stream(make_conversation(), Route(CLAUDE, (GPT,)), Sender(KeyMode.LIVE)) as flow:
         with pytest.raises(UpstreamBrokenOffError):
             _ = [batch async for batch in flow]
 
@@ -201,7 +201,7 @@ async def test_a_stream_that_breaks_off_is_told_and_counted_and_not_tried_again(
 async def test_a_stream_that_its_reader_leaves_counts_for_nobody() -> None:
     desk = Desk(Upstream())
 
-    async with desk.dispatcher.stream(make_conversation(), Route(CLAUDE), KeyMode.LIVE) as flow:
+    async with desk.dispatcher.stream(make_conversation(), Route(CLAUDE), Sender(KeyMode.LIVE)) as flow:
         await anext(flow)
 
     assert desk.seen == []
@@ -222,7 +222,7 @@ async def test_a_caller_who_hangs_up_while_it_waits_leaves_no_try_behind() -> No
 async def test_tokens_are_counted_with_retries_and_nobody_stands_in() -> None:
     desk = Desk(Upstream(UpstreamUnreachableError(), None))
 
-    assert await desk.dispatcher.count_tokens(make_conversation(), CLAUDE, KeyMode.LIVE) == 7
+    assert await desk.dispatcher.count_tokens(make_conversation(), CLAUDE, Sender(KeyMode.LIVE)) == 7
     assert desk.upstream.asked == [CLAUDE.id] * 2
 
 
@@ -230,7 +230,7 @@ async def test_a_counter_that_fails_keeps_nobody_from_the_model() -> None:
     desk = Desk(Upstream(*[UpstreamUnreachableError()] * 5))
     for _ in range(5):
         with pytest.raises(GatewayError):
-            await desk.dispatcher.count_tokens(make_conversation(), CLAUDE, KeyMode.LIVE)
+            await desk.dispatcher.count_tokens(make_conversation(), CLAUDE, Sender(KeyMode.LIVE))
 
     assert desk.circuits() == []
     assert desk.seen == []
@@ -261,7 +261,9 @@ async def test_a_call_that_nobody_answered_says_to_whom_it_was_sent() -> None:
     sent_to: list[str] = []
 
     with pytest.raises(UpstreamUnreachableError):
-        await desk.dispatcher.complete(make_conversation(), Route(CLAUDE, (GPT,)), KeyMode.LIVE, sent_to=sent_to)
+        await desk.dispatcher.complete(
+            make_conversation(), Route(CLAUDE, (GPT,)), Sender(KeyMode.LIVE, sent_to=sent_to)
+        )
 
     assert sent_to == desk.upstream.asked == [CLAUDE.id, CLAUDE.id, GPT.id, GPT.id]
 
@@ -271,7 +273,9 @@ async def test_a_provider_whose_streams_stay_silent_opens_its_circuit_though_eve
 
     for _ in range(5):
         with pytest.raises(UpstreamTimeoutError):
-            async with desk.dispatcher.stream(make_conversation(), Route(CLAUDE), KeyMode.LIVE, patience_s=0.01):
+            async with desk.dispatcher.stream(
+                make_conversation(), Route(CLAUDE), Sender(KeyMode.LIVE, patience_s=0.01)
+            ):
                 pass
 
     assert desk.circuits() == [CLAUDE.id]
