@@ -208,7 +208,8 @@ class Attempts:
 
     def _is_of_another_model(self, route: _Route, error: GatewayError) -> bool:
         """Whether a model that nobody asked for refuses the request: its limits are not the caller's business."""
-        return route is not self._routes[0] and isinstance(error, ProviderRejectedError | TooLargeError)
+        is_other = route is not self._routes[0] and not self._has_begun
+        return is_other and isinstance(error, ProviderRejectedError | TooLargeError)
 
     def _under_way(self) -> tuple[_Route, Ticket]:
         if self._current is None:

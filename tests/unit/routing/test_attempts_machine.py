@@ -151,8 +151,10 @@ class CallsMachine(RuleBasedStateMachine):
         self.attempts.failed(error, self.upstreams.now)
         past = self.past[self.trying]
         past.error, past.failed_at = error, self.upstreams.now
+        # What a model refuses that nobody asked for is not the caller's mistake.
+        is_its_own = isinstance(error, ProviderRejectedError) and self.trying is not self.asked[0]
         self.trying = None
-        if self.has_begun or after(error) is After.FINAL:
+        if self.has_begun or (after(error) is After.FINAL and not is_its_own):
             self.final = error
 
     @precondition(lambda self: self.trying)
