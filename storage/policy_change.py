@@ -30,7 +30,7 @@ async def change_policy(
     leaves = require_acknowledged(changes, acknowledged=acknowledges_phi_leaves)
     before, after = await tx.organization.set_policy(**changes)
     if only_versions is not None and before.version not in only_versions:
-        raise PreconditionFailedError("The policy has changed since it was read.")
+        raise PreconditionFailedError("The policy or the budget has changed since it was read.")
     facts: dict[str, JsonValue] = {"changes": told(before, after)}
     if leaves:
         facts["acknowledged_phi_leaves"] = True

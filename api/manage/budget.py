@@ -84,7 +84,7 @@ async def _current(request: Request, access: Access, *, only_versions: set[int] 
         policy = await tx.organization.policy()
         balance = await tx.usage.balance(gateway.clock.now())
     if only_versions is not None and policy.version not in only_versions:
-        raise PreconditionFailedError("The budget has changed since it was read.")
+        raise PreconditionFailedError("The policy or the budget has changed since it was read.")
     return _answer(policy, balance, exchange_of(request).request_id)
 
 
