@@ -267,6 +267,8 @@ BUDGET = answer(
         "meta": _REQUEST,
     },
 ) | {"headers": _VERSIONED}
+_BUDGET_FIELDS = BUDGET["content"]["application/json"]["schema"]["properties"]["data"]["properties"]
+_BUDGET_FIELDS["spend_cap"]["type"] = ["integer", "null"]
 AUDIT = answer(
     "One page of entries.",
     {

@@ -336,4 +336,6 @@ async def test_the_reference_shows_what_is_answered(gateway_server: GatewayServe
 
     example = shown["content"]["application/json"]["example"]["data"]
     assert (set(example), set(example["period"])) == (set(answered), set(answered["period"]))
+    fields = shown["content"]["application/json"]["schema"]["properties"]["data"]["properties"]
+    assert fields["spend_cap"]["type"] == ["integer", "null"]
     assert "ETag" in shown["headers"]
