@@ -266,7 +266,8 @@ BUDGET = answer(
         },
         "meta": _REQUEST,
     },
-) | {"headers": _VERSIONED}
+)
+BUDGET["headers"] = _VERSIONED
 _BUDGET_FIELDS = BUDGET["content"]["application/json"]["schema"]["properties"]["data"]["properties"]
 _BUDGET_FIELDS["spend_cap"]["type"] = ["integer", "null"]
 AUDIT = answer(
