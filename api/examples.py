@@ -234,6 +234,42 @@ USAGE = answer(
         "meta": _REQUEST,
     },
 )
+USAGE["content"]["text/csv"] = {
+    "schema": {"type": "string"},
+    "example": "period_start,group,id,name,requests,input_tokens,output_tokens,credits,cost_usd\r\n"
+    "2026-04-01,day,2026-04-01,,12,2400,900,3300,0.020700\r\n"
+    "2026-04-01,model,claude-sonnet-4-6,,12,2400,900,3300,0.020700\r\n"
+    f"2026-04-01,key,{_ULID},Scheduling assistant,12,2400,900,3300,0.020700\r\n",
+}
+_VERSIONED = {"ETag": {"schema": {"type": "string"}, "description": "The version of policy and budget."}}
+BUDGET_REQUEST: Mapping[str, Any] = {
+    "cap": {"spend_cap": 500_000},
+    "no cap": {"spend_cap": None},
+    "models": {"opus_enabled": True, "premium_models_enabled": ["gpt-5.5"]},
+}
+BUDGET = answer(
+    "The budget. Its `ETag` header goes into `If-Match`.",
+    {
+        "success": True,
+        "data": {
+            "spend_cap": 500_000,
+            "credits_allotment": 1_000_000,
+            "opus_enabled": True,
+            "premium_models_enabled": ["gpt-5.5"],
+            "period": {
+                "start": "2026-04-01T00:00:00+00:00",
+                "end": "2026-05-01T00:00:00+00:00",
+                "used": 3_300,
+                "held": 4_200,
+                "remaining": 492_500,
+            },
+        },
+        "meta": _REQUEST,
+    },
+)
+BUDGET["headers"] = _VERSIONED
+_BUDGET_FIELDS = BUDGET["content"]["application/json"]["schema"]["properties"]["data"]["properties"]
+_BUDGET_FIELDS["spend_cap"]["type"] = ["integer", "null"]
 AUDIT = answer(
     "One page of entries.",
     {
@@ -288,7 +324,7 @@ POLICY = answer(
         },
         "meta": _REQUEST,
     },
-) | {"headers": {"ETag": {"schema": {"type": "string"}, "description": "The policy's version."}}}
+) | {"headers": _VERSIONED}
 _STANDING = {
     "status": "operational",
     "latency_ms_p50": 1261,

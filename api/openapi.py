@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.dialect import Dialect
-from api.manage.schemas import CreateKeyRequest, PolicyRequest, ScanRequest
+from api.manage.schemas import BudgetRequest, CreateKeyRequest, PolicyRequest, ScanRequest
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.errors import GatewayError
@@ -53,6 +53,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     CountTokensRequest,
     CreateKeyRequest,
     PolicyRequest,
+    BudgetRequest,
     ScanRequest,
 )
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"

@@ -9,6 +9,7 @@ import typer
 from cli.admin import OrgOption, organization, with_storage
 from cli.configuration import load_settings, require_catalog
 from cli.failure import CommandError
+from gateway.credits.budget import LARGEST_CAP
 from gateway.errors import ValidationFailedError
 from gateway.organization_policy import RETENTION_DAYS, read_entities, read_terms
 from gateway.phi.findings import Entity
@@ -56,6 +57,10 @@ def org_policy(
     ] = None,
     opus: Annotated[bool | None, typer.Option(help="Enable Opus models.")] = None,
     premium_model: Annotated[list[str] | None, typer.Option(help="Enable this premium model; repeatable.")] = None,
+    spend_cap: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST_CAP, help="Credits a billing period may cost at most.")
+    ] = None,
+    no_spend_cap: Annotated[bool, typer.Option("--no-spend-cap", help="Let the allotment alone limit it.")] = False,
 ) -> None:
     """Change an organization's policy. Every API process follows within a second."""
     given: dict[str, Any] = {
@@ -74,8 +79,13 @@ def org_policy(
         "failover_enabled": failover,
         "opus_enabled": opus,
         "premium_models": _models(premium_model),
+        "spend_cap": spend_cap,
     }
+    if no_spend_cap and spend_cap is not None:
+        raise CommandError("--spend-cap and --no-spend-cap exclude each other")
     changes = {name: value for name, value in given.items() if value is not None}
+    if no_spend_cap:
+        changes["spend_cap"] = None
     if not changes:
         raise CommandError("nothing to change: give at least one option")
     from storage.onboarding import change_policy

@@ -27,6 +27,7 @@ class AuditAction(StrEnum):
     API_KEY_REVOKED = "api_key.revoked"
     AUDIT_READ = "audit.read"
     BAA_ACCEPTED = "baa.accepted"
+    BUDGET_UPDATED = "budget.updated"
     ORGANIZATION_CREATED = "organization.created"
     POLICY_RETRIEVED = "policy.retrieved"
     POLICY_UPDATED = "policy.updated"

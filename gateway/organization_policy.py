@@ -43,6 +43,8 @@ class OrganizationPolicy:
     opus_enabled: bool = False
     premium_models: tuple[str, ...] = ()
     failover_enabled: bool = False
+    spend_cap: int | None = None
+    """Credits a period may cost at most; None: the allotment alone limits it."""
 
     def changed(self, changes: Changes) -> "OrganizationPolicy":
         """With `changes`, one version on when they change anything. Leaving the profile `custom` drops its entities.

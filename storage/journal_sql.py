@@ -155,6 +155,8 @@ insert into audit_pending (entry_id) select id from audited returning entry_id
 OPEN_ACCOUNTS = """
 insert into credit_accounts (org_id, period_start, period_end, allotment, spend_cap)
 select o.id, %(start)s, %(end)s, o.credits_allotment, o.spend_cap from organizations o where o.id = any(%(orgs)s)
+-- A cap that is being changed is waited for: its change would not see the account that this makes.
+order by o.id for share
 on conflict do nothing
 """
 

@@ -5,6 +5,7 @@ from collections.abc import Container
 from pydantic import JsonValue
 
 from gateway.audit import AuditAction
+from gateway.credits.budget import BUDGET_FIELDS
 from gateway.errors import PreconditionFailedError
 from gateway.ids import OrganizationId
 from gateway.organization_policy import Changes, OrganizationPolicy, require_acknowledged, told
@@ -29,9 +30,10 @@ async def change_policy(
     leaves = require_acknowledged(changes, acknowledged=acknowledges_phi_leaves)
     before, after = await tx.organization.set_policy(**changes)
     if only_versions is not None and before.version not in only_versions:
-        raise PreconditionFailedError("The policy has changed since it was read.")
+        raise PreconditionFailedError("The policy or the budget has changed since it was read.")
     facts: dict[str, JsonValue] = {"changes": told(before, after)}
     if leaves:
         facts["acknowledged_phi_leaves"] = True
-    tx.audit(AuditAction.POLICY_UPDATED, entity_type="organization", entity_id=org, metadata=facts)
+    action = AuditAction.BUDGET_UPDATED if changes.keys() <= BUDGET_FIELDS else AuditAction.POLICY_UPDATED
+    tx.audit(action, entity_type="organization", entity_id=org, metadata=facts)
     return after

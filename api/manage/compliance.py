@@ -1,14 +1,14 @@
 """`/v1/compliance/policy`: what an organisation has masked, kept and put back (spec D14, D36)."""
 
-import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api import examples
 from api.authentication import caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
+from api.manage.preconditions import IfMatch, tagged, versions
 from api.manage.schemas import PolicyRequest
 from api.native.envelope import CONTROL, success
 from api.openapi import ACCESS_ERRORS, errors, json_body
@@ -22,8 +22,6 @@ from gateway.tenancy import Access, KeyMode, Scope
 from storage.policy_change import change_policy
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["Compliance"])
-
-_STRONG_TAG = re.compile(r'(?<!W/)"([0-9]{1,18})"')
 
 
 @router.get(
@@ -69,9 +67,7 @@ async def get_policy(
 async def put_policy(
     request: Request,
     access: Annotated[Access, Depends(caller(Scope.CONTROL_WRITE))],
-    if_match: Annotated[
-        list[str] | None, Header(description="The `ETag` that was read: 412 if the policy changed since.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> Response:
     """Changes the fields that are sent, and answers with the whole policy. Needs the scope `control:write`.
 
@@ -90,7 +86,7 @@ async def put_policy(
             access.principal.org,
             changes,
             acknowledges_phi_leaves=acknowledged,
-            only_versions=_versions(if_match),
+            only_versions=versions(if_match),
         )
     return _answer(policy, exchange.request_id)
 
@@ -110,16 +106,8 @@ def _changes(wanted: PolicyRequest) -> Changes:
     return changes
 
 
-def _versions(if_match: list[str] | None) -> set[int] | None:
-    """The versions that may be changed, None for any. A tag that is not ours, or a weak one, matches none."""
-    tags = ",".join(if_match or ("*",))
-    return None if tags.strip() == "*" else {int(tag) for tag in _STRONG_TAG.findall(tags)}
-
-
 def _answer(policy: OrganizationPolicy, request_id: str) -> Response:
-    response = success(_data(policy), request_id=request_id)
-    response.headers["etag"] = f'"{policy.version}"'
-    return response
+    return tagged(success(_data(policy), request_id=request_id), policy.version)
 
 
 def _data(policy: OrganizationPolicy) -> dict[str, Any]:

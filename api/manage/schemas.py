@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.content.schemas import Strict
+from gateway.credits.budget import LARGEST_CAP
 from gateway.organization_policy import RETENTION_DAYS
 from gateway.phi.findings import Entity
 from gateway.phi.screening import MAX_TERMS, THRESHOLDS_MILLI, Profile
@@ -81,6 +82,20 @@ class PolicyRequest(Strict):
         bool | None,
         Field(description="Must be true in a request by which identifiers may leave: see `docs/phi-guard.md`."),
     ] = None
+
+
+class BudgetRequest(Strict):
+    """What to change; a field left out stays as it is."""
+
+    spend_cap: Annotated[
+        int | None,
+        Field(ge=0, le=LARGEST_CAP, description="Credits that a billing period may cost at most. Null: no cap."),
+    ] = None
+    opus_enabled: Annotated[bool, Field(description="Whether Opus models may be called.")] = False
+    premium_models_enabled: Annotated[
+        list[str],
+        Field(max_length=1000, description="The other premium models that may be called, in place of those before."),
+    ] = []  # noqa: RUF012 - pydantic copies it
 
 
 class ScanRequest(Strict):

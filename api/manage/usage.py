@@ -1,4 +1,4 @@
-"""`GET /v1/usage`: the current period's credits, nested as published and flat beside it (spec B5, D25)."""
+"""`GET /v1/usage`: the current period's credits, nested as published and flat beside it (spec B5, D25), or as CSV."""
 
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from api.authentication import caller
 from api.content.metering import dollars
 from api.dialect import dialect_route
 from api.exchange import exchange_of
+from api.manage.usage_csv import MEDIA_TYPE, prefers_csv, usage_csv
 from api.native.envelope import CONTROL, success
 from api.openapi import ACCESS_ERRORS, errors
 from api.state import gateway_of
@@ -37,11 +38,25 @@ async def get_usage(
     access: Annotated[Access, Depends(caller(Scope.CONTROL_READ))],
     _: Annotated[UsageQuery, Query()],
 ) -> Response:
-    """Credits used, held and left in this billing period, by model, key and day. Needs the scope `control:read`."""
+    """Credits used, held and left in this billing period, by model, key and day. Needs the scope `control:read`.
+
+    With `Accept: text/csv` the days, models and keys come as lines of a table.
+    """
     gateway = gateway_of(request)
     async with gateway.storage.read(access.principal) as tx:
         summary = await tx.usage.summary(gateway.clock.now())
-    return success(_usage(summary), request_id=exchange_of(request).request_id)
+        if prefers_csv(request.headers.getlist("accept")):
+            table = usage_csv(summary, await tx.usage.key_names())
+            response = _download(table, f"usage-{summary.period_start:%Y-%m}.csv")
+        else:
+            response = success(_usage(summary), request_id=exchange_of(request).request_id)
+    response.headers["vary"] = "accept"
+    return response
+
+
+def _download(text: str, name: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=f"{MEDIA_TYPE}; charset=utf-8; header=present", headers=headers)
 
 
 def _usage(summary: UsageSummary) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
@@ -15,7 +15,7 @@ from gateway.phi.screening import Profile
 from gateway.tenancy import PhiMode, StorageMode, Unscannable
 from storage.encryption import ContentCipher, new_data_key
 from storage.root_keys import RootKeys
-from storage.tables import DataKeyRow, OrganizationRow
+from storage.tables import AccountRow, DataKeyRow, OrganizationRow
 from storage.terms import Terms, open_terms, seal_terms
 
 _AS_THEY_ARE = (
@@ -30,6 +30,7 @@ _AS_THEY_ARE = (
     "phi_retrieval_behavior",
     "opus_enabled",
     "failover_enabled",
+    "spend_cap",
 )
 """Fields of the policy that are columns of the same name and form."""
 
@@ -81,6 +82,7 @@ class OrganizationReader:
             opus_enabled=row.opus_enabled,
             premium_models=tuple(row.premium_models),
             failover_enabled=row.failover_enabled,
+            spend_cap=row.spend_cap,
         )
 
 
@@ -110,11 +112,13 @@ class OrganizationStore(OrganizationReader):
     async def set_policy(self, **changes: Any) -> tuple[OrganizationPolicy, OrganizationPolicy]:  # noqa: ANN401
         """Change what `changes` names of the policy; returns it as it was and as it is.
 
-        Every API process hears of it when this commits. Raises `NotFoundError`,
+        Every API process hears of it when this commits, and a spend cap holds in
+        the current period from then on. Raises `NotFoundError`,
         `ValidationFailedError` for choices that do not go together, and
         `UnavailableError` when the lists of terms cannot be opened or sealed.
         """
-        row = await self._session.get(OrganizationRow, self._org, with_for_update=True)
+        # Without the key share that running calls take of this row while they have the account that we want next.
+        row = await self._session.get(OrganizationRow, self._org, with_for_update={"key_share": True})
         if row is None:
             raise NotFoundError("The organization does not exist.")
         before = await self._policy(row)
@@ -128,7 +132,17 @@ class OrganizationStore(OrganizationReader):
         row.premium_models = [*after.premium_models]
         row.policy_version = after.version
         await self._session.flush()
+        if after.spend_cap != before.spend_cap:
+            await self._cap_open_accounts(after.spend_cap)
         return before, after
+
+    async def _cap_open_accounts(self, spend_cap: int | None) -> None:
+        # Of later periods too: a process whose clock is ahead may have opened the next one's.
+        await self._session.execute(
+            update(AccountRow)
+            .where(AccountRow.org_id == self._org, AccountRow.period_end > self._clock.now())
+            .values(spend_cap=spend_cap)
+        )
 
     async def add_data_key(self) -> int:
         """A new data key version; content is sealed under it from now on."""

@@ -1,15 +1,17 @@
 """What an organisation used in a period."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Cast, ColumnElement, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from gateway.credits.budget import Balance
 from gateway.credits.period import Period, period_of
 from gateway.ids import OrganizationId
 from gateway.inference.records import UsageLine, UsageSummary
-from storage.tables import AccountRow, OrganizationRow, UsageRow
+from storage.tables import AccountRow, ApiKeyRow, OrganizationRow, UsageRow
 
 _DAY = func.to_char(UsageRow.created_at.op("at time zone")("UTC"), "YYYY-MM-DD")
 
@@ -21,30 +23,36 @@ class UsageReader:
 
     async def summary(self, now: datetime) -> UsageSummary:
         """Totals of the period that `now` falls in."""
-        period = period_of(now)
-        allotment, spend_cap, used, held = await self._account(period)
+        balance = await self.balance(now)
+        period = balance.period
         by_model = await self._lines(period, UsageRow.model)
         return UsageSummary(
             period_start=period.start,
             period_end=period.end,
-            allotment=allotment,
-            used=used,
-            held=held,
-            spend_cap=spend_cap,
+            allotment=balance.allotment,
+            used=balance.used,
+            held=balance.held,
+            spend_cap=balance.spend_cap,
             requests=sum(line.requests for line in by_model),
             by_model=by_model,
             by_key=await self._lines(period, func.coalesce(UsageRow.key_id, "")),
             by_day=await self._lines(period, _DAY),
         )
 
-    async def _account(self, period: Period) -> tuple[int, int | None, int, int]:
-        """Allotment, cap, posted and pending; an organisation that has not called this period has no account yet."""
+    async def key_names(self) -> Mapping[str, str]:
+        """Names of the organisation's keys by their ids, revoked ones too: they may have been used."""
+        query = select(ApiKeyRow.id, ApiKeyRow.name).where(ApiKeyRow.org_id == self._org)
+        return {row.id: row.name for row in await self._session.execute(query)}
+
+    async def balance(self, now: datetime) -> Balance:
+        """Credits of the period that `now` falls in; one without a call yet is what the organisation was promised."""
+        period = period_of(now)
         query = select(AccountRow.allotment, AccountRow.spend_cap, AccountRow.posted, AccountRow.pending).where(
             AccountRow.org_id == self._org, AccountRow.period_start == period.start
         )
         account = (await self._session.execute(query)).first()
         if account is not None:
-            return account.allotment, account.spend_cap, account.posted, account.pending
+            return Balance(period, account.allotment, account.spend_cap, account.posted, account.pending)
         promised = (
             await self._session.execute(
                 select(OrganizationRow.credits_allotment, OrganizationRow.spend_cap).where(
@@ -52,7 +60,7 @@ class UsageReader:
                 )
             )
         ).one()
-        return promised.credits_allotment, promised.spend_cap, 0, 0
+        return Balance(period, promised.credits_allotment, promised.spend_cap, used=0, held=0)
 
     async def _lines(
         self, period: Period, label: ColumnElement[str] | InstrumentedAttribute[str]

@@ -122,3 +122,15 @@ async def test_what_cannot_be_is_one_line_and_changes_nothing(
     assert ran.stderr.count("\n") == 1
     assert "Quillfeather" not in ran.stderr
     assert await policy_of(storage, tenant) == OrganizationPolicy()
+
+
+async def test_a_spend_cap_is_set_and_removed(storage: Storage, environ: dict[str, str]) -> None:
+    tenant = await make_tenant(storage)
+
+    both = change(environ, tenant, "--spend-cap", "500", "--no-spend-cap")
+    change(environ, tenant, "--spend-cap", "500")
+    capped = await policy_of(storage, tenant)
+    change(environ, tenant, "--no-spend-cap")
+
+    assert (both.returncode, both.stderr.count("\n")) == (1, 1)
+    assert (capped.spend_cap, (await policy_of(storage, tenant)).spend_cap) == (500, None)

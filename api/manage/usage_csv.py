@@ -1,0 +1,66 @@
+"""Usage as CSV (RFC 4180), for spreadsheets: text that somebody chose can never be a formula there."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+
+from gateway.inference.records import UsageLine, UsageSummary
+
+MEDIA_TYPE = "text/csv"
+COLUMNS = (
+    "period_start",
+    "group",
+    "id",
+    "name",
+    "requests",
+    "input_tokens",
+    "output_tokens",
+    "credits",
+    "cost_usd",
+)
+# In fullwidth too, as some spreadsheets read them.
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\Z", re.ASCII)
+
+
+def prefers_csv(accept: Iterable[str]) -> bool:
+    """Whether the `Accept` headers name CSV and want it more than JSON. A wildcard is content with JSON."""
+    wanted = {"application/json": 0.0, MEDIA_TYPE: 0.0}
+    for element in ",".join(accept).split(","):
+        media_type, *parameters = (part.strip().lower() for part in element.split(";"))
+        if media_type in wanted:
+            wanted[media_type] = max(wanted[media_type], _quality(parameters))
+    return wanted[MEDIA_TYPE] > wanted["application/json"]
+
+
+def usage_csv(summary: UsageSummary, key_names: Mapping[str, str]) -> str:
+    """A header, then the period's days, models and keys, one a line, as `group` says."""
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\r\n")
+    rows.writerow(COLUMNS)
+    start = summary.period_start.date().isoformat()
+    for group, lines in (("day", summary.by_day), ("model", summary.by_model), ("key", summary.by_key)):
+        for line in lines:
+            name = key_names.get(line.label, "") if group == "key" else ""
+            rows.writerow((start, group, _text(line.label), _text(name), *_totals(line)))
+    return written.getvalue()
+
+
+def _totals(line: UsageLine) -> tuple[int, int, int, int, str]:
+    dollars, rest = divmod(line.cost_micro_usd, 1_000_000)
+    return line.requests, line.input_tokens, line.output_tokens, line.credits, f"{dollars}.{rest:06}"
+
+
+def _text(cell: str) -> str:
+    """`cell`, behind an apostrophe where a spreadsheet would run it."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _quality(parameters: Iterable[str]) -> float:
+    """How much a media type is wanted; one in a form of nobody's is not."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            return float(value) if _QUALITY.match(value.strip()) else 0.0
+    return 1.0
