@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.dialect import Dialect
-from api.manage.schemas import CreateKeyRequest, PolicyRequest, ScanRequest
+from api.manage.schemas import ChangeKeyRequest, CreateKeyRequest, PolicyRequest, ScanRequest
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.errors import GatewayError
@@ -20,6 +20,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 KEY_ERRORS: tuple[type[GatewayError], ...] = (
     facts.InvalidApiKeyError,
+    facts.IpNotAllowedError,
     facts.UnavailableError,
     facts.InternalError,
 )
@@ -51,6 +52,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     CreateMessageRequest,
     CountTokensRequest,
     CreateKeyRequest,
+    ChangeKeyRequest,
     PolicyRequest,
     ScanRequest,
 )

@@ -45,7 +45,7 @@ class Storage:
         self.keyring = keyring
         self.root_keys = root_keys
         self.cipher = ContentCipher(pool, root_keys)
-        self.access = AccessCache(pool, str(settings.database_url), keyring.pepper, self.cipher)
+        self.access = AccessCache(pool, str(settings.database_url), keyring.pepper, self.cipher, clock)
         self.journal = PostgresJournal(
             pool,
             self.cipher,
