@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.dialect import Dialect
-from api.manage.schemas import ChangeKeyRequest, CreateKeyRequest, PolicyRequest, ScanRequest
+from api.manage.schemas import ChangeKeyRequest, CreateKeyRequest, PolicyRequest, RotateKeyRequest, ScanRequest
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.errors import GatewayError
@@ -53,6 +53,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     CountTokensRequest,
     CreateKeyRequest,
     ChangeKeyRequest,
+    RotateKeyRequest,
     PolicyRequest,
     ScanRequest,
 )

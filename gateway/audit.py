@@ -25,6 +25,8 @@ class AuditAction(StrEnum):
     ACCESS_REFUSED = "access.refused"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
+    API_KEY_ROTATED = "api_key.rotated"
+    API_KEY_SUPERSEDED = "api_key.superseded"
     API_KEY_UPDATED = "api_key.updated"
     AUDIT_READ = "audit.read"
     BAA_ACCEPTED = "baa.accepted"

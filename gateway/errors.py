@@ -141,6 +141,11 @@ class MethodNotAllowedError(GatewayError):
     message = "This method is not allowed here."
 
 
+class AlreadyRotatedError(GatewayError):
+    kind, code = Kind.CONFLICT, "API_KEY_ALREADY_ROTATED"
+    message = "The API key has a successor already. Revoke that one to rotate again."
+
+
 class PreconditionFailedError(GatewayError):
     kind, code = Kind.STALE, "PRECONDITION_FAILED"
     message = "The resource has changed since it was read."

@@ -8,6 +8,7 @@ time; and no snapshot outlives `_FRESH_S` in any case.
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,10 +46,11 @@ select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
        o.failover_enabled,
        o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers, o.phi_terms,
        a.id, a.covers, a.effective_at, a.expires_at,
-       k.expires_at, k.networks
+       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null
 from api_keys k
 join organizations o on o.id = k.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
+left join api_keys replaced on replaced.id = k.replaces and replaced.retires_at is null and replaced.revoked_at is null
 where k.digest = any(%s)
 """
 
@@ -66,16 +68,26 @@ class _Snapshot:
     access: Access
     expires_at: datetime | None
     networks: tuple[Network, ...]
+    awaited: bool
+    """Whether a key that it replaces waits for its first use."""
     until: float
+
+
+FirstUse = Callable[[Principal, str | None], Coroutine[None, None, None]]
+"""Told before a key that replaces another is let in, with the client's address; may be told more than once."""
 
 
 class AccessCache:
     """Resolves tokens. `listening` tells whether announcements reach this process."""
 
-    def __init__(self, pool: Pool, database_url: str, peppers: Ring, cipher: ContentCipher, clock: Clock) -> None:
+    def __init__(
+        self, pool: Pool, database_url: str, peppers: Ring, cipher: ContentCipher, clock: Clock, first_use: FirstUse
+    ) -> None:
         self._pool = pool
         self._cipher = cipher
         self._clock = clock
+        self._first_use = first_use
+        self._beginning: dict[Principal, asyncio.Task[None]] = {}
         self._url = libpq_url(database_url)
         self._peppers = peppers
         self._snapshots: dict[bytes, _Snapshot] = {}
@@ -103,7 +115,8 @@ class AccessCache:
         Raises:
             InvalidApiKeyError: malformed or unknown; `RevokedApiKeyError` when it was revoked or has expired.
             OutsideNetworksError: the key may not be used from `address`.
-            UnavailableError: the database cannot say, or the organisation's own terms do not open.
+            UnavailableError: the database cannot say, or the organisation's own terms do not open,
+                or the first use of a key that replaces another cannot be recorded.
         """
         if not api_key.is_well_formed(token):
             raise InvalidApiKeyError
@@ -112,7 +125,19 @@ class AccessCache:
         snapshot = self._snapshots.get(cached_as)
         if snapshot is None or not self.listening or snapshot.until <= time.monotonic():
             snapshot = await self._read(token, cached_as)
-        return self._use(snapshot, address)
+        access = self._use(snapshot, address)
+        if snapshot.awaited:
+            await self._begin_use(access.principal, address)
+        return access
+
+    async def _begin_use(self, principal: Principal, address: str | None) -> None:
+        """Calls that come at once wait for one record of it, and the snapshot that told of it is read anew."""
+        begun = self._beginning.get(principal)
+        if begun is None:
+            begun = self._beginning[principal] = asyncio.create_task(self._first_use(principal, address))
+            begun.add_done_callback(lambda _: self._beginning.pop(principal, None))
+        await asyncio.shield(begun)
+        self._forget(principal.org)
 
     def _use(self, snapshot: _Snapshot, address: str | None) -> Access:
         """Time and place are of each request: what is cached is what they are compared with."""
@@ -135,7 +160,9 @@ class AccessCache:
         if revoked:
             raise RevokedApiKeyError(org, key)
         access = self._sharing(_access(row, await open_terms(self._cipher, org, row[16])))
-        snapshot = _Snapshot(access, expires_at=row[21], networks=stored_networks(row[22]), until=until)
+        snapshot = _Snapshot(
+            access, expires_at=row[21], networks=stored_networks(row[22]), awaited=row[23], until=until
+        )
         # An announcement that came while we read may be of what we read too early: use it once, keep nothing.
         if epoch == self._epoch:
             self._keep(cached_as, snapshot)

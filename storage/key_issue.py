@@ -50,6 +50,36 @@ async def change_key(tx: Transaction, key_id: ApiKeyId, changes: KeyChanges) -> 
     return key
 
 
+async def rotate_key(tx: Transaction, key_id: ApiKeyId, *, grace_s: int) -> tuple[ApiKey, str]:
+    """A successor and its plaintext. Raises as `KeyStore.rotate` does."""
+    key, plaintext = await tx.keys.rotate(key_id, grace_s=grace_s)
+    tx.audit(
+        AuditAction.API_KEY_ROTATED,
+        entity_type="api_key",
+        entity_id=key_id,
+        metadata={"successor_id": key.id, "grace_seconds": grace_s},
+    )
+    tx.audit(
+        AuditAction.API_KEY_CREATED,
+        entity_type="api_key",
+        entity_id=key.id,
+        metadata={"replaces": key_id, "scopes": [scope.value for scope in key.scopes], "mode": key.mode.value},
+    )
+    tx.tell(Event(EventType.API_KEY_ROTATED, {"key_id": key_id, "successor_id": key.id, "mode": key.mode.value}))
+    return key, plaintext
+
+
+async def begin_grace(tx: Transaction, successor: ApiKeyId) -> None:
+    """The key that `successor` replaces has its grace from now on. Raises as `KeyStore.retire_replaced` does."""
+    key = await tx.keys.retire_replaced(successor)
+    tx.audit(
+        AuditAction.API_KEY_SUPERSEDED,
+        entity_type="api_key",
+        entity_id=key.id,
+        metadata={"successor_id": successor, "retires_at": key.retires_at.isoformat() if key.retires_at else None},
+    )
+
+
 async def revoke_key(tx: Transaction, key_id: ApiKeyId) -> ApiKey:
     """Raises `NotFoundError` for a key that is unknown, another organisation's, or revoked already."""
     key = await tx.keys.revoke(key_id)

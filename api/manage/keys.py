@@ -1,4 +1,4 @@
-"""API keys: list, create, change, revoke (spec B4, D4, D24)."""
+"""API keys: list, create, change, rotate, revoke (spec B4, D4, D24)."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from api import examples
 from api.authentication import authenticate, caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
-from api.manage.schemas import ChangeKeyRequest, CreateKeyRequest
+from api.manage.schemas import ChangeKeyRequest, CreateKeyRequest, RotateKeyRequest
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, errors, json_body
 from api.state import gateway_of
@@ -94,9 +94,7 @@ async def create_key(request: Request, access: Writer) -> Response:
             expires_at=bounds.get("expires_at"),
             networks=bounds.get("networks", ()),
         )
-    data = _key(key)
-    created = {"id": data.pop("id"), "name": data.pop("name"), "plaintext": plaintext, **data}
-    return success(created, request_id=exchange.request_id, status=201)
+    return success(_new_key(key, plaintext), request_id=exchange.request_id, status=201)
 
 
 @router.patch(
@@ -129,6 +127,40 @@ async def change_key(request: Request, access: Writer, key_id: str) -> Response:
     return success(_key(key), request_id=exchange.request_id)
 
 
+@router.post(
+    "/v1/api_keys/{key_id}/rotate",
+    summary="Rotate an API key",
+    status_code=201,
+    response_class=Response,
+    responses={
+        201: examples.SUCCESSOR_KEY,
+        **errors(
+            CONTROL,
+            *ACCESS_ERRORS,
+            facts.NotFoundError,
+            facts.AlreadyRotatedError,
+            facts.ValidationFailedError,
+            facts.TooLargeError,
+        ),
+    },
+    openapi_extra=json_body(RotateKeyRequest, examples.ROTATE_KEY_REQUEST),
+)
+async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
+    """A successor with the same name, scopes, mode and limits, and its plaintext. Needs the scope `control:read`.
+
+    The key itself works until its grace ends, and that starts when the successor is first used. An empty body is `{}`.
+    """
+    wanted = validated(RotateKeyRequest, read_object(await request.body() or b"{}"), unknown=ValidationFailedError)
+    exchange, gateway, ulid = exchange_of(request), gateway_of(request), _known(key_id)
+    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+        held = await tx.keys.lock(ulid)
+        require_may_give(
+            access.principal, scopes=held.scopes, mode=held.mode, strict=gateway.settings.strict_key_scopes
+        )
+        key, plaintext = await key_issue.rotate_key(tx, ulid, grace_s=wanted.grace_seconds)
+    return success(_new_key(key, plaintext), request_id=exchange.request_id, status=201)
+
+
 @router.delete(
     "/v1/api_keys/{key_id}",
     summary="Revoke an API key",
@@ -142,6 +174,11 @@ async def revoke_key(request: Request, access: Writer, key_id: str) -> Response:
         key = await key_issue.revoke_key(tx, _known(key_id))
     revoked_at = key.revoked_at.isoformat() if key.revoked_at else None
     return success({"id": key.id, "deleted": True, "revoked_at": revoked_at}, request_id=exchange.request_id)
+
+
+def _new_key(key: ApiKey, plaintext: str) -> dict[str, Any]:
+    data = _key(key)
+    return {"id": data.pop("id"), "name": data.pop("name"), "plaintext": plaintext, **data}
 
 
 def _known(key_id: str) -> ApiKeyId:
@@ -177,6 +214,8 @@ def _key(key: ApiKey) -> dict[str, Any]:
         "mode": key.mode.value,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "ip_allowlist": [*map(str, key.networks)],
+        "replaces": key.replaces,
+        "retires_at": key.retires_at.isoformat() if key.retires_at else None,
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
         "created_at": key.created_at.isoformat(),
         "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,

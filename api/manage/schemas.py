@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BeforeValidator, Field, JsonValue
 
 from api.content.schemas import Strict
+from gateway.keys.api_key import DEFAULT_GRACE_S, GRACE_S
 from gateway.keys.networks import MAX_NETWORKS
 from gateway.organization_policy import RETENTION_DAYS
 from gateway.phi.findings import Entity
@@ -60,6 +61,19 @@ class ChangeKeyRequest(Strict):
     name: Name | None = None
     expires_at: Expiry = None
     ip_allowlist: Networks = None
+
+
+class RotateKeyRequest(Strict):
+    """How the overlap of a key and its successor ends."""
+
+    grace_seconds: Annotated[
+        int,
+        Field(
+            ge=GRACE_S[0],
+            le=GRACE_S[1],
+            description="How long the key works on after its successor was first used.",
+        ),
+    ] = DEFAULT_GRACE_S
 
 
 class PolicyRequest(Strict):

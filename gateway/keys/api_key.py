@@ -20,6 +20,8 @@ from gateway.keys.networks import Network
 from gateway.tenancy import KeyMode, Scope
 
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+GRACE_S = (0, 7 * 86_400)
+DEFAULT_GRACE_S = 86_400
 LONGEST_LIFE = timedelta(days=3650)
 _SHAPE = re.compile(r"hasp_key_(live|test)_[0-9A-Za-z]{32}\Z", re.ASCII)
 
@@ -61,6 +63,10 @@ class ApiKey:
     """From then on refused like a revoked key; None: never."""
     networks: tuple[Network, ...] = ()
     """Where it may be used from; none: anywhere."""
+    replaces: ApiKeyId | None = None
+    """The key that it was made from; its first use starts that one's grace."""
+    retires_at: datetime | None = None
+    """When the grace of a key whose successor is in use ends; from then on refused like a revoked key."""
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
 
