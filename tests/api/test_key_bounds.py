@@ -210,7 +210,8 @@ async def test_where_minting_is_strict_no_key_gives_what_it_lacks(
                 return Reply(reply.status, {}, await reply.read())
 
         held, lacked = {"name": "x", "scopes": ["ai:chat"]}, {"name": "x", "scopes": ["ai:chat", "ai:documents"]}
-        for method, key_id in (("POST", ""), ("PATCH", f"/{reader.key.id}"), ("DELETE", f"/{reader.key.id}")):
+        ours = f"/{reader.key.id}"
+        for method, key_id in (("POST", ""), ("POST", f"{ours}/rotate"), ("PATCH", ours), ("DELETE", ours)):
             refused = await answer(method, held, key=reader.token, key_id=key_id)
             assert (refused.status, refused.json()["error"]["details"]) == (403, {"required_scope": "control:write"})
         assert (await answer("GET", None, key=reader.token)).status == 200
