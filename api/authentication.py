@@ -15,11 +15,12 @@ from gateway.tenancy import Access, Scope
 async def authenticate(request: Request, *accepted: Scope) -> Access:
     """The caller's access, if its key holds any of `accepted` (none given: any valid key).
 
-    Raises `InvalidApiKeyError`, `MissingScopeError`, or `UnavailableError` when keys cannot be looked up.
+    Raises `InvalidApiKeyError`, `IpNotAllowedError`, `MissingScopeError`, or `UnavailableError` when keys cannot be
+    looked up.
     """
     exchange = exchange_of(request)
     token = _presented(request.scope["headers"])
-    exchange.access = access = await gateway_of(request).storage.access.resolve(token)
+    exchange.access = access = await gateway_of(request).storage.access.resolve(token, address=exchange.ip_address)
     if accepted and access.principal.scopes.isdisjoint(accepted):
         raise MissingScopeError(details={"required_scope": accepted[0].value})
     return access

@@ -184,6 +184,10 @@ _KEY = {
     "last_four": "7KQD",
     "scopes": ["ai:chat"],
     "mode": "live",
+    "expires_at": "2027-04-01T00:00:00+00:00",
+    "ip_allowlist": ["192.0.2.0/24", "2001:db8::/32"],
+    "replaces": None,
+    "retires_at": None,
     "last_used_at": None,
     "created_at": "2026-04-01T00:00:00+00:00",
     "revoked_at": None,
@@ -192,7 +196,23 @@ _PAGE = {**_REQUEST, "next_cursor": None, "has_more": False}
 NEW_KEY_REQUEST: Mapping[str, Any] = {
     "live": {"name": "Scheduling assistant", "scopes": ["ai:chat"]},
     "test": {"name": "Continuous integration", "scopes": ["ai:chat", "control:read"], "mode": "test"},
+    "bounded": {
+        "name": "Night shift",
+        "scopes": ["ai:chat"],
+        "expires_at": "2027-04-01T00:00:00Z",
+        "ip_allowlist": ["192.0.2.0/24", "2001:db8::/32"],
+    },
 }
+CHANGE_KEY_REQUEST: Mapping[str, Any] = {
+    "prolong": {"expires_at": "2027-04-01T00:00:00Z"},
+    "anywhere": {"ip_allowlist": None},
+}
+ROTATE_KEY_REQUEST: Mapping[str, Any] = {"a week": {"grace_seconds": 604_800}, "a day": {}}
+SUCCESSOR_KEY = answer(
+    "The successor, with its plaintext for the only time.",
+    {"success": True, "data": {**_KEY, "replaces": _ULID, "plaintext": "hasp_key_live_" + "X" * 32}, "meta": _REQUEST},
+)
+KEY = answer("The key as it is now.", {"success": True, "data": _KEY, "meta": _REQUEST})
 KEYS = answer("One page of keys.", {"success": True, "data": [_KEY], "meta": _PAGE})
 NEW_KEY = answer(
     "The key, with its plaintext for the only time.",

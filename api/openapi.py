@@ -12,7 +12,14 @@ from pydantic.json_schema import models_json_schema
 
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.dialect import Dialect
-from api.manage.schemas import BudgetRequest, CreateKeyRequest, PolicyRequest, ScanRequest
+from api.manage.schemas import (
+    BudgetRequest,
+    ChangeKeyRequest,
+    CreateKeyRequest,
+    PolicyRequest,
+    RotateKeyRequest,
+    ScanRequest,
+)
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.errors import GatewayError
@@ -21,6 +28,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 KEY_ERRORS: tuple[type[GatewayError], ...] = (
     facts.InvalidApiKeyError,
+    facts.IpNotAllowedError,
     facts.UnavailableError,
     facts.InternalError,
 )
@@ -52,6 +60,8 @@ _BODIES: tuple[type[BaseModel], ...] = (
     CreateMessageRequest,
     CountTokensRequest,
     CreateKeyRequest,
+    ChangeKeyRequest,
+    RotateKeyRequest,
     PolicyRequest,
     BudgetRequest,
     ScanRequest,

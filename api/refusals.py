@@ -22,7 +22,7 @@ from gateway.ids import PLATFORM, ApiKeyId, OrganizationId
 from gateway.inference.ports import Refusal
 from gateway.inference.shielding import uninterrupted
 from gateway.inference.trail import actor
-from gateway.keys.api_key import RevokedApiKeyError
+from gateway.keys.api_key import OutsideNetworksError, RevokedApiKeyError
 
 _ACCESS = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.FORBIDDEN})
 _OURS = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL})
@@ -71,7 +71,7 @@ def _known(exchange: Exchange, error: GatewayError) -> tuple[OrganizationId, Api
     """Whose key it was, as far as anybody can say."""
     if exchange.access is not None:
         return exchange.access.principal.org, exchange.access.principal.key
-    if isinstance(error, RevokedApiKeyError):
+    if isinstance(error, RevokedApiKeyError | OutsideNetworksError):
         return error.org, error.key
     return PLATFORM, None
 

@@ -84,7 +84,7 @@ class ProviderRejectedError(GatewayError):
 
 class InvalidApiKeyError(GatewayError):
     kind, code = Kind.UNAUTHENTICATED, "INVALID_API_KEY"
-    message = "The API key is missing, malformed, unknown or revoked."
+    message = "The API key is missing, malformed, unknown, expired or revoked."
 
 
 class BaaRequiredError(GatewayError):
@@ -100,6 +100,13 @@ class CreditsExhaustedError(GatewayError):
 class MissingScopeError(GatewayError):
     kind, code = Kind.FORBIDDEN, "MISSING_SCOPE"
     message = "The API key lacks a scope that this endpoint requires."
+
+
+class IpNotAllowedError(GatewayError):
+    """Never says which address it was: the sender may be learning what lies between us."""
+
+    kind, code = Kind.FORBIDDEN, "IP_NOT_ALLOWED"
+    message = "The API key may not be used from this network."
 
 
 class OpusNotEnabledError(GatewayError):
@@ -132,6 +139,11 @@ class NotFoundError(GatewayError):
 class MethodNotAllowedError(GatewayError):
     kind, code = Kind.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"
     message = "This method is not allowed here."
+
+
+class AlreadyRotatedError(GatewayError):
+    kind, code = Kind.CONFLICT, "API_KEY_ALREADY_ROTATED"
+    message = "The API key has a successor already. Revoke that one to rotate again."
 
 
 class PreconditionFailedError(GatewayError):

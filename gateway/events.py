@@ -15,6 +15,8 @@ class EventType(StrEnum):
     CREDITS_EXHAUSTED = "credits.exhausted"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
+    API_KEY_ROTATED = "api_key.rotated"
+    API_KEY_UPDATED = "api_key.updated"
     BAA_ACTIVATED = "baa.activated"
 
 

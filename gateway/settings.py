@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024, description="Largest request body (413 above).")
 
+    strict_key_scopes: bool = Field(
+        default=False,
+        description="Keys are created, changed, rotated, revoked only with `control:write`, and within its scopes.",
+    )
+
     temporal_address: str = Field(default="127.0.0.1:7233", description="Temporal frontend, host:port.")
     temporal_namespace: str = Field(default="hasp", description="Temporal namespace of every workflow.")
     temporal_ui_url: str | None = Field(default=None, description="Temporal's UI, for links shown to operators.")

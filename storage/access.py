@@ -8,18 +8,21 @@ time; and no snapshot outlives `_FRESH_S` in any case.
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import psycopg
 import structlog
 
+from gateway.clock import Clock
 from gateway.errors import InvalidApiKeyError
 from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId, new_ulid
 from gateway.keys import api_key
-from gateway.keys.api_key import RevokedApiKeyError
+from gateway.keys.api_key import ExpiredApiKeyError, OutsideNetworksError, RevokedApiKeyError
+from gateway.keys.networks import Network, admits, stored_networks
 from gateway.phi.findings import Entity
 from gateway.phi.screening import SELECTABLE, Profile, Screening
 from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope, StorageMode
@@ -42,10 +45,12 @@ select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
        o.phi_mode, o.storage_mode, o.restore_answers, o.unscannable, o.opus_enabled, o.premium_models,
        o.failover_enabled,
        o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers, o.phi_terms,
-       a.id, a.covers, a.effective_at, a.expires_at
+       a.id, a.covers, a.effective_at, a.expires_at,
+       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null
 from api_keys k
 join organizations o on o.id = k.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
+left join api_keys replaced on replaced.id = k.replaces and replaced.retires_at is null and replaced.revoked_at is null
 where k.digest = any(%s)
 """
 
@@ -61,15 +66,28 @@ where k.id = used.id and (k.last_used_at is null or k.last_used_at < used.at)
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     access: Access
+    expires_at: datetime | None
+    networks: tuple[Network, ...]
+    awaited: bool
+    """Whether a key that it replaces waits for its first use."""
     until: float
+
+
+FirstUse = Callable[[Principal, str | None], Coroutine[None, None, None]]
+"""Told before a key that replaces another is let in, with the client's address; may be told more than once."""
 
 
 class AccessCache:
     """Resolves tokens. `listening` tells whether announcements reach this process."""
 
-    def __init__(self, pool: Pool, database_url: str, peppers: Ring, cipher: ContentCipher) -> None:
+    def __init__(
+        self, pool: Pool, database_url: str, peppers: Ring, cipher: ContentCipher, clock: Clock, first_use: FirstUse
+    ) -> None:
         self._pool = pool
         self._cipher = cipher
+        self._clock = clock
+        self._first_use = first_use
+        self._beginning: dict[Principal, asyncio.Task[None]] = {}
         self._url = libpq_url(database_url)
         self._peppers = peppers
         self._snapshots: dict[bytes, _Snapshot] = {}
@@ -91,27 +109,48 @@ class AccessCache:
         with suppress(Exception):
             await self._note_use()
 
-    async def resolve(self, token: str) -> Access:
-        """Who bears `token`, and what their organisation allows.
+    async def resolve(self, token: str, *, address: str | None = None) -> Access:
+        """Who bears `token`, and what their organisation allows. `address` is the client's, as far as it is known.
 
         Raises:
-            InvalidApiKeyError: malformed or unknown; `RevokedApiKeyError` when it was revoked.
-            UnavailableError: the database cannot say, or the organisation's own terms do not open.
+            InvalidApiKeyError: malformed or unknown; `RevokedApiKeyError` when it was revoked or has expired.
+            OutsideNetworksError: the key may not be used from `address`.
+            UnavailableError: the database cannot say, or the organisation's own terms do not open,
+                or the first use of a key that replaces another cannot be recorded.
         """
         if not api_key.is_well_formed(token):
             raise InvalidApiKeyError
         # The cache is keyed by a digest too: a dump of this process's memory should not be a list of keys.
         cached_as = api_key.digest(token, self._peppers.keys[self._peppers.newest])
         snapshot = self._snapshots.get(cached_as)
-        if snapshot is not None and self.listening and snapshot.until > time.monotonic():
-            access = snapshot.access
-        else:
-            access = await self._read(token, cached_as)
-        if access.principal.key is not None:
-            self._used[access.principal.key] = datetime.now(UTC)
+        if snapshot is None or not self.listening or snapshot.until <= time.monotonic():
+            snapshot = await self._read(token, cached_as)
+        access = self._use(snapshot, address)
+        if snapshot.awaited:
+            await self._begin_use(access.principal, address)
         return access
 
-    async def _read(self, token: str, cached_as: bytes) -> Access:
+    async def _begin_use(self, principal: Principal, address: str | None) -> None:
+        """Calls that come at once wait for one record of it, and the snapshot that told of it is read anew."""
+        begun = self._beginning.get(principal)
+        if begun is None:
+            begun = self._beginning[principal] = asyncio.create_task(self._first_use(principal, address))
+            begun.add_done_callback(lambda _: self._beginning.pop(principal, None))
+        await asyncio.shield(begun)
+        self._forget(principal.org)
+
+    def _use(self, snapshot: _Snapshot, address: str | None) -> Access:
+        """Time and place are of each request: what is cached is what they are compared with."""
+        principal, now = snapshot.access.principal, self._clock.now()
+        if principal.key is not None:
+            if snapshot.expires_at is not None and snapshot.expires_at <= now:
+                raise ExpiredApiKeyError(principal.org, principal.key)
+            if not admits(snapshot.networks, address):
+                raise OutsideNetworksError(principal.org, principal.key)
+            self._used[principal.key] = now
+        return snapshot.access
+
+    async def _read(self, token: str, cached_as: bytes) -> _Snapshot:
         epoch, until = self._epoch, time.monotonic() + _FRESH_S
         rows = await fetch(self._pool, _SELECT, [api_key.digests(token, self._peppers.keys)])
         if not rows:
@@ -121,10 +160,13 @@ class AccessCache:
         if revoked:
             raise RevokedApiKeyError(org, key)
         access = self._sharing(_access(row, await open_terms(self._cipher, org, row[16])))
+        snapshot = _Snapshot(
+            access, expires_at=row[21], networks=stored_networks(row[22]), awaited=row[23], until=until
+        )
         # An announcement that came while we read may be of what we read too early: use it once, keep nothing.
         if epoch == self._epoch:
-            self._keep(cached_as, _Snapshot(access, until))
-        return access
+            self._keep(cached_as, snapshot)
+        return snapshot
 
     def _sharing(self, access: Access) -> Access:
         """With the policy that another key of the organisation brought, if it is the same: lists of terms are large."""
@@ -198,7 +240,7 @@ def _access(row: tuple[Any, ...], terms: Terms) -> Access:
     """A row of `_SELECT` as a snapshot."""
     key, org, scopes, mode = row[:4]
     phi_mode, storage_mode, restore_answers, unscannable, opus_enabled, premium_models, failover_enabled = row[5:12]
-    acceptance, covers, effective_at, expires_at = row[17:]
+    acceptance, covers, effective_at, expires_at = row[17:21]
     agreement = Agreement(AcceptanceId(acceptance), frozenset(covers), effective_at, expires_at) if acceptance else None
     principal = Principal(
         org=OrganizationId(org),

@@ -1,7 +1,7 @@
 """The open store of one process: its pools, its keys, and the transactions made from them."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Self
 
@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.clock import Clock, SystemClock
-from gateway.errors import UnavailableError
+from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import OrganizationId
 from gateway.inference.trail import actor
 from gateway.settings import Settings
@@ -17,6 +17,7 @@ from gateway.tenancy import Principal
 from storage.access import AccessCache
 from storage.encryption import ContentCipher
 from storage.journal import PostgresJournal
+from storage.key_issue import begin_grace
 from storage.keyring import Keyring, read_keyring
 from storage.leases import Leases
 from storage.pool import STATEMENT_TIMEOUT_MS, Pool, fetch, open_pool
@@ -45,7 +46,7 @@ class Storage:
         self.keyring = keyring
         self.root_keys = root_keys
         self.cipher = ContentCipher(pool, root_keys)
-        self.access = AccessCache(pool, str(settings.database_url), keyring.pepper, self.cipher)
+        self.access = AccessCache(pool, str(settings.database_url), keyring.pepper, self.cipher, clock, self._first_use)
         self.journal = PostgresJournal(
             pool,
             self.cipher,
@@ -112,6 +113,13 @@ class Storage:
     async def health(self) -> dict[str, bool]:
         """State of each dependency; never raises."""
         return {"database": await self._answers(), "access_channel": self.access.listening}
+
+    async def _first_use(self, principal: Principal, address: str | None) -> None:
+        """A key that replaces another is used. Safe to repeat, also at once: only the first starts the grace."""
+        if principal.key is not None:
+            with suppress(NotFoundError):
+                async with self.begin(principal, ip_address=address) as tx:
+                    await begin_grace(tx, principal.key)
 
     async def _answers(self) -> bool:
         try:

@@ -1,31 +1,43 @@
-"""API keys: list, create, revoke (spec B4, D4, D24)."""
+"""API keys: list, create, change, rotate, revoke (spec B4, D4, D24)."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import examples
-from api.authentication import caller
+from api.authentication import authenticate, caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
-from api.manage.schemas import CreateKeyRequest
+from api.manage.schemas import ChangeKeyRequest, CreateKeyRequest, RotateKeyRequest
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, errors, json_body
 from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
-from gateway.errors import MissingScopeError, NotFoundError, ValidationFailedError
+from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.ids import ApiKeyId, find_ulid
-from gateway.keys.api_key import ApiKey
+from gateway.keys.api_key import ApiKey, KeyChanges, read_expiry
+from gateway.keys.minting import require_may_give
+from gateway.keys.networks import read_networks
 from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
-from gateway.tenancy import Access, KeyMode, Scope
+from gateway.tenancy import Access, Scope
 from storage import key_issue
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["API keys"])
 
-# Reading scope that also writes: published behaviour, kept (spec D4).
-Caller = Annotated[Access, Depends(caller(Scope.CONTROL_READ, Scope.CONTROL_WRITE))]
+_READING = (Scope.CONTROL_READ, Scope.CONTROL_WRITE)
+
+
+async def _writer(request: Request) -> Access:
+    # Reading scope that also writes: published behaviour, kept unless the operator is strict (spec D4).
+    strict = gateway_of(request).settings.strict_key_scopes
+    return await authenticate(request, *((Scope.CONTROL_WRITE,) if strict else _READING))
+
+
+Reader = Annotated[Access, Depends(caller(*_READING))]
+Writer = Annotated[Access, Depends(_writer)]
 
 
 class KeysQuery(BaseModel):
@@ -41,7 +53,7 @@ class KeysQuery(BaseModel):
     response_class=Response,
     responses={200: examples.KEYS, **errors(CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError)},
 )
-async def list_keys(request: Request, access: Caller, query: Annotated[KeysQuery, Query()]) -> Response:
+async def list_keys(request: Request, access: Reader, query: Annotated[KeysQuery, Query()]) -> Response:
     """Keys that are not revoked, newest first. Needs the scope `control:read`."""
     async with gateway_of(request).storage.read(access.principal) as tx:
         page = await tx.keys.page(cursor=query.cursor, limit=query.limit)
@@ -63,26 +75,90 @@ async def list_keys(request: Request, access: Caller, query: Annotated[KeysQuery
     },
     openapi_extra=json_body(CreateKeyRequest, examples.NEW_KEY_REQUEST),
 )
-async def create_key(request: Request, access: Caller) -> Response:
+async def create_key(request: Request, access: Writer) -> Response:
     """A key with its plaintext, which is never shown again. Needs the scope `control:read`.
 
     A test key can create test keys only, and only a key that has the scope `control:write` can give it.
     """
     wanted = validated(CreateKeyRequest, read_object(await request.body()), unknown=ValidationFailedError)
     mode = wanted.mode or access.principal.mode
-    if access.principal.mode is KeyMode.TEST and mode is KeyMode.LIVE:
-        raise ValidationFailedError("A test key can create test keys only.", param="mode")
-    if Scope.CONTROL_WRITE in set(wanted.scopes) - access.principal.scopes:
-        # Not one of the published scopes: nobody relies on getting it from a key that only reads.
-        raise MissingScopeError(param="scopes", details={"required_scope": Scope.CONTROL_WRITE.value})
-    exchange = exchange_of(request)
-    async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+    exchange, gateway = exchange_of(request), gateway_of(request)
+    require_may_give(access.principal, scopes=wanted.scopes, mode=mode, strict=gateway.settings.strict_key_scopes)
+    bounds = _changes(wanted, now=gateway.clock.now())
+    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         key, plaintext = await key_issue.issue_key(
-            tx, name=wanted.name, scopes=tuple(dict.fromkeys(wanted.scopes)), mode=mode
+            tx,
+            name=wanted.name,
+            scopes=tuple(dict.fromkeys(wanted.scopes)),
+            mode=mode,
+            expires_at=bounds.get("expires_at"),
+            networks=bounds.get("networks", ()),
         )
-    data = _key(key)
-    created = {"id": data.pop("id"), "name": data.pop("name"), "plaintext": plaintext, **data}
-    return success(created, request_id=exchange.request_id, status=201)
+    return success(_new_key(key, plaintext), request_id=exchange.request_id, status=201)
+
+
+@router.patch(
+    "/v1/api_keys/{key_id}",
+    summary="Change an API key",
+    response_class=Response,
+    responses={
+        200: examples.KEY,
+        **errors(CONTROL, *ACCESS_ERRORS, facts.NotFoundError, facts.ValidationFailedError, facts.TooLargeError),
+    },
+    openapi_extra=json_body(ChangeKeyRequest, examples.CHANGE_KEY_REQUEST),
+)
+async def change_key(request: Request, access: Writer, key_id: str) -> Response:
+    """Changes the fields that are sent, in every API process within a second. Needs the scope `control:read`.
+
+    A key that has the scope `control:write` is changed only by one that has it too, a live key only by a live one.
+    """
+    wanted = validated(ChangeKeyRequest, read_object(await request.body()), unknown=ValidationFailedError)
+    exchange, gateway = exchange_of(request), gateway_of(request)
+    changes = _changes(wanted, now=gateway.clock.now())
+    if not changes:
+        raise ValidationFailedError("Send at least one field to change.")
+    ulid = _known(key_id)
+    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+        held = await tx.keys.lock(ulid)
+        require_may_give(
+            access.principal, scopes=held.scopes, mode=held.mode, strict=gateway.settings.strict_key_scopes
+        )
+        key = await key_issue.change_key(tx, ulid, changes)
+    return success(_key(key), request_id=exchange.request_id)
+
+
+@router.post(
+    "/v1/api_keys/{key_id}/rotate",
+    summary="Rotate an API key",
+    status_code=201,
+    response_class=Response,
+    responses={
+        201: examples.SUCCESSOR_KEY,
+        **errors(
+            CONTROL,
+            *ACCESS_ERRORS,
+            facts.NotFoundError,
+            facts.AlreadyRotatedError,
+            facts.ValidationFailedError,
+            facts.TooLargeError,
+        ),
+    },
+    openapi_extra=json_body(RotateKeyRequest, examples.ROTATE_KEY_REQUEST),
+)
+async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
+    """A successor with the same name, scopes, mode and limits, and its plaintext. Needs the scope `control:read`.
+
+    The key itself works until its grace ends, and that starts when the successor is first used. An empty body is `{}`.
+    """
+    wanted = validated(RotateKeyRequest, read_object(await request.body() or b"{}"), unknown=ValidationFailedError)
+    exchange, gateway, ulid = exchange_of(request), gateway_of(request), _known(key_id)
+    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+        held = await tx.keys.lock(ulid)
+        require_may_give(
+            access.principal, scopes=held.scopes, mode=held.mode, strict=gateway.settings.strict_key_scopes
+        )
+        key, plaintext = await key_issue.rotate_key(tx, ulid, grace_s=wanted.grace_seconds)
+    return success(_new_key(key, plaintext), request_id=exchange.request_id, status=201)
 
 
 @router.delete(
@@ -91,16 +167,41 @@ async def create_key(request: Request, access: Caller) -> Response:
     response_class=Response,
     responses={200: examples.REVOKED_KEY, **errors(CONTROL, *ACCESS_ERRORS, facts.NotFoundError)},
 )
-async def revoke_key(request: Request, access: Caller, key_id: str) -> Response:
+async def revoke_key(request: Request, access: Writer, key_id: str) -> Response:
     """Takes effect at once: a request in flight fails at its next check. A second revocation is 404."""
+    exchange = exchange_of(request)
+    async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+        key = await key_issue.revoke_key(tx, _known(key_id))
+    revoked_at = key.revoked_at.isoformat() if key.revoked_at else None
+    return success({"id": key.id, "deleted": True, "revoked_at": revoked_at}, request_id=exchange.request_id)
+
+
+def _new_key(key: ApiKey, plaintext: str) -> dict[str, Any]:
+    data = _key(key)
+    return {"id": data.pop("id"), "name": data.pop("name"), "plaintext": plaintext, **data}
+
+
+def _known(key_id: str) -> ApiKeyId:
+    """Raises `NotFoundError` for what cannot be a key's id."""
     ulid = find_ulid(key_id, "key_")
     if ulid is None:
         raise NotFoundError("The API key does not exist.", param="key_id")
-    exchange = exchange_of(request)
-    async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
-        key = await key_issue.revoke_key(tx, ApiKeyId(ulid))
-    revoked_at = key.revoked_at.isoformat() if key.revoked_at else None
-    return success({"id": key.id, "deleted": True, "revoked_at": revoked_at}, request_id=exchange.request_id)
+    return ApiKeyId(ulid)
+
+
+def _changes(wanted: CreateKeyRequest | ChangeKeyRequest, *, now: datetime) -> KeyChanges:
+    """What was sent. Raises `ValidationFailedError` for a time or a network that cannot be taken."""
+    sent, changes = wanted.model_fields_set, KeyChanges()
+    if "name" in sent:
+        if wanted.name is None:
+            raise ValidationFailedError("`name` cannot be null.", param="name")
+        changes["name"] = wanted.name
+    if "expires_at" in sent:
+        at = wanted.expires_at
+        changes["expires_at"] = None if at is None else read_expiry("expires_at", at, now=now)
+    if "ip_allowlist" in sent:
+        changes["networks"] = read_networks("ip_allowlist", wanted.ip_allowlist or [])
+    return changes
 
 
 def _key(key: ApiKey) -> dict[str, Any]:
@@ -111,6 +212,10 @@ def _key(key: ApiKey) -> dict[str, Any]:
         "last_four": key.last_four,
         "scopes": [scope.value for scope in key.scopes],
         "mode": key.mode.value,
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "ip_allowlist": [*map(str, key.networks)],
+        "replaces": key.replaces,
+        "retires_at": key.retires_at.isoformat() if key.retires_at else None,
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
         "created_at": key.created_at.isoformat(),
         "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,

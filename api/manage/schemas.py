@@ -1,32 +1,80 @@
 """Bodies of the control plane."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, BeforeValidator, Field, JsonValue
 
 from api.content.schemas import Strict
 from gateway.credits.budget import LARGEST_CAP
+from gateway.keys.api_key import DEFAULT_GRACE_S, GRACE_S
+from gateway.keys.networks import MAX_NETWORKS
 from gateway.organization_policy import RETENTION_DAYS
 from gateway.phi.findings import Entity
 from gateway.phi.screening import MAX_TERMS, THRESHOLDS_MILLI, Profile
 from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode, Unscannable
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+
+
+def _written_out(value: JsonValue) -> JsonValue:
+    """Numbers may be seconds or milliseconds, and pydantic would guess."""
+    if value is not None and not (isinstance(value, str) and _DATE.match(value)):
+        raise ValueError
+    return value
+
+
+Name = Annotated[
+    str, Field(max_length=100, pattern=_PRINTABLE, description="Not blank, and without control characters.")
+]
+Expiry = Annotated[
+    Annotated[AwareDatetime, Field(strict=False)] | None,
+    BeforeValidator(_written_out),
+    Field(description="ISO 8601 with offset, at most ten years ahead. The key is refused from then on."),
+]
+Networks = Annotated[
+    list[Annotated[str, Field(max_length=64)]] | None,
+    Field(
+        max_length=MAX_NETWORKS,
+        description="Networks (CIDR, IPv4 and IPv6) that the key may be used from; none, or null: from anywhere.",
+    ),
+]
 
 
 class CreateKeyRequest(Strict):
     """A new API key. Its plaintext is shown once, in the answer."""
 
-    name: Annotated[
-        str,
-        Field(max_length=100, pattern=_PRINTABLE, description="Not blank, and without control characters."),
-    ]
+    name: Name
     # Enums are read from their values: `strict` would ask for members.
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1)]
     mode: Annotated[
         KeyMode | None,
         Field(strict=False, description="`test` keys reach the sandbox only. Default: the calling key's mode."),
     ] = None
+    expires_at: Expiry = None
+    ip_allowlist: Networks = None
+
+
+class ChangeKeyRequest(Strict):
+    """What to change; a field left out stays as it is. A null `expires_at` or `ip_allowlist` takes the limit away."""
+
+    name: Name | None = None
+    expires_at: Expiry = None
+    ip_allowlist: Networks = None
+
+
+class RotateKeyRequest(Strict):
+    """How the overlap of a key and its successor ends."""
+
+    grace_seconds: Annotated[
+        int,
+        Field(
+            ge=GRACE_S[0],
+            le=GRACE_S[1],
+            description="How long the key works on after its successor was first used.",
+        ),
+    ] = DEFAULT_GRACE_S
 
 
 class PolicyRequest(Strict):

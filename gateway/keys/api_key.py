@@ -11,18 +11,36 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
-from gateway.errors import InvalidApiKeyError
+from gateway.errors import InvalidApiKeyError, IpNotAllowedError, ValidationFailedError
 from gateway.ids import ApiKeyId, OrganizationId
+from gateway.keys.networks import Network
 from gateway.tenancy import KeyMode, Scope
 
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+GRACE_S = (0, 7 * 86_400)
+DEFAULT_GRACE_S = 86_400
+LONGEST_LIFE = timedelta(days=3650)
 _SHAPE = re.compile(r"hasp_key_(live|test)_[0-9A-Za-z]{32}\Z", re.ASCII)
 
 
 class RevokedApiKeyError(InvalidApiKeyError):
     """Looks like any other refusal to its sender; the audit log may know whose key it was."""
+
+    def __init__(self, org: OrganizationId, key: ApiKeyId) -> None:
+        super().__init__()
+        self.org = org
+        self.key = key
+
+
+class ExpiredApiKeyError(RevokedApiKeyError):
+    """As a revoked one: to its sender, one unusable key is like the other."""
+
+
+class OutsideNetworksError(IpNotAllowedError):
+    """The address is in none of the key's networks; the audit log may know whose key it was."""
 
     def __init__(self, org: OrganizationId, key: ApiKeyId) -> None:
         super().__init__()
@@ -41,8 +59,33 @@ class ApiKey:
     scopes: tuple[Scope, ...]
     mode: KeyMode
     created_at: datetime
+    expires_at: datetime | None = None
+    """From then on refused like a revoked key; None: never."""
+    networks: tuple[Network, ...] = ()
+    """Where it may be used from; none: anywhere."""
+    replaces: ApiKeyId | None = None
+    """The key that it was made from; its first use starts that one's grace."""
+    retires_at: datetime | None = None
+    """When the grace of a key whose successor is in use ends; from then on refused like a revoked key."""
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+
+
+class KeyChanges(TypedDict, total=False):
+    """What of a key may change after its creation; what is not there stays."""
+
+    name: str
+    expires_at: datetime | None
+    networks: tuple[Network, ...]
+
+
+def read_expiry(field: str, at: datetime, *, now: datetime) -> datetime:
+    """`at` in UTC. Raises `ValidationFailedError` unless it comes after `now`, by `LONGEST_LIFE` at most."""
+    if not now < at <= now + LONGEST_LIFE:
+        raise ValidationFailedError(
+            f"`{field}` must be in the future, and within {LONGEST_LIFE.days} days.", param=field
+        )
+    return at.astimezone(UTC)
 
 
 def mint(mode: KeyMode) -> str:

@@ -1,15 +1,17 @@
 """API keys of one organisation."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
-from gateway.errors import NotFoundError
+from gateway.errors import AlreadyRotatedError, NotFoundError, ValidationFailedError
 from gateway.ids import ApiKeyId, OrganizationId, new_ulid
 from gateway.keys import api_key
-from gateway.keys.api_key import ApiKey
+from gateway.keys.api_key import ApiKey, KeyChanges
+from gateway.keys.networks import Network, stored_networks
 from gateway.paging import Page, cursor_after, read_cursor
 from gateway.tenancy import KeyMode, Scope
 from storage.keyring import Ring
@@ -46,7 +48,17 @@ class KeyStore(KeyReader):
         self._peppers = peppers
         self._clock = clock
 
-    async def add(self, *, name: str, scopes: Collection[Scope], mode: KeyMode) -> tuple[ApiKey, str]:
+    async def add(
+        self,
+        *,
+        name: str,
+        scopes: Collection[Scope],
+        mode: KeyMode,
+        expires_at: datetime | None = None,
+        networks: Collection[Network] = (),
+        replaces: ApiKeyId | None = None,
+        grace_s: int | None = None,
+    ) -> tuple[ApiKey, str]:
         """A new key and its plaintext, which nothing keeps."""
         token = api_key.mint(mode)
         row = ApiKeyRow(
@@ -60,6 +72,11 @@ class KeyStore(KeyReader):
             pepper=self._peppers.newest,
             scopes=sorted(set(scopes)),
             created_at=self._clock.now(),
+            expires_at=expires_at,
+            networks=[*map(str, networks)],
+            replaces=replaces,
+            grace_s=grace_s,
+            retires_at=None,
             last_used_at=None,
             revoked_at=None,
         )
@@ -72,16 +89,91 @@ class KeyStore(KeyReader):
 
         Raises `NotFoundError` for a key that is unknown, another organisation's, or revoked already.
         """
+        row = await self._locked(key_id)
+        row.revoked_at = self._clock.now()
+        await self._session.flush()
+        return _key(row)
+
+    async def lock(self, key_id: ApiKeyId) -> ApiKey:
+        """A key that nobody else changes until this transaction ends. Raises as `revoke` does."""
+        return _key(await self._locked(key_id))
+
+    async def change(self, key_id: ApiKeyId, changes: KeyChanges) -> ApiKey:
+        """The key with `changes`; every API process hears of them when this commits. Raises as `revoke` does."""
+        row = await self._locked(key_id)
+        if "name" in changes:
+            row.name = changes["name"]
+        if "expires_at" in changes:
+            row.expires_at = changes["expires_at"]
+        if "networks" in changes:
+            row.networks = [*map(str, changes["networks"])]
+        await self._session.flush()
+        return _key(row)
+
+    async def rotate(self, key_id: ApiKeyId, *, grace_s: int) -> tuple[ApiKey, str]:
+        """A successor that is like the key, and its plaintext. The key itself changes at the successor's first use.
+
+        Raises as `revoke` does, and:
+            AlreadyRotatedError: it has a successor, or is one that nobody has used yet.
+            ValidationFailedError: it has expired, as its successor would have.
+        """
+        row, now = await self._locked(key_id), self._clock.now()
+        if row.retires_at is not None and row.retires_at <= now:
+            raise NotFoundError("The API key does not exist.", param="key_id")
+        if row.expires_at is not None and row.expires_at <= now:
+            raise ValidationFailedError("The API key has expired. Change `expires_at` first.", param="expires_at")
+        if await self._successor(row.id) is not None:
+            raise AlreadyRotatedError
+        if row.replaces is not None and await self._awaited(row.replaces) is not None:
+            raise AlreadyRotatedError("The API key replaces another one and has not been used yet.")
+        old = _key(row)
+        return await self.add(
+            name=old.name,
+            scopes=old.scopes,
+            mode=old.mode,
+            expires_at=old.expires_at,
+            networks=old.networks,
+            replaces=old.id,
+            grace_s=grace_s,
+        )
+
+    async def retire_replaced(self, successor: ApiKeyId) -> ApiKey:
+        """Start the grace of the key that `successor` replaces.
+
+        Raises `NotFoundError` when there is none, it is revoked, or its grace runs: what was set is never moved.
+        """
+        row = await self._session.get(ApiKeyRow, successor)
+        if row is None or row.replaces is None or row.grace_s is None or row.org_id != self._org:
+            raise NotFoundError("The API key does not exist.")
+        replaced = await self._locked(ApiKeyId(row.replaces))
+        if replaced.retires_at is not None:
+            raise NotFoundError("The API key does not exist.")
+        replaced.retires_at = self._clock.now() + timedelta(seconds=row.grace_s)
+        await self._session.flush()
+        return _key(replaced)
+
+    async def _successor(self, key_id: str) -> str | None:
+        return await self._session.scalar(
+            select(ApiKeyRow.id).where(ApiKeyRow.replaces == key_id, ApiKeyRow.revoked_at.is_(None))
+        )
+
+    async def _awaited(self, key_id: str) -> str | None:
+        """The key, if it still waits for its successor's first use."""
+        return await self._session.scalar(
+            select(ApiKeyRow.id).where(
+                ApiKeyRow.id == key_id, ApiKeyRow.retires_at.is_(None), ApiKeyRow.revoked_at.is_(None)
+            )
+        )
+
+    async def _locked(self, key_id: ApiKeyId) -> ApiKeyRow:
         row = await self._session.scalar(
             select(ApiKeyRow)
             .where(ApiKeyRow.id == key_id, ApiKeyRow.org_id == self._org, ApiKeyRow.revoked_at.is_(None))
             .with_for_update()
         )
         if row is None:
-            raise NotFoundError("The API key does not exist.")
-        row.revoked_at = self._clock.now()
-        await self._session.flush()
-        return _key(row)
+            raise NotFoundError("The API key does not exist.", param="key_id")
+        return row
 
 
 def _key(row: ApiKeyRow) -> ApiKey:
@@ -93,6 +185,10 @@ def _key(row: ApiKeyRow) -> ApiKey:
         scopes=tuple(map(Scope, row.scopes)),
         mode=KeyMode(row.mode),
         created_at=row.created_at,
+        expires_at=row.expires_at,
+        networks=stored_networks(row.networks),
+        replaces=ApiKeyId(row.replaces) if row.replaces else None,
+        retires_at=row.retires_at,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
     )

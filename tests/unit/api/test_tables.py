@@ -13,7 +13,14 @@ from api.anthropic.envelope import ANTHROPIC
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
 from api.dialect import Dialect
 from api.main import create_app
-from api.manage.schemas import BudgetRequest, CreateKeyRequest, PolicyRequest, ScanRequest
+from api.manage.schemas import (
+    BudgetRequest,
+    ChangeKeyRequest,
+    CreateKeyRequest,
+    PolicyRequest,
+    RotateKeyRequest,
+    ScanRequest,
+)
 from api.native.envelope import CONTROL, NATIVE
 from api.native.schemas import ChatRequest
 from gateway.errors import Kind
@@ -74,6 +81,8 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/messages", CreateMessageRequest),
     ("post", "/v1/messages/count_tokens", CountTokensRequest),
     ("post", "/v1/api_keys", CreateKeyRequest),
+    ("patch", "/v1/api_keys/{key_id}", ChangeKeyRequest),
+    ("post", "/v1/api_keys/{key_id}/rotate", RotateKeyRequest),
     ("put", "/v1/compliance/policy", PolicyRequest),
     ("put", "/v1/usage/budget", BudgetRequest),
     ("post", "/v1/phi/scan", ScanRequest),
