@@ -48,8 +48,11 @@ def usage_csv(summary: UsageSummary, key_names: Mapping[str, str]) -> str:
 
 
 def _totals(line: UsageLine) -> tuple[int, int, int, int, str]:
-    dollars, rest = divmod(line.cost_micro_usd, 1_000_000)
-    return line.requests, line.input_tokens, line.output_tokens, line.credits, f"{dollars}.{rest:06}"
+    return line.requests, line.input_tokens, line.output_tokens, line.credits, _dollars(line.cost_micro_usd)
+
+
+def _dollars(micro: int | None) -> str:
+    return "" if micro is None else f"{micro // 1_000_000}.{micro % 1_000_000:06}"
 
 
 def _text(cell: str) -> str:

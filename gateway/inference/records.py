@@ -62,7 +62,8 @@ class UsageLine:
     input_tokens: int
     output_tokens: int
     credits: int
-    cost_micro_usd: int
+    cost_micro_usd: int | None
+    """Of the calls whose model has prices; None where none has."""
 
 
 @dataclass(frozen=True, slots=True)

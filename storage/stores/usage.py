@@ -73,7 +73,7 @@ class UsageReader:
                 _total(UsageRow.input_tokens + UsageRow.cache_read_tokens + written),
                 _total(UsageRow.output_tokens),
                 _total(UsageRow.credits),
-                _total(UsageRow.cost_micro_usd),
+                cast(func.sum(UsageRow.cost_micro_usd), BigInteger),
             )
             .where(UsageRow.org_id == self._org, UsageRow.period_start == period.start)
             .group_by("label")
@@ -85,6 +85,6 @@ class UsageReader:
         )
 
 
-def _total(amounts: ColumnElement[int] | InstrumentedAttribute[int] | InstrumentedAttribute[int | None]) -> Cast[int]:
+def _total(amounts: ColumnElement[int] | InstrumentedAttribute[int]) -> Cast[int]:
     # PostgreSQL sums bigint to numeric; no sum of ours outgrows a bigint.
     return cast(func.coalesce(func.sum(amounts), 0), BigInteger)

@@ -88,6 +88,10 @@ async def test_a_server_of_the_operators_own_answers_without_a_restart(
     assert reply.status == 200, reply.body
     assert reply.json()["content"] == [{"type": "text", "text": "Echo: Call Zachary Quillfeather back."}]
     assert "hasp-upstream" not in reply.headers
+    usage = await storm_server.get("/v1/usage", key=tenant.token)
+    assert [line["cost_usd"] for line in usage.json()["data"]["by_model"]] == [None]
+    table = await storm_server.get("/v1/usage", key=tenant.token, headers={"accept": "text/csv"})
+    assert all(line.endswith(b",") for line in table.body.split(b"\r\n")[1:-1])
     (sent,) = storm_server.sandbox.requests()
     assert sent["path"] == "/v1/chat/completions"
     assert "Quillfeather" not in sent["body"]
