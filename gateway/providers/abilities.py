@@ -147,6 +147,9 @@ def _thinks_by_itself(model: Model) -> bool:
 def _of_tools(conversation: Conversation, model: Model) -> Iterator[str]:
     if conversation.tools and not model.can(Ability.TOOLS):
         yield "tools"
+    choice = conversation.tool_choice
+    if choice and choice.type == "tool" and all(tool.name != choice.name for tool in conversation.tools):
+        yield "tool_choice.name"
     for at, tool in enumerate(conversation.tools):
         if isinstance(tool, ClientTool) and not model.can(Ability.CLIENT_TOOLS):
             yield f"tools[{at}].type"

@@ -14,7 +14,6 @@ from pydantic import JsonValue
 
 from gateway.catalog import Ability, Model
 from gateway.conversation import ClientTool, Conversation, Sampling, Tool, ToolChoice
-from gateway.errors import ValidationFailedError
 from gateway.providers.abilities import sampling_fields, unsupported
 from gateway.providers.chat.messages import continues_answer, encode_messages
 from gateway.providers.wire import without_none
@@ -95,10 +94,7 @@ def _tools(conversation: Conversation) -> tuple[Tool | ClientTool, ...]:
     choice = conversation.tool_choice
     if choice is None or choice.type != "tool":
         return conversation.tools
-    chosen = tuple(tool for tool in conversation.tools if tool.name == choice.name)
-    if not chosen:
-        raise ValidationFailedError("`tool_choice.name` names none of the tools.", param="tool_choice.name")
-    return chosen
+    return tuple(tool for tool in conversation.tools if tool.name == choice.name)
 
 
 def _tool(tool: Tool | ClientTool) -> Json:

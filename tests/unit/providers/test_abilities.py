@@ -18,6 +18,7 @@ from gateway.conversation import (
     Text,
     Thinking,
     ThinkingConfig,
+    ToolChoice,
     ToolResult,
     ToolUse,
     Turn,
@@ -102,6 +103,14 @@ def test_what_a_tool_gave_back_is_looked_into() -> None:
 
 def test_tools_are_refused_by_a_model_without_any() -> None:
     assert refused(BARE, tools=(WEATHER,)) == "tools"
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GPT])
+def test_a_tool_that_must_be_called_is_one_of_the_tools(model: Model) -> None:
+    choice = ToolChoice("tool", "forecast")
+
+    assert refused(model, tools=(WEATHER,), tool_choice=choice) == "tool_choice.name"
+    assert refused(model, tools=(WEATHER, replace(WEATHER, name="forecast")), tool_choice=choice) is None
 
 
 def test_a_tool_that_only_one_vendor_s_models_know_is_refused_by_the_others() -> None:

@@ -154,13 +154,6 @@ def test_a_tool_that_must_be_called_is_the_only_one_offered() -> None:
     assert [tool["function"]["name"] for tool in body["tools"]] == ["weather"]
 
 
-def test_a_tool_that_must_be_called_and_is_not_there_is_refused() -> None:
-    with pytest.raises(ValidationFailedError) as raised:
-        with_tools(WEATHER, choice=ToolChoice("tool", name="clock"))
-
-    assert raised.value.param == "tool_choice.name"
-
-
 def test_an_answer_that_was_begun_is_gone_on_with() -> None:
     begun = encoded(conversation(says("Hi"), Turn("assistant", (Text("The answer"),), plain=True)))
 
