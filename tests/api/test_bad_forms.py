@@ -110,15 +110,17 @@ async def test_a_dated_model_id_is_taken_and_told_back_but_booked_under_ours(gat
 async def test_a_count_that_the_provider_refuses_says_why_without_phi(gateway_server: GatewayServer) -> None:
     body = {
         "model": "claude-haiku-4-5",
-        "messages": [{"role": "user", "content": "Hi"}],
-        "tool_choice": {"type": "tool", "name": "f"},
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_00000001", "content": "ok"}]},
+        ],
     }
 
     counted = await gateway_server.post("/v1/messages/count_tokens", body)
     answered = await gateway_server.post("/v1/messages", body | {"max_tokens": 9})
 
     assert refusal_of(counted) == refusal_of(answered) == (400, "PROVIDER_REJECTED", None)
-    assert "not in the tools list" in counted.json()["error"]["message"]
+    assert "tool_use_id" in counted.json()["error"]["message"]
     assert counted.json()["error"]["message"] == answered.json()["error"]["message"]
 
 
