@@ -121,6 +121,7 @@ def serve(settings: Settings) -> Generator[str]:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=2,
+            timeout_keep_alive=75,  # longer than clients keep a connection: they meet none that just closed
         )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway")

@@ -59,7 +59,13 @@ def sandbox_server() -> Iterator[SandboxServer]:
     # Bound here, so that calls made before the server runs wait in the backlog.
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(Sandbox(record=True), log_level="critical", access_log=False, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            Sandbox(record=True),
+            log_level="critical",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox")
     thread.start()

@@ -96,7 +96,9 @@ def tapped(request: pytest.FixtureRequest) -> Iterator[tuple[Tap, Settings]]:
     """A running tap, and the settings of a gateway in front of it."""
     listener = socket.create_server(("127.0.0.1", 0))
     tap = Tap()
-    server = uvicorn.Server(uvicorn.Config(tap, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(tap, log_config=None, access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=75)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="tap")
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
