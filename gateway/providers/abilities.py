@@ -61,11 +61,6 @@ def unsupported(param: str) -> ValidationFailedError:
     return ValidationFailedError("The model does not support this parameter.", param=param)
 
 
-def is_able(conversation: Conversation, model: Model) -> bool:
-    """Whether `model` can honour all of `conversation`."""
-    return next(unsupported_parameters(conversation, model), None) is None
-
-
 def unsupported_parameters(conversation: Conversation, model: Model) -> Iterator[str]:
     """The parameters that `model` cannot honour, by the names of the Messages API."""
     yield from _of_sampling(conversation.sampling, model)
