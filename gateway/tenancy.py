@@ -48,6 +48,8 @@ class Principal:
     key: ApiKeyId | None
     scopes: frozenset[Scope]
     mode: KeyMode
+    family: ApiKeyId | None = None
+    """The first key of the line of successors that `key` is in: limits are of the line."""
     user: str | None = None
 
 

@@ -46,7 +46,7 @@ select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
        o.failover_enabled,
        o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers, o.phi_terms,
        a.id, a.covers, a.effective_at, a.expires_at,
-       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null
+       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null, k.family
 from api_keys k
 join organizations o on o.id = k.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
@@ -247,6 +247,7 @@ def _access(row: tuple[Any, ...], terms: Terms) -> Access:
         key=ApiKeyId(key),
         scopes=frozenset(map(Scope, scopes)),
         mode=KeyMode(mode),
+        family=ApiKeyId(row[24]),
     )
     policy = Policy(
         phi_mode=PhiMode(phi_mode),

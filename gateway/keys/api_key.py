@@ -59,6 +59,10 @@ class ApiKey:
     scopes: tuple[Scope, ...]
     mode: KeyMode
     created_at: datetime
+    family: ApiKeyId
+    """The first key of the line of successors that it is in: limits are of the line, not of each key in it."""
+    credit_cap: int | None = None
+    """Credits that its line may spend in a period; None: the organisation's own limits alone hold."""
     expires_at: datetime | None = None
     """From then on refused like a revoked key; None: never."""
     networks: tuple[Network, ...] = ()

@@ -56,13 +56,14 @@ class KeyStore(KeyReader):
         mode: KeyMode,
         expires_at: datetime | None = None,
         networks: Collection[Network] = (),
-        replaces: ApiKeyId | None = None,
+        credit_cap: int | None = None,
+        replaces: ApiKey | None = None,
         grace_s: int | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key and its plaintext, which nothing keeps."""
-        token = api_key.mint(mode)
+        token, key_id = api_key.mint(mode), ApiKeyId(new_ulid())
         row = ApiKeyRow(
-            id=new_ulid(),
+            id=key_id,
             org_id=self._org,
             name=name,
             mode=mode,
@@ -74,9 +75,11 @@ class KeyStore(KeyReader):
             created_at=self._clock.now(),
             expires_at=expires_at,
             networks=[*map(str, networks)],
-            replaces=replaces,
+            replaces=replaces.id if replaces else None,
             grace_s=grace_s,
             retires_at=None,
+            family=replaces.family if replaces else key_id,
+            credit_cap=credit_cap,
             last_used_at=None,
             revoked_at=None,
         )
@@ -133,7 +136,8 @@ class KeyStore(KeyReader):
             mode=old.mode,
             expires_at=old.expires_at,
             networks=old.networks,
-            replaces=old.id,
+            credit_cap=old.credit_cap,
+            replaces=old,
             grace_s=grace_s,
         )
 
@@ -189,6 +193,8 @@ def _key(row: ApiKeyRow) -> ApiKey:
         networks=stored_networks(row.networks),
         replaces=ApiKeyId(row.replaces) if row.replaces else None,
         retires_at=row.retires_at,
+        family=ApiKeyId(row.family),
+        credit_cap=row.credit_cap,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
     )

@@ -1,9 +1,10 @@
 """The schema, defined once. Rows never leave `storage`."""
 
 from storage.tables.agreements import AcceptanceRow
-from storage.tables.api_keys import ApiKeyRow
+from storage.tables.api_keys import ApiKeyRow, KeyNoticeRow
 from storage.tables.audit import AuditEntryRow, AuditPendingRow, AuditSealRow
-from storage.tables.credits import AccountRow, HoldRow
+from storage.tables.credits import AccountRow, BudgetAlertRow, EntryRow, HoldRow
+from storage.tables.idempotency import IdempotencyRow
 from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
 from storage.tables.organizations import DataKeyRow, OrganizationRow
 from storage.tables.outbox import OutboxRow
@@ -17,10 +18,14 @@ __all__ = [
     "AuditEntryRow",
     "AuditPendingRow",
     "AuditSealRow",
+    "BudgetAlertRow",
     "DataKeyRow",
+    "EntryRow",
     "FindingsRow",
     "HoldRow",
+    "IdempotencyRow",
     "InferenceRow",
+    "KeyNoticeRow",
     "OrganizationRow",
     "OutboxRow",
     "ProviderCircuitRow",

@@ -1,9 +1,9 @@
 """API keys: a keyed hash and what may be shown, never the key."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.tables.schema import Instant, Row, Sealed, Ulid, UlidKey, Words
+from storage.tables.schema import Credits, Instant, Row, Sealed, Ulid, UlidKey, Words
 
 
 class ApiKeyRow(Row):
@@ -13,6 +13,8 @@ class ApiKeyRow(Row):
         CheckConstraint("cardinality(networks) <= 100", name="networks"),
         CheckConstraint("(replaces is null) = (grace_s is null)", name="replaces"),
         CheckConstraint("grace_s between 0 and 604800", name="grace_s"),
+        CheckConstraint("credit_cap >= 0", name="credit_cap"),
+        Index("ix_api_keys_org_id_family", "org_id", "family"),
         Index("uq_api_keys_replaces", "replaces", unique=True, postgresql_where=text("revoked_at is null")),
         Index("ix_api_keys_org_id_id", "org_id", "id"),
     )
@@ -32,5 +34,21 @@ class ApiKeyRow(Row):
     replaces: Mapped[Ulid | None] = mapped_column(ForeignKey("api_keys.id"))
     grace_s: Mapped[int | None]
     retires_at: Mapped[Instant | None]
+    family: Mapped[Ulid]
+    """The first key of the line of successors that this one is in: what a line spends and how fast is counted by it."""
+    credit_cap: Mapped[Credits | None]
     last_used_at: Mapped[Instant | None]
     revoked_at: Mapped[Instant | None]
+
+
+class KeyNoticeRow(Row):
+    """That a key's end was told of: each `kind` once for each end it was given."""
+
+    __tablename__ = "key_notices"
+    __table_args__ = (PrimaryKeyConstraint("key_id", "ends_at", "kind"),)
+
+    key_id: Mapped[Ulid] = mapped_column(ForeignKey("api_keys.id"))
+    ends_at: Mapped[Instant]
+    kind: Mapped[str]
+    org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"))
+    created_at: Mapped[Instant]

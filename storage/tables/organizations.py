@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.tables.schema import Credits, Instant, Row, Sealed, Ulid, UlidKey, Words
+from storage.tables.schema import Credits, Instant, Percents, Row, Sealed, Ulid, UlidKey, Words
 
 
 class OrganizationRow(Row):
@@ -18,7 +18,9 @@ class OrganizationRow(Row):
         CheckConstraint("phi_answers in ('record', 'block')", name="phi_answers"),
         CheckConstraint("phi_retrieval_behavior in ('redact', 'block', 'allow')", name="phi_retrieval_behavior"),
         CheckConstraint("retention_days between 1 and 36500", name="retention_days"),
-        CheckConstraint("credits_allotment >= 0 and spend_cap >= 0", name="credits"),
+        CheckConstraint("credits_allotment >= 0 and spend_cap >= 0 and rollover_limit >= 0", name="credits"),
+        CheckConstraint("cardinality(alert_thresholds) <= 3", name="alert_thresholds"),
+        CheckConstraint("anchor_day between 1 and 31", name="anchor_day"),
     )
 
     id: Mapped[UlidKey]
@@ -42,6 +44,15 @@ class OrganizationRow(Row):
     failover_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
     credits_allotment: Mapped[Credits]
     spend_cap: Mapped[Credits | None]
+    rollover_limit: Mapped[Credits] = mapped_column(server_default=text("0"))
+    """How many unused credits a period hands on to the next at most."""
+    alert_thresholds: Mapped[Percents] = mapped_column(server_default=text("'{}'"))
+    time_zone: Mapped[str] = mapped_column(server_default="UTC")
+    anchor_day: Mapped[int] = mapped_column(server_default=text("1"))
+    tier: Mapped[str] = mapped_column(server_default="enterprise")
+    """Its row in the table of rate limits."""
+    scheduled_cycle: Mapped[str | None]
+    """The zone and day that its schedule of budget resets was last brought to; null: it has none yet."""
 
 
 class DataKeyRow(Row):

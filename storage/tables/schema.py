@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 
 from pydantic import JsonValue
-from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -14,6 +14,7 @@ Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Credits = Annotated[int, mapped_column(BigInteger)]
 Counter = Annotated[int, mapped_column(BigInteger)]
 Words = Annotated[list[str], mapped_column(ARRAY(Text))]
+Percents = Annotated[list[int], mapped_column(ARRAY(Integer))]
 Json = Annotated[dict[str, JsonValue], mapped_column(JSONB)]
 JsonList = Annotated[list[dict[str, JsonValue]], mapped_column(JSONB)]
 Sealed = Annotated[bytes, mapped_column(LargeBinary)]
