@@ -1,19 +1,65 @@
-"""Billing periods: calendar months, in UTC."""
+"""Billing periods: from one anchor day to the next, at midnight where the organisation is.
 
+An anchor that a month lacks falls on the month's last day, and the month after
+has it back (31 January, 28 February, 31 March): each start is counted from the
+anchor itself, never from the start before.
+"""
+
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from gateway.errors import ValidationFailedError
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `start` up to but not including `end`."""
+    """From `start` up to but not including `end`, both in UTC."""
 
     start: datetime
     end: datetime
 
 
-def period_of(at: datetime) -> Period:
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """When periods begin: `anchor_day` (1 to 31) of every month, 00:00 in the IANA time zone `zone`."""
+
+    zone: str = "UTC"
+    anchor_day: int = 1
+
+
+def period_of(at: datetime, cycle: Cycle = Cycle()) -> Period:  # noqa: B008 - frozen
     """The period that `at` falls in."""
-    start = datetime(at.year, at.month, 1, tzinfo=UTC)
-    following = (at.year + 1, 1) if at.month == 12 else (at.year, at.month + 1)
-    return Period(start, datetime(*following, 1, tzinfo=UTC))
+    local = at.astimezone(ZoneInfo(cycle.zone))
+    months = local.year * 12 + local.month - 1
+    start, end = _starts(months, cycle), _starts(months + 1, cycle)
+    if at < start:
+        return Period(_starts(months - 1, cycle), start)
+    if at >= end:  # a zone that turned its clock back over midnight
+        return Period(end, _starts(months + 2, cycle))
+    return Period(start, end)
+
+
+def read_zone(field: str, name: str) -> str:
+    """`name`, an IANA time zone. Raises `ValidationFailedError`, which does not quote it."""
+    if name not in _zones():
+        raise ValidationFailedError(f"`{field}` is not an IANA time zone such as America/New_York.", param=field)
+    return name
+
+
+@lru_cache(1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones()) - {"localtime", "posixrules"}
+
+
+def _starts(months: int, cycle: Cycle) -> datetime:
+    """When the period of month number `months` (counted from year 0) starts.
+
+    A midnight that a change of clocks skips is the moment of the change; of one that comes twice it is the first.
+    """
+    year, month = divmod(months, 12)
+    _, last_day = monthrange(year, month + 1)
+    local = datetime(year, month + 1, min(cycle.anchor_day, last_day), tzinfo=ZoneInfo(cycle.zone))
+    return local.astimezone(UTC)
