@@ -30,7 +30,7 @@ class Cycle:
     anchor_day: int = 1
 
 
-def period_of(at: datetime, cycle: Cycle = Cycle()) -> Period:  # noqa: B008 - frozen
+def period_of(at: datetime, cycle: Cycle = Cycle()) -> Period:
     """The period that `at` falls in."""
     local = at.astimezone(ZoneInfo(cycle.zone))
     months = local.year * 12 + local.month - 1
