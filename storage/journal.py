@@ -6,7 +6,6 @@ process dies, the lease lapses and the sweep returns the credits.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import LiteralString
 
 import orjson
@@ -15,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from gateway.catalog import Model
 from gateway.conversation import Turn
-from gateway.credits.period import Period, period_of
+from gateway.credits.period import Period
 from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import ConversationId, OrganizationId
 from gateway.inference.call import Call, Outcome
@@ -24,9 +23,20 @@ from gateway.inference.seals import unsealed
 from gateway.tenancy import Access
 from gateway.transcript import load_block, load_turn
 from storage import content, journal_sql
+from storage.accounts import Accounts
 from storage.encryption import ContentCipher
 from storage.group_commit import GroupCommit
-from storage.journal_rows import Json, Room, closing_row, exhausted, fitting, opening_row, refusal_row
+from storage.journal_rows import (
+    Json,
+    Room,
+    Rooms,
+    accounts_of,
+    closing_row,
+    fitting,
+    opening_row,
+    refusal_row,
+    why_refused,
+)
 from storage.leases import Leases
 from storage.pool import Pool, fetch
 
@@ -49,7 +59,7 @@ class PostgresJournal:
         self.leases = leases
         self._pool = pool
         self._cipher = cipher
-        self._accounts: set[tuple[OrganizationId, datetime]] = set()
+        self._accounts = Accounts(pool)
         self._opening = GroupCommit(self._open_group)
         self._closing = GroupCommit(self._close_group)
         self._refusing = GroupCommit(self._refuse_group)
@@ -85,12 +95,11 @@ class PostgresJournal:
         return (await self._exchange(org, inference, request, answer)).placeholders
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
-        period = period_of(call.received_at)
-        org = call.access.principal.org
-        await self._ensure_account(org, period)
+        principal = call.access.principal
+        period = await self._accounts.period(principal.org, call.received_at, family=principal.family)
         self.leases.take(call.id)
         try:
-            await self._opening.submit(opening_row(call, model, amount=ceiling, lease=self.leases.lease))
+            await self._opening.submit(opening_row(call, model, period, amount=ceiling, lease=self.leases.lease))
         except BaseException:
             self.leases.drop(call.id)
             raise
@@ -125,12 +134,6 @@ class PostgresJournal:
         answered = Turn("assistant", tuple(load_block(block) for block in said["content"]))
         return History((*turns, answered), asked["placeholders"])
 
-    async def _ensure_account(self, org: OrganizationId, period: Period) -> None:
-        if (org, period.start) in self._accounts:
-            return
-        await fetch(self._pool, journal_sql.OPEN_ACCOUNTS, {"start": period.start, "end": period.end, "orgs": [org]})
-        self._accounts.add((org, period.start))
-
     async def _open_group(self, rows: Sequence[Json]) -> Sequence[Exception | None]:
         # A group asks for its organisations' sums at once. Where a sum does not fit, as many as do are asked for again,
         # and should others have been faster, each of those for itself.
@@ -145,16 +148,20 @@ class PostgresJournal:
         for row in second:
             if row["id"] not in admitted:
                 admitted |= await self._run(journal_sql.OPEN, [row])
-        return [None if row["id"] in admitted else exhausted(row, rooms.get(row["org_id"])) for row in rows]
+        return [None if row["id"] in admitted else why_refused(row, rooms) for row in rows]
 
-    async def _rooms(self, refused: Sequence[Json]) -> dict[str, Room]:
-        """What is left to each organisation; nothing when the database cannot say, which admits nobody."""
-        orgs, starts = zip(*{(row["org_id"], row["period_start"]) for row in refused}, strict=True)
+    async def _rooms(self, refused: Sequence[Json]) -> Rooms:
+        """What is left on the accounts of `refused`; nothing when the database cannot say, which admits nobody."""
+        accounts = {account for row in refused for account in accounts_of(row)}
+        named = [{"org_id": org, "period_start": start, "holder": holder} for org, start, holder in accounts]
         try:
-            found = await fetch(self._pool, journal_sql.ROOMS, {"orgs": list(orgs), "starts": list(starts)})
+            found = await fetch(self._pool, journal_sql.ROOMS, {"accounts": Jsonb(named, dumps=orjson.dumps)})
         except UnavailableError:
             return {}
-        return {org: Room(left, capped=capped) for org, left, capped in found}
+        return {
+            (org, start, holder): Room(holder, Period(start, end), closed=closed, left=left, capped=capped)
+            for org, start, holder, end, closed, left, capped in found
+        }
 
     async def _close_group(self, closings: Sequence[_Closing]) -> Sequence[Exception | None]:
         rows = [closing.row | {"place": place} for place, closing in enumerate(closings, start=1)]

@@ -2,30 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.catalog import Model
 from gateway.completion import Completion
-from gateway.credits.period import period_of
-from gateway.errors import CreditsExhaustedError
+from gateway.credits.period import Period
+from gateway.errors import CreditsExhaustedError, GatewayError, UnavailableError
 from gateway.events import Event
 from gateway.ids import new_ulid
 from gateway.inference import trail
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import Refusal
 from gateway.inference.seals import seals_of
+from gateway.tenancy import Principal
+from storage.accounts import ORGANIZATION, key_holder, key_of
 
 Json = dict[str, Any]
 
 
-def opening_row(call: Call, model: Model, *, amount: int, lease: timedelta) -> Json:
+def opening_row(call: Call, model: Model, period: Period, *, amount: int, lease: timedelta) -> Json:
     principal = call.access.principal
     return {
         "id": call.id,
         "org_id": principal.org,
-        "period_start": period_of(call.received_at).start,
+        "period_start": period.start,
+        "holders": holders(principal),
         "amount": amount,
         "expires_at": call.received_at + lease,
         "key_id": principal.key,
@@ -37,6 +40,11 @@ def opening_row(call: Call, model: Model, *, amount: int, lease: timedelta) -> J
         "conversation_id": call.thread,
         "created_at": call.received_at,
     }
+
+
+def holders(principal: Principal) -> list[str]:
+    """Of the accounts that pay for what `principal` asks, in the order in which they are locked."""
+    return [ORGANIZATION, key_holder(principal.family)] if principal.family else [ORGANIZATION]
 
 
 def closing_row(outcome: Outcome) -> Json:
@@ -59,6 +67,7 @@ def closing_row(outcome: Outcome) -> Json:
         # orjson writes dataclasses as they are
         "findings": (*report.findings, *(report.answer_findings or ())) if report else (),
         "events": _events(trail.events(outcome)),
+        "alert_id": new_ulid(),
         "audit": {
             "id": new_ulid(),
             "action": trail.action(outcome),
@@ -109,34 +118,76 @@ def refusal_row(refusal: Refusal) -> Json:
         "metadata": trail.refusal_metadata(refusal),
         "phi_disposition": PhiDisposition.NOT_PRESENT,
         "created_at": refusal.at,
-        "events": _events(trail.refusal_events(refusal)),
+        "exhausted": refusal.error.alert() if isinstance(refusal.error, AccountExhaustedError) else None,
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Credits left to an organisation in a period; `capped` when its own cap sets them."""
+    """Credits left on a holder's account in a period; `capped` when a cap of the holder's own sets them."""
 
-    left: int
+    holder: str
+    period: Period
+    closed: bool
+    left: int | None
+    """None: as many as the organisation has."""
     capped: bool
 
+    @property
+    def reason(self) -> str:
+        if self.holder != ORGANIZATION:
+            return "key_cap"
+        return "spend_cap" if self.capped else "allotment"
 
-def fitting(rows: Sequence[Json], rooms: Mapping[str, Room]) -> list[Json]:
-    """The rows, first come first served, whose amounts fit into what is left to their organisations."""
-    left = {org: room.left for org, room in rooms.items()}
+
+class AccountExhaustedError(CreditsExhaustedError):
+    """Why a call was not admitted (spec D8): `room` is on the account that was too small for it."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(details={"cycle_reset_at": room.period.end.isoformat(), "reason": room.reason})
+        self._room = room
+
+    def alert(self) -> Json:
+        """What the organisation is told, the first time in the period."""
+        room = self._room
+        of_key = room.holder != ORGANIZATION
+        about = {"reason": room.reason, "period_start": room.period.start, "period_end": room.period.end}
+        return {
+            "event_id": new_ulid(),
+            "kind": f"exhausted:{room.holder}" if of_key else "exhausted",
+            "period_start": room.period.start,
+            "data": {**about, "key_id": key_of(room.holder)} if of_key else about,
+        }
+
+
+Rooms = Mapping[tuple[str, datetime, str], Room]
+"""By organisation, period and holder."""
+
+
+def accounts_of(row: Json) -> list[tuple[str, datetime, str]]:
+    return [(row["org_id"], row["period_start"], holder) for holder in row["holders"]]
+
+
+def fitting(rows: Sequence[Json], rooms: Rooms) -> list[Json]:
+    """The rows, first come first served, whose amounts fit into what is left on all their accounts."""
+    left = {account: room.left for account, room in rooms.items() if not room.closed}
     chosen: list[Json] = []
     for row in rows:
-        if row["amount"] <= left.get(row["org_id"], 0):
-            left[row["org_id"]] -= row["amount"]
+        accounts = accounts_of(row)
+        if all(account in left for account in accounts) and all(
+            (has := left[account]) is None or row["amount"] <= has for account in accounts
+        ):
+            for account in accounts:
+                has = left[account]
+                left[account] = None if has is None else has - row["amount"]
             chosen.append(row)
     return chosen
 
 
-def exhausted(row: Json, room: Room | None) -> CreditsExhaustedError:
-    """Why `row` was not admitted (spec D8)."""
-    return CreditsExhaustedError(
-        details={
-            "cycle_reset_at": period_of(row["created_at"]).end.isoformat(),
-            "reason": "spend_cap" if room is not None and room.capped else "allotment",
-        }
-    )
+def why_refused(row: Json, rooms: Rooms) -> GatewayError:
+    """Why `row` was not admitted. An account that is not there, or closed by now, is nothing a caller has to know."""
+    found = [rooms.get(account) for account in accounts_of(row)]
+    known = [room for room in found if room is not None and not room.closed]
+    if len(known) < len(found):
+        return UnavailableError()
+    return AccountExhaustedError(min(known, key=lambda room: float("inf") if room.left is None else room.left))

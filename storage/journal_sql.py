@@ -14,40 +14,55 @@ def _compact(statement: LiteralString) -> LiteralString:
     return " ".join(kept)
 
 
-OPEN = """
+OPEN = _compact("""
 with wanted as (
   select * from jsonb_to_recordset(%(rows)s) as w(
-    id text, org_id text, period_start timestamptz, amount bigint, expires_at timestamptz, key_id text,
+    id text, org_id text, period_start timestamptz, holders text[], amount bigint, expires_at timestamptz, key_id text,
     surface text, model text, mode text, streamed boolean, stored boolean, conversation_id text,
     created_at timestamptz)
 ),
 -- A group whose commit was acknowledged to nobody is sent again: what it wrote must count once.
 known as (select id from credit_holds where id = any(array(select id from wanted))),
 fresh as (select * from wanted w where w.id not in (select id from known)),
-asked as (select org_id, period_start, sum(amount) as amount from fresh group by org_id, period_start),
+asked as (
+  select org_id, period_start, holder, sum(amount) as amount from fresh cross join unnest(holders) as holder
+  group by 1, 2, 3
+),
+-- Everybody who locks accounts does it in this order: an organisation's own before those of its keys.
 locked as (
-  select a.org_id, a.period_start from credit_accounts a join asked using (org_id, period_start)
-  order by a.org_id, a.period_start for update of a
+  select a.org_id, a.period_start, a.holder, a.closed_at is null and coalesce(
+    a.posted + a.pending + asked.amount <= least(a.allotment + a.carried, a.spend_cap), true) as fits
+  from credit_accounts a join asked using (org_id, period_start, holder)
+  order by a.org_id, a.period_start, a.holder desc for update of a
 ),
 admitted as (
-  update credit_accounts a set pending = a.pending + asked.amount
-  from asked join locked using (org_id, period_start)
-  where a.org_id = asked.org_id and a.period_start = asked.period_start
-    and a.posted + a.pending + asked.amount <= least(a.allotment, coalesce(a.spend_cap, a.allotment))
-  returning a.org_id, a.period_start
+  select f.* from fresh f where cardinality(f.holders) = (
+    select count(*) from locked l
+    where l.org_id = f.org_id and l.period_start = f.period_start and l.holder = any(f.holders) and l.fits)
+),
+taken as (
+  select org_id, period_start, holder, sum(amount) as amount from admitted cross join unnest(holders) as holder
+  group by 1, 2, 3
+),
+booked as (
+  update credit_accounts a set pending = a.pending + t.amount from taken t
+  where a.org_id = t.org_id and a.period_start = t.period_start and a.holder = t.holder
 ),
 held as (
-  insert into credit_holds (id, org_id, period_start, amount, expires_at)
-  select f.id, f.org_id, f.period_start, f.amount, f.expires_at from fresh f join admitted using (org_id, period_start)
+  insert into credit_holds (id, org_id, period_start, holders, amount, expires_at)
+  select id, org_id, period_start, holders, amount, expires_at from admitted
   returning id
+),
+entered as (
+  insert into credit_entries (id, phase, org_id, period_start, debit, credit, amount, created_at)
+  select id, 'reserve', org_id, period_start, 'available', 'held', amount, created_at from admitted
 ),
 shells as (
   insert into inferences (id, org_id, key_id, surface, model, mode, streamed, stored, conversation_id, created_at)
-  select f.id, f.org_id, f.key_id, f.surface, f.model, f.mode, f.streamed, f.stored, f.conversation_id, f.created_at
-  from fresh f join admitted using (org_id, period_start)
+  select id, org_id, key_id, surface, model, mode, streamed, stored, conversation_id, created_at from admitted
 )
 select id from held union all select id from known
-"""
+""")
 
 CLOSE = _compact("""
 with done as (
@@ -55,41 +70,83 @@ with done as (
   from jsonb_to_recordset(%(rows)s) as d(
     place int, id text, hold_state text, charge bigint, at timestamptz, status text, model text, stop_reason text,
     error_code text, phi_mode text, phi_action text, entity_types text[], redaction_count int, seals text[],
-    usage jsonb,
-    findings jsonb, events jsonb, audit jsonb)
+    usage jsonb, findings jsonb, events jsonb, audit jsonb, alert_id text)
   join unnest(%(requests)s::bytea[], %(answers)s::bytea[]) with ordinality
     as c(request_content, answer_content, place) using (place)
 ),
 -- Locked first, so that a sweep cannot expire a hold between our look and our change.
 prior as (
-  select h.id, h.org_id, h.period_start, case when h.state = 'open' then h.amount else 0 end as released
+  select h.id, h.org_id, h.period_start, h.holders, case when h.state = 'open' then h.amount else 0 end as held
   from credit_holds h
   where h.id = any(array(select id from done)) and h.state in ('open', 'expired') order by h.id for update
 ),
-released as (
-  update credit_holds h set state = done.hold_state, charged = done.charge, closed_at = done.at
-  from done, prior where h.id = done.id and prior.id = done.id
+moves as (
+  select p.*, d.hold_state, d.charge, d.at, d.alert_id, least(d.charge, p.held) as posted,
+    greatest(d.charge - p.held, 0) as overrun
+  from prior p join done d using (id)
+),
+freed as (
+  update credit_holds h set state = m.hold_state, charged = m.charge, closed_at = m.at from moves m where h.id = m.id
+),
+entered as (
+  insert into credit_entries (id, phase, org_id, period_start, debit, credit, amount, created_at)
+  select m.id, e.phase, m.org_id, m.period_start, e.debit, e.credit, e.amount, m.at
+  from moves m cross join lateral (values
+    ('post', 'held', 'spent', m.posted), ('overrun', 'available', 'spent', m.overrun),
+    (case m.hold_state when 'settled' then 'release' when 'voided' then 'void' else 'expire' end,
+     'held', 'available', m.held - m.posted)) as e(phase, debit, credit, amount)
+  where e.amount > 0
 ),
 totals as (
-  select org_id, period_start, sum(released) as released, sum(charge) as charge
-  from prior join done using (id) group by org_id, period_start
+  select org_id, period_start, holder, sum(held) as held, sum(charge) as charge, sum(overrun) as overrun,
+    min(alert_id) as alert_id, max(at) as at
+  from moves cross join unnest(holders) as holder group by 1, 2, 3
 ),
 locked as (
-  select a.org_id, a.period_start from credit_accounts a join totals using (org_id, period_start)
-  order by a.org_id, a.period_start for update of a
+  select a.org_id, a.period_start, a.holder from credit_accounts a join totals using (org_id, period_start, holder)
+  order by a.org_id, a.period_start, a.holder desc for update of a
 ),
-posted as (
-  update credit_accounts a set pending = a.pending - t.released, posted = a.posted + t.charge
-  from totals t join locked using (org_id, period_start)
-  where a.org_id = t.org_id and a.period_start = t.period_start
+booked as (
+  update credit_accounts a
+  set pending = a.pending - t.held, posted = a.posted + t.charge, overrun = a.overrun + t.overrun
+  from totals t join locked using (org_id, period_start, holder)
+  where a.org_id = t.org_id and a.period_start = t.period_start and a.holder = t.holder
+  returning a.org_id, a.period_start, a.period_end, a.holder, a.posted, a.spend_cap < a.allotment + a.carried as capped,
+    least(a.allotment + a.carried, a.spend_cap) as room, t.alert_id, t.at
+),
+-- What an account has reached that its organisation wants to be told of. Each kind is told of once a period.
+reached as (
+  select b.*, k.kind, k.threshold, row_number() over (partition by b.alert_id order by k.kind) as nth
+  from booked b join organizations o on o.id = b.org_id cross join lateral (
+    select 'threshold:' || t as kind, t as threshold from unnest(o.alert_thresholds) t
+    where b.holder = 'organization' and b.posted * 100 >= t * b.room
+    union all
+    select case b.holder when 'organization' then 'exhausted' else 'exhausted:' || b.holder end, null
+    where b.posted >= b.room) k
+  where b.posted > 0 and b.room is not null
+),
+alerted as (
+  insert into budget_alerts (org_id, period_start, kind, created_at)
+  select org_id, period_start, kind, at from reached order by org_id, kind
+  on conflict do nothing returning org_id, period_start, kind
+),
+warned as (
+  insert into outbox (id, org_id, type, data, created_at)
+  -- A call's spare id serves all that it set off.
+  select left(r.alert_id, 24) || lpad((r.nth + 9)::text, 2, '0'), r.org_id,
+    case when r.threshold is null then 'credits.exhausted' else 'budget.threshold_reached' end,
+    jsonb_strip_nulls(jsonb_build_object('threshold', r.threshold, 'used', r.posted, 'limit', r.room,
+      'period_start', r.period_start, 'period_end', r.period_end, 'key_id', substring(r.holder from '^key:(.*)'),
+      'reason', case when r.threshold is null then
+        case when r.holder <> 'organization' then 'key_cap' when r.capped then 'spend_cap' else 'allotment' end end)),
+    r.at
+  from reached r join alerted using (org_id, period_start, kind)
 ),
 recorded as (
   update inferences i set status = done.status, model = done.model, completed_at = done.at,
-    stop_reason = done.stop_reason,
-    error_code = done.error_code, phi_mode = done.phi_mode, phi_action = done.phi_action,
-    entity_types = done.entity_types, redaction_count = done.redaction_count,
-    seals = done.seals,
-    request_content = done.request_content, answer_content = done.answer_content,
+    stop_reason = done.stop_reason, error_code = done.error_code, phi_mode = done.phi_mode,
+    phi_action = done.phi_action, entity_types = done.entity_types, redaction_count = done.redaction_count,
+    seals = done.seals, request_content = done.request_content, answer_content = done.answer_content,
     audit_entry_id = done.audit ->> 'id'
   from done, prior where i.id = done.id and prior.id = done.id
 ),
@@ -128,14 +185,14 @@ told as (
   from done join prior on prior.id = done.id
   cross join lateral jsonb_to_recordset(done.events) as e(id text, type text, data jsonb)
 )
-select id from prior
+select id, overrun from moves
 """)
 
-REFUSE = """
+REFUSE = _compact("""
 with refused as (
   select * from jsonb_to_recordset(%(rows)s) as r(
     id text, org_id text, action text, entity_type text, entity_id text, actor text, ip_address text,
-    metadata jsonb, phi_disposition text, created_at timestamptz, events jsonb)
+    metadata jsonb, phi_disposition text, created_at timestamptz, exhausted jsonb)
 ),
 audited as (
   insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, ip_address, metadata,
@@ -143,22 +200,24 @@ audited as (
   select id, org_id, action, entity_type, entity_id, actor, ip_address, metadata, phi_disposition, created_at
   from refused on conflict (id) do nothing returning id
 ),
-told as (
+exhausted as (
+  select distinct on (r.org_id, e.period_start, e.kind) r.org_id, r.created_at, e.*
+  from refused r cross join lateral jsonb_to_record(r.exhausted) as e(
+    event_id text, kind text, period_start timestamptz, data jsonb)
+  where r.exhausted is not null order by r.org_id, e.period_start, e.kind
+),
+alerted as (
+  insert into budget_alerts (org_id, period_start, kind, created_at)
+  select org_id, period_start, kind, created_at from exhausted order by org_id, kind
+  on conflict do nothing returning org_id, period_start, kind
+),
+warned as (
   insert into outbox (id, org_id, type, data, created_at)
-  select e.id, r.org_id, e.type, e.data, r.created_at
-  from refused r join audited using (id)
-  cross join lateral jsonb_to_recordset(r.events) as e(id text, type text, data jsonb)
+  select event_id, org_id, 'credits.exhausted', data, created_at
+  from exhausted join alerted using (org_id, period_start, kind)
 )
 insert into audit_pending (entry_id) select id from audited returning entry_id
-"""
-
-OPEN_ACCOUNTS = """
-insert into credit_accounts (org_id, period_start, period_end, allotment, spend_cap)
-select o.id, %(start)s, %(end)s, o.credits_allotment, o.spend_cap from organizations o where o.id = any(%(orgs)s)
--- A cap that is being changed is waited for: its change would not see the account that this makes.
-order by o.id for share
-on conflict do nothing
-"""
+""")
 
 HISTORY = """
 select id, request_content, answer_content from inferences
@@ -176,8 +235,9 @@ select 1 from inferences where org_id = %(org)s and conversation_id = %(thread)s
 """
 
 ROOMS = """
-select a.org_id, least(a.allotment, coalesce(a.spend_cap, a.allotment)) - a.posted - a.pending,
-       coalesce(a.spend_cap < a.allotment, false)
-from unnest(%(orgs)s::text[], %(starts)s::timestamptz[]) as o(org_id, period_start)
-join credit_accounts a using (org_id, period_start)
+select a.org_id, a.period_start, a.holder, a.period_end, a.closed_at is not null,
+       least(a.allotment + a.carried, a.spend_cap) - a.posted - a.pending,
+       coalesce(a.spend_cap < a.allotment + a.carried, false)
+from jsonb_to_recordset(%(accounts)s) as o(org_id text, period_start timestamptz, holder text)
+join credit_accounts a using (org_id, period_start, holder)
 """

@@ -1,9 +1,9 @@
 """psycopg connections for the hot path: autocommit, prepared statements, every organisation visible."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection
@@ -15,6 +15,8 @@ from gateway.errors import UnavailableError
 
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
+
+T = TypeVar("T")
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -72,7 +74,17 @@ async def durable(pool: Pool) -> AsyncGenerator[Connection]:
 
 
 async def fetch(pool: Pool, statement: LiteralString, parameters: Parameters = ()) -> list[TupleRow]:
-    """Rows of one statement that may be sent twice: a read, or a write that counts once however often it arrives.
+    """Rows of one statement, run as `repeatable` work is: a read, or a write that counts once however often sent."""
+
+    async def run(connection: Connection) -> list[TupleRow]:
+        cursor = await connection.execute(statement, parameters)
+        return await cursor.fetchall() if cursor.description else []
+
+    return await repeatable(pool, run)
+
+
+async def repeatable(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """What `work` returns, which may be run twice.
 
     A restarted server leaves a pool full of lost connections: the first loss
     has all of them looked at, so that one call pays for it and not each.
@@ -80,14 +92,10 @@ async def fetch(pool: Pool, statement: LiteralString, parameters: Parameters = (
     """
     for _ in range(_TRIES - 1):
         with suppress(LostConnection):
-            return await _fetch(pool, statement, parameters)
+            async with durable(pool) as connection:
+                return await work(connection)
         with suppress(TimeoutError):
             async with asyncio.timeout(_WAIT_S):
                 await pool.check()
-    return await _fetch(pool, statement, parameters)
-
-
-async def _fetch(pool: Pool, statement: LiteralString, parameters: Parameters) -> list[TupleRow]:
     async with durable(pool) as connection:
-        cursor = await connection.execute(statement, parameters)
-        return await cursor.fetchall() if cursor.description else []
+        return await work(connection)

@@ -7,7 +7,6 @@ from pydantic import JsonValue
 
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.credits import pricing
-from gateway.errors import CreditsExhaustedError
 from gateway.events import Event, EventType
 from gateway.ids import ApiKeyId, request_id
 from gateway.inference.call import Outcome, Status
@@ -41,7 +40,8 @@ def disposition(outcome: Outcome) -> PhiDisposition:
     """What became of PHI on its way to the provider and back."""
     policy = outcome.call.access.policy
     whole = outcome.status is Status.COMPLETED
-    shown = whole or (outcome.status is Status.CANCELLED and policy.screening.answers == "record")
+    partly = outcome.status is Status.CANCELLED and outcome.call.stream and policy.screening.answers == "record"
+    shown = whole or partly
     return _disposition(outcome.report, restored=shown and outcome.completion is not None and policy.restore_answers)
 
 
@@ -145,12 +145,6 @@ def _guarded(outcome: Outcome, report: PhiReport) -> tuple[EventType, dict[str, 
         "entity_types": [*types],
         "count": len(phi_of(found)),
     }
-
-
-def refusal_events(refusal: Refusal) -> list[Event]:
-    if not isinstance(refusal.error, CreditsExhaustedError):
-        return []
-    return [Event(EventType.CREDITS_EXHAUSTED, {"request_id": request_id(refusal.id), "model": refusal.model})]
 
 
 def refusal_metadata(refusal: Refusal) -> dict[str, JsonValue]:

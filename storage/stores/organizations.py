@@ -13,6 +13,7 @@ from gateway.organization_policy import OrganizationPolicy
 from gateway.phi.findings import Entity
 from gateway.phi.screening import Profile
 from gateway.tenancy import PhiMode, StorageMode, Unscannable
+from storage.accounts import ORGANIZATION
 from storage.encryption import ContentCipher, new_data_key
 from storage.root_keys import RootKeys
 from storage.tables import AccountRow, DataKeyRow, OrganizationRow
@@ -140,7 +141,11 @@ class OrganizationStore(OrganizationReader):
         # Of later periods too: a process whose clock is ahead may have opened the next one's.
         await self._session.execute(
             update(AccountRow)
-            .where(AccountRow.org_id == self._org, AccountRow.period_end > self._clock.now())
+            .where(
+                AccountRow.org_id == self._org,
+                AccountRow.holder == ORGANIZATION,
+                AccountRow.period_end > self._clock.now(),
+            )
             .values(spend_cap=spend_cap)
         )
 

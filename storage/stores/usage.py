@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.credits.budget import Balance
-from gateway.credits.period import Period, period_of
+from gateway.credits.period import Cycle, Period, period_of
 from gateway.ids import OrganizationId
 from gateway.inference.records import UsageLine, UsageSummary
+from storage.accounts import ORGANIZATION
 from storage.tables import AccountRow, ApiKeyRow, OrganizationRow, UsageRow
 
 _DAY = func.to_char(UsageRow.created_at.op("at time zone")("UTC"), "YYYY-MM-DD")
@@ -46,21 +47,27 @@ class UsageReader:
 
     async def balance(self, now: datetime) -> Balance:
         """Credits of the period that `now` falls in; one without a call yet is what the organisation was promised."""
-        period = period_of(now)
-        query = select(AccountRow.allotment, AccountRow.spend_cap, AccountRow.posted, AccountRow.pending).where(
-            AccountRow.org_id == self._org, AccountRow.period_start == period.start
+        around = (
+            select(AccountRow)
+            .where(AccountRow.org_id == self._org, AccountRow.holder == ORGANIZATION, AccountRow.period_start <= now)
+            .order_by(AccountRow.period_start.desc())
+            .limit(1)
         )
-        account = (await self._session.execute(query)).first()
-        if account is not None:
-            return Balance(period, account.allotment, account.spend_cap, account.posted, account.pending)
-        promised = (
-            await self._session.execute(
-                select(OrganizationRow.credits_allotment, OrganizationRow.spend_cap).where(
-                    OrganizationRow.id == self._org
-                )
+        account = await self._session.scalar(around)
+        if account is not None and account.allotment is not None and now < account.period_end:
+            return Balance(
+                Period(account.period_start, account.period_end),
+                account.allotment + account.carried,
+                account.spend_cap,
+                account.posted,
+                account.pending,
             )
-        ).one()
-        return Balance(period, promised.credits_allotment, promised.spend_cap, used=0, held=0)
+        promised = (
+            await self._session.execute(select(OrganizationRow).where(OrganizationRow.id == self._org))
+        ).scalar_one()
+        period = period_of(now, Cycle(promised.time_zone, promised.anchor_day))
+        start = max(period.start, account.period_end) if account else period.start
+        return Balance(Period(start, period.end), promised.credits_allotment, promised.spend_cap, used=0, held=0)
 
     async def _lines(
         self, period: Period, label: ColumnElement[str] | InstrumentedAttribute[str]

@@ -101,7 +101,8 @@ async def test_a_period_opened_ahead_of_time_has_the_new_cap_and_one_that_ended_
 
     with psycopg.connect(database.owner_url) as owner:
         caps = owner.execute(
-            "select spend_cap from credit_accounts where org_id = %s order by period_start", [tenant.org]
+            "select spend_cap from credit_accounts where org_id = %s and holder = 'organization' order by period_start",
+            [tenant.org],
         ).fetchall()
     assert caps == [(900,), (10,)]
 

@@ -1,0 +1,113 @@
+"""Accounts come into being with the first call of a period: nobody has to be on time to open one.
+
+A period that has an account is as long as the account says, whatever its
+organisation's billing cycle has become since. The next one begins where it
+ends, so that no moment is in two periods and none in neither.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, LiteralString
+
+from gateway.credits.period import Cycle, Period, period_of
+from gateway.ids import ApiKeyId, OrganizationId
+from storage.pool import Connection, Pool, repeatable
+
+ORGANIZATION = "organization"
+"""The holder whose account has the allotment."""
+
+# A cap or a cycle that is being changed is waited for: its change would not see the account that is made here.
+_LOCK_ORGANIZATION = """
+select time_zone, anchor_day from organizations where id = %(org)s for no key update
+"""
+
+_LOCK_FAMILY = """
+select credit_cap from api_keys where org_id = %(org)s and family = %(family)s order by id for no key update
+"""
+
+_AROUND = """
+select min(period_start) filter (where period_start <= %(at)s and %(at)s < period_end),
+       min(period_end) filter (where period_start <= %(at)s and %(at)s < period_end),
+       max(period_end) filter (where period_end <= %(at)s),
+       min(period_start) filter (where period_start > %(at)s)
+from credit_accounts where org_id = %(org)s and holder = 'organization'
+"""
+
+_OPEN_ORGANIZATION = """
+with opened as (
+  insert into credit_accounts (org_id, period_start, holder, period_end, allotment, spend_cap)
+  select id, %(start)s, 'organization', %(end)s, credits_allotment, spend_cap from organizations where id = %(org)s
+  on conflict do nothing returning org_id, period_start, allotment
+)
+insert into credit_entries (id, phase, org_id, period_start, debit, credit, amount, created_at)
+select %(entry)s, 'grant', org_id, period_start, 'issued', 'available', allotment, %(at)s from opened
+"""
+
+_OPEN_KEY = """
+insert into credit_accounts (org_id, period_start, holder, period_end, spend_cap)
+values (%(org)s, %(start)s, %(holder)s, %(end)s, %(cap)s) on conflict do nothing
+"""
+
+
+def key_holder(family: ApiKeyId) -> str:
+    """Who holds the account of a line of keys."""
+    return f"key:{family}"
+
+
+def key_of(holder: str) -> str:
+    """The family that `holder` names: the inverse of `key_holder`."""
+    return holder.removeprefix("key:")
+
+
+def period_entry(org: OrganizationId, start: datetime) -> str:
+    """The business id of the entries that belong to a period and to no call."""
+    return f"{org}:{start:%Y-%m-%dT%H:%M:%SZ}"
+
+
+class Accounts:
+    """Opens accounts, and remembers of each organisation the period it opened last. One per process."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._opened: dict[OrganizationId, tuple[Period, set[ApiKeyId | None]]] = {}
+
+    async def period(self, org: OrganizationId, at: datetime, *, family: ApiKeyId | None = None) -> Period:
+        """The period that `at` falls in; its accounts, that of the line of keys `family` too, are open from now on.
+
+        Raises `UnavailableError`.
+        """
+        period, families = self._opened.get(org, (None, set[ApiKeyId | None]()))
+        if period is not None and period.start <= at < period.end and family in families:
+            return period
+        opened = await repeatable(self._pool, lambda connection: open_accounts(connection, org, at, family=family))
+        self._opened[org] = (opened, {*(families if opened == period else ()), family})
+        return opened
+
+
+async def open_accounts(
+    connection: Connection, org: OrganizationId, at: datetime, *, family: ApiKeyId | None = None
+) -> Period:
+    """The period that `at` falls in, with its accounts, in a transaction of its own. Safe to repeat, also at once."""
+    async with connection.transaction():
+        cycle = await _one(connection, _LOCK_ORGANIZATION, {"org": org})
+        start, end, before, after = await _one(connection, _AROUND, {"org": org, "at": at})
+        period = Period(start, end) if start else _between(period_of(at, Cycle(*cycle)), before, after)
+        named = {"org": org, "start": period.start, "end": period.end, "at": at}
+        if start is None:
+            await connection.execute(_OPEN_ORGANIZATION, {**named, "entry": period_entry(org, period.start)})
+        if family is not None:
+            (cap,) = await _one(connection, _LOCK_FAMILY, {"org": org, "family": family})
+            await connection.execute(_OPEN_KEY, {**named, "holder": key_holder(family), "cap": cap})
+    return period
+
+
+def _between(period: Period, before: datetime | None, after: datetime | None) -> Period:
+    """`period` without what neighbours have of it: a cycle that changed does not move what has begun."""
+    return Period(max(period.start, before or period.start), min(period.end, after or period.end))
+
+
+async def _one(connection: Connection, statement: LiteralString, named: Mapping[str, object]) -> tuple[Any, ...]:
+    row = await (await connection.execute(statement, named)).fetchone()
+    if row is None:
+        raise LookupError
+    return row
