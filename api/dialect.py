@@ -57,7 +57,8 @@ def error_details(error: GatewayError) -> JsonObject:
     return details
 
 
-# Clients retry by status, Claude Code even a 401; these are answers that asking again cannot change.
+# Clients retry by status: Claude Code even a 401, official SDKs a 409. Asking again changes none of these answers
+# unless the error says so.
 _FINAL = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.OVER_BUDGET, Kind.CONFLICT})
 
 
@@ -66,7 +67,7 @@ def error_headers(error: GatewayError) -> dict[str, str]:
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
     if error.kind in _FINAL:
-        headers["x-should-retry"] = "false"
+        headers["x-should-retry"] = "true" if error.retryable else "false"
     if error.kind is Kind.UNAUTHENTICATED:
         headers["www-authenticate"] = 'Bearer realm="hasp"'
     return headers

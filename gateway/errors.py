@@ -146,6 +146,26 @@ class AlreadyRotatedError(GatewayError):
     message = "The API key has a successor already. Revoke that one to rotate again."
 
 
+class IdempotencyConflictError(GatewayError):
+    kind, code = Kind.CONFLICT, "IDEMPOTENCY_CONFLICT"
+    message = "The idempotency key was used for another request. Send the same bytes again, or use a new key."
+
+
+class IdempotencyInProgressError(GatewayError):
+    """The request that has the key is being worked on: asked again later, it has its answer or is free."""
+
+    kind, code = Kind.CONFLICT, "IDEMPOTENCY_IN_PROGRESS"
+    message = "The request with this idempotency key is still running. Send it again shortly."
+    retryable = True
+
+
+class IdempotencyNotReplayableError(GatewayError):
+    """Done, and charged; `details.message_id` is the record's."""
+
+    kind, code = Kind.CONFLICT, "IDEMPOTENCY_NOT_REPLAYABLE"
+    message = "The request with this idempotency key was answered. Its answer is not kept: a new key asks anew."
+
+
 class PreconditionFailedError(GatewayError):
     kind, code = Kind.STALE, "PRECONDITION_FAILED"
     message = "The resource has changed since it was read."

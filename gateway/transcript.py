@@ -75,6 +75,10 @@ def dump_stop_details(details: StopDetails | None) -> Json | None:
     return {"type": "refusal", "category": details.category, "explanation": details.explanation}
 
 
+def load_stop_details(source: Loaded | None) -> StopDetails | None:
+    return None if source is None else StopDetails(source["category"], source["explanation"])
+
+
 def load_turn(source: Loaded) -> Turn:
     content = source["content"]
     if isinstance(content, str):

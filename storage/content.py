@@ -9,7 +9,7 @@ from gateway.completion import Completion
 from gateway.conversation import Conversation
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
-from gateway.transcript import dump_block, dump_content, dump_turn
+from gateway.transcript import dump_block, dump_content, dump_stop_details, dump_turn
 from storage.encryption import ContentCipher, SealedValueError
 
 Json = dict[str, Any]
@@ -43,8 +43,14 @@ def dump_request(conversation: Conversation, *, own_turns: int | None, placehold
 
 
 def dump_answer(completion: Completion) -> bytes:
+    """All that an answer says, also what only its one caller is told of its usage."""
     return orjson.dumps(
-        {"content": [dump_block(block) for block in completion.blocks], "stop_sequence": completion.stop_sequence}
+        {
+            "content": [dump_block(block) for block in completion.blocks],
+            "stop_sequence": completion.stop_sequence,
+            "stop_details": dump_stop_details(completion.stop_details),
+            "usage": {"inference_geo": completion.usage.inference_geo, "speed": completion.usage.speed},
+        }
     )
 
 

@@ -16,6 +16,7 @@ from gateway.settings import Settings
 from gateway.tenancy import Principal
 from storage.access import AccessCache
 from storage.encryption import ContentCipher
+from storage.idempotency import IdempotencyClaims
 from storage.journal import PostgresJournal
 from storage.key_issue import begin_grace
 from storage.keyring import Keyring, read_keyring
@@ -58,6 +59,7 @@ class Storage:
             ),
         )
         self.provider_health = ProviderHealth(pool)
+        self.idempotency = IdempotencyClaims(pool, keyring.pepper, clock)
         self._engine = engine
         self._clock = clock
 

@@ -23,6 +23,7 @@ from storage.keyring import Ring
 from storage.root_keys import RootKeys
 from storage.stores.agreements import AgreementStore
 from storage.stores.audit_log import AuditLog
+from storage.stores.idempotency import AnswerReader, AnswerStore
 from storage.stores.inferences import InferenceReader
 from storage.stores.keys import KeyReader, KeyStore
 from storage.stores.organizations import OrganizationReader, OrganizationStore
@@ -43,6 +44,7 @@ class ReadTransaction:
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
         self.audit_log = AuditLog(session, org)
+        self.answers = AnswerReader(session, org, cipher)
 
 
 class Transaction(ReadTransaction):
@@ -64,6 +66,7 @@ class Transaction(ReadTransaction):
         self.keys = KeyStore(session, org, peppers, clock)
         self.agreements = AgreementStore(session, org, clock)
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
+        self.answers = AnswerStore(session, org, cipher, clock)
         self._session = session
         self._org = org
         self._now = clock.now()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from gateway.completion import Usage
+from gateway.completion import StopDetails, Usage
 from gateway.ids import ConversationId, InferenceId
 from gateway.inference.call import Status, Surface
 from gateway.phi.findings import Finding
@@ -25,6 +25,9 @@ class Content:
     stop_sequence: str | None
     placeholders: Mapping[str, str]
     """What stood in for which value, by placeholder body (`NAME_1`)."""
+    stop_details: StopDetails | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from gateway.inference.records import Content, InferenceRecord
 from gateway.phi.findings import Finding
 from gateway.phi.recorded import as_sent, without_values
 from gateway.tenancy import PhiMode
-from gateway.transcript import dump_content, dump_turn, load_turn
+from gateway.transcript import dump_content, dump_turn, load_stop_details, load_turn
 from storage import content
 from storage.encryption import ContentCipher
 from storage.tables import AuditSealRow, FindingsRow, InferenceRow, UsageRow
@@ -57,7 +57,7 @@ class InferenceReader:
             stored=row.stored,
             content=_as_sent(recorded, findings) if recorded and redacted else recorded,
             stop_reason=row.stop_reason,
-            usage=_usage(usage),
+            usage=_usage(usage, recorded),
             credits=usage.credits if usage else 0,
             cost_micro_usd=usage.cost_micro_usd if usage else None,
             phi_mode=PhiMode(row.phi_mode) if row.phi_mode else None,
@@ -82,6 +82,8 @@ class InferenceReader:
             answer=tuple(said["content"]),
             stop_sequence=said["stop_sequence"],
             placeholders=asked["placeholders"],
+            stop_details=load_stop_details(said.get("stop_details")),
+            **said.get("usage", {}),
         )
 
     async def _findings(self, row: InferenceRow) -> tuple[Finding, ...]:
@@ -114,7 +116,7 @@ def _as_sent(recorded: Content, findings: Sequence[Finding]) -> Content:
     )
 
 
-def _usage(row: UsageRow | None) -> Usage | None:
+def _usage(row: UsageRow | None, recorded: Content | None) -> Usage | None:
     if row is None:
         return None
     return Usage(
@@ -125,5 +127,7 @@ def _usage(row: UsageRow | None) -> Usage | None:
         cache_write_1h=row.cache_write_1h_tokens,
         reasoning=row.reasoning_tokens,
         service_tier=row.service_tier,
+        inference_geo=recorded.inference_geo if recorded else None,
+        speed=recorded.speed if recorded else None,
         estimated=row.estimated,
     )
