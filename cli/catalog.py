@@ -38,3 +38,5 @@ def _show(catalog: "Catalog") -> None:
         for model in catalog.models_of(provider.id):
             instead = f", or {', '.join(model.equivalents)}" if model.equivalents else ""
             print(f"  {model.id} ({', '.join(sorted(model.abilities)) or 'text only'}){instead}")
+            for change in model.price_changes:
+                print(f"    {', '.join(sorted(change.changed))} changes at {change.effective_at.isoformat()}")

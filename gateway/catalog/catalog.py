@@ -48,11 +48,11 @@ class Catalog:
         return tuple(model for model in self._models if model.provider == provider_id)
 
     def find(self, name: str) -> Model | None:
-        """The model of that id, upstream id or alias, retired or not."""
+        """The model of that id, upstream id or alias, retired or not, its prices of all times."""
         return self._by_name.get(name)
 
     def get(self, name: str, *, now: datetime | None = None) -> Model:
-        """The model of that id, upstream id or alias.
+        """The model of that id, upstream id or alias, as it is priced `now`.
 
         Raises:
             NotFoundError: no such model (`param` is `model`).
@@ -61,7 +61,8 @@ class Catalog:
         model = self.find(name)
         if model is None:
             raise NotFoundError("The model does not exist.", param="model")
-        if model.retired_at is not None and model.is_retired(now or datetime.now(UTC)):
+        at = now or datetime.now(UTC)
+        if model.retired_at is not None and model.is_retired(at):
             raise ModelRetiredError(
                 param="model",
                 details={
@@ -70,7 +71,7 @@ class Catalog:
                     "docs_url": _DEPRECATIONS.get(model.provider),
                 },
             )
-        return model
+        return model.priced_at(at)
 
 
 def _by_name(models: Iterable[Model]) -> dict[str, Model]:

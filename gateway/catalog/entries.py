@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -9,7 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from gateway.baa.template import Cover
-from gateway.catalog.model import Ability, Effort, ModelName, Prices, Tier
+from gateway.catalog.model import Ability, Effort, ModelName, Tier
+from gateway.catalog.prices import CacheRatio, Instant, PriceChange, Prices, Ratio
 from gateway.catalog.provider import Dialect, KeyHeader
 
 _Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -17,7 +19,6 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F
 _ENDPOINTS = ("/chat/completions", "/completions", "/messages", "/responses", "/models")
 _PRINTABLE = re.compile(r"[!-~]+")
 _Tokens = Annotated[int, Field(gt=0, le=1_000_000_000)]
-_Ratio = Annotated[int, Field(ge=0, le=1_000_000)]
 _UpstreamId = Annotated[str, Field(max_length=256, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
 _EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
 
@@ -95,12 +96,13 @@ class ModelEntry(_Entry):
     max_output_tokens: _Tokens
     abilities: frozenset[Ability]
     efforts: frozenset[Effort] = frozenset()
-    ratio_milli: Annotated[_Ratio, Field(gt=0)]
-    cache_read_ratio_milli: _Ratio | None = None
+    ratio_milli: Ratio
+    cache_read_ratio_milli: CacheRatio | None = None
     prices: Prices | None = None
+    price_changes: tuple[PriceChange, ...] = Field(default=(), max_length=100)
     equivalents: tuple[ModelName, ...] = Field(default=(), max_length=8)
-    created_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    retired_at: datetime | None = None
+    created_at: Instant = datetime(1970, 1, 1, tzinfo=UTC)
+    retired_at: Instant | None = None
     recommended_replacement: ModelName | None = None
 
     @field_validator("equivalents")
@@ -110,12 +112,12 @@ class ModelEntry(_Entry):
             raise ValueError("must name each model once")
         return equivalents
 
-    @field_validator("created_at", "retired_at")
+    @field_validator("price_changes")
     @classmethod
-    def _says_its_zone(cls, at: datetime | None) -> datetime | None:
-        if at is not None and at.tzinfo is None:
-            raise ValueError("must say its offset from UTC")
-        return at
+    def _follow_each_other(cls, changes: tuple[PriceChange, ...]) -> tuple[PriceChange, ...]:
+        if any(later.effective_at <= earlier.effective_at for earlier, later in pairwise(changes)):
+            raise ValueError("must each take effect later than the one before")
+        return changes
 
     @model_validator(mode="after")
     def _fits_its_context(self) -> Self:

@@ -1,8 +1,4 @@
-"""One model on offer, and what it can be asked.
-
-Prices are micro-US-dollars per million tokens. `ratio_milli` is thousandths
-of a Sonnet-equivalent token, the credit unit (spec D11).
-"""
+"""One model on offer, what it can be asked, and what it costs when."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.catalog.prices import PriceChange, Prices
 from gateway.catalog.provider import Dialect
 
 
@@ -48,22 +45,6 @@ Effort = Literal["none", "low", "medium", "high", "xhigh", "max"]
 """How hard a model thinks. `none` stands for thinking that can be switched off where it is on by itself."""
 
 
-_DEAREST = 10**12
-"""A dollar for a token."""
-
-
-class Prices(BaseModel):
-    """Micro-US-dollars per million tokens, by kind."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    input: int = Field(ge=0, le=_DEAREST)
-    output: int = Field(ge=0, le=_DEAREST)
-    cache_read: int = Field(ge=0, le=_DEAREST)
-    cache_write_5m: int = Field(ge=0, le=_DEAREST)
-    cache_write_1h: int = Field(ge=0, le=_DEAREST)
-
-
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")]
 
 
@@ -94,6 +75,8 @@ class Model(BaseModel):
     cache_read_ratio_milli: int | None = Field(default=None, ge=0)
     """The ratio of tokens that a cache served; None: they cost what all tokens do."""
     prices: Prices | None = None
+    price_changes: tuple[PriceChange, ...] = ()
+    """Of the three before, earliest first; empty where they are for good."""
     equivalents: tuple[ModelName, ...] = ()
     """Models that may answer in its place when it cannot, in this order; only where the organisation allows it."""
     created_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,3 +97,13 @@ class Model(BaseModel):
 
     def is_retired(self, now: datetime) -> bool:
         return self.retired_at is not None and self.retired_at <= now
+
+    def priced_at(self, at: datetime) -> "Model":
+        """As it is priced at that instant, for good: whoever keeps it is charged by what is in force then."""
+        if not self.price_changes:
+            return self
+        priced: dict[str, object] = {"price_changes": ()}
+        for change in self.price_changes:
+            if change.effective_at <= at:
+                priced |= change.changed
+        return self.model_copy(update=priced)

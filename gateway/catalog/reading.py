@@ -50,6 +50,8 @@ _CANNOT: Mapping[Dialect, frozenset[Ability]] = {
 }
 """What a wire format has no words for, whatever the model behind it could do."""
 
+_PRICED = {"ratio_milli", "cache_read_ratio_milli", "prices"}
+
 
 class CatalogError(Exception):
     """What is wrong with a catalog file, a line each: places and reasons, never values."""
@@ -198,7 +200,10 @@ def _amended(
             problems.append("amendments: a key is no model that this version ships")
             continue
         try:
-            changed = by_id[model_id].model_dump(mode="json", exclude_unset=True) | fields
+            before = by_id[model_id].model_dump(mode="json", exclude_unset=True)
+            if fields.keys() & _PRICED:  # an operator's own prices are not to end with what was shipped for a vendor's
+                before.pop("price_changes", None)
+            changed = before | fields
             by_id[model_id] = TypeAdapter(ModelEntry).validate_python(changed)
         except ValidationError as error:
             problems += [f"amendments.{model_id}.{problem}" for problem in _said(error)]

@@ -61,7 +61,8 @@ def route_for(
     require_within_limits(conversation, asked)
     if not policy.failover_enabled:
         return Route(asked)
-    named = [other for name in asked.equivalents if (other := catalog.find(name)) and not other.is_retired(now)]
+    found = (catalog.find(name) for name in asked.equivalents)
+    named = [other.priced_at(now) for other in found if other and not other.is_retired(now)]
     tokens = estimate_tokens(conversation) + conversation.sampling.max_tokens if named else 0
     others = (other for other in named if tokens <= other.context_tokens and _may_answer(other, conversation, policy))
     return Route(asked, tuple(others))
