@@ -29,7 +29,7 @@ from gateway.inference.explaining import explained, placed
 from gateway.inference.ports import Journal, Refusal
 from gateway.inference.reviewing import reviewed, withheld_outcome
 from gateway.inference.seals import seals_in
-from gateway.inference.shielding import uninterrupted, unstoppable
+from gateway.inference.shielding import let_outlast, uninterrupted, unstoppable
 from gateway.inference.streaming import AnswerStream
 from gateway.phi.guard import Guard, Screened
 from gateway.phi.report import PhiReport, ScreenBlockedError
@@ -55,6 +55,16 @@ class _Admitted:
         return Delivery(self.route.asked, self.route.asked, tuple(self.sender.sent_to))
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A provider's answer, as it came and as its caller sees it."""
+
+    delivery: Delivery
+    upstream: Completion
+    completion: Completion
+    charge: int
+
+
 class InferencePipeline:
     """Takes calls through the gates; one instance serves all requests of a process and keeps no state of any."""
 
@@ -75,22 +85,24 @@ class InferencePipeline:
     async def complete(self, call: Call) -> Answer:
         """The whole answer, recorded and charged. Raises `GatewayError`; every one is audited by then."""
         admitted = await self._admit(call)
+        asking = unstoppable(self._ask(admitted))
         try:
-            delivery, upstream = await self._dispatcher.complete(
-                admitted.screened.conversation, admitted.route, admitted.sender
-            )
-            completion = admitted.screened.restorer.completion(upstream)
-            charge = pricing.charge(delivery.model, completion.usage)
+            answered = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            admitted.sender.left.set()
+            let_outlast(asking)
+            unstoppable(self._outlast(asking, admitted))
+            raise
         except BaseException as failure:
             raise await uninterrupted(self._abandon(admitted, failure)) from failure
         # From here on the provider bills: whoever hangs up now pays for an answer.
-        report = await uninterrupted(self._settle(admitted, delivery, upstream, completion, charge))
+        report = await uninterrupted(self._settle(admitted, answered, Status.COMPLETED))
         return Answer(
             call=admitted.call,
-            delivery=delivery,
-            completion=completion,
+            delivery=answered.delivery,
+            completion=answered.completion,
             report=report,
-            charge=charge,
+            charge=answered.charge,
             sandboxed=self._is_sandboxed(admitted),
         )
 
@@ -225,6 +237,22 @@ class InferencePipeline:
         status = Status.BLOCKED if isinstance(failure, _REFUSED_BY_GUARD) else _ended(failure)
         return await self._void(Outcome(call, model, status, self._clock.now(), report=report), failure)
 
+    async def _ask(self, admitted: _Admitted) -> _Answered:
+        delivery, upstream = await self._dispatcher.complete(
+            admitted.screened.conversation, admitted.route, admitted.sender
+        )
+        completion = admitted.screened.restorer.completion(upstream)
+        return _Answered(delivery, upstream, completion, pricing.charge(delivery.model, completion.usage))
+
+    async def _outlast(self, asking: asyncio.Task[_Answered], admitted: _Admitted) -> None:
+        """See a call to its end whose caller has left: what its provider answers all the same is billed."""
+        try:
+            answered = await asking
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - nobody is there to be told which
+            await self._abandon(admitted, asyncio.CancelledError())
+        else:
+            await self._settle(admitted, answered, Status.CANCELLED)
+
     async def _abandon(self, admitted: _Admitted, failure: BaseException) -> BaseException:
         """Void a call whose provider gave no answer; returns what to raise."""
         outcome = Outcome(
@@ -248,23 +276,22 @@ class InferencePipeline:
     async def _explain(self, failure: BaseException) -> GatewayError:
         return await explained(failure, self._guard)
 
-    async def _settle(
-        self, admitted: _Admitted, delivery: Delivery, upstream: Completion, completion: Completion, charge: int
-    ) -> PhiReport:
+    async def _settle(self, admitted: _Admitted, answered: _Answered, status: Status) -> PhiReport:
         """Review, record and charge an answer. Raises when policy keeps it from the caller, who pays all the same."""
+        screened = admitted.screened
         outcome = Outcome(
             call=admitted.call,
-            model=delivery.model,
-            status=Status.COMPLETED,
+            model=answered.delivery.model,
+            status=status,
             at=self._clock.now(),
-            delivery=delivery,
-            completion=completion,
-            report=admitted.screened.report,
-            placeholders=admitted.screened.placeholders,
-            charge=charge,
+            delivery=answered.delivery,
+            completion=answered.completion,
+            report=screened.report,
+            placeholders=screened.placeholders,
+            charge=answered.charge,
         )
         try:
-            report = await reviewed(upstream, admitted.screened.report, guard=self._guard, access=admitted.call.access)
+            report = await reviewed(answered.upstream, screened.report, guard=self._guard, access=admitted.call.access)
         except GatewayError as withheld:
             await self._journal.close(withheld_outcome(outcome, withheld))
             raise

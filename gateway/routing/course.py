@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -11,7 +12,7 @@ from gateway.completion import Finishing, StreamEvent
 from gateway.errors import GatewayError, UpstreamBusyError, UpstreamFailureError, UpstreamTimeoutError
 from gateway.providers.provider import Provider
 from gateway.routing.attempts import Attempts, Try, Wait
-from gateway.routing.route import Delivery
+from gateway.routing.route import Delivery, Sender
 from gateway.routing.tally import Outcome
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Course:
         *,
         is_impatient: bool,
         silence_s: float | None,
-        sent_to: list[str],
+        sender: Sender,
         observe: Observe,
     ) -> None:
         """`is_impatient`: the deadline is the caller's, so that missing it says nothing of the provider.
@@ -47,7 +48,7 @@ class Course:
         self._deadline = deadline
         self._is_impatient = is_impatient
         self._silence_s = silence_s
-        self._sent_to = sent_to
+        self._sender = sender
         self._observe = observe
         self._loop = asyncio.get_running_loop()
         self._current: Model | None = None
@@ -60,10 +61,13 @@ class Course:
     def delivery(self) -> Delivery:
         model = self._current or self._asked
         because = self._because if model is not self._asked else None
-        return Delivery(model, self._asked, tuple(self._sent_to), because)
+        return Delivery(model, self._asked, tuple(self._sender.sent_to), because)
 
     async def run(self, ask: Callable[[Provider, Model], Awaitable[T]]) -> T:
-        """What the first try that works gives. Whoever hangs up meanwhile leaves no try behind."""
+        """What the first try that works gives. Whoever is cancelled meanwhile leaves no try behind.
+
+        Raises `CancelledError` instead of trying again once the sender has left.
+        """
         try:
             while True:
                 model, provider = await self._next()
@@ -93,20 +97,22 @@ class Course:
         return self._loop.time() - self._sent_at >= self._silence_s
 
     async def _next(self) -> tuple[Model, Provider]:
-        while True:
+        while not self._sender.left.is_set():
             step = self._attempts.next(self._loop.time())
             match step:
                 case Try(target):
-                    self._sent_to.append(target.model)
+                    self._sender.sent_to.append(target.model)
                     self._sent_at = self._loop.time()
                     self._is_waiting = True
                     model, provider = self._ready[target.model]
                     self._current = model
                     return model, provider
                 case Wait(seconds):
-                    await asyncio.sleep(seconds)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._sender.left.wait(), seconds)
                 case _:
                     raise step.error
+        raise asyncio.CancelledError
 
     def began(self) -> None:
         self._attempts.began()

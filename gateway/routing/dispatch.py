@@ -119,7 +119,7 @@ class Dispatcher:
             deadline,
             is_impatient=limit_s < self._longest_s,
             silence_s=self._limits.silence_s if streams else None,
-            sent_to=sender.sent_to,
+            sender=sender,
             observe=self._observe if is_real and not counts else _nobody_counts,
         )
 

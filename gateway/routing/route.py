@@ -1,5 +1,6 @@
 """Who may answer a call, and who did."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from gateway.catalog import Model
@@ -29,6 +30,8 @@ class Sender:
     """For how long it waits; None: as long as anybody may."""
     sent_to: list[str] = field(default_factory=list[str])
     """Each try adds its model's id, also of a call that fails in the end."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once nobody waits any more: a try under way may go on, and none follows it."""
 
 
 @dataclass(frozen=True, slots=True)

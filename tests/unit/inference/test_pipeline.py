@@ -26,13 +26,13 @@ from gateway.errors import (
     ValidationFailedError,
 )
 from gateway.ids import ConversationId
-from gateway.inference import trail
+from gateway.inference import shielding, trail
 from gateway.inference.call import Call, Status
 from gateway.inference.shielding import everything_settled
 from gateway.tenancy import Agreement, PhiMode
-from tests.tenants import make_call, make_conversation
+from tests.tenants import HAIKU, make_call, make_conversation
 from tests.unit.inference.bench import AGREEMENT, NOW, PERSON, WHOLE_WAY, Bench, access
-from tests.unit.inference.ports import ANSWER
+from tests.unit.inference.ports import ANSWER, USAGE
 
 
 async def test_an_answer_is_given_after_every_gate_and_after_its_record() -> None:
@@ -267,6 +267,52 @@ async def test_a_client_that_hangs_up_anywhere_leaves_a_call_closed_exactly_once
     await everything_settled()
 
     assert [step for step in bench.steps if step.startswith("close")] == closed
+
+
+async def left_while_its_provider_works(bench: Bench) -> None:
+    bench.steps.pause_at = "provider"
+    asking = asyncio.create_task(bench.pipeline.complete(make_call(access())))
+    await bench.steps.reached.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_a_whole_answer_that_comes_after_its_caller_left_is_charged() -> None:
+    """A vendor bills an answer that it finished, whoever is there to read it."""
+    bench = Bench()
+    await left_while_its_provider_works(bench)
+    bench.steps.resume.set()
+    await everything_settled()
+
+    (outcome,) = bench.journal.outcomes
+    assert outcome.status is Status.CANCELLED
+    assert outcome.completion is not None
+    assert outcome.completion.usage == USAGE
+    assert outcome.charge == pricing.charge(HAIKU, USAGE)
+
+
+async def test_an_answer_that_fails_after_its_caller_left_is_free() -> None:
+    bench = Bench(provider_error=UpstreamFailureError())
+    await left_while_its_provider_works(bench)
+    bench.steps.resume.set()
+    await everything_settled()
+
+    (outcome,) = bench.journal.outcomes
+    assert (outcome.status, outcome.completion, outcome.charge) == (Status.CANCELLED, None, 0)
+
+
+@pytest.mark.parametrize("bound", ["OUTLASTS_S", "MOST_OUTLASTING", "AT_CLOSING_S"])
+async def test_a_provider_is_not_waited_for_without_bounds_once_the_caller_left(
+    monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    bench = Bench()
+    monkeypatch.setattr(shielding, bound, 0)
+    await left_while_its_provider_works(bench)
+    await everything_settled()
+
+    (outcome,) = bench.journal.outcomes
+    assert (outcome.status, outcome.completion, outcome.charge) == (Status.CANCELLED, None, 0)
 
 
 async def read_stream(bench: Bench, call: Call) -> None:

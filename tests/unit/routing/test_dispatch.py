@@ -256,6 +256,30 @@ async def test_an_equivalent_that_nobody_serves_any_more_is_passed_over() -> Non
     assert set(desk.upstream.asked) == {CLAUDE.id}
 
 
+async def test_nobody_else_is_asked_for_a_caller_who_left() -> None:
+    desk = Desk(Upstream(UpstreamBusyError(), None))
+    sender = Sender(KeyMode.LIVE)
+    sender.left.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await desk.dispatcher.complete(make_conversation(), Route(CLAUDE, (GPT,)), sender)
+
+    assert desk.upstream.asked == []
+
+
+async def test_a_wait_for_the_next_try_ends_when_the_caller_leaves() -> None:
+    desk = Desk(Upstream(UpstreamBusyError(retry_after_s=59)), limits=Limits(backoff=Backoff(max_wait_s=60)))
+    sender = Sender(KeyMode.LIVE)
+    asking = asyncio.create_task(desk.dispatcher.complete(make_conversation(), Route(CLAUDE), sender))
+    await desk.upstream.is_asked.wait()
+
+    sender.left.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert desk.upstream.asked == [CLAUDE.id]
+
+
 async def test_a_call_that_nobody_answered_says_to_whom_it_was_sent() -> None:
     desk = Desk(Upstream(*[UpstreamUnreachableError()] * 9))
     sent_to: list[str] = []
