@@ -10,11 +10,13 @@ from fastapi import Request, Response
 from api.dialect import JsonObject
 from api.exchange import exchange_of
 from api.hangup import HangUpWatch
+from api.idempotency import REPLAYED, claimed
 from api.sse import EventStream, Frames
 from api.state import gateway_of
 from gateway.conversation import Conversation
 from gateway.inference.call import Answer, Call, Surface
-from gateway.inference.streaming import AnswerStream
+from gateway.inference.replay import Replay
+from gateway.inference.streaming import AnswerStream, Streamed
 from gateway.providers.abilities import ignored_parameters
 from gateway.tenancy import Access
 
@@ -62,28 +64,33 @@ async def answered(
     request: Request,
     call: Call,
     *,
-    frames: Callable[[AnswerStream], Frames],
-    body: Callable[[Answer], JsonObject],
+    frames: Callable[[Streamed], Frames],
+    body: Callable[[Answer | Replay], JsonObject],
     ignored: Sequence[str] = (),
 ) -> Response:
-    """`call`'s answer. A client that hangs up before it began cancels the call.
+    """`call`'s answer, once for all requests under one idempotency key. A client that hangs up cancels the call.
 
     `ignored` are the parameters that were taken and are sent to nobody.
     """
-    pipeline = gateway_of(request).pipeline
-    # From here on the pipeline audits what it refuses.
-    exchange_of(request).handed_over = True
-    async with HangUpWatch(request.receive):
-        outcome = await (pipeline.stream(call) if call.stream else pipeline.complete(call))
+    async with claimed(request, call) as replay:
+        outcome = replay or await _begun(request, call)
     headers = _told(outcome, ignored)
-    if isinstance(outcome, AnswerStream):
+    if isinstance(outcome, AnswerStream) or (call.stream and isinstance(outcome, Replay)):
         return EventStream(outcome, frames(outcome), headers)
     return Response(orjson.dumps(body(outcome)), media_type="application/json", headers=headers)
 
 
-def _told(outcome: Answer | AnswerStream, ignored: Sequence[str]) -> dict[str, str]:
-    """Who answered, where that is not who was asked, and which hints had no reader there."""
-    told: dict[str, str] = {}
+async def _begun(request: Request, call: Call) -> Answer | AnswerStream:
+    pipeline = gateway_of(request).pipeline
+    # From here on the pipeline audits what it refuses.
+    exchange_of(request).handed_over = True
+    async with HangUpWatch(request.receive):
+        return await (pipeline.stream(call) if call.stream else pipeline.complete(call))
+
+
+def _told(outcome: Answer | AnswerStream | Replay, ignored: Sequence[str]) -> dict[str, str]:
+    """Who answered, where that is not who was asked, which hints had no reader there, and whether it was then."""
+    told: dict[str, str] = {**REPLAYED} if isinstance(outcome, Replay) else {}
     if outcome.sandboxed:
         told["hasp-upstream"] = "sandbox"
     if outcome.delivery.is_failover:

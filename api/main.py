@@ -32,6 +32,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
+from gateway.inference.replay import Replays
 from gateway.inference.shielding import everything_settled
 from gateway.phi.guard import Guard
 from gateway.phi.pool import ScannerPool
@@ -119,6 +120,7 @@ def compose(
             baa_url=baa_url,
         ),
         token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
+        replays=Replays(catalog, dispatcher),
         health=provider_health,
         status_board=StatusBoard(catalog, storage.provider_health, clock),
         probe=probe,

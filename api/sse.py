@@ -11,7 +11,7 @@ from api.exchange import Exchange, exchange_of
 from api.hangup import STALLED_S, HangUpWatch
 from gateway.completion import StreamEvent
 from gateway.errors import GatewayError, InternalError
-from gateway.inference.streaming import AnswerStream
+from gateway.inference.streaming import Streamed
 from gateway.logs import logger, raised_at
 
 _HEADERS = (
@@ -38,10 +38,10 @@ class Frames(Protocol):
 
 
 class EventStream(Response):
-    """Sends an answer as it arrives, and closes it however that ends: settling is `AnswerStream.aclose`'s."""
+    """Sends an answer as it arrives, and closes it however that ends: settling is its `aclose`'s."""
 
     def __init__(
-        self, stream: AnswerStream, frames: Frames, headers: Mapping[str, str], *, stalled_s: float = STALLED_S
+        self, stream: Streamed, frames: Frames, headers: Mapping[str, str], *, stalled_s: float = STALLED_S
     ) -> None:
         # Not Response's own __init__, which renders a body and announces its length.
         self.status_code = 200

@@ -10,6 +10,7 @@ from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
+from gateway.inference.replay import Replays
 from gateway.phi.guard import Guard
 from gateway.routing.board import StatusBoard
 from gateway.routing.health import Health
@@ -36,6 +37,7 @@ class Gateway:
     guard: Guard
     pipeline: InferencePipeline
     token_counter: TokenCounter
+    replays: Replays
     health: Health
     status_board: StatusBoard
     probe: Probe

@@ -8,12 +8,12 @@ answered is answered again, one that came to nothing makes the key free.
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import LiteralString
 
 from gateway.clock import Clock
 from gateway.errors import IdempotencyConflictError, IdempotencyInProgressError
 from gateway.idempotency import KEPT, Asked
 from gateway.ids import InferenceId
-from gateway.inference.call import Status
 from gateway.tenancy import Principal
 from storage.keyring import Ring
 from storage.pool import Pool, durable, fetch
@@ -22,9 +22,14 @@ _TO_BE_OPENED = timedelta(minutes=2)
 """Opening a call takes milliseconds; with a database that fails over, under a minute and a half."""
 _RETRY_S = 5
 _TRIES = 3
-_FREEING = frozenset({Status.CANCELLED, Status.BLOCKED, Status.FAILED, Status.LOST})
 
-_CLAIM = """
+# A whole answer whose client did not wait for it was made and charged: asked again it is there, and costs nothing more.
+_ANSWERED: LiteralString = """
+(i.status = 'completed' or i.status = 'cancelled' and not i.streamed and i.stop_reason is not null)
+"""
+_BUSY: LiteralString = f"(i.status = 'in_progress' or {_ANSWERED})"
+
+_CLAIM: LiteralString = f"""
 insert into idempotency_keys as k (org_id, digest, body_digest, inference_id, claimed_until, created_at)
 values (%(org)s, %(digest)s, %(body)s, %(inference)s, %(until)s, %(now)s)
 on conflict (org_id, digest) do update
@@ -33,22 +38,22 @@ set body_digest = excluded.body_digest, inference_id = excluded.inference_id,
 where k.created_at <= %(forgotten)s
    -- Sent again, since nobody knew whether it had arrived.
    or k.inference_id = excluded.inference_id
-   or exists (select from inferences i where i.id = k.inference_id and i.status not in ('in_progress', 'completed'))
+   or exists (select from inferences i where i.id = k.inference_id and not {_BUSY})
    or k.claimed_until < %(now)s and not exists (select from inferences i where i.id = k.inference_id)
 returning 1
-"""
+"""  # noqa: S608 - constants of ours
 
-_STATE = """
-select k.body_digest, k.inference_id, i.status
+_STATE: LiteralString = f"""
+select k.body_digest, k.inference_id, coalesce({_ANSWERED}, false), coalesce({_BUSY}, true)
 from idempotency_keys k left join inferences i on i.id = k.inference_id
 where k.org_id = %(org)s and k.digest = %(digest)s
-"""
+"""  # noqa: S608 - constants of ours
 
-_RELEASE = """
+_RELEASE: LiteralString = f"""
 delete from idempotency_keys k
 where k.org_id = %(org)s and k.digest = %(digest)s and k.inference_id = %(inference)s
-  and not exists (select from inferences i where i.id = k.inference_id and i.status in ('in_progress', 'completed'))
-"""
+  and not exists (select from inferences i where i.id = k.inference_id and {_BUSY})
+"""  # noqa: S608 - constants of ours
 
 _FORGET = """
 delete from idempotency_keys k
@@ -88,14 +93,13 @@ class IdempotencyClaims:
             if await self._take(asked, inference):
                 return None
             found = await fetch(self._pool, _STATE, {"org": asked.org, "digest": asked.digest})
-            for body_digest, holder, status in found:
-                if status in _FREEING:
-                    continue
-                if bytes(body_digest) != asked.body_digest:
+            for body_digest, holder, answered, busy in found:
+                if busy and bytes(body_digest) != asked.body_digest:
                     raise IdempotencyConflictError
-                if status != Status.COMPLETED:
+                if answered:
+                    return InferenceId(holder)
+                if busy:
                     raise IdempotencyInProgressError(retry_after_s=_RETRY_S)
-                return InferenceId(holder)
         raise IdempotencyInProgressError(retry_after_s=_RETRY_S)
 
     async def release(self, asked: Asked, inference: InferenceId) -> None:

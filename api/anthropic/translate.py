@@ -15,6 +15,7 @@ from gateway.completion import Completion, Finishing, Usage
 from gateway.conversation import Conversation, Sampling
 from gateway.errors import UnsupportedParameterError
 from gateway.inference.call import Answer
+from gateway.inference.replay import Replay
 from gateway.transcript import dump_block, dump_stop_details
 
 RequestT = TypeVar("RequestT", CreateMessageRequest, CountTokensRequest)
@@ -117,7 +118,7 @@ def _unsupported(name: str) -> UnsupportedParameterError:
     )
 
 
-def message(answer: Answer) -> dict[str, Any]:
+def message(answer: Answer | Replay) -> dict[str, Any]:
     """Anthropic's message object, with our `meta` beside what its SDKs read."""
     completion = answer.completion
     return {
@@ -132,7 +133,7 @@ def message(answer: Answer) -> dict[str, Any]:
         "usage": metering.anthropic_usage(completion.usage),
         "meta": {
             "request_id": ids.request_id(answer.call.id),
-            "usage": metering.metered_usage(answer.model, completion.usage, answer.charge),
+            "usage": metering.usage_lines(answer.model.id, completion.usage, answer.charge, answer.cost_micro_usd),
         },
     }
 

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from gateway.catalog import Model
 from gateway.completion import Usage
-from gateway.credits import pricing
 
 _MICRO = 1_000_000
 _SERVICE_TIERS = {
@@ -36,12 +34,8 @@ def anthropic_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def metered_usage(model: Model, usage: Usage, charge: int) -> dict[str, Any]:
-    """`meta.usage`: what was used, what it cost in credits and, at list price, in dollars (spec A9)."""
-    return usage_lines(model.id, usage, charge, pricing.cost_micro_usd(model, usage))
-
-
 def usage_lines(model_id: str, usage: Usage, charge: int, cost_micro_usd: int | None) -> dict[str, Any]:
+    """`meta.usage`: what was used, what it cost in credits and, at list price, in dollars (spec A9)."""
     return {
         "model": model_id,
         "input_tokens": usage.input,

@@ -24,6 +24,7 @@ from gateway.errors import GatewayError, NotFoundError
 from gateway.ids import ConversationId, InferenceId, find_ulid, new_ulid
 from gateway.inference import trail
 from gateway.inference.call import Answer, Surface
+from gateway.inference.replay import Replay
 from gateway.tenancy import Access, Scope, StorageMode
 
 router = APIRouter(route_class=dialect_route(NATIVE), tags=["Native inference"])
@@ -63,7 +64,7 @@ def _new_thread(access: Access, *, store: bool) -> ConversationId | None:
     return ConversationId(new_ulid())
 
 
-def _body(answer: Answer) -> JsonObject:
+def _body(answer: Answer | Replay) -> JsonObject:
     return {
         "success": True,
         "data": translate.answer_data(answer),

@@ -31,7 +31,7 @@ from gateway.completion import (
 )
 from gateway.conversation import ToolUse
 from gateway.errors import GatewayError
-from gateway.inference.streaming import AnswerStream
+from gateway.inference.streaming import Streamed
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(f"{high}{low}".encode() for high in _ALPHABET for low in _ALPHABET)
@@ -57,7 +57,7 @@ class ChatFrames:
 
     keep_alive = b": ping\n\n"
 
-    def __init__(self, stream: AnswerStream) -> None:
+    def __init__(self, stream: Streamed) -> None:
         self._stream = stream
         call = stream.call
         self._message_id = ids.message_id(call.id)
@@ -125,7 +125,7 @@ class ChatFrames:
         completed: dict[str, Any] = {"message": translate.message(stream.call, completion)}
         if report := translate.phi(stream.report):
             completed["phi"] = report
-        usage = metering.metered_usage(stream.model, completion.usage, stream.charge)
+        usage = metering.usage_lines(stream.model.id, completion.usage, stream.charge, stream.cost_micro_usd)
         return b"".join(
             (
                 self._frame(b"message.completed", completed),

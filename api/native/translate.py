@@ -12,6 +12,7 @@ from gateway.conversation import Conversation, Sampling, Text, Turn
 from gateway.errors import GatewayError, NotFoundError, ValidationFailedError
 from gateway.ids import ConversationId, find_ulid
 from gateway.inference.call import Answer, Call
+from gateway.inference.replay import Replay
 from gateway.phi.report import PhiReport
 from gateway.transcript import dump_block, dump_stop_details
 
@@ -94,13 +95,14 @@ def _thread(sent: str | None) -> ConversationId | None:
     return ConversationId(ulid)
 
 
-def answer_data(answer: Answer) -> dict[str, Any]:
+def answer_data(answer: Answer | Replay) -> dict[str, Any]:
     call = answer.call
     return {"message": message(call, answer.completion), "conversation_id": conversation_id(call)}
 
 
-def answer_meta(answer: Answer) -> dict[str, Any]:
-    meta: dict[str, Any] = {"usage": metering.metered_usage(answer.model, answer.completion.usage, answer.charge)}
+def answer_meta(answer: Answer | Replay) -> dict[str, Any]:
+    usage = metering.usage_lines(answer.model.id, answer.completion.usage, answer.charge, answer.cost_micro_usd)
+    meta: dict[str, Any] = {"usage": usage}
     if report := phi(answer.report):
         meta["phi"] = report
     return meta

@@ -8,6 +8,7 @@ from enum import StrEnum
 from gateway.catalog import Model
 from gateway.completion import Completion
 from gateway.conversation import Conversation
+from gateway.credits import pricing
 from gateway.errors import GatewayError
 from gateway.ids import ConversationId, InferenceId
 from gateway.phi.report import PhiReport
@@ -97,3 +98,8 @@ class Answer:
     def model(self) -> Model:
         """The one that answered."""
         return self.delivery.model
+
+    @property
+    def cost_micro_usd(self) -> int | None:
+        """At list price; None for a model without prices."""
+        return pricing.cost_micro_usd(self.model, self.completion.usage)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.catalog import Model
 from gateway.clock import Clock
@@ -21,6 +21,50 @@ from gateway.routing.route import Delivery
 _FIRST_S = 1.0
 
 Batches = AsyncIterator[Sequence[StreamEvent]]
+
+
+class Streamed(Protocol):
+    """One answer, event by event, as a surface renders it."""
+
+    @property
+    def call(self) -> Call: ...
+
+    @property
+    def delivery(self) -> Delivery: ...
+
+    @property
+    def model(self) -> Model:
+        """The one that answers."""
+        ...
+
+    @property
+    def sandboxed(self) -> bool: ...
+
+    @property
+    def completion(self) -> Completion | None:
+        """The whole answer, restored; set once it is recorded."""
+        ...
+
+    @property
+    def report(self) -> PhiReport: ...
+
+    @property
+    def charge(self) -> int:
+        """Credits charged; set with `completion`."""
+        ...
+
+    @property
+    def cost_micro_usd(self) -> int | None:
+        """At list price; None for a model without prices, and before there is a `completion`."""
+        ...
+
+    def events(self) -> AsyncIterator[list[StreamEvent]]:
+        """Batches of at least one event. Raises `GatewayError` for what the surface says in-band."""
+        ...
+
+    async def aclose(self) -> None:
+        """Must be called, however the stream ended."""
+        ...
 
 
 class AnswerStream:
@@ -49,9 +93,7 @@ class AnswerStream:
         self.delivery = delivery
         self.sandboxed = sandboxed
         self.completion: Completion | None = None
-        """The whole answer, restored; set once it is recorded."""
         self.charge = 0
-        """Credits charged; set with `completion`."""
         self._screened = screened
         self._upstream = upstream
         self._batches = batches
@@ -66,8 +108,11 @@ class AnswerStream:
 
     @property
     def model(self) -> Model:
-        """The one that answers."""
         return self.delivery.model
+
+    @property
+    def cost_micro_usd(self) -> int | None:
+        return pricing.cost_micro_usd(self.model, self.completion.usage) if self.completion else None
 
     @property
     def report(self) -> PhiReport:

@@ -27,6 +27,10 @@ _RETRY_S = 1
 class AlreadyAnsweredError(Exception):
     """Somebody was faster, or this is a repeat: `AnswerReader.get` has the answer. Nothing of ours may be committed."""
 
+    def __init__(self, asked: Asked) -> None:
+        super().__init__()
+        self.asked = asked
+
 
 class AnswerReader:
     def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
@@ -77,7 +81,7 @@ class AnswerStore(AnswerReader):
                 raise IdempotencyInProgressError(retry_after_s=_RETRY_S) from None
             raise
         if claimed is None:
-            raise AlreadyAnsweredError
+            raise AlreadyAnsweredError(asked)
         await self._session.execute(text("set local lock_timeout to default"))
 
     async def keep(self, asked: Asked, answer: GivenAnswer) -> None:
