@@ -5,7 +5,10 @@ organisation's billing cycle has become since. The next one begins where it
 ends, so that no moment is in two periods and none in neither.
 """
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -64,24 +67,45 @@ def period_entry(org: OrganizationId, start: datetime) -> str:
     return f"{org}:{start:%Y-%m-%dT%H:%M:%SZ}"
 
 
+@dataclass(slots=True)
+class _Opened:
+    """What this process knows of one organisation's accounts. Known is known for good: bounds never change."""
+
+    period: Period | None = None
+    families: set[ApiKeyId | None] = field(default_factory=set[ApiKeyId | None])
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Openers wait for each other in the database anyway: here they hold no connection meanwhile."""
+
+    def covers(self, at: datetime, family: ApiKeyId | None) -> bool:
+        return self.period is not None and self.period.start <= at < self.period.end and family in self.families
+
+    def learn(self, period: Period, family: ApiKeyId | None) -> None:
+        if period != self.period:
+            self.period, self.families = period, set()
+        self.families.add(family)
+
+
 class Accounts:
     """Opens accounts, and remembers of each organisation the period it opened last. One per process."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._opened: dict[OrganizationId, tuple[Period, set[ApiKeyId | None]]] = {}
+        self._opened: defaultdict[OrganizationId, _Opened] = defaultdict(_Opened)
 
     async def period(self, org: OrganizationId, at: datetime, *, family: ApiKeyId | None = None) -> Period:
         """The period that `at` falls in; its accounts, that of the line of keys `family` too, are open from now on.
 
         Raises `UnavailableError`.
         """
-        period, families = self._opened.get(org, (None, set[ApiKeyId | None]()))
-        if period is not None and period.start <= at < period.end and family in families:
-            return period
-        opened = await repeatable(self._pool, lambda connection: open_accounts(connection, org, at, family=family))
-        self._opened[org] = (opened, {*(families if opened == period else ()), family})
-        return opened
+        opened = self._opened[org]
+        if opened.period is not None and opened.covers(at, family):
+            return opened.period
+        async with opened.one_at_a_time:
+            if opened.period is not None and opened.covers(at, family):
+                return opened.period
+            period = await repeatable(self._pool, lambda connection: open_accounts(connection, org, at, family=family))
+            opened.learn(period, family)
+        return period
 
 
 async def open_accounts(
@@ -91,7 +115,7 @@ async def open_accounts(
     async with connection.transaction():
         cycle = await _one(connection, _LOCK_ORGANIZATION, {"org": org})
         start, end, before, after = await _one(connection, _AROUND, {"org": org, "at": at})
-        period = Period(start, end) if start else _between(period_of(at, Cycle(*cycle)), before, after)
+        period = Period(start, end) if start else _until(after, period_of(at, Cycle(*cycle), ended=before))
         named = {"org": org, "start": period.start, "end": period.end, "at": at}
         if start is None:
             await connection.execute(_OPEN_ORGANIZATION, {**named, "entry": period_entry(org, period.start)})
@@ -101,9 +125,9 @@ async def open_accounts(
     return period
 
 
-def _between(period: Period, before: datetime | None, after: datetime | None) -> Period:
-    """`period` without what neighbours have of it: a cycle that changed does not move what has begun."""
-    return Period(max(period.start, before or period.start), min(period.end, after or period.end))
+def _until(after: datetime | None, period: Period) -> Period:
+    """`period` without what the next has of it: a cycle that changed does not move what has begun."""
+    return Period(period.start, min(period.end, after or period.end))
 
 
 async def _one(connection: Connection, statement: LiteralString, named: Mapping[str, object]) -> tuple[Any, ...]:

@@ -7,11 +7,14 @@ anchor itself, never from the start before.
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from gateway.errors import ValidationFailedError
+
+_SHORTEST = timedelta(days=27)
+"""Every month is longer, also where clocks change: what is shorter comes of a change of cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,20 @@ class Cycle:
     anchor_day: int = 1
 
 
-def period_of(at: datetime, cycle: Cycle = Cycle()) -> Period:
-    """The period that `at` falls in."""
+def period_of(at: datetime, cycle: Cycle = Cycle(), *, ended: datetime | None = None) -> Period:
+    """The period that `at` falls in; `ended`, not after `at`, is where the last one known ended, on whatever cycle.
+
+    What a change of cycle leaves between the two is no period of its own, or each change would bring an allotment:
+    it belongs to the first of the new ones, which is thus 27 to 58 days long.
+    """
+    if ended is not None:
+        first = Period(ended, _regular(ended + _SHORTEST, cycle).end)
+        if at < first.end:
+            return first
+    return _regular(at, cycle)
+
+
+def _regular(at: datetime, cycle: Cycle) -> Period:
     local = at.astimezone(ZoneInfo(cycle.zone))
     months = local.year * 12 + local.month - 1
     start, end = _starts(months, cycle), _starts(months + 1, cycle)
@@ -51,7 +66,7 @@ def read_zone(field: str, name: str) -> str:
 
 @lru_cache(1)
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones()) - {"localtime", "posixrules"}
+    return frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}
 
 
 def _starts(months: int, cycle: Cycle) -> datetime:

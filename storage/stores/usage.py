@@ -1,9 +1,10 @@
 """What an organisation used in a period."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Cast, ColumnElement, cast, func, select
+from sqlalchemy import BigInteger, Cast, ColumnElement, Date, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -14,7 +15,7 @@ from gateway.inference.records import UsageLine, UsageSummary
 from storage.accounts import ORGANIZATION
 from storage.tables import AccountRow, ApiKeyRow, OrganizationRow, UsageRow
 
-_DAY = func.to_char(UsageRow.created_at.op("at time zone")("UTC"), "YYYY-MM-DD")
+_AN_INSTANT = timedelta(microseconds=1)
 
 
 class UsageReader:
@@ -22,22 +23,17 @@ class UsageReader:
         self._session = session
         self._org = org
 
-    async def summary(self, now: datetime) -> UsageSummary:
-        """Totals of the period that `now` falls in."""
-        balance = await self.balance(now)
-        period = balance.period
-        by_model = await self._lines(period, UsageRow.model)
+    async def summary(self, balance: Balance) -> UsageSummary:
+        """What was used in the period of `balance`: by model, by key, and by day where the organisation is now."""
+        grouped: dict[str, list[UsageLine]] = {"model": [], "key": [], "day": []}
+        zone = await self._session.scalar(select(OrganizationRow.time_zone).where(OrganizationRow.id == self._org))
+        for group, line in await self._lines(balance.period, zone or "UTC"):
+            grouped[group].append(line)
         return UsageSummary(
-            period_start=period.start,
-            period_end=period.end,
-            allotment=balance.allotment,
-            used=balance.used,
-            held=balance.held,
-            spend_cap=balance.spend_cap,
-            requests=sum(line.requests for line in by_model),
-            by_model=by_model,
-            by_key=await self._lines(period, func.coalesce(UsageRow.key_id, "")),
-            by_day=await self._lines(period, _DAY),
+            balance=balance,
+            by_model=tuple(grouped["model"]),
+            by_key=tuple(grouped["key"]),
+            by_day=tuple(grouped["day"]),
         )
 
     async def key_names(self) -> Mapping[str, str]:
@@ -54,42 +50,91 @@ class UsageReader:
             .limit(1)
         )
         account = await self._session.scalar(around)
-        if account is not None and account.allotment is not None and now < account.period_end:
-            return Balance(
-                Period(account.period_start, account.period_end),
-                account.allotment + account.carried,
-                account.spend_cap,
-                account.posted,
-                account.pending,
-            )
-        promised = (
+        if account is not None and now < account.period_end:
+            return _balance(account)
+        organization = await self._organization()
+        period = period_of(now, Cycle(organization.time_zone, organization.anchor_day))
+        start = max(period.start, account.period_end) if account else period.start
+        return Balance(Period(start, period.end), organization.credits_allotment, spend_cap=organization.spend_cap)
+
+    async def balance_on(self, day: date, now: datetime) -> Balance | None:
+        """Credits of the period that `day` falls in where the organisation is; None for one that is not on record.
+
+        A period is on record from its first call on, and the one that `now` falls in always.
+        """
+        organization = await self._organization()
+        first, last = (
+            cast(func.timezone(organization.time_zone, instant), Date)
+            for instant in (AccountRow.period_start, AccountRow.period_end - _AN_INSTANT)
+        )
+        found = await self._session.scalar(
+            select(AccountRow)
+            .where(AccountRow.org_id == self._org, AccountRow.holder == ORGANIZATION, AccountRow.period_start <= now)
+            .where(first <= day, last >= day)
+            .order_by(AccountRow.period_start.desc())
+            .limit(1)
+        )
+        if found is not None:
+            return _balance(found)
+        current = await self.balance(now)
+        zone = ZoneInfo(organization.time_zone)
+        first_day, last_day = (
+            instant.astimezone(zone).date() for instant in (current.period.start, current.period.end - _AN_INSTANT)
+        )
+        return current if first_day <= day <= last_day else None
+
+    async def _organization(self) -> OrganizationRow:
+        return (
             await self._session.execute(select(OrganizationRow).where(OrganizationRow.id == self._org))
         ).scalar_one()
-        period = period_of(now, Cycle(promised.time_zone, promised.anchor_day))
-        start = max(period.start, account.period_end) if account else period.start
-        return Balance(Period(start, period.end), promised.credits_allotment, promised.spend_cap, used=0, held=0)
 
-    async def _lines(
-        self, period: Period, label: ColumnElement[str] | InstrumentedAttribute[str]
-    ) -> tuple[UsageLine, ...]:
+    async def _lines(self, period: Period, zone: str) -> list[tuple[str, UsageLine]]:
+        """Totals with the group that each is of, in one pass over the period's rows."""
         written = UsageRow.cache_write_5m_tokens + UsageRow.cache_write_1h_tokens
-        query = (
+        rows = (
             select(
-                label.label("label"),
-                func.count(),
-                _total(UsageRow.input_tokens + UsageRow.cache_read_tokens + written),
-                _total(UsageRow.output_tokens),
-                _total(UsageRow.credits),
-                cast(func.sum(UsageRow.cost_micro_usd), BigInteger),
+                UsageRow.model.label("model"),
+                func.coalesce(UsageRow.key_id, "").label("key"),
+                cast(func.timezone(zone, UsageRow.created_at), Date).label("day"),
+                (UsageRow.input_tokens + UsageRow.cache_read_tokens + written).label("tokens_in"),
+                UsageRow.output_tokens.label("tokens_out"),
+                UsageRow.credits.label("credits"),
+                UsageRow.cost_micro_usd.label("cost"),
             )
             .where(UsageRow.org_id == self._org, UsageRow.period_start == period.start)
-            .group_by("label")
-            .order_by("label")
+            .subquery()
         )
-        return tuple(
-            UsageLine(name, requests, tokens_in, tokens_out, charged, cost)
-            for name, requests, tokens_in, tokens_out, charged, cost in await self._session.execute(query)
-        )
+        query = select(
+            rows.c.model,
+            rows.c.key,
+            rows.c.day,
+            func.count(),
+            _total(rows.c.tokens_in),
+            _total(rows.c.tokens_out),
+            _total(rows.c.credits),
+            cast(func.sum(rows.c.cost), BigInteger),
+        ).group_by(func.grouping_sets(rows.c.model, rows.c.key, rows.c.day))
+        lines = [
+            ("model", UsageLine(model, *totals))
+            if model is not None
+            else ("key", UsageLine(key, *totals))
+            if key is not None
+            else ("day", UsageLine(day.isoformat(), *totals))
+            for model, key, day, *totals in await self._session.execute(query)
+        ]
+        return sorted(lines, key=lambda line: line[1].label)
+
+
+def _balance(account: AccountRow) -> Balance:
+    return Balance(
+        Period(account.period_start, account.period_end),
+        account.allotment or 0,
+        account.carried,
+        account.spend_cap,
+        account.posted,
+        account.pending,
+        account.overrun,
+    )
 
 
 def _total(amounts: ColumnElement[int] | InstrumentedAttribute[int]) -> Cast[int]:

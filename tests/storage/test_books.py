@@ -289,7 +289,7 @@ async def test_a_period_keeps_its_bounds_when_the_cycle_changes_and_the_next_beg
     with psycopg.connect(database.owner_url) as owner:
         owner.execute("update organizations set time_zone = 'Asia/Tokyo', anchor_day = 15 where id = %s", [tenant.org])
 
-    for at in (began.end - timedelta(microseconds=1), began.end, began.end + timedelta(days=40)):
+    for at in (began.end - timedelta(microseconds=1), began.end, began.end + timedelta(days=80)):
         await elsewhere.journal.open(await a_call(elsewhere, tenant, at=at), HAIKU, 1)
 
     periods = Books(database, tenant.org).rows(
@@ -298,8 +298,8 @@ async def test_a_period_keeps_its_bounds_when_the_cycle_changes_and_the_next_beg
     )
     tokyo = Cycle("Asia/Tokyo", 15)
     assert periods[0] == (began.start, began.end)
-    assert periods[1] == (began.end, period_of(began.end, tokyo).end)
-    later = period_of(began.end + timedelta(days=40), tokyo)
+    assert periods[1] == (began.end, period_of(began.end + timedelta(days=27), tokyo).end)
+    later = period_of(began.end + timedelta(days=80), tokyo)
     assert periods[2] == (later.start, later.end)
 
 
