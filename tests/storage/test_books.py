@@ -371,3 +371,17 @@ async def test_a_cap_that_changes_reaches_the_period_and_its_room(storage: Stora
     await change_policy(storage, tenant.org, {"spend_cap": 150})
 
     assert (await refused(storage, await a_call(storage, tenant), 51)).details["reason"] == "spend_cap"
+
+
+async def test_a_call_whose_accounts_are_open_does_not_wait_for_its_organisations_policy(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await make_tenant(storage)
+    keys = [await another_key(storage, tenant, credit_cap=None) for _ in range(10)]
+    calls = [await a_call(storage, key) for key in keys for _ in range(2)]
+    await asyncio.gather(*(storage.journal.open(call, HAIKU, 1) for call in calls[::2]))
+
+    with psycopg.connect(database.owner_url) as owner:
+        owner.execute("select from organizations where id = %s for no key update", [tenant.org])
+        async with asyncio.timeout(8):
+            await asyncio.gather(*(storage.journal.open(call, HAIKU, 1) for call in calls[1::2]))
