@@ -23,6 +23,7 @@ from api.manage.schemas import (
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.errors import GatewayError
+from gateway.idempotency import HEADER
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -52,7 +53,15 @@ PROMPT_ERRORS = (
 )
 """Everything a prompt can be refused with, on any surface."""
 
-INFERENCE_ERRORS = (*PROMPT_ERRORS, facts.CreditsExhaustedError)
+IDEMPOTENCY_ERRORS = (facts.IdempotencyConflictError, facts.IdempotencyInProgressError)
+"""What a request can be refused with for its idempotency key."""
+
+INFERENCE_ERRORS = (
+    *PROMPT_ERRORS,
+    facts.CreditsExhaustedError,
+    *IDEMPOTENCY_ERRORS,
+    facts.IdempotencyNotReplayableError,
+)
 """Everything an inference can be refused with, on any surface."""
 
 _BODIES: tuple[type[BaseModel], ...] = (
@@ -115,6 +124,18 @@ def json_body(schema: type[BaseModel], examples: Mapping[str, Any]) -> dict[str,
         "examples": {name: {"value": value} for name, value in examples.items()},
     }
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def once_a_key(described: Mapping[str, Any]) -> dict[str, Any]:
+    """`described`, an `openapi_extra=`, of a route that does once what is asked under one idempotency key."""
+    header = {
+        "name": HEADER,
+        "in": "header",
+        "required": False,
+        "description": f"Asked again within a day, answers as the first time and does nothing. Alias: `X-{HEADER}`.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    }
+    return {**described, "parameters": [header]}
 
 
 def answer(

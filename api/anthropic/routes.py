@@ -13,7 +13,7 @@ from api.authentication import admit
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.inference import answered, new_call
-from api.openapi import INFERENCE_ERRORS, PROMPT_ERRORS, errors, json_body
+from api.openapi import INFERENCE_ERRORS, PROMPT_ERRORS, errors, json_body, once_a_key
 from api.state import gateway_of
 from gateway import errors as facts
 from gateway.audit import AuditAction
@@ -32,7 +32,7 @@ router = APIRouter(route_class=dialect_route(ANTHROPIC), tags=["Anthropic-compat
         200: examples.MESSAGE,
         **errors(ANTHROPIC, *INFERENCE_ERRORS, facts.UnsupportedParameterError),
     },
-    openapi_extra=json_body(CreateMessageRequest, examples.MESSAGE_REQUEST),
+    openapi_extra=once_a_key(json_body(CreateMessageRequest, examples.MESSAGE_REQUEST)),
 )
 async def create_message(request: Request) -> Response:
     """Anthropic's Messages request, answer and event stream. Needs the scope `ai:chat`.

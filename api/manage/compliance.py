@@ -8,10 +8,11 @@ from api import examples
 from api.authentication import caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
+from api.idempotency import once
 from api.manage.preconditions import IfMatch, tagged, versions
 from api.manage.schemas import PolicyRequest
 from api.native.envelope import CONTROL, success
-from api.openapi import ACCESS_ERRORS, errors, json_body
+from api.openapi import ACCESS_ERRORS, IDEMPOTENCY_ERRORS, errors, json_body, once_a_key
 from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
@@ -20,6 +21,7 @@ from gateway.errors import MissingScopeError, ValidationFailedError
 from gateway.organization_policy import Changes, OrganizationPolicy, read_entities, read_terms, require_acknowledged
 from gateway.tenancy import Access, KeyMode, Scope
 from storage.policy_change import change_policy
+from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["Compliance"])
 
@@ -59,10 +61,15 @@ async def get_policy(
     responses={
         200: examples.POLICY,
         **errors(
-            CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError, facts.PreconditionFailedError, facts.TooLargeError
+            CONTROL,
+            *ACCESS_ERRORS,
+            *IDEMPOTENCY_ERRORS,
+            facts.ValidationFailedError,
+            facts.PreconditionFailedError,
+            facts.TooLargeError,
         ),
     },
-    openapi_extra=json_body(PolicyRequest, examples.POLICY_REQUEST),
+    openapi_extra=once_a_key(json_body(PolicyRequest, examples.POLICY_REQUEST)),
 )
 async def put_policy(
     request: Request,
@@ -79,8 +86,8 @@ async def put_policy(
     acknowledged = bool(wanted.acknowledge_phi_leaves)
     if require_acknowledged(changes, acknowledged=acknowledged) and access.principal.mode is KeyMode.TEST:
         raise MissingScopeError("A test key cannot let identifiers leave: the policy is the live calls' too.")
-    exchange = exchange_of(request)
-    async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+
+    async def change(tx: Transaction) -> Response:
         policy = await change_policy(
             tx,
             access.principal.org,
@@ -88,7 +95,9 @@ async def put_policy(
             acknowledges_phi_leaves=acknowledged,
             only_versions=versions(if_match),
         )
-    return _answer(policy, exchange.request_id)
+        return _answer(policy, exchange_of(request).request_id)
+
+    return await once(request, access, change)
 
 
 def _changes(wanted: PolicyRequest) -> Changes:

@@ -15,7 +15,7 @@ from api.native.envelope import NATIVE, success
 from api.native.record import record_data
 from api.native.schemas import ChatRequest
 from api.native.stream import ChatFrames
-from api.openapi import ACCESS_ERRORS, INFERENCE_ERRORS, errors, json_body
+from api.openapi import ACCESS_ERRORS, INFERENCE_ERRORS, errors, json_body, once_a_key
 from api.state import gateway_of
 from gateway import errors as facts
 from gateway import ids
@@ -35,7 +35,7 @@ router = APIRouter(route_class=dialect_route(NATIVE), tags=["Native inference"])
     summary="Chat with a model",
     response_class=Response,
     responses={200: examples.CHAT, **errors(NATIVE, *INFERENCE_ERRORS)},
-    openapi_extra=json_body(ChatRequest, examples.CHAT_REQUEST),
+    openapi_extra=once_a_key(json_body(ChatRequest, examples.CHAT_REQUEST)),
 )
 async def chat(request: Request) -> Response:
     """One turn of a conversation, streamed unless `stream` is false. Needs the scope `ai:chat`.
