@@ -6,7 +6,19 @@ from storage.outbox import OutboxEvent
 
 log = structlog.get_logger()
 
-_SHOWN = ("request_id", "key_id", "acceptance_id", "model", "surface", "status", "error_code", "count")
+_SHOWN = (
+    "request_id",
+    "key_id",
+    "successor_id",
+    "days",
+    "reason",
+    "acceptance_id",
+    "model",
+    "surface",
+    "status",
+    "error_code",
+    "count",
+)
 """Ids, enums and counts by name, so that a field added to an event is not logged unseen."""
 
 

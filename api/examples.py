@@ -186,6 +186,8 @@ _KEY = {
     "mode": "live",
     "expires_at": "2027-04-01T00:00:00+00:00",
     "ip_allowlist": ["192.0.2.0/24", "2001:db8::/32"],
+    "credit_cap": 50_000,
+    "credits_used": 3_300,
     "replaces": None,
     "retires_at": None,
     "last_used_at": None,
@@ -201,11 +203,13 @@ NEW_KEY_REQUEST: Mapping[str, Any] = {
         "scopes": ["ai:chat"],
         "expires_at": "2027-04-01T00:00:00Z",
         "ip_allowlist": ["192.0.2.0/24", "2001:db8::/32"],
+        "credit_cap": 50_000,
     },
 }
 CHANGE_KEY_REQUEST: Mapping[str, Any] = {
     "prolong": {"expires_at": "2027-04-01T00:00:00Z"},
     "anywhere": {"ip_allowlist": None},
+    "no cap": {"credit_cap": None},
 }
 ROTATE_KEY_REQUEST: Mapping[str, Any] = {"a week": {"grace_seconds": 604_800}, "a day": {}}
 SUCCESSOR_KEY = answer(

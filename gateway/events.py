@@ -12,12 +12,17 @@ class EventType(StrEnum):
     AI_REQUEST_FAILED = "ai.request.failed"
     PHI_REDACTED = "phi.redacted"
     PHI_BLOCKED = "phi.blocked"
+    BUDGET_THRESHOLD_REACHED = "budget.threshold_reached"
+    CREDITS_OVERRUN = "credits.overrun"
     CREDITS_EXHAUSTED = "credits.exhausted"
     API_KEY_CREATED = "api_key.created"
+    API_KEY_EXPIRED = "api_key.expired"
+    API_KEY_EXPIRING = "api_key.expiring"
     API_KEY_REVOKED = "api_key.revoked"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_UPDATED = "api_key.updated"
     BAA_ACTIVATED = "baa.activated"
+    BOOKS_DISCREPANCY = "books.discrepancy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
 
     hold_lease_s: int = Field(default=60, ge=5, description="Life of a credit hold; renewed while its call runs.")
     hold_sweep_s: int = Field(default=30, ge=1, description="Period of the sweep that expires dead holds.")
+    key_notices_s: int = Field(default=300, ge=1, description="Period of the look for keys that expire, to tell of it.")
 
     provider_probe_s: int = Field(
         default=60, ge=10, le=240, description="Period of the probe that asks whether providers answer."

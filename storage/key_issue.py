@@ -22,9 +22,12 @@ async def issue_key(
     mode: KeyMode,
     expires_at: datetime | None = None,
     networks: Collection[Network] = (),
+    credit_cap: int | None = None,
 ) -> tuple[ApiKey, str]:
     """A key of the transaction's organisation, and its plaintext, which is kept nowhere."""
-    key, plaintext = await tx.keys.add(name=name, scopes=scopes, mode=mode, expires_at=expires_at, networks=networks)
+    key, plaintext = await tx.keys.add(
+        name=name, scopes=scopes, mode=mode, expires_at=expires_at, networks=networks, credit_cap=credit_cap
+    )
     tx.audit(
         AuditAction.API_KEY_CREATED,
         entity_type="api_key",
@@ -89,10 +92,11 @@ async def revoke_key(tx: Transaction, key_id: ApiKeyId) -> ApiKey:
 
 
 def _bounds(key: ApiKey) -> dict[str, JsonValue]:
-    """When and where it may be used."""
+    """When, where and for how much it may be used."""
     return {
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "ip_allowlist": [*map(str, key.networks)],
+        "credit_cap": key.credit_cap,
     }
 
 

@@ -13,6 +13,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
+from activities.key_notices import KeyNoticeActivities
 from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
 from gateway import logs
@@ -28,6 +29,7 @@ from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
 from workflows.hold_sweep import HoldSweep
+from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
@@ -72,6 +74,7 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
     """One for each task queue."""
     clock = SystemClock()
     holds = HoldActivities(storage.pool, clock)
+    notices = KeyNoticeActivities(storage.pool, clock)
     outbox = OutboxActivities(storage.pool, clock, EventLog())
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     drain = timedelta(seconds=settings.worker_drain_s)
@@ -79,8 +82,8 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
         Worker(
             client,
             task_queue=TaskQueue.UPKEEP,
-            workflows=[HoldSweep, OutboxRelay, ProbeProviders],
-            activities=[holds.expire_page, outbox.relay, outbox.forget],
+            workflows=[HoldSweep, KeyNotices, OutboxRelay, ProbeProviders],
+            activities=[holds.expire_page, notices.tell_page, outbox.relay, outbox.forget],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),

@@ -19,12 +19,14 @@ from temporalio.common import WorkflowIDConflictPolicy
 from gateway.settings import Settings
 from workflows import outbox_relay
 from workflows.hold_sweep import HoldSweep
+from workflows.key_notices import KeyNotices
 from workflows.options import NEVER_GIVE_UP, PROBE_CATCH_UP, SWEEP_CATCH_UP
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
 HOLD_SWEEP = "hold-sweep"
+KEY_NOTICES = "key-notices"
 PROVIDER_PROBE = "provider-probe"
 
 
@@ -34,6 +36,7 @@ async def ensure(client: Client, settings: Settings) -> None:
     Safe to repeat, and when several workers start at once. A schedule that an operator paused stays paused.
     """
     await _ensure_schedule(client, HOLD_SWEEP, _hold_sweep(timedelta(seconds=settings.hold_sweep_s)))
+    await _ensure_schedule(client, KEY_NOTICES, _key_notices(timedelta(seconds=settings.key_notices_s)))
     await _ensure_schedule(client, PROVIDER_PROBE, _provider_probe(timedelta(seconds=settings.provider_probe_s)))
     await client.start_workflow(
         OutboxRelay.run,
@@ -47,6 +50,14 @@ async def ensure(client: Client, settings: Settings) -> None:
 def _hold_sweep(every: timedelta) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(HoldSweep.run, id=HOLD_SWEEP, task_queue=TaskQueue.UPKEEP),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=SWEEP_CATCH_UP),
+    )
+
+
+def _key_notices(every: timedelta) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(KeyNotices.run, id=KEY_NOTICES, task_queue=TaskQueue.UPKEEP),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=SWEEP_CATCH_UP),
     )

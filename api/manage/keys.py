@@ -16,14 +16,15 @@ from api.openapi import ACCESS_ERRORS, errors, json_body
 from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
-from gateway.errors import NotFoundError, ValidationFailedError
+from gateway.errors import InvalidApiKeyError, NotFoundError, ValidationFailedError
 from gateway.ids import ApiKeyId, find_ulid
-from gateway.keys.api_key import ApiKey, KeyChanges, read_expiry
-from gateway.keys.minting import require_may_give
+from gateway.keys.api_key import ApiKey, KeyChanges, RevokedApiKeyError, read_expiry
+from gateway.keys.minting import Reach, lendable, reach_of, require_mode, require_within
 from gateway.keys.networks import read_networks
 from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.tenancy import Access, Scope
 from storage import key_issue
+from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["API keys"])
 
@@ -54,9 +55,10 @@ class KeysQuery(BaseModel):
     responses={200: examples.KEYS, **errors(CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError)},
 )
 async def list_keys(request: Request, access: Reader, query: Annotated[KeysQuery, Query()]) -> Response:
-    """Keys that are not revoked, newest first. Needs the scope `control:read`."""
-    async with gateway_of(request).storage.read(access.principal) as tx:
-        page = await tx.keys.page(cursor=query.cursor, limit=query.limit)
+    """Keys that are not revoked, those too that have ended or are replaced; newest first. Needs `control:read`."""
+    gateway = gateway_of(request)
+    async with gateway.storage.read(access.principal) as tx:
+        page = await tx.keys.page(cursor=query.cursor, limit=query.limit, now=gateway.clock.now())
     return listed(
         [_key(key) for key in page.items],
         next_cursor=page.next_cursor,
@@ -83,9 +85,9 @@ async def create_key(request: Request, access: Writer) -> Response:
     wanted = validated(CreateKeyRequest, read_object(await request.body()), unknown=ValidationFailedError)
     mode = wanted.mode or access.principal.mode
     exchange, gateway = exchange_of(request), gateway_of(request)
-    require_may_give(access.principal, scopes=wanted.scopes, mode=mode, strict=gateway.settings.strict_key_scopes)
     bounds = _changes(wanted, now=gateway.clock.now())
     async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+        await _require_may_give(request, tx, access, Reach(frozenset(wanted.scopes), mode).changed(bounds))
         key, plaintext = await key_issue.issue_key(
             tx,
             name=wanted.name,
@@ -93,6 +95,7 @@ async def create_key(request: Request, access: Writer) -> Response:
             mode=mode,
             expires_at=bounds.get("expires_at"),
             networks=bounds.get("networks", ()),
+            credit_cap=wanted.credit_cap,
         )
     return success(_new_key(key, plaintext), request_id=exchange.request_id, status=201)
 
@@ -120,9 +123,7 @@ async def change_key(request: Request, access: Writer, key_id: str) -> Response:
     ulid = _known(key_id)
     async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         held = await tx.keys.lock(ulid)
-        require_may_give(
-            access.principal, scopes=held.scopes, mode=held.mode, strict=gateway.settings.strict_key_scopes
-        )
+        await _require_may_give(request, tx, access, reach_of(held), reach_of(held).changed(changes), to=held)
         key = await key_issue.change_key(tx, ulid, changes)
     return success(_key(key), request_id=exchange.request_id)
 
@@ -154,9 +155,7 @@ async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
     exchange, gateway, ulid = exchange_of(request), gateway_of(request), _known(key_id)
     async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         held = await tx.keys.lock(ulid)
-        require_may_give(
-            access.principal, scopes=held.scopes, mode=held.mode, strict=gateway.settings.strict_key_scopes
-        )
+        await _require_may_give(request, tx, access, reach_of(held), to=held)
         key, plaintext = await key_issue.rotate_key(tx, ulid, grace_s=wanted.grace_seconds)
     return success(_new_key(key, plaintext), request_id=exchange.request_id, status=201)
 
@@ -168,12 +167,35 @@ async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
     responses={200: examples.REVOKED_KEY, **errors(CONTROL, *ACCESS_ERRORS, facts.NotFoundError)},
 )
 async def revoke_key(request: Request, access: Writer, key_id: str) -> Response:
-    """Takes effect at once: a request in flight fails at its next check. A second revocation is 404."""
-    exchange = exchange_of(request)
+    """Takes effect at once: a request in flight fails at its next check. A second revocation is 404.
+
+    A test key revokes test keys only.
+    """
+    exchange, ulid = exchange_of(request), _known(key_id)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
-        key = await key_issue.revoke_key(tx, _known(key_id))
+        require_mode(access.principal.mode, (await tx.keys.lock(ulid)).mode)
+        key = await key_issue.revoke_key(tx, ulid)
     revoked_at = key.revoked_at.isoformat() if key.revoked_at else None
     return success({"id": key.id, "deleted": True, "revoked_at": revoked_at}, request_id=exchange.request_id)
+
+
+async def _require_may_give(
+    request: Request, tx: Transaction, access: Access, *wanted: Reach, to: ApiKey | None = None
+) -> None:
+    """Refuse unless the caller's key, as it is now, has all of `wanted` to give (`to` a key that is there already).
+
+    Raises `RevokedApiKeyError` when it is revoked by now, whatever this process still believed, and as
+    `require_within` does.
+    """
+    gateway, principal = gateway_of(request), access.principal
+    if principal.key is None:
+        raise InvalidApiKeyError
+    try:
+        giver = await tx.keys.get(principal.key, now=gateway.clock.now())
+    except NotFoundError:
+        raise RevokedApiKeyError(principal.org, principal.key) from None
+    for reach in wanted:
+        require_within(lendable(giver, to=to), reach, strict=gateway.settings.strict_key_scopes)
 
 
 def _new_key(key: ApiKey, plaintext: str) -> dict[str, Any]:
@@ -201,6 +223,8 @@ def _changes(wanted: CreateKeyRequest | ChangeKeyRequest, *, now: datetime) -> K
         changes["expires_at"] = None if at is None else read_expiry("expires_at", at, now=now)
     if "ip_allowlist" in sent:
         changes["networks"] = read_networks("ip_allowlist", wanted.ip_allowlist or [])
+    if "credit_cap" in sent:
+        changes["credit_cap"] = wanted.credit_cap
     return changes
 
 
@@ -214,6 +238,8 @@ def _key(key: ApiKey) -> dict[str, Any]:
         "mode": key.mode.value,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "ip_allowlist": [*map(str, key.networks)],
+        "credit_cap": key.credit_cap,
+        "credits_used": key.credits_used,
         "replaces": key.replaces,
         "retires_at": key.retires_at.isoformat() if key.retires_at else None,
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,

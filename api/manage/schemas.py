@@ -41,6 +41,15 @@ Networks = Annotated[
     ),
 ]
 
+CreditCap = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        le=LARGEST_CAP,
+        description="Credits that the key and its successors may spend in a billing period. Null: no cap of its own.",
+    ),
+]
+
 
 class CreateKeyRequest(Strict):
     """A new API key. Its plaintext is shown once, in the answer."""
@@ -54,14 +63,19 @@ class CreateKeyRequest(Strict):
     ] = None
     expires_at: Expiry = None
     ip_allowlist: Networks = None
+    credit_cap: CreditCap = None
 
 
 class ChangeKeyRequest(Strict):
-    """What to change; a field left out stays as it is. A null `expires_at` or `ip_allowlist` takes the limit away."""
+    """What to change; a field left out stays as it is.
+
+    A null `expires_at`, `ip_allowlist` or `credit_cap` takes the limit away.
+    """
 
     name: Name | None = None
     expires_at: Expiry = None
     ip_allowlist: Networks = None
+    credit_cap: CreditCap = None
 
 
 class RotateKeyRequest(Strict):

@@ -63,6 +63,8 @@ class ApiKey:
     """The first key of the line of successors that it is in: limits are of the line, not of each key in it."""
     credit_cap: int | None = None
     """Credits that its line may spend in a period; None: the organisation's own limits alone hold."""
+    credits_used: int = 0
+    """By its line, in the period that runs."""
     expires_at: datetime | None = None
     """From then on refused like a revoked key; None: never."""
     networks: tuple[Network, ...] = ()
@@ -74,6 +76,11 @@ class ApiKey:
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """From then on it is refused, by its own end or its grace's; None: never."""
+        return min((at for at in (self.expires_at, self.retires_at) if at is not None), default=None)
+
 
 class KeyChanges(TypedDict, total=False):
     """What of a key may change after its creation; what is not there stays."""
@@ -81,6 +88,7 @@ class KeyChanges(TypedDict, total=False):
     name: str
     expires_at: datetime | None
     networks: tuple[Network, ...]
+    credit_cap: int | None
 
 
 def read_expiry(field: str, at: datetime, *, now: datetime) -> datetime:

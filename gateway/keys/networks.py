@@ -3,10 +3,12 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeVar
 
 from gateway.errors import ValidationFailedError
 
 Network = IPv4Network | IPv6Network
+N = TypeVar("N", IPv4Network, IPv6Network)
 
 MAX_NETWORKS = 100
 
@@ -41,6 +43,25 @@ def admits(networks: Sequence[Network], address: str | None) -> bool:
     except ValueError:
         return False
     return any(found in network for network in networks)
+
+
+def all_within(networks: Sequence[Network], outer: Sequence[Network]) -> bool:
+    """Whether every address of `networks` is in `outer` too. None listed: everywhere."""
+    if not outer:
+        return True
+    # Of two halves that `outer` lists, collapsed, the whole is one network: what lies across them is found in it.
+    merged = (*_collapsed(outer, IPv4Network), *_collapsed(outer, IPv6Network))
+    return bool(networks) and all(any(_holds(each, network) for each in merged) for network in networks)
+
+
+def _collapsed(networks: Iterable[Network], family: type[N]) -> Iterable[N]:
+    return ipaddress.collapse_addresses([each for each in networks if isinstance(each, family)])
+
+
+def _holds(outer: Network, network: Network) -> bool:
+    if isinstance(outer, IPv4Network):
+        return isinstance(network, IPv4Network) and network.subnet_of(outer)
+    return isinstance(network, IPv6Network) and network.subnet_of(outer)
 
 
 def _network(place: str, text: str) -> Network:

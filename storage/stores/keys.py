@@ -3,8 +3,10 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.clock import Clock
 from gateway.errors import AlreadyRotatedError, NotFoundError, ValidationFailedError
@@ -12,10 +14,11 @@ from gateway.ids import ApiKeyId, OrganizationId, new_ulid
 from gateway.keys import api_key
 from gateway.keys.api_key import ApiKey, KeyChanges
 from gateway.keys.networks import Network, stored_networks
+from gateway.keys.notices import notices_of
 from gateway.paging import Page, cursor_after, read_cursor
 from gateway.tenancy import KeyMode, Scope
 from storage.keyring import Ring
-from storage.tables import ApiKeyRow
+from storage.tables import AccountRow, ApiKeyRow, KeyNoticeRow
 
 
 class KeyReader:
@@ -23,22 +26,44 @@ class KeyReader:
         self._session = session
         self._org = org
 
-    async def page(self, *, cursor: str | None, limit: int) -> Page[ApiKey]:
+    async def page(self, *, cursor: str | None, limit: int, now: datetime) -> Page[ApiKey]:
         """Keys that are not revoked, newest first. Raises `ValidationFailedError` for a foreign cursor."""
-        query = (
-            select(ApiKeyRow)
-            .where(ApiKeyRow.org_id == self._org, ApiKeyRow.revoked_at.is_(None))
-            .order_by(ApiKeyRow.id.desc())
-            .limit(limit + 1)
-        )
+        query = self._unrevoked(now).order_by(ApiKeyRow.id.desc()).limit(limit + 1)
         after = read_cursor(cursor)
         if after is not None:
             query = query.where(ApiKeyRow.id < after)
-        rows = list(await self._session.scalars(query))
+        rows = (await self._session.execute(query)).all()
         more = len(rows) > limit
         return Page(
-            items=tuple(_key(row) for row in rows[:limit]),
-            next_cursor=cursor_after(rows[limit - 1].id) if more else None,
+            items=tuple(_key(row, used) for row, used in rows[:limit]),
+            next_cursor=cursor_after(rows[limit - 1][0].id) if more else None,
+        )
+
+    async def get(self, key_id: ApiKeyId, *, now: datetime) -> ApiKey:
+        """Raises `NotFoundError` for a key that is unknown, another organisation's, or revoked."""
+        found = (await self._session.execute(self._unrevoked(now).where(ApiKeyRow.id == key_id))).first()
+        if found is None:
+            raise NotFoundError("The API key does not exist.", param="key_id")
+        row, used = found
+        return _key(row, used)
+
+    def _unrevoked(self, now: datetime) -> Select[ApiKeyRow, int]:
+        """Each key with what its line used in the period that runs, the latest that has begun."""
+        latest = (
+            select(func.max(AccountRow.period_start))
+            .where(AccountRow.org_id == self._org, AccountRow.period_start <= now)
+            .scalar_subquery()
+        )
+        its_account = and_(
+            AccountRow.org_id == ApiKeyRow.org_id,
+            AccountRow.holder == _holder(ApiKeyRow.family),
+            AccountRow.period_start == latest,
+            AccountRow.period_end > now,
+        )
+        return (
+            select(ApiKeyRow, func.coalesce(AccountRow.posted, 0))
+            .outerjoin(AccountRow, its_account)
+            .where(ApiKeyRow.org_id == self._org, ApiKeyRow.revoked_at.is_(None))
         )
 
 
@@ -85,25 +110,31 @@ class KeyStore(KeyReader):
         )
         self._session.add(row)
         await self._session.flush()
-        return _key(row), token
+        await self._expect_notices(row)
+        return _key(row, replaces.credits_used if replaces else 0), token
 
     async def revoke(self, key_id: ApiKeyId) -> ApiKey:
         """Revoke a key; every API process hears of it when this commits.
 
         Raises `NotFoundError` for a key that is unknown, another organisation's, or revoked already.
         """
-        row = await self._locked(key_id)
+        row, used = await self._locked(key_id)
         row.revoked_at = self._clock.now()
         await self._session.flush()
-        return _key(row)
+        await self._forget_notices(row)
+        return _key(row, used)
 
     async def lock(self, key_id: ApiKeyId) -> ApiKey:
         """A key that nobody else changes until this transaction ends. Raises as `revoke` does."""
-        return _key(await self._locked(key_id))
+        return _key(*await self._locked(key_id))
 
     async def change(self, key_id: ApiKeyId, changes: KeyChanges) -> ApiKey:
-        """The key with `changes`; every API process hears of them when this commits. Raises as `revoke` does."""
-        row = await self._locked(key_id)
+        """The key with `changes`; every API process hears of them when this commits.
+
+        A cap is its whole line's, and holds in the period that runs from then on. Raises as `revoke` does.
+        """
+        row, used = await self._locked(key_id)
+        ended_at = _key(row, used).ends_at
         if "name" in changes:
             row.name = changes["name"]
         if "expires_at" in changes:
@@ -111,7 +142,11 @@ class KeyStore(KeyReader):
         if "networks" in changes:
             row.networks = [*map(str, changes["networks"])]
         await self._session.flush()
-        return _key(row)
+        if "credit_cap" in changes:
+            await self._cap_line(row, changes["credit_cap"])
+        if _key(row, used).ends_at != ended_at:
+            await self._expect_notices(row)
+        return _key(row, used)
 
     async def rotate(self, key_id: ApiKeyId, *, grace_s: int) -> tuple[ApiKey, str]:
         """A successor that is like the key, and its plaintext. The key itself changes at the successor's first use.
@@ -120,7 +155,8 @@ class KeyStore(KeyReader):
             AlreadyRotatedError: it has a successor, or is one that nobody has used yet.
             ValidationFailedError: it has expired, as its successor would have.
         """
-        row, now = await self._locked(key_id), self._clock.now()
+        row, used = await self._locked(key_id)
+        now = self._clock.now()
         if row.retires_at is not None and row.retires_at <= now:
             raise NotFoundError("The API key does not exist.", param="key_id")
         if row.expires_at is not None and row.expires_at <= now:
@@ -129,7 +165,7 @@ class KeyStore(KeyReader):
             raise AlreadyRotatedError
         if row.replaces is not None and await self._awaited(row.replaces) is not None:
             raise AlreadyRotatedError("The API key replaces another one and has not been used yet.")
-        old = _key(row)
+        old = _key(row, used)
         return await self.add(
             name=old.name,
             scopes=old.scopes,
@@ -149,12 +185,13 @@ class KeyStore(KeyReader):
         row = await self._session.get(ApiKeyRow, successor)
         if row is None or row.replaces is None or row.grace_s is None or row.org_id != self._org:
             raise NotFoundError("The API key does not exist.")
-        replaced = await self._locked(ApiKeyId(row.replaces))
+        replaced, used = await self._locked(ApiKeyId(row.replaces))
         if replaced.retires_at is not None:
             raise NotFoundError("The API key does not exist.")
         replaced.retires_at = self._clock.now() + timedelta(seconds=row.grace_s)
         await self._session.flush()
-        return _key(replaced)
+        await self._expect_notices(replaced)
+        return _key(replaced, used)
 
     async def _successor(self, key_id: str) -> str | None:
         return await self._session.scalar(
@@ -169,18 +206,60 @@ class KeyStore(KeyReader):
             )
         )
 
-    async def _locked(self, key_id: ApiKeyId) -> ApiKeyRow:
-        row = await self._session.scalar(
-            select(ApiKeyRow)
-            .where(ApiKeyRow.id == key_id, ApiKeyRow.org_id == self._org, ApiKeyRow.revoked_at.is_(None))
-            .with_for_update()
+    async def _cap_line(self, row: ApiKeyRow, cap: int | None) -> None:
+        line = update(ApiKeyRow).where(ApiKeyRow.org_id == self._org, ApiKeyRow.family == row.family)
+        await self._session.execute(line.where(ApiKeyRow.revoked_at.is_(None)).values(credit_cap=cap))
+        # Of later periods too: a process whose clock is ahead may have opened the next one's.
+        accounts = (
+            AccountRow.org_id == self._org,
+            AccountRow.holder == _holder(row.family),
+            AccountRow.period_end > self._clock.now(),
         )
-        if row is None:
-            raise NotFoundError("The API key does not exist.", param="key_id")
-        return row
+        # Calls lock accounts in the order of their periods.
+        locked = select(AccountRow.period_start).where(*accounts).order_by(AccountRow.period_start).with_for_update()
+        await self._session.execute(locked)
+        await self._session.execute(update(AccountRow).where(*accounts).values(spend_cap=cap))
+
+    async def _expect_notices(self, row: ApiKeyRow) -> None:
+        """In place of what was to be told of another end; what was told of this one before is not told again."""
+        await self._forget_notices(row)
+        key = _key(row, 0)
+        wanted = [
+            {"key_id": key.id, "ends_at": key.ends_at, "kind": each.kind, "org_id": self._org, "due_at": each.due_at}
+            for each in notices_of(key, now=self._clock.now())
+        ]
+        if wanted:
+            await self._session.execute(insert(KeyNoticeRow).values(wanted).on_conflict_do_nothing())
+
+    async def _forget_notices(self, row: ApiKeyRow) -> None:
+        waiting = (KeyNoticeRow.key_id == row.id, KeyNoticeRow.closed_at.is_(None))
+        await self._session.execute(delete(KeyNoticeRow).where(*waiting))
+
+    async def _locked(self, key_id: ApiKeyId) -> tuple[ApiKeyRow, int]:
+        """The key's row, and what its line used.
+
+        Its whole line is locked, in the order of ids, as everybody does who locks more than one: a cap is of all.
+        """
+        line = select(ApiKeyRow.family).where(ApiKeyRow.id == key_id, ApiKeyRow.org_id == self._org).scalar_subquery()
+        rows = await self._session.execute(
+            self._unrevoked(self._clock.now())
+            .where(ApiKeyRow.family == line)
+            .order_by(ApiKeyRow.id)
+            # Others may refer to it meanwhile.
+            .with_for_update(key_share=True, of=ApiKeyRow)
+        )
+        for row, used in rows:
+            if row.id == key_id:
+                return row, used
+        raise NotFoundError("The API key does not exist.", param="key_id")
 
 
-def _key(row: ApiKeyRow) -> ApiKey:
+def _holder(family: InstrumentedAttribute[str] | str) -> ColumnElement[str]:
+    """Whose account a line's use is in."""
+    return literal("key:") + family
+
+
+def _key(row: ApiKeyRow, used: int) -> ApiKey:
     return ApiKey(
         id=ApiKeyId(row.id),
         name=row.name,
@@ -195,6 +274,7 @@ def _key(row: ApiKeyRow) -> ApiKey:
         retires_at=row.retires_at,
         family=ApiKeyId(row.family),
         credit_cap=row.credit_cap,
+        credits_used=used,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
     )

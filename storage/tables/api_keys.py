@@ -42,13 +42,18 @@ class ApiKeyRow(Row):
 
 
 class KeyNoticeRow(Row):
-    """That a key's end was told of: each `kind` once for each end it was given."""
+    """What is to be told of a key's end, and whether it was: each `kind` once for each end the key is given."""
 
     __tablename__ = "key_notices"
-    __table_args__ = (PrimaryKeyConstraint("key_id", "ends_at", "kind"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("key_id", "ends_at", "kind"),
+        Index("ix_key_notices_due_at_waiting", "due_at", postgresql_where=text("closed_at is null")),
+    )
 
     key_id: Mapped[Ulid] = mapped_column(ForeignKey("api_keys.id"))
     ends_at: Mapped[Instant]
     kind: Mapped[str]
     org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"))
-    created_at: Mapped[Instant]
+    due_at: Mapped[Instant]
+    closed_at: Mapped[Instant | None]
+    """When it was told, or a later one in its place."""

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.errors import NotFoundError, ValidationFailedError
 from storage import Storage
 from storage.migrate import downgrade, drift, upgrade
@@ -60,7 +61,7 @@ async def test_a_change_without_an_audit_entry_does_not_commit(storage: Storage)
             await tx.keys.revoke(tenant.key.id)
 
     async with storage.read(access.principal) as tx:
-        page = await tx.keys.page(cursor=None, limit=10)
+        page = await tx.keys.page(cursor=None, limit=10, now=SystemClock().now())
     assert [key.id for key in page.items] == [tenant.key.id]
 
 
@@ -79,6 +80,6 @@ async def test_a_cursor_that_is_not_ours_is_refused(storage: Storage) -> None:
 
     with pytest.raises(ValidationFailedError) as refused:
         async with storage.read(access.principal) as tx:
-            await tx.keys.page(cursor="bm90IG91cnM", limit=10)
+            await tx.keys.page(cursor="bm90IG91cnM", limit=10, now=SystemClock().now())
 
     assert refused.value.param == "cursor"

@@ -35,6 +35,7 @@ async def clear(client: Client) -> None:
     """Take away what `schedules.ensure` made, where it is there."""
     for clearing in (
         client.get_schedule_handle(schedules.HOLD_SWEEP).delete(),
+        client.get_schedule_handle(schedules.KEY_NOTICES).delete(),
         client.get_schedule_handle(schedules.PROVIDER_PROBE).delete(),
         client.get_workflow_handle(outbox_relay.WORKFLOW_ID).terminate(),
     ):
