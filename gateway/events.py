@@ -12,6 +12,8 @@ class EventType(StrEnum):
     AI_REQUEST_FAILED = "ai.request.failed"
     PHI_REDACTED = "phi.redacted"
     PHI_BLOCKED = "phi.blocked"
+    BUDGET_PERIOD_CLOSED = "budget.period_closed"
+    BUDGET_PERIOD_OPENED = "budget.period_opened"
     BUDGET_THRESHOLD_REACHED = "budget.threshold_reached"
     CREDITS_OVERRUN = "credits.overrun"
     CREDITS_EXHAUSTED = "credits.exhausted"
