@@ -237,13 +237,20 @@ USAGE = answer(
     {
         "success": True,
         "data": {
-            "period": {"start": "2026-04-01T00:00:00+00:00", "end": "2026-05-01T00:00:00+00:00"},
+            "period": {
+                "start": "2026-04-01T00:00:00+00:00",
+                "end": "2026-05-01T00:00:00+00:00",
+                "time_zone": "UTC",
+            },
             "credits": {
                 "allotment": 1_000_000,
-                "used": 3_300,
-                "remaining": 996_700,
-                "held": 0,
+                "carried": 0,
                 "spend_cap": None,
+                "limit": 1_000_000,
+                "used": 3_300,
+                "held": 0,
+                "remaining": 996_700,
+                "overrun": 0,
                 "overage_purchased": 0,
                 "overage_consumed": 0,
             },
@@ -269,6 +276,7 @@ _VERSIONED = {"ETag": {"schema": {"type": "string"}, "description": "The version
 BUDGET_REQUEST: Mapping[str, Any] = {
     "cap": {"spend_cap": 500_000},
     "no cap": {"spend_cap": None},
+    "alerts": {"alert_thresholds": [50, 80, 95]},
     "models": {"opus_enabled": True, "premium_models_enabled": ["gpt-5.5"]},
 }
 BUDGET = answer(
@@ -277,15 +285,19 @@ BUDGET = answer(
         "success": True,
         "data": {
             "spend_cap": 500_000,
+            "alert_thresholds": [50, 80, 95],
             "credits_allotment": 1_000_000,
             "opus_enabled": True,
             "premium_models_enabled": ["gpt-5.5"],
             "period": {
                 "start": "2026-04-01T00:00:00+00:00",
                 "end": "2026-05-01T00:00:00+00:00",
+                "carried": 0,
+                "limit": 500_000,
                 "used": 3_300,
                 "held": 4_200,
                 "remaining": 492_500,
+                "overrun": 0,
             },
         },
         "meta": _REQUEST,

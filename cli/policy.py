@@ -9,7 +9,7 @@ import typer
 from cli.admin import OrgOption, organization, with_storage
 from cli.configuration import load_settings, require_catalog
 from cli.failure import CommandError
-from gateway.credits.budget import LARGEST_CAP
+from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS, read_thresholds
 from gateway.errors import ValidationFailedError
 from gateway.organization_policy import RETENTION_DAYS, read_entities, read_terms
 from gateway.phi.findings import Entity
@@ -61,6 +61,15 @@ def org_policy(
         int | None, typer.Option(min=0, max=LARGEST_CAP, help="Credits a billing period may cost at most.")
     ] = None,
     no_spend_cap: Annotated[bool, typer.Option("--no-spend-cap", help="Let the allotment alone limit it.")] = False,
+    alert_threshold: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=THRESHOLDS[0],
+            max=THRESHOLDS[1],
+            help=f"Tell at so many percent of a billing period's limit; repeatable, at most {MOST_THRESHOLDS}.",
+        ),
+    ] = None,
+    no_alert_thresholds: Annotated[bool, typer.Option("--no-alert-thresholds", help="Tell at none.")] = False,
 ) -> None:
     """Change an organization's policy. Every API process follows within a second."""
     given: dict[str, Any] = {
@@ -80,12 +89,17 @@ def org_policy(
         "opus_enabled": opus,
         "premium_models": _models(premium_model),
         "spend_cap": spend_cap,
+        "alert_thresholds": _thresholds(alert_threshold),
     }
     if no_spend_cap and spend_cap is not None:
         raise CommandError("--spend-cap and --no-spend-cap exclude each other")
+    if no_alert_thresholds and alert_threshold:
+        raise CommandError("--alert-threshold and --no-alert-thresholds exclude each other")
     changes = {name: value for name, value in given.items() if value is not None}
     if no_spend_cap:
         changes["spend_cap"] = None
+    if no_alert_thresholds:
+        changes["alert_thresholds"] = ()
     if not changes:
         raise CommandError("nothing to change: give at least one option")
     from storage.onboarding import change_policy
@@ -120,6 +134,13 @@ def _terms(file: Path | None, option: str) -> tuple[str, ...] | None:
     if not terms and str(file) != os.devnull:  # a download that failed must not unmask anything
         raise CommandError(f"{option}: {file} has no terms; to empty the list, name {os.devnull}")
     return terms
+
+
+def _thresholds(given: list[int] | None) -> tuple[int, ...] | None:
+    try:
+        return read_thresholds("--alert-threshold", given) if given else None
+    except ValidationFailedError as failure:
+        raise CommandError(str(failure)) from None
 
 
 def _models(given: list[str] | None) -> tuple[str, ...] | None:

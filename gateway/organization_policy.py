@@ -45,6 +45,8 @@ class OrganizationPolicy:
     failover_enabled: bool = False
     spend_cap: int | None = None
     """Credits a period may cost at most; None: the allotment alone limits it."""
+    alert_thresholds: tuple[int, ...] = ()
+    """Percent of a period's limit at which the organisation is told, lowest first."""
 
     def changed(self, changes: Changes) -> "OrganizationPolicy":
         """With `changes`, one version on when they change anything. Leaving the profile `custom` drops its entities.

@@ -1,4 +1,4 @@
-"""An organisation's policy changes: with its audit entry, whoever asked."""
+"""An organisation's policy changes: with its audit entry and what it sets off, whoever asked."""
 
 from collections.abc import Container
 
@@ -34,6 +34,9 @@ async def change_policy(
     facts: dict[str, JsonValue] = {"changes": told(before, after)}
     if leaves:
         facts["acknowledged_phi_leaves"] = True
+    if (after.spend_cap, after.alert_thresholds) != (before.spend_cap, before.alert_thresholds):
+        for event in await tx.organization.newly_reached():
+            tx.tell(event)
     action = AuditAction.BUDGET_UPDATED if changes.keys() <= BUDGET_FIELDS else AuditAction.POLICY_UPDATED
     tx.audit(action, entity_type="organization", entity_id=org, metadata=facts)
     return after

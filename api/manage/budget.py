@@ -16,7 +16,7 @@ from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.catalog import Catalog
-from gateway.credits.budget import Balance, read_premium_models
+from gateway.credits.budget import Balance, read_premium_models, read_thresholds
 from gateway.errors import MissingScopeError, PreconditionFailedError, ValidationFailedError
 from gateway.organization_policy import Changes, OrganizationPolicy
 from gateway.tenancy import Access, KeyMode, Scope
@@ -61,7 +61,8 @@ async def put_budget(
     """Changes the fields that are sent, and answers with the whole budget. Needs `control:read` or `control:write`.
 
     A cap holds for the next call, in this billing period too; models open and close
-    in every API process within a second. Without a field it only reads. Every change is audited.
+    in every API process within a second. A threshold that the period has passed is told of at once.
+    Without a field it only reads. Every change is audited.
     """
     gateway = gateway_of(request)
     wanted = validated(BudgetRequest, read_object(await request.body() or b"{}"), unknown=ValidationFailedError)
@@ -89,8 +90,10 @@ async def _current(request: Request, access: Access, *, only_versions: set[int] 
 
 
 def _changes(wanted: BudgetRequest, catalog: Catalog) -> Changes:
-    """Raises `ValidationFailedError` for a model that cannot be opened by itself."""
+    """Raises `ValidationFailedError` for thresholds that cannot be kept, or a model that cannot be opened by itself."""
     changes = wanted.model_dump(exclude_unset=True)
+    if "alert_thresholds" in changes:
+        changes["alert_thresholds"] = read_thresholds("alert_thresholds", changes["alert_thresholds"] or ())
     if "premium_models_enabled" in changes:
         opened = changes.pop("premium_models_enabled")
         changes["premium_models"] = read_premium_models("premium_models_enabled", opened, catalog)
@@ -104,14 +107,18 @@ def _answer(policy: OrganizationPolicy, balance: Balance, request_id: str) -> Re
 def _data(policy: OrganizationPolicy, balance: Balance) -> dict[str, Any]:
     return {
         "spend_cap": policy.spend_cap,
+        "alert_thresholds": [*policy.alert_thresholds],
         "credits_allotment": balance.allotment,
         "opus_enabled": policy.opus_enabled,
         "premium_models_enabled": sorted(policy.premium_models),
         "period": {
             "start": balance.period.start.isoformat(),
             "end": balance.period.end.isoformat(),
+            "carried": balance.carried,
+            "limit": balance.limit,
             "used": balance.used,
             "held": balance.held,
             "remaining": balance.remaining,
+            "overrun": balance.overrun,
         },
     }

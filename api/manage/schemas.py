@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BeforeValidator, Field, JsonValue
 
 from api.content.schemas import Strict
-from gateway.credits.budget import LARGEST_CAP
+from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS
 from gateway.keys.api_key import DEFAULT_GRACE_S, GRACE_S
 from gateway.keys.networks import MAX_NETWORKS
 from gateway.organization_policy import RETENTION_DAYS
@@ -152,6 +152,13 @@ class BudgetRequest(Strict):
     spend_cap: Annotated[
         int | None,
         Field(ge=0, le=LARGEST_CAP, description="Credits that a billing period may cost at most. Null: no cap."),
+    ] = None
+    alert_thresholds: Annotated[
+        list[Annotated[int, Field(ge=THRESHOLDS[0], le=THRESHOLDS[1])]] | None,
+        Field(
+            max_length=100,
+            description=f"Percent of a period's limit to tell at, at most {MOST_THRESHOLDS}; null or none: never.",
+        ),
     ] = None
     opus_enabled: Annotated[bool, Field(description="Whether Opus models may be called.")] = False
     premium_models_enabled: Annotated[

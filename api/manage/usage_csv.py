@@ -39,7 +39,7 @@ def usage_csv(summary: UsageSummary, key_names: Mapping[str, str]) -> str:
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\r\n")
     rows.writerow(COLUMNS)
-    start = summary.period_start.date().isoformat()
+    start = summary.first_day.isoformat()
     for group, lines in (("day", summary.by_day), ("model", summary.by_model), ("key", summary.by_key)):
         for line in lines:
             name = key_names.get(line.label, "") if group == "key" else ""

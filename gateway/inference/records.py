@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
 from gateway.completion import StopDetails, Usage
+from gateway.credits.budget import Balance
 from gateway.ids import ConversationId, InferenceId
 from gateway.inference.call import Status, Surface
 from gateway.phi.findings import Finding
@@ -71,16 +73,22 @@ class UsageLine:
 
 @dataclass(frozen=True, slots=True)
 class UsageSummary:
-    period_start: datetime
-    period_end: datetime | None
-    allotment: int
-    used: int
-    held: int
-    spend_cap: int | None
-    requests: int
+    """What was used in a period. Each group adds up to the whole."""
+
+    balance: Balance
+    zone: str
+    """Where days begin and end: the IANA time zone the organisation is in now."""
     by_model: tuple[UsageLine, ...]
     by_key: tuple[UsageLine, ...]
     by_day: tuple[UsageLine, ...]
+
+    @property
+    def first_day(self) -> date:
+        return self.balance.period.start.astimezone(ZoneInfo(self.zone)).date()
+
+    @property
+    def requests(self) -> int:
+        return sum(line.requests for line in self.by_model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
 from gateway.errors import NotFoundError
+from gateway.events import Event
 from gateway.ids import OrganizationId
 from gateway.organization_policy import OrganizationPolicy
 from gateway.phi.findings import Entity
 from gateway.phi.screening import Profile
 from gateway.tenancy import PhiMode, StorageMode, Unscannable
 from storage.accounts import ORGANIZATION
+from storage.budget_alerts import newly_reached
 from storage.encryption import ContentCipher, new_data_key
 from storage.root_keys import RootKeys
 from storage.tables import AccountRow, DataKeyRow, OrganizationRow
@@ -84,6 +86,7 @@ class OrganizationReader:
             premium_models=tuple(row.premium_models),
             failover_enabled=row.failover_enabled,
             spend_cap=row.spend_cap,
+            alert_thresholds=tuple(row.alert_thresholds),
         )
 
 
@@ -131,6 +134,7 @@ class OrganizationStore(OrganizationReader):
             setattr(row, name, getattr(after, name))
         row.phi_entities = None if after.phi_entities is None else sorted(after.phi_entities)
         row.premium_models = [*after.premium_models]
+        row.alert_thresholds = [*after.alert_thresholds]
         row.policy_version = after.version
         await self._session.flush()
         if after.spend_cap != before.spend_cap:
@@ -148,6 +152,10 @@ class OrganizationStore(OrganizationReader):
             )
             .values(spend_cap=spend_cap)
         )
+
+    async def newly_reached(self) -> list[Event]:
+        """What its budget, as it is now, has been brought to already and nobody was told: told of from here on."""
+        return await newly_reached(self._session, self._org, now=self._clock.now())
 
     async def add_data_key(self) -> int:
         """A new data key version; content is sealed under it from now on."""

@@ -25,12 +25,13 @@ class UsageReader:
 
     async def summary(self, balance: Balance) -> UsageSummary:
         """What was used in the period of `balance`: by model, by key, and by day where the organisation is now."""
+        zone = (await self._organization()).time_zone
         grouped: dict[str, list[UsageLine]] = {"model": [], "key": [], "day": []}
-        zone = await self._session.scalar(select(OrganizationRow.time_zone).where(OrganizationRow.id == self._org))
-        for group, line in await self._lines(balance.period, zone or "UTC"):
+        for group, line in await self._lines(balance.period, zone):
             grouped[group].append(line)
         return UsageSummary(
             balance=balance,
+            zone=zone,
             by_model=tuple(grouped["model"]),
             by_key=tuple(grouped["key"]),
             by_day=tuple(grouped["day"]),
@@ -84,9 +85,8 @@ class UsageReader:
         return current if first_day <= day <= last_day else None
 
     async def _organization(self) -> OrganizationRow:
-        return (
-            await self._session.execute(select(OrganizationRow).where(OrganizationRow.id == self._org))
-        ).scalar_one()
+        # Loaded once a session.
+        return await self._session.get_one(OrganizationRow, self._org)
 
     async def _lines(self, period: Period, zone: str) -> list[tuple[str, UsageLine]]:
         """Totals with the group that each is of, in one pass over the period's rows."""

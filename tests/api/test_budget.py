@@ -16,6 +16,7 @@ NAME = "Zachary Quillfeather"
 ALLOTMENT = 1_000_000
 DEFAULTS: Json = {
     "spend_cap": None,
+    "alert_thresholds": [],
     "credits_allotment": ALLOTMENT,
     "opus_enabled": False,
     "premium_models_enabled": [],
@@ -66,6 +67,7 @@ async def test_a_new_organisation_has_its_allotment_and_no_cap(gateway_server: G
     [
         {"spend_cap": 0},
         {"spend_cap": LARGEST_CAP},
+        {"alert_thresholds": [1, 80, 99]},
         {"opus_enabled": True},
         {"premium_models_enabled": ["gpt-5.5"]},
         {"spend_cap": 500, "opus_enabled": True, "premium_models_enabled": ["gpt-5.5", "gpt-5.5-pro"]},
@@ -87,6 +89,27 @@ async def test_null_removes_the_cap_and_an_empty_list_closes_the_models(gateway_
     reply = await put(gateway_server, tenant, {"spend_cap": None, "premium_models_enabled": []})
 
     assert decided(reply.json()["data"]) == DEFAULTS
+
+
+async def test_thresholds_are_kept_once_and_lowest_first(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+
+    reply = await put(gateway_server, tenant, {"alert_thresholds": [95, 50, 95, 80, 50]})
+
+    assert (reply.status, reply.json()["data"]["alert_thresholds"]) == (200, [50, 80, 95])
+
+
+@pytest.mark.parametrize("nothing", [[], None], ids=str)
+async def test_thresholds_are_cleared_by_null_and_by_an_empty_list(
+    gateway_server: GatewayServer, nothing: list[int] | None
+) -> None:
+    tenant = await make_tenant(gateway_server.storage, alert_thresholds=(50,))
+
+    reply = await put(gateway_server, tenant, {"alert_thresholds": nothing})
+
+    assert decided(reply.json()["data"]) == DEFAULTS
+    [entry] = (await gateway_server.get("/v1/audit?action=budget.updated&limit=1", key=tenant.token)).json()["data"]
+    assert entry["metadata"] == {"changes": {"alert_thresholds": {"from": [50], "to": []}}}
 
 
 async def test_models_are_kept_once_by_their_own_ids(gateway_server: GatewayServer) -> None:
@@ -128,7 +151,16 @@ async def test_a_change_of_nothing_only_reads(gateway_server: GatewayServer, bod
         ({"premium_models_enabled": ["claude-opus-4-7"]}, "premium_models_enabled[0]"),
         ({"premium_models_enabled": ["gpt-5.5"] * 1001}, "premium_models_enabled"),
         ({"spend_cap": 5, "credits_allotment": 5}, "credits_allotment"),
-        ({"spend_cap": 5, "alert_thresholds": [50]}, "alert_thresholds"),
+        ({"alert_thresholds": 80}, "alert_thresholds"),
+        ({"alert_thresholds": [80, 0]}, "alert_thresholds[1]"),
+        ({"alert_thresholds": [100]}, "alert_thresholds[0]"),
+        ({"alert_thresholds": [80.0]}, "alert_thresholds[0]"),
+        ({"alert_thresholds": [80, "90"]}, "alert_thresholds[1]"),
+        ({"alert_thresholds": [True]}, "alert_thresholds[0]"),
+        ({"alert_thresholds": [None]}, "alert_thresholds[0]"),
+        ({"alert_thresholds": [20, 40, 60, 80]}, "alert_thresholds"),
+        ({"alert_thresholds": [80] * 101}, "alert_thresholds"),
+        ({"spend_cap": 5, "alert_thresholds": [NAME]}, "alert_thresholds[0]"),
         ({"spend_cap": 5, NAME: 1}, None),
         ([], None),
         (b"nothing", None),

@@ -48,7 +48,7 @@ async def test_days_models_and_keys_are_lines_with_the_figures_of_the_json(gatew
     assert b'"Clinic ""North"", 2"' in table.body
     assert table.body.count(b"\r\n") == table.body.count(b"\n") == 4
     assert table.headers["content-type"] == "text/csv; charset=utf-8; header=present"
-    assert table.headers["content-disposition"] == f'attachment; filename="usage-{start[:7]}.csv"'
+    assert table.headers["content-disposition"] == f'attachment; filename="usage-{start}.csv"'
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "\uff1d1+1"])

@@ -26,8 +26,8 @@ async def balance(storage: Storage, tenant: Tenant) -> tuple[int, int]:
     """Credits used and held."""
     access = await storage.access.resolve(tenant.token)
     async with storage.read(access.principal) as tx:
-        summary = await tx.usage.summary(datetime.now(UTC))
-    return summary.used, summary.held
+        found = await tx.usage.balance(datetime.now(UTC))
+    return found.used, found.held
 
 
 async def test_an_opened_call_holds_its_credits_until_it_is_closed(storage: Storage) -> None:
