@@ -18,10 +18,12 @@ from temporalio.worker import Worker
 from activities.provider_probe import ProbeReport
 from cli.embedded import temporal
 from tests.workflows.test_hold_sweep import ScriptedHolds
+from tests.workflows.test_key_notices import ScriptedNotices
 from tests.workflows.test_outbox_relay import CountingOutbox
 from tests.workflows.test_provider_probe import ScriptedProbe
 from workflows import codec, outbox_relay, schedules
 from workflows.hold_sweep import HoldSweep
+from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
@@ -37,6 +39,10 @@ _SWEEPS: dict[str, Sequence[int | Exception]] = {
     "hold-sweep-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 5, 0],
 }
 
+_NOTICES: dict[str, Sequence[int | Exception]] = {
+    "key-notices-two-pages": [200, 13, 0],
+    "key-notices-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 5, 0],
+}
 
 _PROBES: dict[str, Sequence[ProbeReport | Exception]] = {
     "provider-probe-one-answered": [ProbeReport(probed=2, answered=1, forgotten=3)],
@@ -61,6 +67,8 @@ async def record() -> None:
         )
         for name, script in _SWEEPS.items():
             _keep(name, await _sweep(client, script))
+        for name, script in _NOTICES.items():
+            _keep(name, await _tell(client, script))
         for name, probes in _PROBES.items():
             _keep(name, await _probe(client, probes))
         _keep("outbox-relay-continued-as-new", await _relay(client))
@@ -70,6 +78,14 @@ async def _sweep(client: Client, script: Sequence[int | Exception]) -> WorkflowH
     holds = ScriptedHolds(script)
     async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[HoldSweep], activities=[holds.expire_page]):
         handle = await client.start_workflow(HoldSweep.run, id=schedules.HOLD_SWEEP, task_queue=TaskQueue.UPKEEP)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _tell(client: Client, script: Sequence[int | Exception]) -> WorkflowHistory:
+    notices = ScriptedNotices(script)
+    async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[KeyNotices], activities=[notices.tell_page]):
+        handle = await client.start_workflow(KeyNotices.run, id=schedules.KEY_NOTICES, task_queue=TaskQueue.UPKEEP)
         await handle.result()
         return await handle.fetch_history()
 

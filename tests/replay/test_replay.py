@@ -15,6 +15,7 @@ from activities.holds import HoldActivities
 from tests.replay.record import HISTORIES, KEYS, NAMESPACE
 from workflows import codec
 from workflows.hold_sweep import HoldSweep
+from workflows.key_notices import KeyNotices
 from workflows.options import QUICK_WRITE
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
@@ -33,7 +34,7 @@ class Reordered:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 async def test_a_kept_history_replays(file: Path) -> None:
-    await _replayer(HoldSweep, OutboxRelay, ProbeProviders).replay_workflow(_history(file))
+    await _replayer(HoldSweep, KeyNotices, OutboxRelay, ProbeProviders).replay_workflow(_history(file))
 
 
 async def test_a_changed_order_of_steps_is_noticed() -> None:
@@ -45,7 +46,7 @@ def test_every_workflow_has_a_history() -> None:
     first_events = [json.loads(file.read_text())["events"][0] for file in FILES]
     types = {event["workflowExecutionStartedEventAttributes"]["workflowType"]["name"] for event in first_events}
 
-    assert types == {"hold.sweep", "outbox.relay", "provider.probe"}
+    assert types == {"hold.sweep", "key.notices", "outbox.relay", "provider.probe"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
