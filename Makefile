@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench fmt lock history golden
+.PHONY: help up down test check bench chaos fmt lock history golden
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests with br
 
 bench: $(VENV)/dev.installed ## Measure the gateway and its PHI guard, and print the distance to the targets
 	$(BIN)/python -m bench
+
+chaos: $(VENV)/dev.installed ## Kill API, worker and PostgreSQL under load for two minutes, then prove the books
+	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
 
 fmt: $(VENV)/dev.installed ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix-only -q .

@@ -1,6 +1,6 @@
 """What we wrote down of a tenant's calls, read past our own code, and what the vendor would charge for them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -48,11 +48,35 @@ class Books:
         assert len({row["entity_id"] for row in rows}) == len(rows), "an inference is audited twice"
         return {row["entity_id"]: row for row in rows}
 
+    def charged(self) -> dict[str, dict[str, Any]]:
+        """Each inference's line of usage, with the family of its key."""
+        rows = self._rows(
+            "select u.*, k.family from usage_records u left join api_keys k on k.id = u.key_id where u.org_id = %(org)s"
+        )
+        return {row["id"]: row for row in rows}
+
+    def holds(self) -> dict[str, dict[str, Any]]:
+        return {row["id"]: row for row in self._rows("select * from credit_holds where org_id = %(org)s")}
+
     def open_holds(self) -> int:
-        return len(self._rows("select id from credit_holds where org_id = %(org)s and state = 'open'"))
+        return sum(hold["state"] == "open" for hold in self.holds().values())
+
+    def entries(self) -> dict[str, Counter[str]]:
+        """Credits moved, by what moved them and phase."""
+        moved: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for row in self._rows("select id, phase, amount from credit_entries where org_id = %(org)s"):
+            moved[row["id"]][row["phase"]] += row["amount"]
+        return moved
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """Of all holders and periods."""
+        return self._rows("select * from credit_accounts where org_id = %(org)s")
 
     def account(self) -> dict[str, Any]:
-        (row,) = self._rows("select pending, posted from credit_accounts where org_id = %(org)s")
+        """The organisation's only one."""
+        (row,) = self._rows(
+            "select pending, posted from credit_accounts where org_id = %(org)s and holder = 'organization'"
+        )
         return row
 
     def credits_used(self) -> int:

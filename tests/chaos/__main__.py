@@ -1,0 +1,65 @@
+"""`python -m tests.chaos --seconds 120 --seed N`: kill what Hasp is made of, under load; then prove the books."""
+
+import argparse
+import asyncio
+import shutil
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from random import SystemRandom
+
+import orjson
+
+from tests.chaos.proof import summary
+from tests.chaos.run import Plan, Result, chaos
+
+_STATE = Path(".hasp").absolute()
+_SHOWN = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=120, help="of load and kills; quiet and proof come after")
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000), help="default: any, printed")
+    parser.add_argument("--callers", type=int, default=200)
+    parser.add_argument("--apis", type=int, default=4, help="API processes")
+    parser.add_argument("--every", type=float, default=8, help="seconds between two kills, or so")
+    options = parser.parse_args()
+    plan = Plan(options.seed, options.seconds, options.callers, options.apis, options.every)
+    print(f"seed {plan.seed}: {plan.callers} callers, {plan.apis} API processes, {plan.seconds:g} s", flush=True)  # noqa: T201 - a command
+    # On the disk of the checkout, where a commit is durable.
+    folder = _STATE / f"chaos-{plan.seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    result = asyncio.run(chaos(plan, folder))
+    print(report(result))  # noqa: T201 - a command
+    if result.violations:
+        _keep(result, folder)
+    else:
+        shutil.rmtree(folder)
+    sys.exit(1 if result.violations else 0)
+
+
+def report(result: Result) -> str:
+    killed = ", ".join(f"{part} {count}x" for part, count in sorted(Counter(result.killed).items()))
+    lines = [
+        f"{len(result.history.calls)} calls: {summary(result.history.calls)}",
+        f"killed: {killed or 'nobody'}",
+        f"{result.billed} answers billed; {result.lost} calls on record as lost",
+        f"{result.samples} looks at every cap; at most {100 * result.fullest:.1f} % of one was settled or held",
+        *(f"VIOLATED  {each}" for each in result.violations[:_SHOWN]),
+        f"{len(result.violations)} violations",
+    ]
+    return "\n".join(lines)
+
+
+def _keep(result: Result, folder: Path) -> None:
+    """What callers saw, beside the logs and the database, for whoever looks for the cause."""
+    history = folder / "history.jsonl"
+    history.write_bytes(b"".join(orjson.dumps(asdict(call)) + b"\n" for call in result.history.calls))
+    (folder / "violations.txt").write_text("\n".join(result.violations))
+    print(f"kept in {folder}")  # noqa: T201 - a command
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""`python -m tests.chaos.revocation`: how long a revoked key still opens any of four API processes.
+
+Once with announcements arriving, and once with the connections that bring
+them frozen just before the key is revoked: open, and silent, as behind a
+firewall that forgot them.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import psycopg
+
+from bench.measurement import percentile
+from gateway.audit import AuditAction
+from storage import Storage
+from tests.chaos.installation import Installation, running
+from tests.chaos.watching import until
+from tests.tenants import Tenant, make_tenant
+
+APIS: Final = 4
+GIVE_UP_S: Final = 30.0
+"""Beyond any promise: whoever lets a revoked key in for so long will not stop to."""
+
+_STATE: Final = Path(".hasp").absolute()
+_LISTENERS: Final = """
+select pid, state from pg_stat_activity where application_name = 'hasp-access' and datname = current_database()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Denials:
+    """Seconds from the end of a revocation to each process's first refusal; who never refused is not among them."""
+
+    after_s: Sequence[float]
+    relapses: int
+    """Processes that let the key in again after they had refused it."""
+
+
+class Revoker:
+    """Revokes keys that every process has let in and has in its cache."""
+
+    def __init__(self, installation: Installation, storage: Storage, session: aiohttp.ClientSession) -> None:
+        self._installation = installation
+        self._storage = storage
+        self._session = session
+
+    async def revoked(self, *, cut: bool) -> Denials:
+        """One round: a fresh key, let in everywhere, then revoked while every process is asked again and again."""
+        if not await until(self._all_hear, within_s=GIVE_UP_S):
+            raise RuntimeError("an API process does not hear announcements, before anything was cut")
+        tenant = await make_tenant(self._storage)
+        if any([await self._status(url, tenant) != 200 for url in self._installation.urls.values()]):
+            raise RuntimeError("a fresh key is not let in")
+        async with self._silence() if cut else _nothing():
+            await self._revoke(tenant)
+            at = time.monotonic()
+            rounds = (self._asked(url, tenant, at) for url in self._installation.urls.values())
+            seen = await asyncio.gather(*rounds)
+        return Denials([after for after, _ in seen if after is not None], sum(relapsed for _, relapsed in seen))
+
+    async def _asked(self, url: str, tenant: Tenant, since: float) -> tuple[float | None, bool]:
+        """When the key was first refused, and whether it was let in afterwards."""
+        while await self._status(url, tenant) == 200:
+            if time.monotonic() - since > GIVE_UP_S:
+                return None, False
+        after = time.monotonic() - since
+        return after, 200 in [await self._status(url, tenant) for _ in range(20)]
+
+    async def _status(self, url: str, tenant: Tenant) -> int:
+        async with self._session.get(f"{url}/v1/models", headers={"x-api-key": tenant.token}) as answer:
+            await answer.read()
+            return answer.status
+
+    async def _revoke(self, tenant: Tenant) -> None:
+        async with self._storage.as_operator(tenant.org, command="test") as tx:
+            await tx.keys.revoke(tenant.key.id)
+            tx.audit(AuditAction.API_KEY_REVOKED, entity_type="api_key", entity_id=tenant.key.id)
+
+    async def _all_hear(self) -> bool:
+        for url in self._installation.urls.values():
+            async with self._session.get(f"{url}/readyz") as answer:
+                if (await answer.json())["dependencies"]["access_channel"] != "up":
+                    return False
+        return True
+
+    @asynccontextmanager
+    async def _silence(self) -> AsyncGenerator[None]:
+        """No announcement gets through: the processes of the server that would bring them are stopped."""
+        frozen = [pid for pid, _ in await self._listeners()]
+        try:
+            await self._freeze(frozen)
+            yield
+        finally:
+            for pid in frozen:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    async def _freeze(self, pids: Sequence[int]) -> None:
+        """Idle, every one: one that is stopped amid an announcement of its own would stop everybody else's."""
+        waiting = set(pids)
+        while waiting:
+            for pid in waiting:
+                os.kill(pid, signal.SIGSTOP)
+            idle = {pid for pid, state in await self._listeners() if state == "idle"}
+            for pid in waiting - idle:
+                os.kill(pid, signal.SIGCONT)
+            waiting -= idle
+
+    async def _listeners(self) -> list[tuple[int, str]]:
+        async with await psycopg.AsyncConnection.connect(self._installation.owner_url) as connection:
+            return await (await connection.execute(_LISTENERS)).fetchall()
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncGenerator[None]:
+    yield
+
+
+@asynccontextmanager
+async def revoker(folder: Path, *, apis: int = APIS) -> AsyncGenerator[Revoker]:
+    async with running(folder, apis=apis) as installation, aiohttp.ClientSession() as session:
+        storage = await Storage.open(installation.settings())
+        try:
+            yield Revoker(installation, storage, session)
+        finally:
+            await storage.close()
+
+
+async def _measure(rounds: int) -> None:
+    _STATE.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="revocation-", dir=_STATE) as folder:
+        async with revoker(Path(folder)) as revoking:
+            for name, cut in (("channel works", False), ("channel cut", True)):
+                seen = [await revoking.revoked(cut=cut) for _ in range(rounds)]
+                print(_line(name, seen), flush=True)  # noqa: T201 - a command
+
+
+def _line(name: str, seen: Sequence[Denials]) -> str:
+    times = [after * 1000 for each in seen for after in each.after_s]
+    p50, p99 = percentile(times, 50), percentile(times, 99)
+    missing = len(seen) * APIS - len(times)
+    return (
+        f"{name:14} {len(times)} denials, p50 {p50:.0f} ms, p99 {p99:.0f} ms, max {max(times):.0f} ms;"
+        f" {missing} never, {sum(each.relapses for each in seen)} relapses"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.revocation", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30, help="with the channel, and as many without")
+    asyncio.run(_measure(parser.parse_args().rounds))
+
+
+if __name__ == "__main__":
+    main()
