@@ -6,7 +6,7 @@ process dies, the lease lapses and the sweep returns the credits.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import orjson
 import structlog
@@ -16,7 +16,7 @@ from gateway.catalog import Model
 from gateway.conversation import Turn
 from gateway.credits.period import Period
 from gateway.errors import NotFoundError, UnavailableError
-from gateway.ids import ConversationId, OrganizationId
+from gateway.ids import ConversationId, OrganizationId, request_id
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import History, Refusal
 from gateway.inference.seals import unsealed
@@ -169,17 +169,24 @@ class PostgresJournal:
             "requests": [closing.request for closing in closings],
             "answers": [closing.answer for closing in closings],
         }
-        await self._run(journal_sql.CLOSE, rows, parameters)
+        for call, org, overrun in await self._send(journal_sql.CLOSE, rows, parameters):
+            if overrun:
+                log.warning("credits_overrun", request_id=request_id(call), org_id=org, credits=overrun)
         return [None] * len(closings)
 
     async def _refuse_group(self, rows: Sequence[Json]) -> Sequence[Exception | None]:
         await self._run(journal_sql.REFUSE, rows)
         return [None] * len(rows)
 
-    async def _run(self, statement: LiteralString, rows: Sequence[Json], parameters: Json | None = None) -> set[str]:
-        """Ids that the statement returned. Each is one transaction that counts a row once, so it may be sent again."""
-        bound = {"rows": Jsonb(rows, dumps=orjson.dumps), **(parameters or {})}
-        return {row[0] for row in await fetch(self._pool, statement, bound)}
+    async def _run(self, statement: LiteralString, rows: Sequence[Json]) -> set[str]:
+        """Ids that the statement returned."""
+        return {row[0] for row in await self._send(statement, rows)}
+
+    async def _send(
+        self, statement: LiteralString, rows: Sequence[Json], parameters: Json | None = None
+    ) -> Sequence[tuple[Any, ...]]:
+        """Rows of a statement. Each is one transaction that counts a row once, so it may be sent again."""
+        return await fetch(self._pool, statement, {"rows": Jsonb(rows, dumps=orjson.dumps), **(parameters or {})})
 
 
 def _agree(before: Mapping[str, str], after: Mapping[str, str]) -> bool:

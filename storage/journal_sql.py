@@ -171,9 +171,9 @@ found as (
 audited as (
   insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, ip_address, metadata, phi_disposition,
     created_at)
-  select a.id, prior.org_id, a.action, 'inference', done.id, a.actor, a.ip_address, a.metadata, a.phi_disposition,
-    done.at
-  from done join prior on prior.id = done.id
+  select a.id, m.org_id, a.action, 'inference', done.id, a.actor, a.ip_address,
+    a.metadata || jsonb_strip_nulls(jsonb_build_object('overrun', nullif(m.overrun, 0))), a.phi_disposition, done.at
+  from done join moves m using (id)
   cross join lateral jsonb_to_record(done.audit) as a(id text, action text, actor text, ip_address text,
     metadata jsonb, phi_disposition text)
   returning id
@@ -184,8 +184,14 @@ told as (
   select e.id, prior.org_id, e.type, e.data, done.at
   from done join prior on prior.id = done.id
   cross join lateral jsonb_to_recordset(done.events) as e(id text, type text, data jsonb)
+),
+overran as (
+  insert into outbox (id, org_id, type, data, created_at)
+  select left(m.alert_id, 24) || '09', m.org_id, 'credits.overrun', jsonb_build_object('request_id', 'req_' || m.id,
+    'key_id', done.usage ->> 'key_id', 'held', m.held, 'charged', m.charge), m.at
+  from moves m join done using (id) where m.overrun > 0
 )
-select id, overrun from moves
+select id, org_id, overrun from moves
 """)
 
 REFUSE = _compact("""
