@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.budget import BudgetActivities
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
 from activities.key_notices import KeyNoticeActivities
@@ -28,6 +29,9 @@ from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
+from workflows.budget_reset import BudgetReset
+from workflows.budget_schedules import BudgetSchedules
+from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import OutboxRelay
@@ -73,6 +77,7 @@ async def run(settings: Settings) -> None:
 def _workers(client: Client, settings: Settings, storage: Storage, catalog: Catalog) -> Sequence[Worker]:
     """One for each task queue."""
     clock = SystemClock()
+    budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     holds = HoldActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
     outbox = OutboxActivities(storage.pool, clock, EventLog())
@@ -82,8 +87,15 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
         Worker(
             client,
             task_queue=TaskQueue.UPKEEP,
-            workflows=[HoldSweep, KeyNotices, OutboxRelay, ProbeProviders],
-            activities=[holds.expire_page, notices.tell_page, outbox.relay, outbox.forget],
+            workflows=[BudgetReset, BudgetUpkeep, HoldSweep, KeyNotices, OutboxRelay, ProbeProviders],
+            activities=[
+                budgets.close_period,
+                budgets.schedule_page,
+                holds.expire_page,
+                notices.tell_page,
+                outbox.relay,
+                outbox.forget,
+            ],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),

@@ -44,3 +44,11 @@ SWEEP_CATCH_UP = timedelta(minutes=1)
 
 PROBE_CATCH_UP = timedelta(seconds=10)
 """A probe tells of now; one that was missed cannot be made up for. The server's least."""
+
+BUDGET_UPKEEP_EVERY = timedelta(minutes=1)
+
+RESET_CATCH_UP = timedelta(days=7)
+"""A run that an outage took is made up for within the week; after that the next one closes what it would have."""
+
+RESET_SPREAD = timedelta(minutes=10)
+"""Midnight comes to many organisations at once."""

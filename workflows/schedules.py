@@ -1,6 +1,7 @@
 """What must always be scheduled or running, made so by every worker that starts."""
 
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -15,16 +16,19 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.types import MethodAsyncNoParam
 
 from gateway.settings import Settings
 from workflows import outbox_relay
+from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.key_notices import KeyNotices
-from workflows.options import NEVER_GIVE_UP, PROBE_CATCH_UP, SWEEP_CATCH_UP
+from workflows.options import BUDGET_UPKEEP_EVERY, NEVER_GIVE_UP, PROBE_CATCH_UP, SWEEP_CATCH_UP
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
+BUDGET_UPKEEP = "budget-upkeep"
 HOLD_SWEEP = "hold-sweep"
 KEY_NOTICES = "key-notices"
 PROVIDER_PROBE = "provider-probe"
@@ -35,9 +39,8 @@ async def ensure(client: Client, settings: Settings) -> None:
 
     Safe to repeat, and when several workers start at once. A schedule that an operator paused stays paused.
     """
-    await _ensure_schedule(client, HOLD_SWEEP, _hold_sweep(timedelta(seconds=settings.hold_sweep_s)))
-    await _ensure_schedule(client, KEY_NOTICES, _key_notices(timedelta(seconds=settings.key_notices_s)))
-    await _ensure_schedule(client, PROVIDER_PROBE, _provider_probe(timedelta(seconds=settings.provider_probe_s)))
+    for name, schedule in _upkeep(settings).items():
+        await _ensure_schedule(client, name, schedule)
     await client.start_workflow(
         OutboxRelay.run,
         id=outbox_relay.WORKFLOW_ID,
@@ -47,27 +50,24 @@ async def ensure(client: Client, settings: Settings) -> None:
     )
 
 
-def _hold_sweep(every: timedelta) -> Schedule:
+def _upkeep(settings: Settings) -> dict[str, Schedule]:
+    probing = timedelta(seconds=settings.provider_probe_s)
+    return {
+        HOLD_SWEEP: _regular(HOLD_SWEEP, HoldSweep.run, timedelta(seconds=settings.hold_sweep_s)),
+        KEY_NOTICES: _regular(KEY_NOTICES, KeyNotices.run, timedelta(seconds=settings.key_notices_s)),
+        BUDGET_UPKEEP: _regular(BUDGET_UPKEEP, BudgetUpkeep.run, BUDGET_UPKEEP_EVERY),
+        PROVIDER_PROBE: _regular(PROVIDER_PROBE, ProbeProviders.run, probing, catch_up=PROBE_CATCH_UP),
+    }
+
+
+def _regular(
+    name: str, run: MethodAsyncNoParam[Any, Any], every: timedelta, *, catch_up: timedelta = SWEEP_CATCH_UP
+) -> Schedule:
+    """Runs that never overlap, under ids that begin with `name`."""
     return Schedule(
-        action=ScheduleActionStartWorkflow(HoldSweep.run, id=HOLD_SWEEP, task_queue=TaskQueue.UPKEEP),
+        action=ScheduleActionStartWorkflow(run, id=name, task_queue=TaskQueue.UPKEEP),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=SWEEP_CATCH_UP),
-    )
-
-
-def _key_notices(every: timedelta) -> Schedule:
-    return Schedule(
-        action=ScheduleActionStartWorkflow(KeyNotices.run, id=KEY_NOTICES, task_queue=TaskQueue.UPKEEP),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=SWEEP_CATCH_UP),
-    )
-
-
-def _provider_probe(every: timedelta) -> Schedule:
-    return Schedule(
-        action=ScheduleActionStartWorkflow(ProbeProviders.run, id=PROVIDER_PROBE, task_queue=TaskQueue.UPKEEP),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=PROBE_CATCH_UP),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=catch_up),
     )
 
 
