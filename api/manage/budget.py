@@ -8,19 +8,22 @@ from api import examples
 from api.authentication import caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
+from api.idempotency import once
 from api.manage.preconditions import IfMatch, tagged, versions
 from api.manage.schemas import BudgetRequest
 from api.native.envelope import CONTROL, success
-from api.openapi import ACCESS_ERRORS, errors, json_body
+from api.openapi import ACCESS_ERRORS, IDEMPOTENCY_ERRORS, errors, json_body, once_a_key
 from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.catalog import Catalog
 from gateway.credits.budget import Balance, read_premium_models, read_thresholds
+from gateway.credits.period import read_zone
 from gateway.errors import MissingScopeError, PreconditionFailedError, ValidationFailedError
 from gateway.organization_policy import Changes, OrganizationPolicy
 from gateway.tenancy import Access, KeyMode, Scope
 from storage.policy_change import change_policy
+from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["Usage"])
 
@@ -48,10 +51,15 @@ async def get_budget(
     responses={
         200: examples.BUDGET,
         **errors(
-            CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError, facts.PreconditionFailedError, facts.TooLargeError
+            CONTROL,
+            *ACCESS_ERRORS,
+            *IDEMPOTENCY_ERRORS,
+            facts.ValidationFailedError,
+            facts.PreconditionFailedError,
+            facts.TooLargeError,
         ),
     },
-    openapi_extra=json_body(BudgetRequest, examples.BUDGET_REQUEST),
+    openapi_extra=once_a_key(json_body(BudgetRequest, examples.BUDGET_REQUEST)),
 )
 async def put_budget(
     request: Request,
@@ -71,11 +79,13 @@ async def put_budget(
         return await _current(request, access, only_versions=versions(if_match))
     if access.principal.mode is KeyMode.TEST:
         raise MissingScopeError("A test key cannot change the budget: live calls spend it too.")
-    exchange = exchange_of(request)
-    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+
+    async def change(tx: Transaction) -> Response:
         policy = await change_policy(tx, access.principal.org, changes, only_versions=versions(if_match))
         balance = await tx.usage.balance(gateway.clock.now())
-    return _answer(policy, balance, exchange.request_id)
+        return _answer(policy, balance, exchange_of(request).request_id)
+
+    return await once(request, access, change)
 
 
 async def _current(request: Request, access: Access, *, only_versions: set[int] | None) -> Response:
@@ -90,10 +100,12 @@ async def _current(request: Request, access: Access, *, only_versions: set[int] 
 
 
 def _changes(wanted: BudgetRequest, catalog: Catalog) -> Changes:
-    """Raises `ValidationFailedError` for thresholds that cannot be kept, or a model that cannot be opened by itself."""
+    """Raises `ValidationFailedError` for thresholds or a time zone that cannot be, and models that cannot be opened."""
     changes = wanted.model_dump(exclude_unset=True)
     if "alert_thresholds" in changes:
         changes["alert_thresholds"] = read_thresholds("alert_thresholds", changes["alert_thresholds"] or ())
+    if "time_zone" in changes:
+        read_zone("time_zone", changes["time_zone"])
     if "premium_models_enabled" in changes:
         opened = changes.pop("premium_models_enabled")
         changes["premium_models"] = read_premium_models("premium_models_enabled", opened, catalog)
@@ -109,6 +121,9 @@ def _data(policy: OrganizationPolicy, balance: Balance) -> dict[str, Any]:
         "spend_cap": policy.spend_cap,
         "alert_thresholds": [*policy.alert_thresholds],
         "credits_allotment": balance.allotment,
+        "rollover_limit": policy.rollover_limit,
+        "time_zone": policy.time_zone,
+        "anchor_day": policy.anchor_day,
         "opus_enabled": policy.opus_enabled,
         "premium_models_enabled": sorted(policy.premium_models),
         "period": {

@@ -10,9 +10,10 @@ from api import examples
 from api.authentication import authenticate, caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
+from api.idempotency import once
 from api.manage.schemas import ChangeKeyRequest, CreateKeyRequest, RotateKeyRequest
 from api.native.envelope import CONTROL, listed, success
-from api.openapi import ACCESS_ERRORS, errors, json_body
+from api.openapi import ACCESS_ERRORS, IDEMPOTENCY_ERRORS, errors, json_body, once_a_key
 from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
@@ -73,9 +74,9 @@ async def list_keys(request: Request, access: Reader, query: Annotated[KeysQuery
     response_class=Response,
     responses={
         201: examples.NEW_KEY,
-        **errors(CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError, facts.TooLargeError),
+        **errors(CONTROL, *ACCESS_ERRORS, *IDEMPOTENCY_ERRORS, facts.ValidationFailedError, facts.TooLargeError),
     },
-    openapi_extra=json_body(CreateKeyRequest, examples.NEW_KEY_REQUEST),
+    openapi_extra=once_a_key(json_body(CreateKeyRequest, examples.NEW_KEY_REQUEST)),
 )
 async def create_key(request: Request, access: Writer) -> Response:
     """A key with its plaintext, which is never shown again. Needs the scope `control:read`.
@@ -84,9 +85,9 @@ async def create_key(request: Request, access: Writer) -> Response:
     """
     wanted = validated(CreateKeyRequest, read_object(await request.body()), unknown=ValidationFailedError)
     mode = wanted.mode or access.principal.mode
-    exchange, gateway = exchange_of(request), gateway_of(request)
-    bounds = _changes(wanted, now=gateway.clock.now())
-    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+
+    async def issue(tx: Transaction) -> Response:
+        bounds = _changes(wanted, now=gateway_of(request).clock.now())
         await _require_may_give(request, tx, access, Reach(frozenset(wanted.scopes), mode).changed(bounds))
         key, plaintext = await key_issue.issue_key(
             tx,
@@ -97,7 +98,9 @@ async def create_key(request: Request, access: Writer) -> Response:
             networks=bounds.get("networks", ()),
             credit_cap=wanted.credit_cap,
         )
-    return success(_new_key(key, plaintext), request_id=exchange.request_id, status=201)
+        return success(_new_key(key, plaintext), request_id=exchange_of(request).request_id, status=201)
+
+    return await once(request, access, issue)
 
 
 @router.patch(
@@ -138,13 +141,14 @@ async def change_key(request: Request, access: Writer, key_id: str) -> Response:
         **errors(
             CONTROL,
             *ACCESS_ERRORS,
+            *IDEMPOTENCY_ERRORS,
             facts.NotFoundError,
             facts.AlreadyRotatedError,
             facts.ValidationFailedError,
             facts.TooLargeError,
         ),
     },
-    openapi_extra=json_body(RotateKeyRequest, examples.ROTATE_KEY_REQUEST),
+    openapi_extra=once_a_key(json_body(RotateKeyRequest, examples.ROTATE_KEY_REQUEST)),
 )
 async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
     """A successor with the same name, scopes, mode and limits, and its plaintext. Needs the scope `control:read`.
@@ -152,12 +156,15 @@ async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
     The key itself works until its grace ends, and that starts when the successor is first used. An empty body is `{}`.
     """
     wanted = validated(RotateKeyRequest, read_object(await request.body() or b"{}"), unknown=ValidationFailedError)
-    exchange, gateway, ulid = exchange_of(request), gateway_of(request), _known(key_id)
-    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+    ulid = _known(key_id)
+
+    async def rotate(tx: Transaction) -> Response:
         held = await tx.keys.lock(ulid)
         await _require_may_give(request, tx, access, reach_of(held), to=held)
         key, plaintext = await key_issue.rotate_key(tx, ulid, grace_s=wanted.grace_seconds)
-    return success(_new_key(key, plaintext), request_id=exchange.request_id, status=201)
+        return success(_new_key(key, plaintext), request_id=exchange_of(request).request_id, status=201)
+
+    return await once(request, access, rotate)
 
 
 @router.delete(
