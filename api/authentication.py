@@ -9,6 +9,7 @@ from api.state import gateway_of
 from gateway.errors import InvalidApiKeyError, MissingScopeError
 from gateway.inference.call import Surface
 from gateway.keys.api_key import is_well_formed
+from gateway.limits.limiter import Quota
 from gateway.tenancy import Access, Scope
 
 
@@ -18,19 +19,36 @@ async def authenticate(request: Request, *accepted: Scope) -> Access:
     Raises `InvalidApiKeyError`, `IpNotAllowedError`, `MissingScopeError`, or `UnavailableError` when keys cannot be
     looked up.
     """
-    exchange = exchange_of(request)
-    token = _presented(request.scope["headers"])
-    exchange.access = access = await gateway_of(request).storage.access.resolve(token, address=exchange.ip_address)
-    if accepted and access.principal.scopes.isdisjoint(accepted):
-        raise MissingScopeError(details={"required_scope": accepted[0].value})
+    access = await _identified(request)
+    _require_scope(access, accepted)
+    return access
+
+
+async def authenticate_ai(request: Request, *accepted: Scope) -> tuple[Access, Quota]:
+    """`authenticate` for an AI endpoint: an agreement must be in force too, and its rate not be known to be used up.
+
+    The request counts once the route says so, to the quota.
+    """
+    access, gateway = await _identified(request), gateway_of(request)
+    exchange_of(request).quota = quota = gateway.limiter.quota(access)
+    _require_scope(access, accepted)
+    gateway.pipeline.require_agreement(access.policy)
+    quota.require_open()
+    return access, quota
+
+
+async def admit_call(request: Request, surface: Surface, *accepted: Scope) -> Access:
+    """`authenticate_ai` for an inference, which the pipeline counts; every refusal is audited."""
+    exchange_of(request).surface = surface
+    access, _ = await authenticate_ai(request, *accepted)
     return access
 
 
 async def admit(request: Request, surface: Surface, *accepted: Scope) -> Access:
-    """`authenticate` for an AI endpoint: an agreement must be in force too, and every refusal is audited."""
+    """`authenticate_ai` for what needs no inference, counted; every refusal is audited."""
     exchange_of(request).surface = surface
-    access = await authenticate(request, *accepted)
-    gateway_of(request).pipeline.require_agreement(access.policy)
+    access, quota = await authenticate_ai(request, *accepted)
+    await quota.admit()
     return access
 
 
@@ -50,6 +68,18 @@ def admitted(surface: Surface, *accepted: Scope) -> Callable[[Request], Awaitabl
         return await admit(request, surface, *accepted)
 
     return dependency
+
+
+async def _identified(request: Request) -> Access:
+    exchange = exchange_of(request)
+    token = _presented(request.scope["headers"])
+    exchange.access = access = await gateway_of(request).storage.access.resolve(token, address=exchange.ip_address)
+    return access
+
+
+def _require_scope(access: Access, accepted: tuple[Scope, ...]) -> None:
+    if accepted and access.principal.scopes.isdisjoint(accepted):
+        raise MissingScopeError(details={"required_scope": accepted[0].value})
 
 
 def _presented(headers: list[tuple[bytes, bytes]]) -> str:

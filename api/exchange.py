@@ -10,6 +10,7 @@ from starlette.types import Send
 from gateway import ids
 from gateway.ids import InferenceId
 from gateway.inference.call import Surface
+from gateway.limits.limiter import Quota
 from gateway.tenancy import Access
 
 
@@ -26,6 +27,8 @@ class Exchange:
     """Set once the key is known."""
     surface: Surface | None = None
     """Set on inference routes, where every refusal is audited."""
+    quota: Quota | None = None
+    """Set on AI endpoints once the key is known: what their requests are counted against."""
     handed_over: bool = False
     """True once the pipeline has the call: from there on it audits its own refusals."""
     error_code: str | None = None

@@ -79,6 +79,7 @@ async def claimed(request: Request, call: Call) -> AsyncGenerator[Replay | None]
 
 async def _replay(request: Request, call: Call, earlier: InferenceId) -> Replay:
     """The answer of `earlier`. Somebody is shown a patient's record again, so it is audited as reading it is."""
+    await call.quota.admit()
     gateway, exchange = gateway_of(request), exchange_of(request)
     async with gateway.storage.begin(call.access.principal, ip_address=exchange.ip_address) as tx:
         record = await tx.inferences.get(earlier)

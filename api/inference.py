@@ -17,6 +17,7 @@ from gateway.conversation import Conversation
 from gateway.inference.call import Answer, Call, Surface
 from gateway.inference.replay import Replay
 from gateway.inference.streaming import AnswerStream, Streamed
+from gateway.limits.limiter import UNLIMITED
 from gateway.providers.abilities import ignored_parameters
 from gateway.tenancy import Access
 
@@ -47,6 +48,7 @@ def new_call(request: Request, access: Access, surface: Surface, asked: Asked) -
         stream=asked.stream,
         ip_address=exchange.ip_address,
         patience_s=_patience_s(request),
+        quota=exchange.quota or UNLIMITED,
     )
 
 

@@ -34,6 +34,8 @@ from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.replay import Replays
 from gateway.inference.shielding import everything_settled
+from gateway.limits.limiter import Limiter
+from gateway.limits.tiers import read_tiers
 from gateway.phi.guard import Guard
 from gateway.phi.pool import ScannerPool
 from gateway.providers.registry import Providers, catalog_files, configured_catalog
@@ -121,6 +123,7 @@ def compose(
         ),
         token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
         replays=Replays(catalog, dispatcher),
+        limiter=Limiter(read_tiers(settings.tiers_file), storage.rate_buckets, clock),
         health=provider_health,
         status_board=StatusBoard(catalog, storage.provider_health, clock),
         probe=probe,

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from api.exchange import Exchange, put_exchange
+from api.rate_limits import rate_headers
 from api.refusals import refuse
 from gateway.errors import InternalError, TooLargeError
 from gateway.ids import InferenceId, new_ulid
@@ -84,6 +85,7 @@ class _Outgoing:
             request_id = self._exchange.request_id.encode()
             headers.append((b"x-request-id", request_id))
             headers.append((b"request-id", request_id))
+            headers += rate_headers(self._exchange)
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(_NO_STORE)
             version = _header(self._scope, b"hasp-version")

@@ -37,6 +37,7 @@ ACCESS_ERRORS = (*KEY_ERRORS, facts.MissingScopeError)
 PROMPT_ERRORS = (
     *ACCESS_ERRORS,
     facts.BaaRequiredError,
+    facts.RateLimitedError,
     facts.ValidationFailedError,
     facts.FeatureNotEligibleError,
     facts.PhiInToolSchemaError,
@@ -80,6 +81,7 @@ _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {
     facts.MissingScopeError: {"required_scope": "ai:chat"},
     facts.BaaRequiredError: {"baa_url": "https://gateway.example/v1/compliance/baa"},
     facts.CreditsExhaustedError: {"cycle_reset_at": "2026-05-01T00:00:00+00:00"},
+    facts.RateLimitedError: {"limit": "key_rpm"},
     facts.PhiBlockedError: {"entity_types": ["PERSON", "US_SSN"]},
     facts.OpusNotEnabledError: {"model": "claude-opus-4-7"},
     facts.ModelNotEnabledError: {"model": "gpt-5.5"},

@@ -8,6 +8,7 @@ from starlette.types import Scope as AsgiScope
 from api.dialect import dialect_of, error_headers
 from api.exchange import Exchange, exchange_of
 from api.native.envelope import NATIVE
+from api.rate_limits import counted
 from api.state import gateway_of
 from gateway.errors import (
     GatewayError,
@@ -15,6 +16,7 @@ from gateway.errors import (
     Kind,
     MethodNotAllowedError,
     NotFoundError,
+    RateLimitedError,
     TooLargeError,
     ValidationFailedError,
 )
@@ -31,6 +33,7 @@ _OURS = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL})
 async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
     """`error` as an answer. A refusal that could not be audited becomes the 503 that says so."""
     exchange = exchange_of(scope)
+    error = await counted(exchange, error)
     if _is_ours_to_audit(exchange, error):
         try:
             await uninterrupted(gateway_of(scope).storage.journal.refuse(_refusal(scope, exchange, error)))
@@ -48,6 +51,8 @@ async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
 
 def _is_ours_to_audit(exchange: Exchange, error: GatewayError) -> bool:
     if exchange.handed_over or error.kind in _OURS:
+        return False
+    if isinstance(error, RateLimitedError) and error.repeated:
         return False
     return exchange.surface is not None or error.kind in _ACCESS
 

@@ -11,6 +11,7 @@ from gateway.clock import Clock
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.replay import Replays
+from gateway.limits.limiter import Limiter
 from gateway.phi.guard import Guard
 from gateway.routing.board import StatusBoard
 from gateway.routing.health import Health
@@ -37,6 +38,7 @@ class Gateway:
     guard: Guard
     pipeline: InferencePipeline
     token_counter: TokenCounter
+    limiter: Limiter
     replays: Replays
     health: Health
     status_board: StatusBoard

@@ -181,6 +181,19 @@ class TooLargeError(GatewayError):
     message = "The request body is too large."
 
 
+class RateLimitedError(GatewayError):
+    """Faster than its tier allows; `details.limit` names the limit. `retry_after_s` is when there may be room."""
+
+    kind, code = Kind.THROTTLED, "RATE_LIMITED"
+    message = "The rate limit is reached. Slow down."
+    retryable = True
+
+    def __init__(self, *, limit: str = "key_rpm", retry_after_s: int = 1, repeated: bool = False) -> None:
+        super().__init__(details={"limit": limit}, retry_after_s=retry_after_s)
+        self.repeated = repeated
+        """Whether the audit log has such a refusal of this caller's already, of the last minute."""
+
+
 class UpstreamFailureError(GatewayError):
     """An answer that makes no sense: given, and perhaps billed, so it is not asked for again."""
 

@@ -71,6 +71,16 @@ class Settings(BaseSettings):
     upstream_idle_timeout_s: float = Field(default=60.0, gt=0, description="Between two bytes of a stream.")
     upstream_total_timeout_s: float = Field(default=600.0, gt=0, description="For one provider call in all.")
 
+    tiers_file: Path | None = Field(
+        default=None, description="JSON file of further tiers of rate limits, or of other numbers for those there are."
+    )
+    valkey_url: str | None = Field(
+        default=None,
+        repr=False,
+        pattern=r"^valkeys?(\+(unix|sentinel|cluster))?://",
+        description="Valkey that keeps the state of rate limits; unset: PostgreSQL does.",
+    )
+
     hold_lease_s: int = Field(default=60, ge=5, description="Life of a credit hold; renewed while its call runs.")
     hold_sweep_s: int = Field(default=30, ge=1, description="Period of the sweep that expires dead holds.")
     key_notices_s: int = Field(default=300, ge=1, description="Period of the look for keys that expire, to tell of it.")

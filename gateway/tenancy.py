@@ -84,6 +84,8 @@ class Policy:
     failover_enabled: bool = False
     """Whether an equivalent model of another vendor, under the same or a better cover, may answer (D12)."""
     agreement: Agreement | None = None
+    tier: str = "enterprise"
+    """Its name in the table of rate limits (`gateway.limits.tiers`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
        o.failover_enabled,
        o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers, o.phi_terms,
        a.id, a.covers, a.effective_at, a.expires_at,
-       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null, k.family
+       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null, k.family, o.tier
 from api_keys k
 join organizations o on o.id = k.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
@@ -259,6 +259,7 @@ def _access(row: tuple[Any, ...], terms: Terms) -> Access:
         premium_models=frozenset(premium_models),
         failover_enabled=failover_enabled,
         agreement=agreement,
+        tier=row[25],
     )
     return Access(principal, policy)
 

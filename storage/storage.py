@@ -21,6 +21,7 @@ from storage.journal import PostgresJournal
 from storage.key_issue import begin_grace
 from storage.keyring import Keyring, read_keyring
 from storage.leases import Leases
+from storage.limits import open_buckets
 from storage.pool import STATEMENT_TIMEOUT_MS, Pool, fetch, open_pool
 from storage.root_keys import FileRootKeys, RootKeys, VaultRootKeys
 from storage.stores.provider_health import ProviderHealth
@@ -59,6 +60,7 @@ class Storage:
             ),
         )
         self.provider_health = ProviderHealth(pool)
+        self.rate_buckets = open_buckets(settings, pool)
         self.idempotency = IdempotencyClaims(pool, keyring.pepper, clock)
         self._engine = engine
         self._clock = clock
@@ -85,6 +87,7 @@ class Storage:
 
     async def close(self) -> None:
         """Make what was submitted durable, then let go of everything."""
+        await self.rate_buckets.close()
         await self.journal.close_down()
         await self.access.close()
         await self.root_keys.close()

@@ -9,7 +9,7 @@ from api.anthropic.envelope import ANTHROPIC
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.anthropic.stream import MessageFrames
 from api.anthropic.translate import Parsed
-from api.authentication import admit
+from api.authentication import admit, admit_call
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.inference import answered, new_call
@@ -39,7 +39,7 @@ async def create_message(request: Request) -> Response:
 
     Fields that Anthropic does not publish are refused by name, `store` among them.
     """
-    access = await admit(request, Surface.MESSAGES, Scope.AI_CHAT)
+    access = await admit_call(request, Surface.MESSAGES, Scope.AI_CHAT)
     parsed = translate.create_message(await request.body())
     call = new_call(request, access, Surface.MESSAGES, parsed)
     return await answered(

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from api import examples
-from api.authentication import authenticate
+from api.authentication import authenticate_ai
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.manage.schemas import ScanRequest
@@ -27,8 +27,8 @@ router = APIRouter(route_class=dialect_route(NATIVE), tags=["PHI guard"])
 
 async def _covered(request: Request) -> Access:
     """The same agreement as for a model: the text is somebody's record here too."""
-    access = await authenticate(request, Scope.AI_CHAT)
-    gateway_of(request).pipeline.require_agreement(access.policy)
+    access, quota = await authenticate_ai(request, Scope.AI_CHAT)
+    await quota.admit()
     return access
 
 
@@ -38,7 +38,14 @@ async def _covered(request: Request) -> Access:
     response_class=Response,
     responses={
         200: examples.SCAN,
-        **errors(NATIVE, *ACCESS_ERRORS, facts.BaaRequiredError, facts.ValidationFailedError, facts.TooLargeError),
+        **errors(
+            NATIVE,
+            *ACCESS_ERRORS,
+            facts.BaaRequiredError,
+            facts.RateLimitedError,
+            facts.ValidationFailedError,
+            facts.TooLargeError,
+        ),
     },
     openapi_extra=json_body(ScanRequest, examples.SCAN_REQUEST),
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import examples
-from api.authentication import admit, admitted
+from api.authentication import admit_call, admitted
 from api.dialect import JsonObject, dialect_route
 from api.exchange import exchange_of
 from api.inference import answered, new_call
@@ -43,7 +43,7 @@ async def chat(request: Request) -> Response:
     Errors before the stream's first byte are plain JSON with their status;
     later ones are a `run.failed` event. `Last-Event-ID` is not supported.
     """
-    access = await admit(request, Surface.NATIVE, Scope.AI_CHAT)
+    access = await admit_call(request, Surface.NATIVE, Scope.AI_CHAT)
     parsed = translate.chat(await request.body())
     call = replace(
         new_call(request, access, Surface.NATIVE, parsed),
@@ -82,6 +82,7 @@ def _body(answer: Answer | Replay) -> JsonObject:
             NATIVE,
             *ACCESS_ERRORS,
             facts.BaaRequiredError,
+            facts.RateLimitedError,
             facts.NotFoundError,
             facts.ValidationFailedError,
         ),

@@ -11,6 +11,7 @@ from gateway.conversation import Conversation
 from gateway.credits import pricing
 from gateway.errors import GatewayError
 from gateway.ids import ConversationId, InferenceId
+from gateway.limits.limiter import UNLIMITED, Quota
 from gateway.phi.report import PhiReport
 from gateway.routing.route import Delivery
 from gateway.tenancy import Access
@@ -56,6 +57,8 @@ class Call:
     ip_address: str | None = None
     patience_s: float | None = None
     """For how many seconds the client said it would wait; None: it did not say."""
+    quota: Quota = field(default=UNLIMITED, repr=False, compare=False)
+    """Its part of the organisation's rate."""
 
     @property
     def keeps_content(self) -> bool:
@@ -81,6 +84,11 @@ class Outcome:
     delivery: Delivery | None = None
     """How the answer came about."""
     error: GatewayError | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Of every kind, as the vendor counts them."""
+        return self.completion.usage.total if self.completion else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from gateway.errors import (
     InternalError,
     PhiBlockedError,
     PhiInToolSchemaError,
+    RateLimitedError,
     ValidationFailedError,
 )
 from gateway.inference import trail
@@ -124,7 +125,7 @@ class InferencePipeline:
             sandboxed=self._is_sandboxed(admitted),
             upstream=context,
             batches=flow,
-            close=self._journal.close,
+            close=self._close,
             review=lambda completion: reviewed(
                 completion, admitted.screened.report, guard=self._guard, access=call.access
             ),
@@ -137,6 +138,7 @@ class InferencePipeline:
         try:
             self.require_agreement(call.access.policy)
             call = await self._resumed(call)
+            await call.quota.admit(call.conversation)
             model = self._catalog.get(call.model, now=call.received_at)
             route = self._route(call, model)
             self._dispatcher.require(model, call.access.principal.mode)
@@ -194,8 +196,9 @@ class InferencePipeline:
         try:
             await opening
         except GatewayError:
+            call.quota.settle(0)
             return
-        await self._journal.close(Outcome(call, model, Status.CANCELLED, self._clock.now()))
+        await self._close(Outcome(call, model, Status.CANCELLED, self._clock.now()))
 
     async def _resumed(self, call: Call) -> Call:
         if call.thread is None or not call.continues:
@@ -215,7 +218,17 @@ class InferencePipeline:
             return call
         return replace(call, known=await self._journal.placeholders(call.access, seals))
 
+    async def _close(self, outcome: Outcome) -> None:
+        """Record how a call ended; what it had reserved of its organisation's rate beyond its tokens is given back."""
+        try:
+            await self._journal.close(outcome)
+        finally:
+            outcome.call.quota.settle(outcome.tokens)
+
     async def _refuse(self, call: Call, model: Model | None, error: GatewayError) -> None:
+        call.quota.settle(0)
+        if isinstance(error, RateLimitedError) and error.repeated:
+            return
         await uninterrupted(
             self._journal.refuse(
                 Refusal(
@@ -267,10 +280,10 @@ class InferencePipeline:
 
     async def _void(self, outcome: Outcome, failure: BaseException) -> BaseException:
         if not isinstance(failure, Exception):  # the caller hung up: nobody to explain it to
-            await self._journal.close(outcome)
+            await self._close(outcome)
             return failure
         error = placed(await self._explain(failure), outcome.call)
-        await self._journal.close(replace(outcome, error=error))
+        await self._close(replace(outcome, error=error))
         return error
 
     async def _explain(self, failure: BaseException) -> GatewayError:
@@ -293,9 +306,9 @@ class InferencePipeline:
         try:
             report = await reviewed(answered.upstream, screened.report, guard=self._guard, access=admitted.call.access)
         except GatewayError as withheld:
-            await self._journal.close(withheld_outcome(outcome, withheld))
+            await self._close(withheld_outcome(outcome, withheld))
             raise
-        await self._journal.close(replace(outcome, report=report))
+        await self._close(replace(outcome, report=report))
         return report
 
     def _is_sandboxed(self, admitted: _Admitted) -> bool:

@@ -9,6 +9,7 @@ from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
 from storage.tables.organizations import DataKeyRow, OrganizationRow
 from storage.tables.outbox import OutboxRow
 from storage.tables.provider_health import ProviderCircuitRow, ProviderHealthRow
+from storage.tables.rate_limits import RateBucketRow
 from storage.tables.schema import Row
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "OutboxRow",
     "ProviderCircuitRow",
     "ProviderHealthRow",
+    "RateBucketRow",
     "Row",
     "UsageRow",
 ]

@@ -1,0 +1,1 @@
+"""How fast an organisation and each of its keys may call: tiers, buckets, and the gate that draws from them."""
