@@ -1,4 +1,4 @@
-"""Commands for operators: organisations, keys, agreements, policy, the audit chain."""
+"""Commands for operators: organisations, agreements, the audit chain."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from cli.configuration import load_settings, require_tier
 from cli.failure import CommandError
 from gateway.baa.template import Cover, current_template
 from gateway.errors import GatewayError
@@ -21,7 +22,6 @@ T = TypeVar("T")
 DEMO_CREDITS = 50_000_000
 
 org_app = typer.Typer(help="Organizations and their policies.", no_args_is_help=True)
-key_app = typer.Typer(help="API keys.", no_args_is_help=True)
 baa_app = typer.Typer(help="Business associate agreements.", no_args_is_help=True)
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
 
@@ -32,29 +32,17 @@ OrgOption = Annotated[str, typer.Option("--org", help="The organization's id.")]
 def org_create(
     name: Annotated[str, typer.Option(help="Its name, for people.")],
     credits_allotment: Annotated[int, typer.Option("--credits", min=0, help="Credits per month.")] = 1_000_000,
+    tier: Annotated[str, typer.Option(help="How fast it may call: a tier's name.")] = "enterprise",
 ) -> None:
     """Create an organization and print its id. It can call nothing until an agreement is accepted."""
     from storage.onboarding import create_organization
 
-    print(with_storage(lambda storage: create_organization(storage, name=name, credits_allotment=credits_allotment)))
-
-
-@key_app.command("create")
-def key_create(
-    org: OrgOption,
-    name: Annotated[str, typer.Option(help="Its name, for people.")],
-    scope: Annotated[list[Scope] | None, typer.Option(help="Repeatable; default: ai:chat.")] = None,
-    test: Annotated[bool, typer.Option("--test", help="A key that reaches only the sandbox.")] = False,
-) -> None:
-    """Create an API key and print it. It is shown only now."""
-    from storage.onboarding import create_key
-
-    mode = KeyMode.TEST if test else KeyMode.LIVE
-    scopes = scope or [Scope.AI_CHAT]
-    _, plaintext = with_storage(
-        lambda storage: create_key(storage, organization(org), name=name, scopes=scopes, mode=mode)
+    require_tier(load_settings(), tier)
+    print(
+        with_storage(
+            lambda storage: create_organization(storage, name=name, credits_allotment=credits_allotment, tier=tier)
+        )
     )
-    print(plaintext)
 
 
 @baa_app.command("show")

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, catalog, keyring, phi, policy
+from cli import admin, catalog, keyring, keys, phi, policy
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -29,7 +29,7 @@ app = typer.Typer(
 app.add_typer(keyring.app, name="keyring")
 admin.org_app.command("policy")(policy.org_policy)
 app.add_typer(admin.org_app, name="org")
-app.add_typer(admin.key_app, name="key")
+app.add_typer(keys.app, name="key")
 app.add_typer(admin.baa_app, name="baa")
 app.add_typer(admin.audit_app, name="audit")
 app.add_typer(phi.app, name="phi")

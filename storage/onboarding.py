@@ -4,12 +4,14 @@ Each is one audited transaction; the command line and the demo are made of these
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
 from gateway.audit import AuditAction
 from gateway.baa.template import Cover, current_template
 from gateway.events import Event, EventType
 from gateway.ids import AcceptanceId, OrganizationId, new_ulid
 from gateway.keys.api_key import ApiKey
+from gateway.keys.networks import Network
 from gateway.organization_policy import Changes
 from gateway.tenancy import KeyMode, Scope
 from storage import policy_change
@@ -18,21 +20,41 @@ from storage.storage import Storage
 from storage.stores.agreements import Signer
 
 
-async def create_organization(storage: Storage, *, name: str, credits_allotment: int) -> OrganizationId:
+async def create_organization(
+    storage: Storage, *, name: str, credits_allotment: int, tier: str = "enterprise"
+) -> OrganizationId:
     org = OrganizationId(new_ulid())
     async with storage.as_operator(org, command="org.create") as tx:
-        await tx.organization.add(name=name, credits_allotment=credits_allotment)
-        tx.audit(AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org)
+        await tx.organization.add(name=name, credits_allotment=credits_allotment, tier=tier)
+        tx.audit(
+            AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org, metadata={"tier": tier}
+        )
     return org
 
 
 async def create_key(
-    storage: Storage, org: OrganizationId, *, name: str, scopes: Collection[Scope], mode: KeyMode
+    storage: Storage,
+    org: OrganizationId,
+    *,
+    name: str,
+    scopes: Collection[Scope],
+    mode: KeyMode,
+    expires_at: datetime | None = None,
+    networks: Collection[Network] = (),
+    credit_cap: int | None = None,
 ) -> tuple[ApiKey, str]:
     """A key and its plaintext, which is kept nowhere. Raises `NotFoundError` for an unknown organisation."""
     async with storage.as_operator(org, command="key.create") as tx:
         await tx.organization.get()
-        return await issue_key(tx, name=name, scopes=scopes, mode=mode)
+        return await issue_key(
+            tx,
+            name=name,
+            scopes=scopes,
+            mode=mode,
+            expires_at=expires_at,
+            networks=networks,
+            credit_cap=credit_cap,
+        )
 
 
 async def accept_agreement(

@@ -13,7 +13,8 @@ from tests.embedded import free_port
 
 COMMANDS = (
     *("up", "down", "api", "worker", "migrate", "sandbox", "keyring init"),
-    *("org create", "key create", "baa accept", "audit verify", "catalog check"),
+    *("org create", "key create", "key list", "key rotate", "key revoke"),
+    *("baa accept", "audit verify", "catalog check"),
 )
 SECRET = "sk-ant-never-shown"
 

@@ -109,20 +109,17 @@ def test_networks_are_within_two_halves_of_what_holds_them() -> None:
 
 
 _ends = st.none() | st.integers(0, 4).map(lambda days: NOON + timedelta(days=days))
-_networks = st.lists(st.sampled_from(["192.0.2.0/24", "192.0.2.0/25", "192.0.2.9", "10.0.0.0/8", "::/0"]), max_size=3)
-_bounds = st.fixed_dictionaries(
-    {},
-    optional={
-        "expires_at": _ends,
-        "networks": _networks.map(lambda texts: read_networks("f", texts)),
-        "credit_cap": st.none() | st.integers(0, 4),
-    },
-)
+_places = st.sampled_from(["192.0.2.0/24", "192.0.2.0/25", "192.0.2.9", "10.0.0.0/8", "::/0"])
+_networks = st.lists(_places, max_size=3).map(lambda texts: read_networks("f", texts))
+_caps = st.none() | st.integers(0, 4)
+_bounds = st.fixed_dictionaries({}, optional={"expires_at": _ends, "networks": _networks, "credit_cap": _caps})
 _reaches = st.builds(
-    lambda scopes, mode, bounds: Reach(frozenset(scopes), mode).changed(bounds),
-    st.sets(st.sampled_from([Scope.AI_CHAT, Scope.CONTROL_READ, Scope.CONTROL_WRITE])),
-    st.sampled_from(KeyMode),
-    _bounds,
+    Reach,
+    scopes=st.frozensets(st.sampled_from([Scope.AI_CHAT, Scope.CONTROL_READ, Scope.CONTROL_WRITE])),
+    mode=st.sampled_from(KeyMode),
+    expires_at=_ends,
+    networks=_networks,
+    credit_cap=_caps,
 )
 _acts = st.lists(
     st.tuples(st.integers(0, 9), st.sampled_from(["mint", "change", "rotate"]), st.integers(0, 9), _reaches, _bounds),
