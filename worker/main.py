@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.books import BooksActivities
 from activities.budget import BudgetActivities
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
@@ -29,6 +30,7 @@ from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
+from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_schedules import BudgetSchedules
 from workflows.budget_upkeep import BudgetUpkeep
@@ -77,6 +79,7 @@ async def run(settings: Settings) -> None:
 def _workers(client: Client, settings: Settings, storage: Storage, catalog: Catalog) -> Sequence[Worker]:
     """One for each task queue."""
     clock = SystemClock()
+    books = BooksActivities(storage.pool)
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     holds = HoldActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
@@ -87,8 +90,9 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
         Worker(
             client,
             task_queue=TaskQueue.UPKEEP,
-            workflows=[BudgetReset, BudgetUpkeep, HoldSweep, KeyNotices, OutboxRelay, ProbeProviders],
+            workflows=[BudgetReset, BudgetUpkeep, HoldSweep, KeyNotices, OutboxRelay, ProbeProviders, ProveBooks],
             activities=[
+                books.prove_page,
                 budgets.close_period,
                 budgets.schedule_page,
                 holds.expire_page,

@@ -52,3 +52,17 @@ RESET_CATCH_UP = timedelta(days=7)
 
 RESET_SPREAD = timedelta(minutes=10)
 """Midnight comes to many organisations at once."""
+
+PROOF_PAGE = ActivityConfig(
+    # A page that takes longer goes on from its last heartbeat.
+    start_to_close_timeout=timedelta(hours=1),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""Some hundred periods, each read under a snapshot of its own."""
+
+PROOF_OFFSET = timedelta(hours=3, minutes=30)
+"""After midnight, UTC: an hour that is quiet in the Americas and before the working day in Europe."""
+
+PROOF_CATCH_UP = timedelta(hours=20)
+"""A proof that an outage took is made up for on its day."""

@@ -20,18 +20,29 @@ from temporalio.types import MethodAsyncNoParam
 
 from gateway.settings import Settings
 from workflows import outbox_relay
+from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.key_notices import KeyNotices
-from workflows.options import BUDGET_UPKEEP_EVERY, NEVER_GIVE_UP, PROBE_CATCH_UP, SWEEP_CATCH_UP
+from workflows.options import (
+    BUDGET_UPKEEP_EVERY,
+    NEVER_GIVE_UP,
+    PROBE_CATCH_UP,
+    PROOF_CATCH_UP,
+    PROOF_OFFSET,
+    SWEEP_CATCH_UP,
+)
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
+BOOKS_PROOF = "books-proof"
 BUDGET_UPKEEP = "budget-upkeep"
 HOLD_SWEEP = "hold-sweep"
 KEY_NOTICES = "key-notices"
 PROVIDER_PROBE = "provider-probe"
+
+_DAY = timedelta(days=1)
 
 
 async def ensure(client: Client, settings: Settings) -> None:
@@ -55,18 +66,24 @@ def _upkeep(settings: Settings) -> dict[str, Schedule]:
     return {
         HOLD_SWEEP: _regular(HOLD_SWEEP, HoldSweep.run, timedelta(seconds=settings.hold_sweep_s)),
         KEY_NOTICES: _regular(KEY_NOTICES, KeyNotices.run, timedelta(seconds=settings.key_notices_s)),
+        BOOKS_PROOF: _regular(BOOKS_PROOF, ProveBooks.run, _DAY, offset=PROOF_OFFSET, catch_up=PROOF_CATCH_UP),
         BUDGET_UPKEEP: _regular(BUDGET_UPKEEP, BudgetUpkeep.run, BUDGET_UPKEEP_EVERY),
         PROVIDER_PROBE: _regular(PROVIDER_PROBE, ProbeProviders.run, probing, catch_up=PROBE_CATCH_UP),
     }
 
 
 def _regular(
-    name: str, run: MethodAsyncNoParam[Any, Any], every: timedelta, *, catch_up: timedelta = SWEEP_CATCH_UP
+    name: str,
+    run: MethodAsyncNoParam[Any, Any],
+    every: timedelta,
+    *,
+    offset: timedelta = timedelta(),
+    catch_up: timedelta = SWEEP_CATCH_UP,
 ) -> Schedule:
-    """Runs that never overlap, under ids that begin with `name`."""
+    """Runs that never overlap, under ids that begin with `name`; `offset` is counted from midnight, UTC."""
     return Schedule(
         action=ScheduleActionStartWorkflow(run, id=name, task_queue=TaskQueue.UPKEEP),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every, offset=offset)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=catch_up),
     )
 

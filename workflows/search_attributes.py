@@ -16,6 +16,8 @@ STATE = SearchAttributeKey.for_keyword("HaspState")
 class State(StrEnum):
     RUNNING = "running"
     DONE = "done"
+    ALARM = "alarm"
+    """Done, and somebody has to look at what came of it."""
 
 
 def declare(org: OrganizationId) -> None:
