@@ -92,7 +92,8 @@ async def test_another_key_or_path_is_another_request(storage: Storage, key: str
     access = await access_of(storage)
     await opened(storage, access)
 
-    assert await storage.idempotency.claim(asked(storage, access.principal, key=key, path=path), some_inference()) is None
+    other = asked(storage, access.principal, key=key, path=path)
+    assert await storage.idempotency.claim(other, some_inference()) is None
 
 
 async def test_another_organisation_has_keys_of_its_own(storage: Storage) -> None:
