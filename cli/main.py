@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, catalog, keyring, keys, phi, policy
+from cli import admin, books, catalog, keyring, keys, phi, policy
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -33,6 +33,7 @@ app.add_typer(keys.app, name="key")
 app.add_typer(admin.baa_app, name="baa")
 app.add_typer(admin.audit_app, name="audit")
 app.add_typer(phi.app, name="phi")
+app.add_typer(books.app, name="books")
 app.add_typer(catalog.app, name="catalog")
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]
