@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, books, catalog, keyring, keys, phi, policy
+from cli import admin, allotment, books, catalog, keyring, keys, phi, policy
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(keyring.app, name="keyring")
 admin.org_app.command("policy")(policy.org_policy)
+admin.org_app.command("credits")(allotment.org_credits)
 app.add_typer(admin.org_app, name="org")
 app.add_typer(keys.app, name="key")
 app.add_typer(admin.baa_app, name="baa")

@@ -160,6 +160,14 @@ class BudgetRequest(Strict):
             description=f"Percent of a period's limit to tell at, at most {MOST_THRESHOLDS}; null or none: never.",
         ),
     ] = None
+    time_zone: Annotated[
+        str,
+        Field(max_length=64, description="IANA name. Billing periods begin there at midnight, from the next one on."),
+    ] = "UTC"
+    anchor_day: Annotated[
+        int,
+        Field(ge=1, le=31, description="Day of the month on which billing periods begin, or the month's last."),
+    ] = 1
     opus_enabled: Annotated[bool, Field(description="Whether Opus models may be called.")] = False
     premium_models_enabled: Annotated[
         list[str],

@@ -1,6 +1,7 @@
 """The organisation itself: its creation and its policy."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from sqlalchemy import func, select, update
@@ -18,7 +19,7 @@ from storage.accounts import ORGANIZATION
 from storage.budget_alerts import newly_reached
 from storage.encryption import ContentCipher, new_data_key
 from storage.root_keys import RootKeys
-from storage.tables import AccountRow, DataKeyRow, OrganizationRow
+from storage.tables import AccountRow, DataKeyRow, EntryRow, OrganizationRow
 from storage.terms import Terms, open_terms, seal_terms
 
 _AS_THEY_ARE = (
@@ -34,6 +35,10 @@ _AS_THEY_ARE = (
     "opus_enabled",
     "failover_enabled",
     "spend_cap",
+    "time_zone",
+    "anchor_day",
+    "rollover_limit",
+    "tier",
 )
 """Fields of the policy that are columns of the same name and form."""
 
@@ -87,6 +92,10 @@ class OrganizationReader:
             failover_enabled=row.failover_enabled,
             spend_cap=row.spend_cap,
             alert_thresholds=tuple(row.alert_thresholds),
+            time_zone=row.time_zone,
+            anchor_day=row.anchor_day,
+            rollover_limit=row.rollover_limit,
+            tier=row.tier,
         )
 
 
@@ -98,7 +107,9 @@ class OrganizationStore(OrganizationReader):
         self._root_keys = root_keys
         self._clock = clock
 
-    async def add(self, *, name: str, credits_allotment: int, spend_cap: int | None = None) -> Organization:
+    async def add(
+        self, *, name: str, credits_allotment: int, spend_cap: int | None = None, tier: str = "enterprise"
+    ) -> Organization:
         """Create this transaction's organisation, with its first data key."""
         self._session.add(
             OrganizationRow(
@@ -107,6 +118,7 @@ class OrganizationStore(OrganizationReader):
                 created_at=self._clock.now(),
                 credits_allotment=credits_allotment,
                 spend_cap=spend_cap,
+                tier=tier,
             )
         )
         await self._session.flush()
@@ -141,6 +153,25 @@ class OrganizationStore(OrganizationReader):
             await self._cap_open_accounts(after.spend_cap)
         return before, after
 
+    async def set_allotment(self, allotment: int, *, change: str) -> int:
+        """Promise so many credits a period, the current one included; returns what it was.
+
+        The difference is an entry under the id `change`. Raises `NotFoundError`.
+        """
+        row = await self._session.get(OrganizationRow, self._org, with_for_update={"key_share": True})
+        if row is None:
+            raise NotFoundError("The organization does not exist.")
+        before, row.credits_allotment = row.credits_allotment, allotment
+        running = (AccountRow.org_id == self._org, AccountRow.period_end > self._clock.now())
+        accounts = select(AccountRow).where(*running, AccountRow.holder == ORGANIZATION)
+        for account in await self._session.scalars(accounts.order_by(AccountRow.period_start).with_for_update()):
+            more = allotment - (account.allotment or 0)
+            account.allotment = allotment
+            if more:
+                self._session.add(_granted(account, more, change=change, at=self._clock.now()))
+        await self._session.flush()
+        return before
+
     async def _cap_open_accounts(self, spend_cap: int | None) -> None:
         # Of later periods too: a process whose clock is ahead may have opened the next one's.
         await self._session.execute(
@@ -174,3 +205,18 @@ class OrganizationStore(OrganizationReader):
         )
         await self._session.flush()
         return version
+
+
+def _granted(account: AccountRow, amount: int, *, change: str, at: datetime) -> EntryRow:
+    """Credits given to a period that runs, or taken from it."""
+    phase, debit, credit = ("grant", "issued", "available") if amount > 0 else ("withdraw", "available", "issued")
+    return EntryRow(
+        id=f"{change}:{account.period_start:%Y-%m-%d}",
+        phase=phase,
+        org_id=account.org_id,
+        period_start=account.period_start,
+        debit=debit,
+        credit=credit,
+        amount=abs(amount),
+        created_at=at,
+    )

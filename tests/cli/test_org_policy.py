@@ -51,6 +51,8 @@ async def test_every_option_is_a_choice_of_the_policy(
         *("--phi-deny-terms", str(tmp_path / "deny"), "--phi-allow-terms", str(tmp_path / "allow")),
         *("--storage-mode", "none", "--no-restore-answers", "--unscannable", "pass", "--retention-days", "30"),
         *("--failover", "--opus", "--premium-model", "gpt-5.4", "--acknowledge-phi-leaves"),
+        *("--alert-threshold", "90", "--alert-threshold", "50"),
+        *("--time-zone", "America/New_York", "--anchor-day", "31", "--rollover-limit", "5000"),
     )
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
@@ -71,6 +73,10 @@ async def test_every_option_is_a_choice_of_the_policy(
         failover_enabled=True,
         opus_enabled=True,
         premium_models=("gpt-5.4",),
+        alert_thresholds=(50, 90),
+        time_zone="America/New_York",
+        anchor_day=31,
+        rollover_limit=5000,
     )
     async with storage.read(Principal(tenant.org, None, frozenset(), KeyMode.LIVE)) as tx:
         (entry,) = (await tx.audit_log.page(AuditFilter(action="policy.updated"), cursor=None, limit=10)).items
@@ -103,6 +109,10 @@ async def test_an_empty_file_empties_no_list(storage: Storage, environ: dict[str
         ("--phi-deny-terms", "latin"),
         ("--phi-deny-terms", "missing"),
         ("--premium-model", NAME),
+        ("--alert-threshold", "50", "--no-alert-thresholds"),
+        tuple(option for at in ("1", "2", "3", "4") for option in ("--alert-threshold", at)),
+        ("--time-zone", NAME),
+        ("--time-zone", "America/new_york"),
         (),
     ],
     ids=" ".join,
@@ -122,6 +132,14 @@ async def test_what_cannot_be_is_one_line_and_changes_nothing(
     assert ran.stderr.count("\n") == 1
     assert "Quillfeather" not in ran.stderr
     assert await policy_of(storage, tenant) == OrganizationPolicy()
+
+
+async def test_alert_thresholds_are_removed_by_name(storage: Storage, environ: dict[str, str]) -> None:
+    tenant = await make_tenant(storage, alert_thresholds=(50,))
+
+    removed = change(environ, tenant, "--no-alert-thresholds")
+
+    assert (removed.returncode, (await policy_of(storage, tenant)).alert_thresholds) == (0, ())
 
 
 async def test_a_spend_cap_is_set_and_removed(storage: Storage, environ: dict[str, str]) -> None:
