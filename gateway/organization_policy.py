@@ -47,6 +47,14 @@ class OrganizationPolicy:
     """Credits a period may cost at most; None: the allotment alone limits it."""
     alert_thresholds: tuple[int, ...] = ()
     """Percent of a period's limit at which the organisation is told, lowest first."""
+    time_zone: str = "UTC"
+    """IANA name. Billing periods begin there at midnight of the `anchor_day`: from the next period on when changed."""
+    anchor_day: int = 1
+    """1 to 31; in a shorter month its last day."""
+    rollover_limit: int = 0
+    """Unused credits that a period hands on to the next at most."""
+    tier: str = "enterprise"
+    """Its name in the table of rate limits. The operator's to set, not the organisation's."""
 
     def changed(self, changes: Changes) -> "OrganizationPolicy":
         """With `changes`, one version on when they change anything. Leaving the profile `custom` drops its entities.

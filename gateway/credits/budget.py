@@ -14,7 +14,17 @@ THRESHOLDS = (1, 99)
 """Percent of a period's limit: the lowest and the highest that an organisation can be told of."""
 MOST_THRESHOLDS = 3
 
-BUDGET_FIELDS = frozenset({"spend_cap", "alert_thresholds", "opus_enabled", "premium_models"})
+BUDGET_FIELDS = frozenset(
+    {
+        "spend_cap",
+        "alert_thresholds",
+        "opus_enabled",
+        "premium_models",
+        "time_zone",
+        "anchor_day",
+        "rollover_limit",
+    }
+)
 """The fields of an organisation's policy that are its budget."""
 
 
