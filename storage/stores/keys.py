@@ -3,10 +3,9 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, update
+from sqlalchemy import Select, and_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.clock import Clock
 from gateway.errors import AlreadyRotatedError, NotFoundError, ValidationFailedError
@@ -17,6 +16,7 @@ from gateway.keys.networks import Network, stored_networks
 from gateway.keys.notices import notices_of
 from gateway.paging import Page, cursor_after, read_cursor
 from gateway.tenancy import KeyMode, Scope
+from storage.accounts import key_holder
 from storage.keyring import Ring
 from storage.tables import AccountRow, ApiKeyRow, KeyNoticeRow
 
@@ -28,7 +28,7 @@ class KeyReader:
 
     async def page(self, *, cursor: str | None, limit: int, now: datetime) -> Page[ApiKey]:
         """Keys that are not revoked, newest first. Raises `ValidationFailedError` for a foreign cursor."""
-        query = self._unrevoked(now).order_by(ApiKeyRow.id.desc()).limit(limit + 1)
+        query = self._keys(now).where(ApiKeyRow.revoked_at.is_(None)).order_by(ApiKeyRow.id.desc()).limit(limit + 1)
         after = read_cursor(cursor)
         if after is not None:
             query = query.where(ApiKeyRow.id < after)
@@ -41,13 +41,13 @@ class KeyReader:
 
     async def get(self, key_id: ApiKeyId, *, now: datetime) -> ApiKey:
         """Raises `NotFoundError` for a key that is unknown, another organisation's, or revoked."""
-        found = (await self._session.execute(self._unrevoked(now).where(ApiKeyRow.id == key_id))).first()
-        if found is None:
+        found = (await self._session.execute(self._keys(now).where(ApiKeyRow.id == key_id))).first()
+        if found is None or found[0].revoked_at is not None:
             raise NotFoundError("The API key does not exist.", param="key_id")
         row, used = found
         return _key(row, used)
 
-    def _unrevoked(self, now: datetime) -> Select[ApiKeyRow, int]:
+    def _keys(self, now: datetime) -> Select[ApiKeyRow, int]:
         """Each key with what its line used in the period that runs, the latest that has begun."""
         latest = (
             select(func.max(AccountRow.period_start))
@@ -56,14 +56,14 @@ class KeyReader:
         )
         its_account = and_(
             AccountRow.org_id == ApiKeyRow.org_id,
-            AccountRow.holder == _holder(ApiKeyRow.family),
+            AccountRow.holder == literal(key_holder(ApiKeyId(""))) + ApiKeyRow.family,
             AccountRow.period_start == latest,
             AccountRow.period_end > now,
         )
         return (
             select(ApiKeyRow, func.coalesce(AccountRow.posted, 0))
             .outerjoin(AccountRow, its_account)
-            .where(ApiKeyRow.org_id == self._org, ApiKeyRow.revoked_at.is_(None))
+            .where(ApiKeyRow.org_id == self._org)
         )
 
 
@@ -207,12 +207,12 @@ class KeyStore(KeyReader):
         )
 
     async def _cap_line(self, row: ApiKeyRow, cap: int | None) -> None:
-        line = update(ApiKeyRow).where(ApiKeyRow.org_id == self._org, ApiKeyRow.family == row.family)
-        await self._session.execute(line.where(ApiKeyRow.revoked_at.is_(None)).values(credit_cap=cap))
+        line = (ApiKeyRow.org_id == self._org, ApiKeyRow.family == row.family)
+        await self._session.execute(update(ApiKeyRow).where(*line).values(credit_cap=cap))
         # Of later periods too: a process whose clock is ahead may have opened the next one's.
         accounts = (
             AccountRow.org_id == self._org,
-            AccountRow.holder == _holder(row.family),
+            AccountRow.holder == key_holder(ApiKeyId(row.family)),
             AccountRow.period_end > self._clock.now(),
         )
         # Calls lock accounts in the order of their periods.
@@ -238,25 +238,21 @@ class KeyStore(KeyReader):
     async def _locked(self, key_id: ApiKeyId) -> tuple[ApiKeyRow, int]:
         """The key's row, and what its line used.
 
-        Its whole line is locked, in the order of ids, as everybody does who locks more than one: a cap is of all.
+        Its whole line is locked, in the order of ids, as everybody does who locks more than one: a cap is of all,
+        and an account that is opened meanwhile must not miss it.
         """
         line = select(ApiKeyRow.family).where(ApiKeyRow.id == key_id, ApiKeyRow.org_id == self._org).scalar_subquery()
         rows = await self._session.execute(
-            self._unrevoked(self._clock.now())
+            self._keys(self._clock.now())
             .where(ApiKeyRow.family == line)
             .order_by(ApiKeyRow.id)
             # Others may refer to it meanwhile.
             .with_for_update(key_share=True, of=ApiKeyRow)
         )
         for row, used in rows:
-            if row.id == key_id:
+            if row.id == key_id and row.revoked_at is None:
                 return row, used
         raise NotFoundError("The API key does not exist.", param="key_id")
-
-
-def _holder(family: InstrumentedAttribute[str] | str) -> ColumnElement[str]:
-    """Whose account a line's use is in."""
-    return literal("key:") + family
 
 
 def _key(row: ApiKeyRow, used: int) -> ApiKey:
