@@ -12,6 +12,7 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.catalog import Catalog
+    from gateway.limits.tiers import Tiers
 
 EXIT_CONFIGURATION = 2
 
@@ -46,6 +47,35 @@ def require_catalog(file: Path | None) -> "Catalog":
     except CatalogError as failure:
         lines = "\n  ".join([f"catalog {file}:", *failure.problems])
         raise CommandError(lines, exit_code=EXIT_CONFIGURATION) from None
+
+
+def require_tiers(settings: Settings) -> "Tiers":
+    """The table of rate limits, or a `CommandError` (exit code 2) for what is wrong with it or with its store's URL."""
+    from gateway.limits.tiers import TiersError, read_tiers
+
+    _require_valkey(settings.valkey_url)
+    try:
+        return read_tiers(settings.tiers_file)
+    except TiersError as failure:
+        raise CommandError(f"HASP_TIERS_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
+
+
+def require_tier(settings: Settings, name: str) -> str:
+    """`name`, if it is a tier's or another name of one."""
+    if name not in (known := require_tiers(settings).names):
+        raise CommandError(f"--tier is none of {', '.join(known)}")
+    return name
+
+
+def _require_valkey(url: str | None) -> None:
+    if url is None:
+        return
+    from storage.limits.valkey import ValkeyBuckets, ValkeyUrlError
+
+    try:
+        ValkeyBuckets(url)
+    except ValkeyUrlError:
+        raise CommandError("HASP_VALKEY_URL: is not valid", exit_code=EXIT_CONFIGURATION) from None
 
 
 def require_model(settings: Settings) -> None:

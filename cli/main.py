@@ -61,11 +61,12 @@ def api() -> None:
     """Serve the HTTP API until a signal stops it; running calls get 30 s to finish."""
     import uvicorn
 
-    from cli.configuration import load_settings, require_catalog, require_keyring, require_model
+    from cli.configuration import load_settings, require_catalog, require_keyring, require_model, require_tiers
 
     settings = load_settings()
     require_keyring(settings)
     require_catalog(settings.catalog_file)
+    require_tiers(settings)
     require_model(settings)
     _leave_no_core()
     _outlive_temporal_threads()
@@ -88,11 +89,12 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Run workflows and activities until a signal stops it; running activities get HASP_WORKER_DRAIN_S to finish."""
-    from cli.configuration import load_settings, require_catalog, require_keyring
+    from cli.configuration import load_settings, require_catalog, require_keyring, require_tiers
 
     settings = load_settings()
     require_keyring(settings)
     require_catalog(settings.catalog_file)
+    require_tiers(settings)
     from worker.main import run
 
     _leave_no_core()
