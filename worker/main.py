@@ -15,6 +15,7 @@ from activities.books import BooksActivities
 from activities.budget import BudgetActivities
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
+from activities.idempotency import IdempotencyActivities
 from activities.key_notices import KeyNoticeActivities
 from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
@@ -35,6 +36,7 @@ from workflows.budget_reset import BudgetReset
 from workflows.budget_schedules import BudgetSchedules
 from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
+from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
@@ -82,6 +84,7 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
     books = BooksActivities(storage.pool)
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     holds = HoldActivities(storage.pool, clock)
+    idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
     outbox = OutboxActivities(storage.pool, clock, EventLog())
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
@@ -90,12 +93,22 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
         Worker(
             client,
             task_queue=TaskQueue.UPKEEP,
-            workflows=[BudgetReset, BudgetUpkeep, HoldSweep, KeyNotices, OutboxRelay, ProbeProviders, ProveBooks],
+            workflows=[
+                BudgetReset,
+                BudgetUpkeep,
+                HoldSweep,
+                IdempotencyUpkeep,
+                KeyNotices,
+                OutboxRelay,
+                ProbeProviders,
+                ProveBooks,
+            ],
             activities=[
                 books.prove_page,
                 budgets.close_period,
                 budgets.schedule_page,
                 holds.expire_page,
+                idempotency.forget,
                 notices.tell_page,
                 outbox.relay,
                 outbox.forget,

@@ -23,9 +23,11 @@ from workflows import outbox_relay
 from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
+from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
 from workflows.options import (
     BUDGET_UPKEEP_EVERY,
+    IDEMPOTENCY_UPKEEP_EVERY,
     NEVER_GIVE_UP,
     PROBE_CATCH_UP,
     PROOF_CATCH_UP,
@@ -39,6 +41,7 @@ from workflows.queues import TaskQueue
 BOOKS_PROOF = "books-proof"
 BUDGET_UPKEEP = "budget-upkeep"
 HOLD_SWEEP = "hold-sweep"
+IDEMPOTENCY_UPKEEP = "idempotency-upkeep"
 KEY_NOTICES = "key-notices"
 PROVIDER_PROBE = "provider-probe"
 
@@ -68,6 +71,7 @@ def _upkeep(settings: Settings) -> dict[str, Schedule]:
         KEY_NOTICES: _regular(KEY_NOTICES, KeyNotices.run, timedelta(seconds=settings.key_notices_s)),
         BOOKS_PROOF: _regular(BOOKS_PROOF, ProveBooks.run, _DAY, offset=PROOF_OFFSET, catch_up=PROOF_CATCH_UP),
         BUDGET_UPKEEP: _regular(BUDGET_UPKEEP, BudgetUpkeep.run, BUDGET_UPKEEP_EVERY),
+        IDEMPOTENCY_UPKEEP: _regular(IDEMPOTENCY_UPKEEP, IdempotencyUpkeep.run, IDEMPOTENCY_UPKEEP_EVERY),
         PROVIDER_PROBE: _regular(PROVIDER_PROBE, ProbeProviders.run, probing, catch_up=PROBE_CATCH_UP),
     }
 

@@ -37,6 +37,7 @@ async def clear(client: Client) -> None:
         client.get_schedule_handle(schedules.BOOKS_PROOF).delete(),
         client.get_schedule_handle(schedules.BUDGET_UPKEEP).delete(),
         client.get_schedule_handle(schedules.HOLD_SWEEP).delete(),
+        client.get_schedule_handle(schedules.IDEMPOTENCY_UPKEEP).delete(),
         client.get_schedule_handle(schedules.KEY_NOTICES).delete(),
         client.get_schedule_handle(schedules.PROVIDER_PROBE).delete(),
         client.get_workflow_handle(outbox_relay.WORKFLOW_ID).terminate(),
