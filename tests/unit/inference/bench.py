@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.catalog import Catalog, shipped_catalog
+from gateway.catalog import Catalog, Model, PriceChange, shipped_catalog
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId
@@ -44,6 +44,7 @@ class Bench:
     provider_error: Exception | None = None
     breaks_after: int | None = None
     equivalents: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    price_changes: Mapping[str, tuple[PriceChange, ...]] = field(default_factory=dict[str, tuple[PriceChange, ...]])
     credits_left: int | None = None
 
     def __post_init__(self) -> None:
@@ -69,9 +70,14 @@ class Bench:
 
     def _catalog(self) -> Catalog:
         found = shipped_catalog()
-        return Catalog(
-            (model.model_copy(update={"equivalents": self.equivalents.get(model.id, ())}) for model in found),
-            found.providers,
+        return Catalog(map(self._model, found), found.providers)
+
+    def _model(self, model: Model) -> Model:
+        return model.model_copy(
+            update={
+                "equivalents": self.equivalents.get(model.id, ()),
+                "price_changes": self.price_changes.get(model.id, ()),
+            }
         )
 
     async def refused(self, call: Call, kind: type[GatewayError]) -> list[str]:
