@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.admin import OrgOption, organization, with_storage
-from cli.configuration import load_settings, require_catalog
+from cli.configuration import load_settings, require_catalog, require_tier
 from cli.failure import CommandError
 from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS, read_thresholds
+from gateway.credits.period import read_zone
 from gateway.errors import ValidationFailedError
 from gateway.organization_policy import RETENTION_DAYS, read_entities, read_terms
 from gateway.phi.findings import Entity
@@ -57,6 +58,7 @@ def org_policy(
     ] = None,
     opus: Annotated[bool | None, typer.Option(help="Enable Opus models.")] = None,
     premium_model: Annotated[list[str] | None, typer.Option(help="Enable this premium model; repeatable.")] = None,
+    tier: Annotated[str | None, typer.Option(help="How fast it may call: a tier's name.")] = None,
     spend_cap: Annotated[
         int | None, typer.Option(min=0, max=LARGEST_CAP, help="Credits a billing period may cost at most.")
     ] = None,
@@ -70,6 +72,16 @@ def org_policy(
         ),
     ] = None,
     no_alert_thresholds: Annotated[bool, typer.Option("--no-alert-thresholds", help="Tell at none.")] = False,
+    time_zone: Annotated[
+        str | None, typer.Option(help="IANA name: where billing periods begin at midnight, from the next one on.")
+    ] = None,
+    anchor_day: Annotated[
+        int | None, typer.Option(min=1, max=31, help="Day of the month they begin on, or the month's last.")
+    ] = None,
+    rollover_limit: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_CAP, help="Unused credits that a period hands on to the next at most."),
+    ] = None,
 ) -> None:
     """Change an organization's policy. Every API process follows within a second."""
     given: dict[str, Any] = {
@@ -88,8 +100,12 @@ def org_policy(
         "failover_enabled": failover,
         "opus_enabled": opus,
         "premium_models": _models(premium_model),
+        "tier": tier and require_tier(load_settings(), tier),
         "spend_cap": spend_cap,
         "alert_thresholds": _thresholds(alert_threshold),
+        "time_zone": _zone(time_zone),
+        "anchor_day": anchor_day,
+        "rollover_limit": rollover_limit,
     }
     if no_spend_cap and spend_cap is not None:
         raise CommandError("--spend-cap and --no-spend-cap exclude each other")
@@ -139,6 +155,13 @@ def _terms(file: Path | None, option: str) -> tuple[str, ...] | None:
 def _thresholds(given: list[int] | None) -> tuple[int, ...] | None:
     try:
         return read_thresholds("--alert-threshold", given) if given else None
+    except ValidationFailedError as failure:
+        raise CommandError(str(failure)) from None
+
+
+def _zone(given: str | None) -> str | None:
+    try:
+        return None if given is None else read_zone("--time-zone", given)
     except ValidationFailedError as failure:
         raise CommandError(str(failure)) from None
 
