@@ -18,6 +18,9 @@ DEFAULTS: Json = {
     "spend_cap": None,
     "alert_thresholds": [],
     "credits_allotment": ALLOTMENT,
+    "rollover_limit": 0,
+    "time_zone": "UTC",
+    "anchor_day": 1,
     "opus_enabled": False,
     "premium_models_enabled": [],
 }
