@@ -7,12 +7,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Scope
 from tests.api.test_control_plane import told
-from tests.gateway_server import GatewayServer, Reply, serve
+from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import make_tenant
 
 INSIDE = {"x-forwarded-for": "192.0.2.9"}
@@ -136,6 +138,11 @@ BAD: list[tuple[dict[str, Any], str | None]] = [
     ({"ip_allowlist": [7]}, "ip_allowlist[0]"),
     ({"ip_allowlist": ["x" * 65]}, "ip_allowlist[0]"),
     ({"ip_allowlist": ["192.0.2.1"] * 101}, "ip_allowlist"),
+    ({"credit_cap": -1}, "credit_cap"),
+    ({"credit_cap": 2**53}, "credit_cap"),
+    ({"credit_cap": 1.0}, "credit_cap"),
+    ({"credit_cap": True}, "credit_cap"),
+    ({"credit_cap": "Quillfeather"}, "credit_cap"),
     ({"name": ""}, "name"),
     ({"Quillfeather": 1}, None),
 ]
@@ -195,26 +202,102 @@ async def test_a_key_is_not_changed_by_one_that_could_not_have_made_it(gateway_s
     assert (live.status, live.json()["error"]["param"]) == (422, "mode")
 
 
-async def test_where_minting_is_strict_no_key_gives_what_it_lacks(
-    gateway_server: GatewayServer, server_settings: Settings
+async def test_a_test_key_revokes_test_keys_only(gateway_server: GatewayServer) -> None:
+    live, test = await make_key(gateway_server), await make_key(gateway_server, mode="test")
+
+    refused = await gateway_server.request("DELETE", f"/v1/api_keys/{live['id']}", key=test["plaintext"])
+
+    assert (refused.status, refused.json()["error"]["param"]) == (422, "mode")
+    assert (await gateway_server.get("/v1/usage", key=live["plaintext"])).status == 200
+    gone = await gateway_server.request("DELETE", f"/v1/api_keys/{test['id']}", key=test["plaintext"])
+    assert gone.status == 200
+
+
+async def test_a_cap_is_shown_kept_by_a_successor_and_taken_away(gateway_server: GatewayServer) -> None:
+    key = await make_key(gateway_server, credit_cap=5_000)
+    path = f"/v1/api_keys/{key['id']}"
+    spent = await gateway_server.post("/v1/ai/chat", CHAT, key=key["plaintext"])
+    used = spent.json()["meta"]["usage"]["sonnet_equivalent_tokens"]
+
+    changed = (await gateway_server.request("PATCH", path, {"credit_cap": 2**53 - 1})).json()["data"]
+    successor = (await gateway_server.post(f"{path}/rotate", {})).json()["data"]
+    lifted = (await gateway_server.request("PATCH", path, {"credit_cap": None})).json()["data"]
+
+    assert (key["credit_cap"], key["credits_used"]) == (5_000, 0)
+    assert [(each["credit_cap"], each["credits_used"]) for each in (changed, successor, lifted)] == [
+        (2**53 - 1, used),
+        (2**53 - 1, used),
+        (None, used),
+    ]
+    listed = (await gateway_server.get("/v1/api_keys?limit=200")).json()["data"]
+    line = [each for each in listed if each["id"] in (key["id"], successor["id"])]
+    assert [(each["credit_cap"], each["credits_used"]) for each in line] == [(None, used)] * 2
+
+
+async def test_a_call_beyond_the_cap_is_402_naming_it_and_a_raised_cap_lets_the_next_in(
+    gateway_server: GatewayServer,
 ) -> None:
-    reader = await make_tenant(gateway_server.storage, scopes=[Scope.CONTROL_READ, Scope.AI_CHAT])
-    writer = await make_tenant(gateway_server.storage, scopes=[Scope.CONTROL_WRITE, Scope.AI_CHAT])
+    key = await make_key(gateway_server, credit_cap=0)
 
-    with serve(server_settings.model_copy(update={"strict_key_scopes": True})) as url:
+    refused = await gateway_server.post("/v1/ai/chat", CHAT, key=key["plaintext"])
+    await gateway_server.request("PATCH", f"/v1/api_keys/{key['id']}", {"credit_cap": 100_000})
+    admitted = await gateway_server.post("/v1/ai/chat", CHAT, key=key["plaintext"])
 
-        async def answer(method: str, body: object, *, key: str, key_id: str = "") -> Reply:
-            async with gateway_server.session.request(
-                method, f"{url}/v1/api_keys{key_id}", json=body, headers={"x-api-key": key}
-            ) as reply:
-                return Reply(reply.status, {}, await reply.read())
+    assert (refused.status, refused.json()["error"]["code"]) == (402, "AI_CREDITS_EXHAUSTED")
+    assert refused.json()["error"]["details"]["reason"] == "key_cap"
+    assert admitted.status == 200
 
-        held, lacked = {"name": "x", "scopes": ["ai:chat"]}, {"name": "x", "scopes": ["ai:chat", "ai:documents"]}
-        ours = f"/{reader.key.id}"
-        for method, key_id in (("POST", ""), ("POST", f"{ours}/rotate"), ("PATCH", ours), ("DELETE", ours)):
-            refused = await answer(method, held, key=reader.token, key_id=key_id)
-            assert (refused.status, refused.json()["error"]["details"]) == (403, {"required_scope": "control:write"})
-        assert (await answer("GET", None, key=reader.token)).status == 200
-        more = await answer("POST", lacked, key=writer.token)
-        assert (more.status, more.json()["error"]["details"]) == (403, {"required_scope": "ai:documents"})
-        assert (await answer("POST", held, key=writer.token)).status == 201
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "%FF%FE", "u:01JQ0000000000000000000000", "dTo", "dTp4", "%ED%A0%80", "A" * 4_000, "dTo5" + "Z" * 34, "'--"],
+)
+async def test_a_cursor_that_nobody_gave_out_is_422(gateway_server: GatewayServer, cursor: str) -> None:
+    reply = await gateway_server.get(f"/v1/api_keys?cursor={cursor}")
+
+    assert (reply.status, reply.json()["error"]["param"]) == (422, "cursor")
+
+
+async def test_a_cursor_of_another_organisation_shows_nothing_of_it(gateway_server: GatewayServer) -> None:
+    ours, theirs = await make_tenant(gateway_server.storage), await make_tenant(gateway_server.storage)
+    for name in ("a", "b"):
+        await gateway_server.post("/v1/api_keys", {"name": name, "scopes": ["ai:chat"]}, key=theirs.token)
+    page = (await gateway_server.get("/v1/api_keys?limit=1", key=theirs.token)).json()
+
+    reply = await gateway_server.get(f"/v1/api_keys?cursor={page['meta']['next_cursor']}", key=ours.token)
+
+    assert [each["id"] for each in reply.json()["data"]] == [ours.key.id]
+
+
+async def test_revoked_keys_alone_are_left_out_of_the_list(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+
+    async def make(name: str) -> str:
+        made = await gateway_server.post("/v1/api_keys", {"name": name, "scopes": ["ai:chat"]}, key=tenant.token)
+        return made.json()["data"]["id"]
+
+    kept, gone = await make("superseded"), await make("revoked")
+    rotated = await gateway_server.post(f"/v1/api_keys/{kept}/rotate", {"grace_seconds": 0}, key=tenant.token)
+    await gateway_server.get("/v1/models", key=rotated.json()["data"]["plaintext"])
+    await gateway_server.request("DELETE", f"/v1/api_keys/{gone}", key=tenant.token)
+
+    listed = (await gateway_server.get("/v1/api_keys", key=tenant.token)).json()["data"]
+    assert [each["id"] for each in listed] == [rotated.json()["data"]["id"], kept, tenant.key.id]
+    assert listed[1]["retires_at"] is not None
+
+
+async def test_a_revoked_key_makes_none_where_its_revocation_was_not_heard_yet(
+    gateway_server: GatewayServer, postgres_server: str, server_settings: Settings
+) -> None:
+    key = await make_key(gateway_server)
+    assert (await gateway_server.get("/v1/usage", key=key["plaintext"])).status == 200
+    database = make_url(str(server_settings.database_url)).database
+    owner = make_url(postgres_server).set(database=database).render_as_string(hide_password=False)
+    with psycopg.connect(owner) as connection:
+        connection.execute("set session_replication_role = replica")  # without the trigger that announces it
+        connection.execute("update api_keys set revoked_at = now() where id = %s", [key["id"]])
+
+    wanted = {"name": "x", "scopes": ["ai:chat"]}
+    refused = await gateway_server.post("/v1/api_keys", wanted, key=key["plaintext"])
+
+    assert (refused.status, refused.json()["error"]["code"]) == (401, "INVALID_API_KEY")
