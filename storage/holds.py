@@ -54,7 +54,6 @@ def _row(place: int, inference: str, model: str, surface: str, key: str | None) 
         "redaction_count": 0,
         "findings": [],
         "events": [{"id": new_ulid(), "type": EventType.AI_REQUEST_FAILED, "data": {**about, "key_id": key}}],
-        "alert_id": new_ulid(),
         "audit": {
             "id": new_ulid(),
             "action": AuditAction.AI_REQUEST_LOST,

@@ -67,7 +67,6 @@ def closing_row(outcome: Outcome) -> Json:
         # orjson writes dataclasses as they are
         "findings": (*report.findings, *(report.answer_findings or ())) if report else (),
         "events": _events(trail.events(outcome)),
-        "alert_id": new_ulid(),
         "audit": {
             "id": new_ulid(),
             "action": trail.action(outcome),

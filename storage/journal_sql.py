@@ -70,7 +70,7 @@ with done as (
   from jsonb_to_recordset(%(rows)s) as d(
     place int, id text, hold_state text, charge bigint, at timestamptz, status text, model text, stop_reason text,
     error_code text, phi_mode text, phi_action text, entity_types text[], redaction_count int, seals text[],
-    usage jsonb, findings jsonb, events jsonb, audit jsonb, alert_id text)
+    usage jsonb, findings jsonb, events jsonb, audit jsonb)
   join unnest(%(requests)s::bytea[], %(answers)s::bytea[]) with ordinality
     as c(request_content, answer_content, place) using (place)
 ),
@@ -81,7 +81,7 @@ prior as (
   where h.id = any(array(select id from done)) and h.state in ('open', 'expired') order by h.id for update
 ),
 moves as (
-  select p.*, d.hold_state, d.charge, d.at, d.alert_id, least(d.charge, p.held) as posted,
+  select p.*, d.hold_state, d.charge, d.at, least(d.charge, p.held) as posted,
     greatest(d.charge - p.held, 0) as overrun
   from prior p join done d using (id)
 ),
@@ -99,7 +99,7 @@ entered as (
 ),
 totals as (
   select org_id, period_start, holder, sum(held) as held, sum(charge) as charge, sum(overrun) as overrun,
-    min(alert_id) as alert_id, max(at) as at
+    min(id) as call_id, max(at) as at
   from moves cross join unnest(holders) as holder group by 1, 2, 3
 ),
 locked as (
@@ -112,11 +112,11 @@ booked as (
   from totals t join locked using (org_id, period_start, holder)
   where a.org_id = t.org_id and a.period_start = t.period_start and a.holder = t.holder
   returning a.org_id, a.period_start, a.period_end, a.holder, a.posted, a.spend_cap < a.allotment + a.carried as capped,
-    least(a.allotment + a.carried, a.spend_cap) as room, t.alert_id, t.at
+    least(a.allotment + a.carried, a.spend_cap) as room, t.call_id, t.at
 ),
 -- What an account has reached that its organisation wants to be told of. Each kind is told of once a period.
 reached as (
-  select b.*, k.kind, k.threshold, row_number() over (partition by b.alert_id order by k.kind) as nth
+  select b.*, k.kind, k.threshold
   from booked b join organizations o on o.id = b.org_id cross join lateral (
     select 'threshold:' || t as kind, t as threshold from unnest(o.alert_thresholds) t
     where b.holder = 'organization' and b.posted * 100 >= t * b.room
@@ -132,8 +132,9 @@ alerted as (
 ),
 warned as (
   insert into outbox (id, org_id, type, data, created_at)
-  -- A call's spare id serves all that it set off.
-  select left(r.alert_id, 24) || lpad((r.nth + 9)::text, 2, '0'), r.org_id,
+  -- Of the call's time and of what is told: ids made in one millisecond follow one another, and leave none to spare.
+  select left(r.call_id, 10) || lpad(coalesce(r.threshold, 999)::text, 3, '0') || upper(left(encode(sha256(
+      convert_to(r.org_id || r.period_start || r.kind, 'UTF8')), 'hex'), 13)), r.org_id,
     case when r.threshold is null then 'credits.exhausted' else 'budget.threshold_reached' end,
     jsonb_strip_nulls(jsonb_build_object('threshold', r.threshold, 'used', r.posted, 'limit', r.room,
       'period_start', r.period_start, 'period_end', r.period_end, 'key_id', substring(r.holder from '^key:(.*)'),
@@ -187,8 +188,9 @@ told as (
 ),
 overran as (
   insert into outbox (id, org_id, type, data, created_at)
-  select left(m.alert_id, 24) || '09', m.org_id, 'credits.overrun', jsonb_build_object('request_id', 'req_' || m.id,
-    'key_id', done.usage ->> 'key_id', 'held', m.held, 'charged', m.charge), m.at
+  select left(m.id, 10) || upper(left(encode(sha256(convert_to(m.id || 'overrun', 'UTF8')), 'hex'), 16)), m.org_id,
+    'credits.overrun', jsonb_build_object('request_id', 'req_' || m.id, 'key_id', done.usage ->> 'key_id',
+      'held', m.held, 'charged', m.charge), m.at
   from moves m join done using (id) where m.overrun > 0
 )
 select id, org_id, overrun from moves
