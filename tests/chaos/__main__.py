@@ -11,6 +11,7 @@ from random import SystemRandom
 
 import orjson
 
+from tests.chaos.nemesis import FREEZE
 from tests.chaos.proof import summary
 from tests.chaos.run import Plan, Result, chaos
 
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000), help="default: any, printed")
     parser.add_argument("--callers", type=int, default=200)
     parser.add_argument("--apis", type=int, default=4, help="API processes")
-    parser.add_argument("--every", type=float, default=8, help="seconds between two kills, or so")
+    parser.add_argument("--every", type=float, default=8, help="seconds between two faults, or so")
     options = parser.parse_args()
     plan = Plan(options.seed, options.seconds, options.callers, options.apis, options.every)
     print(f"seed {plan.seed}: {plan.callers} callers, {plan.apis} API processes, {plan.seconds:g} s", flush=True)  # noqa: T201 - a command
@@ -41,10 +42,11 @@ def main() -> None:
 
 
 def report(result: Result) -> str:
-    killed = ", ".join(f"{part} {count}x" for part, count in sorted(Counter(result.killed).items()))
+    faults = Counter(f"{'froze' if fault.kind == FREEZE else 'killed'} {fault.part}" for fault in result.faults)
+    done = ", ".join(f"{what} {count}x" for what, count in sorted(faults.items()))
     lines = [
         f"{len(result.history.calls)} calls: {summary(result.history.calls)}",
-        f"killed: {killed or 'nobody'}",
+        done or "harmed nobody",
         f"{result.billed} answers billed; {result.lost} calls on record as lost",
         f"{result.samples} looks at every cap; at most {100 * result.fullest:.1f} % of one was settled or held",
         *(f"VIOLATED  {each}" for each in result.violations[:_SHOWN]),

@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,20 @@ class Installation:
             return False
         os.kill(pid, signal.SIGKILL)
         return True
+
+    @contextmanager
+    def frozen(self, part: str) -> Generator[bool]:
+        """Stopped for the length of the block, and not told, as when its machine is. False: it is down already."""
+        pid = self.pids.pop(part, None)
+        if pid is None:
+            yield False
+            return
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield True
+        finally:
+            os.kill(pid, signal.SIGCONT)
+            self.pids[part] = pid
 
     def bill(self) -> list[dict[str, Any]]:
         """What the vendors would charge for; see `sandbox.bill.Charge`."""

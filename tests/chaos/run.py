@@ -1,4 +1,4 @@
-"""One run: callers, kills and a watch at the same time; then quiet; then proof."""
+"""One run: callers, faults and a watch at the same time; then quiet; then proof."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from storage import Storage
 from tests.chaos.callers import MAX_TOKENS, Callers, Party
 from tests.chaos.history import History
 from tests.chaos.installation import Installation, running
-from tests.chaos.killing import Killer, planned
+from tests.chaos.nemesis import Fault, Nemesis, planned
 from tests.chaos.proof import lost_of, proved
 from tests.chaos.watching import Watch, until
 from tests.storm.books import Books
@@ -35,13 +35,13 @@ class Plan:
     callers: int
     apis: int
     every_s: float
-    """Between two kills."""
+    """Between two faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     history: History
-    killed: Sequence[str]
+    faults: Sequence[Fault]
     samples: int
     fullest: float
     lost: int
@@ -61,14 +61,14 @@ async def chaos(plan: Plan, folder: Path) -> Result:
 
 
 async def _run(plan: Plan, installation: Installation, parties: Sequence[Party]) -> Result:
-    history, watch, killer = History(), Watch(installation.owner_url), Killer(installation)
+    history, watch, nemesis = History(), Watch(installation.owner_url), Nemesis(installation)
     callers = Callers([*installation.urls.values()], history, seed=plan.seed)
     watching = asyncio.create_task(watch.look())
     calling = asyncio.create_task(callers.call(parties))
-    kills = planned(plan.seed, seconds=plan.seconds, apis=plan.apis, every_s=plan.every_s)
-    killing = asyncio.create_task(killer.follow(kills))
+    faults = planned(plan.seed, seconds=plan.seconds, apis=plan.apis, every_s=plan.every_s)
+    harming = asyncio.create_task(nemesis.follow(faults))
     await asyncio.wait([calling], timeout=plan.seconds)
-    await killing
+    await harming
     callers.stop()
     await calling
     quiet = await _quiet(installation.owner_url)
@@ -79,7 +79,7 @@ async def _run(plan: Plan, installation: Installation, parties: Sequence[Party])
     violations = [*watch.violations, *quiet, *proved(history, books, bill)]
     if verified.returncode:
         violations.append(f"the audit chain does not verify: {verified.stdout}{verified.stderr}")
-    return Result(history, killer.killed, watch.samples, watch.fullest, lost_of(books), len(bill), violations)
+    return Result(history, nemesis.done, watch.samples, watch.fullest, lost_of(books), len(bill), violations)
 
 
 async def _quiet(owner_url: str) -> list[str]:
