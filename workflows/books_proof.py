@@ -1,6 +1,7 @@
 """`books.proof`: every night the books are added up anew."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from temporalio import workflow
 
@@ -23,6 +24,11 @@ class Proof:
     accused: list[str] = field(default_factory=list[str])
 
 
+def is_weekly(begun: datetime) -> bool:
+    """Whether a proof that begins then is the one in the week that proves everything."""
+    return begun.weekday() == _SUNDAY
+
+
 @workflow.defn(name="books.proof")
 class ProveBooks:
     """Proves what is open or has ended not long ago; on Sundays everything. Ends in `alarm` if anything disagrees."""
@@ -31,7 +37,7 @@ class ProveBooks:
     async def run(self) -> Proof:
         search_attributes.declare(PLATFORM)
         begun = workflow.now()
-        page = ProofPage(at=begun.isoformat(), everything=begun.weekday() == _SUNDAY)
+        page = ProofPage(at=begun.isoformat(), everything=is_weekly(begun))
         proof = Proof()
         is_over = False
         while not is_over:

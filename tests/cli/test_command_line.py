@@ -14,7 +14,7 @@ from tests.embedded import free_port
 COMMANDS = (
     *("up", "down", "api", "worker", "migrate", "sandbox", "keyring init"),
     *("org create", "key create", "key list", "key rotate", "key revoke"),
-    *("baa accept", "audit verify", "catalog check"),
+    *("baa accept", "audit verify", "books verify", "catalog check"),
 )
 SECRET = "sk-ant-never-shown"
 

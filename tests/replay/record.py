@@ -6,6 +6,7 @@ changing a workflow's order needs `workflow.patched` and a new history beside th
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.books import ProvenPage
 from activities.provider_probe import ProbeReport
 from cli.embedded import temporal
+from tests.workflows.test_books_proof import ScriptedBooks
 from tests.workflows.test_hold_sweep import ScriptedHolds
 from tests.workflows.test_key_notices import ScriptedNotices
 from tests.workflows.test_outbox_relay import CountingOutbox
 from tests.workflows.test_provider_probe import ScriptedProbe
 from workflows import codec, outbox_relay, schedules
+from workflows.books_proof import ProveBooks
 from workflows.hold_sweep import HoldSweep
 from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
@@ -42,6 +46,14 @@ _SWEEPS: dict[str, Sequence[int | Exception]] = {
 _NOTICES: dict[str, Sequence[int | Exception]] = {
     "key-notices-two-pages": [200, 13, 0],
     "key-notices-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 5, 0],
+}
+
+_FIRST = ProvenPage("01ORG", "2026-05-01T00:00:00+00:00", periods=200)
+_LAST = ProvenPage("01ORG", "2026-06-01T00:00:00+00:00", periods=3, is_last=True)
+_PROOFS: dict[str, Sequence[ProvenPage | Exception]] = {
+    "books-proof-two-pages": [_FIRST, _LAST],
+    "books-proof-with-a-discrepancy": [replace(_LAST, discrepancies=1, accused=["available 01ORG"])],
+    "books-proof-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), _LAST],
 }
 
 _PROBES: dict[str, Sequence[ProbeReport | Exception]] = {
@@ -67,6 +79,8 @@ async def record() -> None:
         )
         for name, script in _SWEEPS.items():
             _keep(name, await _sweep(client, script))
+        for name, pages in _PROOFS.items():
+            _keep(name, await _prove(client, pages))
         for name, script in _NOTICES.items():
             _keep(name, await _tell(client, script))
         for name, probes in _PROBES.items():
@@ -78,6 +92,14 @@ async def _sweep(client: Client, script: Sequence[int | Exception]) -> WorkflowH
     holds = ScriptedHolds(script)
     async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[HoldSweep], activities=[holds.expire_page]):
         handle = await client.start_workflow(HoldSweep.run, id=schedules.HOLD_SWEEP, task_queue=TaskQueue.UPKEEP)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _prove(client: Client, script: Sequence[ProvenPage | Exception]) -> WorkflowHistory:
+    books = ScriptedBooks(script)
+    async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[ProveBooks], activities=[books.prove_page]):
+        handle = await client.start_workflow(ProveBooks.run, id=schedules.BOOKS_PROOF, task_queue=TaskQueue.UPKEEP)
         await handle.result()
         return await handle.fetch_history()
 

@@ -112,6 +112,18 @@ async def test_probes_do_not_overlap_and_are_not_made_up_for(upkeep: Client, set
     assert described.schedule.policy.catchup_window == timedelta(seconds=10)
 
 
+async def test_the_proof_runs_once_a_night_and_is_made_up_for_on_its_day(upkeep: Client, settings: Settings) -> None:
+    await schedules.ensure(upkeep, settings)
+    await schedules.ensure(upkeep, settings)
+
+    described = await _described(upkeep, schedules.BOOKS_PROOF)
+    (interval,) = described.schedule.spec.intervals
+    assert (interval.every, interval.offset) == (timedelta(days=1), timedelta(hours=3, minutes=30))
+    assert described.schedule.policy.catchup_window == timedelta(hours=20)
+    assert described.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert described.info.last_updated_at is None
+
+
 async def _started_by(client: Client, schedule_id: str) -> str:
     """The workflow id of the schedule's first action, which the server takes in its own time."""
     while True:
