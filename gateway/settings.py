@@ -45,7 +45,7 @@ class Settings(BaseSettings):
 
     strict_key_scopes: bool = Field(
         default=False,
-        description="Keys are created, changed, rotated, revoked only with `control:write`, and within its scopes.",
+        description="Keys are created, changed, rotated, revoked only with `control:write`, and within its reach.",
     )
 
     temporal_address: str = Field(default="127.0.0.1:7233", description="Temporal frontend, host:port.")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.events import EventType
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -12,6 +13,13 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_in_the_table(name: str) -> None:
     assert f"`HASP_{name.upper()}`" in (ROOT / "docs" / "configuration.md").read_text()
+
+
+@pytest.mark.parametrize("event", [each for each in EventType if each.startswith("api_key.")])
+def test_every_event_of_a_key_is_documented_with_an_example(event: EventType) -> None:
+    rows = [line for line in (ROOT / "docs" / "api.md").read_text().splitlines() if line.startswith(f"| `{event}` |")]
+
+    assert ['{"key_id":"' in row for row in rows] == [True]
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:
