@@ -39,4 +39,4 @@ def _show(catalog: "Catalog") -> None:
             instead = f", or {', '.join(model.equivalents)}" if model.equivalents else ""
             print(f"  {model.id} ({', '.join(sorted(model.abilities)) or 'text only'}){instead}")
             for change in model.price_changes:
-                print(f"    {', '.join(sorted(change.changed))} changes at {change.effective_at.isoformat()}")
+                print(f"    from {change.effective_at.isoformat()}: other {', '.join(sorted(change.changed))}")
