@@ -10,9 +10,11 @@ from activities.provider_probe import ProbeReport
 from gateway.settings import Settings
 from tests.workflows.conftest import clear
 from tests.workflows.test_hold_sweep import ScriptedHolds
+from tests.workflows.test_key_notices import ScriptedNotices
 from tests.workflows.test_provider_probe import ScriptedProbe
 from workflows import outbox_relay, schedules
 from workflows.hold_sweep import HoldSweep
+from workflows.key_notices import KeyNotices
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
@@ -84,6 +86,22 @@ async def test_the_schedule_runs_the_sweep(upkeep: Client, settings: Settings) -
 
     assert workflow_id.startswith("hold-sweep-")
     assert holds.calls >= 2
+
+
+async def test_the_schedule_runs_the_notices(upkeep: Client, settings: Settings) -> None:
+    notices = ScriptedNotices([4, 0])
+    await schedules.ensure(upkeep, settings)
+    async with Worker(upkeep, task_queue=TaskQueue.UPKEEP, workflows=[KeyNotices], activities=[notices.tell_page]):
+        handle = upkeep.get_schedule_handle(schedules.KEY_NOTICES)
+        await handle.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
+        workflow_id = await _started_by(upkeep, schedules.KEY_NOTICES)
+        await upkeep.get_workflow_handle(workflow_id).result()
+
+    assert workflow_id.startswith("key-notices-")
+    assert notices.calls >= 2
+    described = await _described(upkeep, schedules.KEY_NOTICES)
+    assert _period(described) == timedelta(seconds=settings.key_notices_s)
+    assert described.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
 
 
 async def test_the_schedule_runs_the_probe(upkeep: Client, settings: Settings) -> None:
