@@ -17,15 +17,18 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.books import ProvenPage
+from activities.budget import Cursor, ResetStep, SchedulePage
 from activities.provider_probe import ProbeReport
 from cli.embedded import temporal
 from tests.workflows.test_books_proof import ScriptedBooks
+from tests.workflows.test_budget_reset import ScriptedBudgets, start, working
 from tests.workflows.test_hold_sweep import ScriptedHolds
 from tests.workflows.test_key_notices import ScriptedNotices
 from tests.workflows.test_outbox_relay import CountingOutbox
 from tests.workflows.test_provider_probe import ScriptedProbe
 from workflows import codec, outbox_relay, schedules
 from workflows.books_proof import ProveBooks
+from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
@@ -56,6 +59,17 @@ _PROOFS: dict[str, Sequence[ProvenPage | Exception]] = {
     "books-proof-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), _LAST],
 }
 
+_RESETS: dict[str, Sequence[ResetStep | Exception]] = {
+    "budget-reset-nothing-ended": [ResetStep()],
+    "budget-reset-after-a-wait": [ResetStep(wait_s=1), ResetStep(closed=True), ResetStep(closed=True), ResetStep()],
+    "budget-reset-after-a-failure": [
+        ApplicationError("away", type="INFERENCE_UNAVAILABLE"),
+        ResetStep(closed=True),
+        ResetStep(),
+    ],
+}
+_SCHEDULED = [SchedulePage(20, 0, Cursor("01A")), SchedulePage(3, 1, Cursor("01B")), SchedulePage(0, 0)]
+
 _PROBES: dict[str, Sequence[ProbeReport | Exception]] = {
     "provider-probe-one-answered": [ProbeReport(probed=2, answered=1, forgotten=3)],
     "provider-probe-after-a-failure": [
@@ -81,6 +95,9 @@ async def record() -> None:
             _keep(name, await _sweep(client, script))
         for name, pages in _PROOFS.items():
             _keep(name, await _prove(client, pages))
+        for name, steps in _RESETS.items():
+            _keep(name, await _reset(client, steps))
+        _keep("budget-upkeep-two-pages", await _schedule(client, _SCHEDULED))
         for name, script in _NOTICES.items():
             _keep(name, await _tell(client, script))
         for name, probes in _PROBES.items():
@@ -100,6 +117,20 @@ async def _prove(client: Client, script: Sequence[ProvenPage | Exception]) -> Wo
     books = ScriptedBooks(script)
     async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[ProveBooks], activities=[books.prove_page]):
         handle = await client.start_workflow(ProveBooks.run, id=schedules.BOOKS_PROOF, task_queue=TaskQueue.UPKEEP)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _reset(client: Client, script: Sequence[ResetStep | Exception]) -> WorkflowHistory:
+    async with working(client, TaskQueue.UPKEEP, ScriptedBudgets(script)):
+        handle = await start(client, TaskQueue.UPKEEP)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _schedule(client: Client, pages: Sequence[SchedulePage]) -> WorkflowHistory:
+    async with working(client, TaskQueue.UPKEEP, ScriptedBudgets(pages=pages)):
+        handle = await client.start_workflow(BudgetUpkeep.run, id=schedules.BUDGET_UPKEEP, task_queue=TaskQueue.UPKEEP)
         await handle.result()
         return await handle.fetch_history()
 

@@ -15,6 +15,8 @@ from activities.holds import HoldActivities
 from tests.replay.record import HISTORIES, KEYS, NAMESPACE
 from workflows import codec
 from workflows.books_proof import ProveBooks
+from workflows.budget_reset import BudgetReset
+from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.key_notices import KeyNotices
 from workflows.options import QUICK_WRITE
@@ -35,7 +37,9 @@ class Reordered:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 async def test_a_kept_history_replays(file: Path) -> None:
-    await _replayer(HoldSweep, KeyNotices, OutboxRelay, ProbeProviders, ProveBooks).replay_workflow(_history(file))
+    await _replayer(
+        BudgetReset, BudgetUpkeep, HoldSweep, KeyNotices, OutboxRelay, ProbeProviders, ProveBooks
+    ).replay_workflow(_history(file))
 
 
 async def test_a_changed_order_of_steps_is_noticed() -> None:
@@ -47,7 +51,15 @@ def test_every_workflow_has_a_history() -> None:
     first_events = [json.loads(file.read_text())["events"][0] for file in FILES]
     types = {event["workflowExecutionStartedEventAttributes"]["workflowType"]["name"] for event in first_events}
 
-    assert types == {"books.proof", "hold.sweep", "key.notices", "outbox.relay", "provider.probe"}
+    assert types == {
+        "books.proof",
+        "budget.reset",
+        "budget.upkeep",
+        "hold.sweep",
+        "key.notices",
+        "outbox.relay",
+        "provider.probe",
+    }
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
