@@ -57,8 +57,8 @@ async def put_holds(storage: Storage, count: int, *, expires_at: datetime) -> li
     begun = expires_at - timedelta(minutes=1)
     async with storage.pool.connection() as connection, connection.cursor() as cursor:
         await cursor.execute(
-            "insert into credit_accounts (org_id, period_start, period_end, allotment, pending)"
-            " values (%s, %s, %s, 1000000, 0) on conflict do nothing",
+            "insert into credit_accounts (org_id, period_start, holder, period_end, allotment)"
+            " values (%s, %s, 'organization', %s, 1000000) on conflict do nothing",
             [PLATFORM, _PERIOD, _PERIOD + timedelta(days=31)],
         )
         await cursor.execute("update credit_accounts set pending = pending + %s", [10 * count])
@@ -68,7 +68,8 @@ async def put_holds(storage: Storage, count: int, *, expires_at: datetime) -> li
             [(ulid, PLATFORM, begun) for ulid in ids],
         )
         await cursor.executemany(
-            "insert into credit_holds (id, org_id, period_start, amount, expires_at) values (%s, %s, %s, 10, %s)",
+            "insert into credit_holds (id, org_id, period_start, holders, amount, expires_at)"
+            " values (%s, %s, %s, '{organization}', 10, %s)",
             [(ulid, PLATFORM, _PERIOD, expires_at) for ulid in ids],
         )
     return ids
