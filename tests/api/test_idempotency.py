@@ -12,16 +12,14 @@ from psycopg import sql
 
 from gateway.ids import new_ulid
 from gateway.settings import Settings
-from gateway.tenancy import Scope, StorageMode
+from gateway.tenancy import Scope
 from storage.pool import libpq_url
 from tests.gateway_server import GatewayServer, Reply, serve
-from tests.grammar import assert_native_stream
 from tests.tenants import Tenant, make_tenant
 
 NEW_KEY = {"name": "CI", "scopes": ["ai:chat"], "mode": "test"}
 CHAT = {"message": "Hello there", "stream": False}
 MESSAGE = {"model": "claude-haiku-4-5", "max_tokens": 200, "messages": [{"role": "user", "content": "Hello there"}]}
-TOOL = {"name": "find_slot", "input_schema": {"type": "object", "properties": {"day": {"type": "string"}}}}
 
 
 def keyed(key: str | None = None) -> dict[str, str]:
@@ -173,68 +171,6 @@ async def test_an_alias_that_differs_is_refused_and_one_that_agrees_is_the_same_
     assert again.body == first.body
 
 
-REDACTED = "My name is Margaret Thornbury, SSN 536-22-8841."
-SHAPES: dict[str, dict[str, Any]] = {
-    "text": {"messages": [{"role": "user", "content": REDACTED}]},
-    "tool": {"messages": [{"role": "user", "content": "[[sandbox: tool=find_slot; chunk=3]] Tue"}], "tools": [TOOL]},
-    "thinking": {
-        "messages": [{"role": "user", "content": "[[sandbox: thinking=on]] Tue"}],
-        "thinking": {"type": "enabled", "budget_tokens": 1024},
-    },
-    "cut": {"messages": [{"role": "user", "content": "One two three four five six"}], "stop_sequences": ["three"]},
-}
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("path", ["/v1/ai/chat", "/v1/messages"])
-async def test_a_replay_is_the_first_answer_to_the_byte(
-    gateway_server: GatewayServer, tenant: Tenant, path: str, shape: str
-) -> None:
-    headers = keyed()
-    body = {"model": "claude-haiku-4-5", "max_tokens": 2000, "stream": False, **SHAPES[shape]}
-    first = await gateway_server.post(path, body, key=tenant.token, headers=headers)
-    again = await gateway_server.post(path, body, key=tenant.token, headers=headers)
-
-    assert first.status == 200, first.body
-    assert again.body == first.body
-    assert again.headers["idempotent-replayed"] == "true"
-    assert again.headers.get("hasp-upstream") == first.headers.get("hasp-upstream") == "sandbox"
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-async def test_a_native_stream_is_replayed_whole(gateway_server: GatewayServer, tenant: Tenant, shape: str) -> None:
-    headers = keyed()
-    body = {"model": "claude-haiku-4-5", "max_tokens": 2000, **SHAPES[shape]}
-    first = await gateway_server.post("/v1/ai/chat", body, key=tenant.token, headers=headers)
-    again = await gateway_server.post("/v1/ai/chat", body, key=tenant.token, headers=headers)
-
-    assert_native_stream(again.events)
-    assert again.headers["idempotent-replayed"] == "true"
-    assert _ending(again) == _ending(first)
-    assert [event.data["data"] for event in again.events[:3]] == [event.data["data"] for event in first.events[:3]]
-
-
-def _ending(reply: Reply) -> list[Any]:
-    return [event.data["data"] for event in reply.events[-3:]]
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-async def test_an_official_client_reads_a_replayed_stream_as_the_first(
-    gateway_server: GatewayServer, tenant: Tenant, shape: str
-) -> None:
-    headers, asked = keyed(), SHAPES[shape]
-
-    async def ask() -> anthropic.types.Message:
-        async with (
-            anthropic.AsyncAnthropic(base_url=gateway_server.url, api_key=tenant.token) as client,
-            client.messages.stream(model="claude-haiku-4-5", max_tokens=2000, extra_headers=headers, **asked) as stream,
-        ):
-            return await stream.get_final_message()
-
-    assert await ask() == await ask()
-    assert (await usage(gateway_server, tenant))["requests"]["total"] == 1
-
-
 async def test_an_official_client_waits_for_the_call_that_has_its_key(
     gateway_server: GatewayServer, tenant: Tenant
 ) -> None:
@@ -272,7 +208,7 @@ async def test_while_a_call_runs_its_key_says_so_and_when_to_come_again(
 
 
 async def test_a_failed_call_leaves_its_key_free(gateway_server: GatewayServer, tenant: Tenant) -> None:
-    headers, body = keyed(), CHAT | {"message": "[[sandbox: status=400]] Hello"}
+    headers, body = keyed(), CHAT | {"message": "[[sandbox: error=400]] Hello"}
     first = await gateway_server.post("/v1/ai/chat", body, key=tenant.token, headers=headers)
     again = await gateway_server.post("/v1/ai/chat", body, key=tenant.token, headers=headers)
 
@@ -327,40 +263,6 @@ async def test_a_rotation_is_made_once(gateway_server: GatewayServer, tenant: Te
     again = await gateway_server.post(path, {}, key=tenant.token, headers=headers)
 
     assert (first.status, again.body) == (201, first.body)
-
-
-async def test_what_was_not_stored_is_not_replayed(gateway_server: GatewayServer, tenant: Tenant) -> None:
-    headers, body = keyed(), CHAT | {"store": False}
-    first = await gateway_server.post("/v1/ai/chat", body, key=tenant.token, headers=headers)
-    again = await gateway_server.post("/v1/ai/chat", body, key=tenant.token, headers=headers)
-
-    assert first.status == 200
-    error = again.json()["error"]
-    assert (again.status, error["code"]) == (409, "IDEMPOTENCY_NOT_REPLAYABLE")
-    assert error["details"]["message_id"] == first.json()["data"]["message"]["id"]
-    assert again.headers["x-should-retry"] == "false"
-    assert (await usage(gateway_server, tenant))["requests"]["total"] == 1
-
-
-async def test_an_organization_that_stores_nothing_has_nothing_replayed(gateway_server: GatewayServer) -> None:
-    tenant, headers = await make_tenant(gateway_server.storage, storage_mode=StorageMode.NONE), keyed()
-    await gateway_server.post("/v1/messages", MESSAGE, key=tenant.token, headers=headers)
-
-    again = await gateway_server.post("/v1/messages", MESSAGE, key=tenant.token, headers=headers)
-
-    assert (again.status, code(again)) == (409, "IDEMPOTENCY_NOT_REPLAYABLE")
-
-
-async def test_showing_an_answer_again_is_audited_as_reading_it(gateway_server: GatewayServer, tenant: Tenant) -> None:
-    headers, body = keyed(), CHAT | {"message": REDACTED}
-    first = await gateway_server.post("/v1/ai/chat", body, key=tenant.token, headers=headers)
-    again = await gateway_server.post("/v1/ai/chat", body, key=tenant.token, headers=headers)
-
-    query = "/v1/audit?action=ai.message.retrieved"
-    (entry,) = (await gateway_server.get(query, key=tenant.token)).json()["data"]
-    assert entry["entity_id"] == first.json()["data"]["message"]["id"].removeprefix("msg_")
-    assert entry["metadata"]["replayed_for"] == again.headers["x-request-id"]
-    assert entry["phi_disposition"] == "reidentified_at_delivery"
 
 
 async def test_a_patient_in_a_key_is_kept_nowhere(
