@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, delete, func, literal, select, update
+from sqlalchemy import Select, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -54,17 +54,18 @@ class KeyReader:
             .where(AccountRow.org_id == self._org, AccountRow.period_start <= now)
             .scalar_subquery()
         )
-        its_account = and_(
-            AccountRow.org_id == ApiKeyRow.org_id,
-            AccountRow.holder == literal(key_holder(ApiKeyId(""))) + ApiKeyRow.family,
-            AccountRow.period_start == latest,
-            AccountRow.period_end > now,
+        used = (
+            select(AccountRow.posted)
+            .where(
+                AccountRow.org_id == self._org,
+                AccountRow.period_start == latest,
+                AccountRow.holder == literal(key_holder(ApiKeyId(""))) + ApiKeyRow.family,
+                AccountRow.period_end > now,
+            )
+            # Looked up for each key shown: joined, the accounts of all keys would be read.
+            .scalar_subquery()
         )
-        return (
-            select(ApiKeyRow, func.coalesce(AccountRow.posted, 0))
-            .outerjoin(AccountRow, its_account)
-            .where(ApiKeyRow.org_id == self._org)
-        )
+        return select(ApiKeyRow, func.coalesce(used, 0)).where(ApiKeyRow.org_id == self._org)
 
 
 class KeyStore(KeyReader):
