@@ -20,6 +20,7 @@ from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Scope
 from storage import Storage
 from storage.holds import expire_lapsed
+from storage.migrate import downgrade, upgrade
 from storage.onboarding import change_policy
 from storage.proof import BooksPeriod, Discrepancy, Place, first_place, periods_after, prove, raise_alarm
 from tests.conftest import Database
@@ -92,6 +93,22 @@ async def test_no_honest_history_is_accused(storage: Storage, seed: int) -> None
     await expire_lapsed(storage.pool, Past())
 
     assert await found(storage, at=Past().now()) == []
+
+
+async def test_what_was_charged_before_there_were_books_is_entered_as_sound_ones(
+    storage: Storage, database: Database
+) -> None:
+    chance = random.Random(3)
+    payers = [await make_tenant(storage), await make_tenant(storage, allotment=2_000)]
+    await asyncio.gather(*(live(storage, payers, chance) for _ in range(60)))
+    with psycopg.connect(database.owner_url) as owner:
+        overruns = owner.execute("select count(*) from credit_entries where phase = 'overrun'").fetchall()
+
+    downgrade(database.owner_url, "0006")
+    upgrade(database.owner_url)
+
+    assert overruns != [(0,)]
+    assert await found(storage) == []
 
 
 async def test_a_cap_that_was_lowered_below_what_is_spent_accuses_nobody(storage: Storage) -> None:

@@ -184,9 +184,10 @@ def _write_books_of_the_past() -> None:
     """What was held and charged before there were entries, as entries; and what keys have spent, as accounts."""
     op.execute(
         """
-        insert into credit_accounts (org_id, period_start, period_end, holder, posted, pending)
+        insert into credit_accounts (org_id, period_start, period_end, holder, posted, pending, overrun)
         select a.org_id, a.period_start, a.period_end, h.holders[2],
-               coalesce(sum(h.charged), 0), coalesce(sum(h.amount) filter (where h.state = 'open'), 0)
+               coalesce(sum(h.charged), 0), coalesce(sum(h.amount) filter (where h.state = 'open'), 0),
+               coalesce(sum(greatest(h.charged - h.amount, 0)) filter (where h.state = 'settled'), 0)
         from credit_holds h join credit_accounts a using (org_id, period_start)
         where h.holders[2] is not null
         group by a.org_id, a.period_start, a.period_end, h.holders[2]
