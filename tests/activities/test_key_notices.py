@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 from temporalio.testing import ActivityEnvironment
@@ -16,9 +17,11 @@ from gateway.tenancy import KeyMode, Scope
 from storage import Storage
 from storage.chain import verify
 from storage.key_issue import begin_grace, change_key, issue_key, revoke_key, rotate_key
+from storage.migrate import downgrade, upgrade
 from storage.pool import durable
 from storage.sequencer import Sequencer
 from tests.activities.conftest import SetClock
+from tests.conftest import Database
 from tests.tenants import Tenant, make_tenant
 
 DAY = timedelta(days=1)
@@ -245,3 +248,27 @@ async def test_a_key_ends_at_its_time_whether_or_not_anybody_looks(storage: Stor
 
     with pytest.raises(ExpiredApiKeyError):
         await storage.access.resolve(token)
+
+
+async def test_keys_that_were_there_before_notices_were_are_told_of_from_now_on(
+    settings: Settings, database: Database
+) -> None:
+    storage = await Storage.open(settings)
+    tenant, now = await make_tenant(storage), datetime.now(UTC)
+    key, _ = await issue(storage, tenant, expires_at=now + 10 * DAY)
+    replaced, _ = await issue(storage, tenant, expires_at=now + 10 * DAY)
+    await issue(storage, tenant, expires_at=None)
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        new, _ = await rotate_key(tx, replaced.id, grace_s=86_400)
+        await begin_grace(tx, new.id)
+        await revoke_key(tx, new.id)
+    await storage.close()
+
+    downgrade(database.owner_url, "0009")
+    upgrade(database.owner_url)
+
+    with psycopg.connect(database.owner_url) as connection:
+        rows = connection.execute("select key_id, kind from key_notices order by key_id, due_at").fetchall()
+    assert sorted(rows) == sorted(
+        [*((key.id, kind) for kind in ("expiring:7", "expiring:1", "expired")), (replaced.id, "retired")]
+    )

@@ -37,12 +37,12 @@ async def actions(server: GatewayServer, key_id: str) -> list[dict[str, Any]]:
 
 
 async def test_a_key_with_an_end_shows_it_and_is_refused_from_then_on(gateway_server: GatewayServer) -> None:
-    end = ahead(seconds=1.5)
+    end = ahead(seconds=4)
     key = await make_key(gateway_server, expires_at=end)
 
     assert datetime.fromisoformat(key["expires_at"]) == datetime.fromisoformat(end)
     assert (await gateway_server.get("/v1/usage", key=key["plaintext"])).status == 200
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (reply := await gateway_server.get("/v1/usage", key=key["plaintext"])).status == 200:
             pass
     assert datetime.now(UTC) >= datetime.fromisoformat(end)
