@@ -23,6 +23,7 @@ from cli.embedded import temporal
 from tests.workflows.test_books_proof import ScriptedBooks
 from tests.workflows.test_budget_reset import ScriptedBudgets, start, working
 from tests.workflows.test_hold_sweep import ScriptedHolds
+from tests.workflows.test_idempotency_upkeep import ScriptedIdempotency
 from tests.workflows.test_key_notices import ScriptedNotices
 from tests.workflows.test_outbox_relay import CountingOutbox
 from tests.workflows.test_provider_probe import ScriptedProbe
@@ -30,6 +31,7 @@ from workflows import codec, outbox_relay, schedules
 from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
+from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
 from workflows.provider_probe import ProbeProviders
@@ -44,6 +46,10 @@ _SWEEPS: dict[str, Sequence[int | Exception]] = {
     "hold-sweep-nothing-lapsed": [0],
     "hold-sweep-three-pages": [200, 200, 13, 0],
     "hold-sweep-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 5, 0],
+}
+
+_FORGETTING: dict[str, Sequence[int | Exception]] = {
+    "idempotency-upkeep-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 7],
 }
 
 _NOTICES: dict[str, Sequence[int | Exception]] = {
@@ -98,6 +104,8 @@ async def record() -> None:
         for name, steps in _RESETS.items():
             _keep(name, await _reset(client, steps))
         _keep("budget-upkeep-two-pages", await _schedule(client, _SCHEDULED))
+        for name, script in _FORGETTING.items():
+            _keep(name, await _forget(client, script))
         for name, script in _NOTICES.items():
             _keep(name, await _tell(client, script))
         for name, probes in _PROBES.items():
@@ -131,6 +139,18 @@ async def _reset(client: Client, script: Sequence[ResetStep | Exception]) -> Wor
 async def _schedule(client: Client, pages: Sequence[SchedulePage]) -> WorkflowHistory:
     async with working(client, TaskQueue.UPKEEP, ScriptedBudgets(pages=pages)):
         handle = await client.start_workflow(BudgetUpkeep.run, id=schedules.BUDGET_UPKEEP, task_queue=TaskQueue.UPKEEP)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _forget(client: Client, script: Sequence[int | Exception]) -> WorkflowHistory:
+    idempotency = ScriptedIdempotency(script)
+    async with Worker(
+        client, task_queue=TaskQueue.UPKEEP, workflows=[IdempotencyUpkeep], activities=[idempotency.forget]
+    ):
+        handle = await client.start_workflow(
+            IdempotencyUpkeep.run, id=schedules.IDEMPOTENCY_UPKEEP, task_queue=TaskQueue.UPKEEP
+        )
         await handle.result()
         return await handle.fetch_history()
 

@@ -18,6 +18,7 @@ from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
+from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
 from workflows.options import QUICK_WRITE
 from workflows.outbox_relay import OutboxRelay
@@ -38,7 +39,7 @@ class Reordered:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 async def test_a_kept_history_replays(file: Path) -> None:
     await _replayer(
-        BudgetReset, BudgetUpkeep, HoldSweep, KeyNotices, OutboxRelay, ProbeProviders, ProveBooks
+        BudgetReset, BudgetUpkeep, HoldSweep, IdempotencyUpkeep, KeyNotices, OutboxRelay, ProbeProviders, ProveBooks
     ).replay_workflow(_history(file))
 
 
@@ -56,6 +57,7 @@ def test_every_workflow_has_a_history() -> None:
         "budget.reset",
         "budget.upkeep",
         "hold.sweep",
+        "idempotency.upkeep",
         "key.notices",
         "outbox.relay",
         "provider.probe",
