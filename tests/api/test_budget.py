@@ -73,6 +73,7 @@ async def test_a_new_organisation_has_its_allotment_and_no_cap(gateway_server: G
         {"alert_thresholds": [1, 80, 99]},
         {"opus_enabled": True},
         {"premium_models_enabled": ["gpt-5.5"]},
+        {"time_zone": "America/Argentina/Buenos_Aires", "anchor_day": 31},
         {"spend_cap": 500, "opus_enabled": True, "premium_models_enabled": ["gpt-5.5", "gpt-5.5-pro"]},
     ],
     ids=str,
@@ -143,6 +144,14 @@ async def test_a_change_of_nothing_only_reads(gateway_server: GatewayServer, bod
         ({"spend_cap": 10.5}, "spend_cap"),
         ({"spend_cap": "500"}, "spend_cap"),
         ({"spend_cap": True}, "spend_cap"),
+        ({"time_zone": None}, "time_zone"),
+        ({"time_zone": NAME}, "time_zone"),
+        ({"time_zone": "+02:00"}, "time_zone"),
+        ({"time_zone": "UTC\x00"}, "time_zone"),
+        ({"anchor_day": 0}, "anchor_day"),
+        ({"anchor_day": 32}, "anchor_day"),
+        ({"anchor_day": "1"}, "anchor_day"),
+        ({"spend_cap": 5, "rollover_limit": 5}, "rollover_limit"),
         ({"opus_enabled": None}, "opus_enabled"),
         ({"opus_enabled": 1}, "opus_enabled"),
         ({"opus_enabled": "yes"}, "opus_enabled"),
@@ -374,3 +383,18 @@ async def test_the_reference_shows_what_is_answered(gateway_server: GatewayServe
     fields = shown["content"]["application/json"]["schema"]["properties"]["data"]["properties"]
     assert fields["spend_cap"]["type"] == ["integer", "null"]
     assert "ETag" in shown["headers"]
+
+
+async def test_a_changed_cycle_leaves_the_period_that_runs_as_it_is(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    await call(gateway_server, tenant)
+    before = (await budget_of(gateway_server, tenant))["period"]
+
+    reply = await put(gateway_server, tenant, {"time_zone": "Asia/Tokyo", "anchor_day": 15})
+
+    assert reply.json()["data"]["period"] == before
+    [entry] = (await gateway_server.get("/v1/audit?action=budget.updated", key=tenant.token)).json()["data"]
+    assert entry["metadata"]["changes"] == {
+        "time_zone": {"from": "UTC", "to": "Asia/Tokyo"},
+        "anchor_day": {"from": 1, "to": 15},
+    }
