@@ -22,6 +22,8 @@ from storage import Storage
 from storage.holds import expire_lapsed
 from storage.migrate import downgrade, upgrade
 from storage.onboarding import change_policy
+from storage.periods import close_oldest
+from storage.pool import fetch
 from storage.proof import BooksPeriod, Discrepancy, Place, first_place, periods_after, prove, raise_alarm
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, failed, make_call, make_outcome, make_tenant
@@ -109,6 +111,22 @@ async def test_what_was_charged_before_there_were_books_is_entered_as_sound_ones
 
     assert overruns != [(0,)]
     assert await found(storage) == []
+
+
+async def test_periods_that_were_closed_with_a_rollover_and_late_charges_are_sound(storage: Storage) -> None:
+    tenant = await make_tenant(storage, allotment=1_000, rollover_limit=300)
+    late = await opened(storage, tenant)
+    await settled(storage, tenant)
+    await settled(storage, tenant, later=True)
+    await expire_lapsed(storage.pool, Past())
+    steps = [await close_oldest(storage.pool, tenant.org, Past().now()) for _ in range(3)]
+    await storage.journal.close(make_outcome(late, charge=70))
+
+    carried = await fetch(storage.pool, "select max(carried) from credit_accounts")
+
+    assert sum(step.closed for step in steps) == 3
+    assert carried == [(300,)]
+    assert await found(storage, at=Past().now()) == []
 
 
 async def test_a_cap_that_was_lowered_below_what_is_spent_accuses_nobody(storage: Storage) -> None:
