@@ -26,8 +26,9 @@ def main() -> None:
     parser.add_argument("--callers", type=int, default=200)
     parser.add_argument("--apis", type=int, default=4, help="API processes")
     parser.add_argument("--every", type=float, default=8, help="seconds between two faults, or so")
+    parser.add_argument("--freeze", action="store_true", help="also stop API processes beyond their leases; they go on")
     options = parser.parse_args()
-    plan = Plan(options.seed, options.seconds, options.callers, options.apis, options.every)
+    plan = Plan(options.seed, options.seconds, options.callers, options.apis, options.every, options.freeze)
     print(f"seed {plan.seed}: {plan.callers} callers, {plan.apis} API processes, {plan.seconds:g} s", flush=True)  # noqa: T201 - a command
     # On the disk of the checkout, where a commit is durable.
     folder = _STATE / f"chaos-{plan.seed}"

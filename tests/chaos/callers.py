@@ -27,6 +27,8 @@ MOST_CALLS: Final = LIMIT - 1_000
 _ANSWERS: Final = 60
 """Different lengths of answers, in frames; where they are the same, what was asked has another length."""
 _PATIENCE_S: Final = 60.0
+_PATIENCE_WITH_A_KEY_S: Final = 8.0
+"""Whoever may ask again does, while what is frozen still is."""
 _HANGS_UP, _FAULTY, _KEYED, _DOUBLED = 0.1, 0.05, 0.3, 0.1
 """Shares of calls; of those under an idempotency key, that are sent twice at once."""
 _TRIES: Final = 20
@@ -96,9 +98,10 @@ class Callers:
         self._history.calls.append(call)
         url = f"{random.choice(self._urls)}/v1/messages"
         headers = {"x-api-key": token, **({"idempotency-key": f"call-{call.number}"} if call.keyed else {})}
+        patience = _PATIENCE_WITH_A_KEY_S if call.keyed else _PATIENCE_S
         try:
             async with (
-                asyncio.timeout(random.uniform(0.01, 1) if call.hangs_up else _PATIENCE_S),
+                asyncio.timeout(random.uniform(0.01, 1) if call.hangs_up else patience),
                 session.post(url, data=body, headers=headers) as answer,
             ):
                 call.status = answer.status

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 
 from tests.chaos.installation import API, LEASE_S, Installation
 
 FREEZE = "freeze"
-KINDS = (API, "worker", "postgres", FREEZE)
-_WEIGHTS = (5, 2, 2, 2)
-FROZEN_S = LEASE_S + 9
+KILLS: Final = {API: 5, "worker": 2, "postgres": 2}
+FREEZES: Final = {FREEZE: 2}
+"""Kinds of faults, and how much likelier than others they are."""
+
+FROZEN_S = LEASE_S + 11
 """Longer than a lease, its grace and a sweep: whoever wakes up has lost what it held, and does not know."""
 
 
@@ -46,10 +49,11 @@ class Nemesis:
                 await asyncio.sleep(FROZEN_S)
 
 
-def planned(seed: int, *, seconds: float, apis: int, every_s: float) -> list[Fault]:
-    """Faults for `seconds`, one `every_s` or so; the first four are one of each kind."""
+def planned(seed: int, *, seconds: float, apis: int, every_s: float, freezes: bool = False) -> list[Fault]:
+    """Faults for `seconds`, one `every_s` or so; the first are one of each kind."""
     random = Random(f"faults of {seed}")
-    first = random.sample(KINDS, len(KINDS))
+    weights = KILLS | FREEZES if freezes else KILLS
+    first = random.sample([*weights], len(weights))
     plan: list[Fault] = []
     at = 0.0
     while True:
@@ -57,6 +61,6 @@ def planned(seed: int, *, seconds: float, apis: int, every_s: float) -> list[Fau
         at += after
         if at >= seconds:
             return plan
-        kind = first.pop() if first else random.choices(KINDS, _WEIGHTS)[0]
+        kind = first.pop() if first else random.choices([*weights], [*weights.values()])[0]
         part = f"{API}-{random.randint(1, apis)}" if kind in (API, FREEZE) else kind
         plan.append(Fault(after, kind, part))

@@ -111,7 +111,7 @@ def _answers(books: Books, history: History) -> Iterator[str]:
 def _billed(history: History, books: Sequence[Books], bill: list[Row]) -> Iterator[str]:
     """The bill is the usage and what was lost with its process, line by line; nothing that was answered is lost."""
     whole = billed([line for line in bill if line["ending"] == "complete"])
-    used = sum((each.usage(of_whole_answers=True) for each in books), Counter[Tokens]())
+    used = Counter(_line(row) for each in books for row in _wholly_answered(each))
     for line, count in used.items():
         if count > 1:
             yield f"one call, charged {count} times: {line}"
@@ -139,9 +139,27 @@ def _one_effect(history: History) -> Iterator[str]:
             yield f"call {number} has {len(inferences)} answers: {inferences}"
 
 
+def _wholly_answered(books: Books) -> Iterator[Row]:
+    """Usage of whole answers, also of those that nobody waited for."""
+    usage = books.charged()
+    for inference in books.inferences().values():
+        if _is_whole(inference) and inference["id"] in usage:
+            yield usage[inference["id"]]
+
+
+def _is_whole(inference: Row) -> bool:
+    left = inference["status"] == "cancelled" and not inference["streamed"] and inference["stop_reason"] is not None
+    return inference["status"] == "completed" or left
+
+
 def _may_be_billed(inference: Row) -> bool:
     """Ended without a whole answer: by the death of its process, or because its caller left."""
-    return inference["status"] in ("lost", "cancelled", "failed")
+    return inference["status"] in ("lost", "cancelled", "failed") and not _is_whole(inference)
+
+
+def _line(usage: Row) -> Tokens:
+    written = usage["cache_write_5m_tokens"] + usage["cache_write_1h_tokens"]
+    return usage["model"], usage["input_tokens"], usage["output_tokens"], usage["cache_read_tokens"], written
 
 
 def lost_of(books: Sequence[Books]) -> int:

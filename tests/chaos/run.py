@@ -36,6 +36,8 @@ class Plan:
     apis: int
     every_s: float
     """Between two faults."""
+    freezes: bool = False
+    """Whether API processes are also stopped for longer than their leases, and go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ async def _run(plan: Plan, installation: Installation, parties: Sequence[Party])
     callers = Callers([*installation.urls.values()], history, seed=plan.seed)
     watching = asyncio.create_task(watch.look())
     calling = asyncio.create_task(callers.call(parties))
-    faults = planned(plan.seed, seconds=plan.seconds, apis=plan.apis, every_s=plan.every_s)
+    faults = planned(plan.seed, seconds=plan.seconds, apis=plan.apis, every_s=plan.every_s, freezes=plan.freezes)
     harming = asyncio.create_task(nemesis.follow(faults))
     await asyncio.wait([calling], timeout=plan.seconds)
     await harming
