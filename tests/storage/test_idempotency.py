@@ -209,15 +209,6 @@ async def test_a_written_answer_is_given_again_to_the_byte(storage: Storage) -> 
         assert await view.answers.get(named) == ANSWER
 
 
-async def test_a_written_answer_is_of_its_request_only(storage: Storage) -> None:
-    access = await access_of(storage)
-    await write(storage, access, asked(storage, access.principal))
-
-    async with storage.read(access.principal) as view:
-        with pytest.raises(IdempotencyConflictError):
-            await view.answers.get(asked(storage, access.principal, body=b"[]"))
-
-
 async def test_an_effect_that_fails_leaves_its_key_free(storage: Storage) -> None:
     access = await access_of(storage)
     named = asked(storage, access.principal)
@@ -294,3 +285,13 @@ async def test_after_a_day_a_key_is_free_and_then_forgotten(settings: Settings) 
     with pytest.raises(IdempotencyInProgressError):
         await storage.idempotency.claim(young, some_inference())
     await storage.close()
+
+
+async def test_a_connection_sees_its_own_organisation_s_keys_only(storage: Storage, database: Database) -> None:
+    mine, theirs = await access_of(storage), await access_of(storage)
+    for access in (mine, theirs):
+        await write(storage, access, asked(storage, access.principal))
+
+    with psycopg.connect(database.app_url) as connection:
+        connection.execute("select set_config('hasp.organization', %s, true)", [mine.principal.org])
+        assert connection.execute("select org_id from idempotency_keys").fetchall() == [(mine.principal.org,)]
