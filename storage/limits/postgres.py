@@ -7,8 +7,9 @@ forgets is full again, and money is counted elsewhere.
 from collections.abc import Sequence
 
 from gateway.clock import Clock
-from gateway.limits.buckets import GRAINS, Bucket, Draw, Drawn
+from gateway.limits.buckets import GRAINS, Draw, Drawn
 from storage.group_commit import GroupCommit
+from storage.limits.grouped import grouped
 from storage.limits.moment import microseconds
 from storage.pool import Pool, fetch
 
@@ -34,13 +35,9 @@ class PostgresBuckets:
         await self._drawing.close()
 
     async def _draw_group(self, draws: Sequence[Draw]) -> Sequence[Drawn]:
-        places: dict[str, int] = {}
-        known: list[Bucket] = []
-        for bucket in (bucket for draw in draws for bucket in draw.buckets):
-            if places.setdefault(bucket.key, len(known)) == len(known):
-                known.append(bucket)
+        group = grouped(draws)
         lines = [
-            (number, places[bucket.key] + 1, cost * GRAINS, draw.forced)
+            (number, group.places[bucket.key], cost * GRAINS, draw.forced)
             for number, draw in enumerate(draws)
             for bucket, cost in zip(draw.buckets, draw.costs, strict=True)
         ]
@@ -50,9 +47,9 @@ class PostgresBuckets:
             self._pool,
             _DRAW,
             {
-                "keys": [bucket.key for bucket in known],
-                "limits": [bucket.limit for bucket in known],
-                "daily": [bucket.is_daily for bucket in known],
+                "keys": [bucket.key for bucket in group.buckets],
+                "limits": [bucket.limit for bucket in group.buckets],
+                "daily": [bucket.is_daily for bucket in group.buckets],
                 "draws": [*numbers],
                 "buckets": [*buckets],
                 "costs": [*costs],

@@ -1,12 +1,14 @@
-"""Buckets in Valkey: one script a draw, through the connections of the library `limits`.
+"""Buckets in Valkey: one script for all that an organisation's callers draw at once, over the library `limits`.
 
-The library's own strategies count whole windows of one limit; the script
-draws from several buckets, from all or from none, exactly as the function
-`hasp_draw` does in PostgreSQL. All keys of a draw are of one organisation,
-whose id is their hash tag, so a cluster keeps them in one place.
+The library's own strategies count windows of one limit each; the script draws
+from several buckets, from all or from none, exactly as the function
+`hasp_draw` does in PostgreSQL. All keys of an organisation have its id as
+their hash tag, so a cluster keeps them in one place.
 """
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
 from typing import Any, cast
@@ -16,13 +18,14 @@ from limits.storage import storage_from_string
 
 from gateway.clock import Clock
 from gateway.errors import UnavailableError
+from gateway.ids import OrganizationId
 from gateway.limits.buckets import GRAINS, Draw, Drawn
+from storage.group_commit import GroupCommit
+from storage.limits.grouped import grouped
 from storage.limits.moment import microseconds
 
 _SCRIPT = files("storage.limits").joinpath("draw.lua").read_text("utf-8")
 _PREFIX = "hasp:rate:"
-_MOST_AT_ONCE = 64
-"""Connections of one process."""
 _WAIT_S = 2.0
 
 
@@ -33,7 +36,7 @@ class ValkeyUrlError(Exception):
 class ValkeyBuckets:
     """Implements `gateway.limits.buckets.Buckets`. `clock` is the server's own unless one is given.
 
-    Raises `ValkeyUrlError`. Connects with the first draw, so that a process starts without the server.
+    Connects with the first draw, so that a process starts without the server. Raises `ValkeyUrlError`.
     """
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
@@ -45,23 +48,51 @@ class ValkeyBuckets:
         self._failures = (*_as_tuple(storage.base_exceptions), OSError, TimeoutError)
         self._client: Any = storage.bridge.get_connection()
         self._script: Any = self._client.register_script(_SCRIPT)
-        self._room = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._drawing: GroupCommit[Draw, Drawn] | None = None
 
     async def draw(self, draw: Draw) -> Drawn:
-        keys = [f"{_PREFIX}{{{bucket.org}}}:{bucket.key}" for bucket in draw.buckets]
-        arguments: list[int] = [-1 if self._clock is None else microseconds(self._clock), int(draw.forced)]
-        for bucket, cost in zip(draw.buckets, draw.costs, strict=True):
-            arguments += [bucket.limit, int(bucket.is_daily), cost * GRAINS]
-        try:
-            async with asyncio.timeout(_WAIT_S), self._room:
-                fits, at, *used = cast("list[int]", await self._script(keys, arguments))
-        except self._failures as error:
-            raise UnavailableError from error
-        return Drawn(bool(int(fits)), int(at), tuple(map(int, used)))
+        if self._drawing is None:
+            self._drawing = GroupCommit(self._draw_group)
+        return await self._drawing.submit(draw)
 
     async def close(self) -> None:
+        if self._drawing is not None:
+            await self._drawing.close()
         with suppress(*self._failures):
             await self._client.aclose()
+
+    async def _draw_group(self, draws: Sequence[Draw]) -> Sequence[Drawn]:
+        of_each: defaultdict[OrganizationId, list[int]] = defaultdict(list)
+        for number, draw in enumerate(draws):
+            of_each[draw.buckets[0].org].append(number)
+        answers = await asyncio.gather(
+            *(self._run([draws[number] for number in numbers]) for numbers in of_each.values())
+        )
+        drawn = {
+            number: each
+            for numbers, answer in zip(of_each.values(), answers, strict=True)
+            for number, each in zip(numbers, answer, strict=True)
+        }
+        return [drawn[number] for number in range(len(draws))]
+
+    async def _run(self, draws: Sequence[Draw]) -> list[Drawn]:
+        """All of one organisation."""
+        group = grouped(draws)
+        arguments = [-1 if self._clock is None else microseconds(self._clock)]
+        for bucket in group.buckets:
+            arguments += [bucket.limit, int(bucket.is_daily)]
+        for draw in draws:
+            arguments += [int(draw.forced), len(draw.buckets)]
+            for bucket, cost in zip(draw.buckets, draw.costs, strict=True):
+                arguments += [group.places[bucket.key], cost * GRAINS]
+        keys = [f"{_PREFIX}{{{bucket.org}}}:{bucket.key}" for bucket in group.buckets]
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                at, *told = map(int, cast("list[int]", await self._script(keys, arguments)))
+        except self._failures as error:
+            raise UnavailableError from error
+        answers = iter(told)
+        return [Drawn(bool(next(answers)), at, tuple(next(answers) for _ in draw.buckets)) for draw in draws]
 
 
 def _as_tuple(kinds: type[Exception] | tuple[type[Exception], ...]) -> tuple[type[Exception], ...]:

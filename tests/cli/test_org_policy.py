@@ -152,3 +152,41 @@ async def test_a_spend_cap_is_set_and_removed(storage: Storage, environ: dict[st
 
     assert (both.returncode, both.stderr.count("\n")) == (1, 1)
     assert (capped.spend_cap, (await policy_of(storage, tenant)).spend_cap) == (500, None)
+
+
+async def test_a_tier_is_set_by_its_name(storage: Storage, environ: dict[str, str]) -> None:
+    tenant = await make_tenant(storage)
+
+    done = change(environ, tenant, "--tier", "growth")
+
+    assert done.returncode == 0, done.stderr
+    assert (await policy_of(storage, tenant)).tier == "growth"
+
+
+async def test_a_tier_that_is_not_in_the_table_is_refused(storage: Storage, environ: dict[str, str]) -> None:
+    tenant = await make_tenant(storage)
+
+    refused = change(environ, tenant, "--tier", "platinum")
+
+    assert refused.returncode == 1
+    assert "--tier is none of business, developer" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HASP_TIERS_FILE", "/nowhere/tiers.json", "HASP_TIERS_FILE: the file cannot be read"),
+        ("HASP_VALKEY_URL", "valkey://:hunter2@host:port", "HASP_VALKEY_URL: is not valid"),
+        ("HASP_VALKEY_URL", "http://hunter2", "HASP_VALKEY_URL"),
+    ],
+)
+async def test_a_wrong_setting_of_rate_limits_is_named_and_not_repeated(
+    storage: Storage, environ: dict[str, str], name: str, value: str, said: str
+) -> None:
+    tenant = await make_tenant(storage)
+
+    refused = change({**environ, name: value}, tenant, "--tier", "growth")
+
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert "hunter2" not in refused.stderr

@@ -1,4 +1,4 @@
-"""A process of its own that draws: `python -m tests.storage.drawing URL TIMES` prints how often there was room."""
+"""A process of its own that draws: `python -m tests.storage.drawing URL TIMES` writes how often there was room."""
 
 import asyncio
 import sys
@@ -20,4 +20,4 @@ async def drawn(url: str, times: int) -> int:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(drawn(sys.argv[1], int(sys.argv[2]))))
+    sys.stdout.write(f"{asyncio.run(drawn(sys.argv[1], int(sys.argv[2])))}\n")

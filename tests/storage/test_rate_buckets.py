@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -26,12 +27,16 @@ ROOT = Path(__file__).parents[2]
 Connect = Callable[[Hands | None], Awaitable[Buckets]]
 
 
+def _client(url: str) -> Any:
+    return valkey.Valkey.from_url(url)  # pyright: ignore[reportUnknownMemberType] - the library is half typed
+
+
 @pytest.fixture(params=["postgres", "valkey"])
 def url(request: pytest.FixtureRequest, database: Database, valkey_server: str) -> str:
     """Of an empty store."""
     if request.param == "postgres":
         return database.app_url
-    valkey.Valkey.from_url(valkey_server).flushall()
+    _client(valkey_server).flushall()
     return valkey_server
 
 
@@ -196,7 +201,7 @@ async def test_the_store_s_own_clock_counts_when_none_is_given(connect: Connect)
 
 
 async def test_both_stores_say_the_same_of_any_history(database: Database, valkey_server: str) -> None:
-    valkey.Valkey.from_url(valkey_server).flushall()
+    _client(valkey_server).flushall()
     clock, chance = Hands(), random.Random(20260401)
     (postgres, close), (there, leave) = (
         await _connected(database.app_url, clock),
@@ -228,7 +233,7 @@ async def test_a_store_that_is_away_is_said_to_be_unavailable() -> None:
 
 
 async def test_idle_buckets_leave_valkey(valkey_server: str) -> None:
-    client = valkey.Valkey.from_url(valkey_server)
+    client = _client(valkey_server)
     client.flushall()
     buckets = ValkeyBuckets(valkey_server)
 
@@ -237,7 +242,7 @@ async def test_idle_buckets_leave_valkey(valkey_server: str) -> None:
 
     spans = [client.pttl(key) for key in client.scan_iter()]
     assert len(spans) == 2
-    assert all(0 < span <= 86_401_000 for span in spans)  # pyright: ignore[reportOperatorIssue] - never an awaitable
+    assert all(0 < span <= 86_401_000 for span in spans)
 
 
 def test_a_valkey_url_that_cannot_be_used_is_not_repeated() -> None:
