@@ -1,10 +1,12 @@
 """Periods are closed once, in order, and nothing of them is lost or given away."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from gateway.credits.period import Cycle, Period, period_of
 from gateway.errors import CreditsExhaustedError, UnavailableError
@@ -17,12 +19,20 @@ from storage.periods import GRACE, PeriodStep, close_oldest
 from tests.activities.conftest import SetClock
 from tests.conftest import Database
 from tests.storage.test_books import Books
+from tests.storage.test_proof import found as discrepancies
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
 
 MAY = period_of(datetime(2027, 5, 15, tzinfo=UTC))
 JUNE = period_of(MAY.end)
 AFTER_MAY = MAY.end + GRACE
 CLOSED, NOTHING = PeriodStep(closed=True), PeriodStep()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def sound_books(storage: Storage) -> AsyncIterator[None]:
+    """Whatever is done here, the nightly proof has nothing to say."""
+    yield
+    assert await discrepancies(storage) == []
 
 
 async def held(storage: Storage, tenant: Tenant, amount: int, *, at: datetime = MAY.start) -> Call:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,6 +22,7 @@ from storage.periods import GRACE
 from tests.activities.conftest import SetClock
 from tests.activities.test_budget import KeptSchedules
 from tests.conftest import Database
+from tests.storage.test_proof import found as discrepancies
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
 from workflows.budget_reset import MOST_STEPS, BudgetReset, Reset
 from workflows.budget_upkeep import BudgetUpkeep, Scheduled
@@ -143,12 +144,7 @@ async def test_a_run_at_the_very_end_of_a_period_waits_and_closes_it(
 
 @pytest.mark.parametrize(
     "cycle",
-    [
-        Cycle("America/New_York", 31),
-        Cycle("America/Santiago", 6),
-        Cycle("Australia/Lord_Howe", 29),
-        Cycle("Pacific/Kiritimati", 1),
-    ],
+    [Cycle("America/New_York", 31), Cycle("Australia/Lord_Howe", 29)],
     ids=lambda cycle: f"{cycle.zone} {cycle.anchor_day}",
 )
 async def test_ten_years_of_resets_neither_block_nor_gift(
@@ -183,7 +179,7 @@ async def test_ten_years_of_resets_neither_block_nor_gift(
         await runs(1)
 
     assert accounts(database, tenant) == expected(cycle, used)
-    assert sides(database, tenant) == {"posted": sum(used), "apart": 0}
+    assert await discrepancies(storage) == []
 
 
 async def spend(storage: Storage, tenant: Tenant, amount: int, *, at: datetime) -> None:
@@ -202,29 +198,9 @@ def expected(cycle: Cycle, used: Sequence[int]) -> list[tuple[Any, ...]]:
 
 
 def accounts(database: Database, tenant: Tenant) -> list[tuple[Any, ...]]:
-    return _rows(
-        database,
+    query = (
         "select period_start, period_end, allotment, carried, posted, closed_at is not null from credit_accounts"
-        " where org_id = %s and holder = 'organization' order by 1",
-        tenant,
+        " where org_id = %s and holder = 'organization' order by 1"
     )
-
-
-def sides(database: Database, tenant: Tenant) -> dict[str, int]:
-    """What was spent, and by how much any account and the entries of its period differ."""
-    ((posted, apart),) = _rows(
-        database,
-        "select sum(a.posted)::bigint, sum(abs(e.available -"
-        " case when a.closed_at is null then a.allotment + a.carried - a.posted else 0 end))::bigint"
-        " from credit_accounts a cross join lateral ("
-        "  select sum(case 'available' when credit then amount when debit then -amount else 0 end) as available"
-        "  from credit_entries c where c.org_id = a.org_id and c.period_start = a.period_start) e"
-        " where a.org_id = %s and a.holder = 'organization'",
-        tenant,
-    )
-    return {"posted": posted, "apart": apart}
-
-
-def _rows(database: Database, query: str, tenant: Tenant) -> list[tuple[Any, ...]]:
     with psycopg.connect(database.owner_url) as owner:
-        return owner.execute(cast("LiteralString", query), [tenant.org]).fetchall()
+        return owner.execute(query, [tenant.org]).fetchall()
