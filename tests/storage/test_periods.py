@@ -253,3 +253,28 @@ async def test_cycles_changed_every_day_of_a_year_bring_no_more_allotments_than_
         await spent(storage, tenant, 1, at=MAY.start + timedelta(days=day))
 
     assert len(accounts(database, tenant)) <= 13
+
+
+async def test_closing_in_the_midst_of_calls_loses_and_doubles_none(storage: Storage, database: Database) -> None:
+    tenant = await make_tenant(storage, allotment=10_000, rollover_limit=4_000)
+    charged = 0
+
+    async def live(number: int) -> None:
+        nonlocal charged
+        at = MAY.end - timedelta(seconds=1) if number % 2 else JUNE.start
+        try:
+            await spent(storage, tenant, number, at=at)
+        except UnavailableError:  # its period was closed before it asked
+            return
+        charged += number
+
+    async def close() -> None:
+        while (await close_oldest(storage.pool, tenant.org, AFTER_MAY)) != NOTHING:
+            pass
+
+    await spent(storage, tenant, 1)
+    await asyncio.gather(*(live(number) for number in range(1, 80)), *(close() for _ in range(4)))
+
+    carried = accounts(database, tenant)[1][2]
+    assert Books(database, tenant.org).sides()["spent"] == charged + 1
+    assert carried == 4_000
