@@ -11,7 +11,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ import aiohttp
 import psycopg
 
 from bench.measurement import percentile
+from gateway import logs
 from gateway.audit import AuditAction
 from storage import Storage
 from tests.chaos.installation import Installation, running
@@ -101,24 +102,26 @@ class Revoker:
             await self._freeze(frozen)
             yield
         finally:
-            for pid in frozen:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+            _signal(frozen, signal.SIGCONT)
 
     async def _freeze(self, pids: Sequence[int]) -> None:
         """Idle, every one: one that is stopped amid an announcement of its own would stop everybody else's."""
         waiting = set(pids)
         while waiting:
-            for pid in waiting:
-                os.kill(pid, signal.SIGSTOP)
-            idle = {pid for pid, state in await self._listeners() if state == "idle"}
-            for pid in waiting - idle:
-                os.kill(pid, signal.SIGCONT)
-            waiting -= idle
+            _signal(waiting, signal.SIGSTOP)
+            busy = {pid for pid, state in await self._listeners() if state != "idle"} & waiting
+            _signal(busy, signal.SIGCONT)
+            waiting = busy
 
     async def _listeners(self) -> list[tuple[int, str]]:
         async with await psycopg.AsyncConnection.connect(self._installation.owner_url) as connection:
             return await (await connection.execute(_LISTENERS)).fetchall()
+
+
+def _signal(pids: Iterable[int], sign: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # its client has left it meanwhile
+            os.kill(pid, sign)
 
 
 @asynccontextmanager
@@ -158,7 +161,9 @@ def _line(name: str, seen: Sequence[Denials]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.revocation", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30, help="with the channel, and as many without")
-    asyncio.run(_measure(parser.parse_args().rounds))
+    options = parser.parse_args()
+    logs.configure("error")  # this process hears no announcements either, and would say so
+    asyncio.run(_measure(options.rounds))
 
 
 if __name__ == "__main__":
