@@ -38,7 +38,8 @@ set body_digest = excluded.body_digest, inference_id = excluded.inference_id,
 where k.created_at <= %(forgotten)s
    -- Sent again, since nobody knew whether it had arrived.
    or k.inference_id = excluded.inference_id
-   or exists (select from inferences i where i.id = k.inference_id and not {_BUSY})
+   or exists (select from inferences i join credit_holds h on h.id = i.id
+     where i.id = k.inference_id and not {_BUSY} and h.state <> 'expired')
    or k.claimed_until < %(now)s and not exists (select from inferences i where i.id = k.inference_id)
 returning 1
 """  # noqa: S608 - constants of ours
@@ -48,6 +49,11 @@ select k.body_digest, k.inference_id, coalesce({_ANSWERED}, false), coalesce({_B
 from idempotency_keys k left join inferences i on i.id = k.inference_id
 where k.org_id = %(org)s and k.digest = %(digest)s
 """  # noqa: S608 - constants of ours
+
+# A process that sleeps beyond its lease may wake and settle its lost call. From here on it cannot.
+_GIVE_UP = """
+update credit_holds set state = 'voided', closed_at = %(now)s where id = %(inference)s and state = 'expired'
+"""
 
 _RELEASE: LiteralString = f"""
 delete from idempotency_keys k
@@ -100,6 +106,7 @@ class IdempotencyClaims:
                     return InferenceId(holder)
                 if busy:
                     raise IdempotencyInProgressError(retry_after_s=_RETRY_S)
+                await fetch(self._pool, _GIVE_UP, {"inference": holder, "now": self._clock.now()})
         raise IdempotencyInProgressError(retry_after_s=_RETRY_S)
 
     async def release(self, asked: Asked, inference: InferenceId) -> None:

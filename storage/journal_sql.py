@@ -193,7 +193,11 @@ overran as (
       'held', m.held, 'charged', m.charge), m.at
   from moves m join done using (id) where m.overrun > 0
 )
-select id, org_id, overrun from moves
+select id, org_id, hold_state as state, overrun from moves
+union all
+-- Settled before: by this very statement, or otherwise.
+select h.id, h.org_id, h.state, 0 from credit_holds h
+where h.id = any(array(select id from done)) and h.id not in (select id from prior)
 """)
 
 REFUSE = _compact("""
