@@ -26,9 +26,7 @@ async def create_organization(
     org = OrganizationId(new_ulid())
     async with storage.as_operator(org, command="org.create") as tx:
         await tx.organization.add(name=name, credits_allotment=credits_allotment, tier=tier)
-        tx.audit(
-            AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org, metadata={"tier": tier}
-        )
+        tx.audit(AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org, metadata={"tier": tier})
     return org
 
 

@@ -88,9 +88,7 @@ def upgrade() -> None:
     )
     op.execute("grant select, insert, update on rate_buckets to hasp_app")
     op.execute("alter table rate_buckets enable row level security")
-    op.execute(
-        "create policy platform on rate_buckets to hasp_app using (current_setting('hasp.system', true) = 'on')"
-    )
+    op.execute("create policy platform on rate_buckets to hasp_app using (current_setting('hasp.system', true) = 'on')")
     op.execute(DRAW)
 
 
