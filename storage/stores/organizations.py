@@ -174,15 +174,15 @@ class OrganizationStore(OrganizationReader):
 
     async def _cap_open_accounts(self, spend_cap: int | None) -> None:
         # Of later periods too: a process whose clock is ahead may have opened the next one's.
-        await self._session.execute(
-            update(AccountRow)
-            .where(
-                AccountRow.org_id == self._org,
-                AccountRow.holder == ORGANIZATION,
-                AccountRow.period_end > self._clock.now(),
-            )
-            .values(spend_cap=spend_cap)
+        accounts = (
+            AccountRow.org_id == self._org,
+            AccountRow.holder == ORGANIZATION,
+            AccountRow.period_end > self._clock.now(),
         )
+        # Calls lock accounts in the order of their periods.
+        locked = select(AccountRow.period_start).where(*accounts).order_by(AccountRow.period_start).with_for_update()
+        await self._session.execute(locked)
+        await self._session.execute(update(AccountRow).where(*accounts).values(spend_cap=spend_cap))
 
     async def newly_reached(self) -> list[Event]:
         """What its budget, as it is now, has been brought to already and nobody was told: told of from here on."""
