@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 import valkey
@@ -278,6 +279,22 @@ async def test_who_queues_for_a_valkey_that_does_not_answer_waits_no_longer_than
     for writer in asked:
         writer.close()
     silent.close()
+
+
+async def test_a_standby_which_has_no_unlogged_tables_is_a_database_that_is_away(database: Database) -> None:
+    with psycopg.connect(database.owner_url) as owner:
+        owner.execute("drop function hasp_draw")
+        owner.execute(
+            "create function hasp_draw(text[], bigint[], boolean[], int[], int[], bigint[], boolean[], bigint,"
+            " out at bigint, out admitted boolean[], out used bigint[]) language plpgsql as $$ begin"
+            " raise 'cannot access temporary or unlogged relations during recovery' using errcode = '0A000';"
+            " end $$"
+        )
+    buckets, close = await _connected(database.app_url, None)
+
+    with pytest.raises(UnavailableError):
+        await buckets.draw(per_minute(60))
+    await close()
 
 
 async def test_idle_buckets_leave_valkey(valkey_server: str) -> None:
