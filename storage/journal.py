@@ -175,6 +175,9 @@ class PostgresJournal:
             states[call] = state
             if overrun:
                 log.warning("credits_overrun", request_id=request_id(call), org_id=org, credits=overrun)
+        # A statement that waited for its own first sending, which nobody heard of, tells what was so before that.
+        if waited := [call for call, state in states.items() if state in ("open", "expired")]:
+            states |= dict(await fetch(self._pool, journal_sql.STATES, {"ids": waited}))
         recorded = (is_recorded(closing.row, states.get(closing.row["id"])) for closing in closings)
         return [None if is_so else UnavailableError() for is_so in recorded]
 

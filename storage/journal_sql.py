@@ -231,6 +231,10 @@ warned as (
 insert into audit_pending (entry_id) select id from audited returning entry_id
 """)
 
+STATES = """
+select id, state from credit_holds where id = any(%(ids)s)
+"""
+
 HISTORY = """
 select id, request_content, answer_content from inferences
 where org_id = %(org)s and conversation_id = %(thread)s and status = 'completed' order by id
