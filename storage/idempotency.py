@@ -7,19 +7,16 @@ answered is answered again, one that came to nothing makes the key free.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import LiteralString
 
 from gateway.clock import Clock
 from gateway.errors import IdempotencyConflictError, IdempotencyInProgressError
-from gateway.idempotency import KEPT, Asked
+from gateway.idempotency import KEPT, TO_BE_OPENED, Asked
 from gateway.ids import InferenceId
 from gateway.tenancy import Principal
 from storage.keyring import Ring
 from storage.pool import Pool, durable, fetch
 
-_TO_BE_OPENED = timedelta(minutes=2)
-"""Opening a call takes milliseconds; with a database that fails over, under a minute and a half."""
 _RETRY_S = 5
 _TRIES = 3
 
@@ -123,7 +120,7 @@ class IdempotencyClaims:
             "digest": asked.digest,
             "body": asked.body_digest,
             "inference": inference,
-            "until": now + _TO_BE_OPENED,
+            "until": now + TO_BE_OPENED,
             "now": now,
             "forgotten": now - KEPT,
         }
