@@ -51,8 +51,9 @@ from credit_accounts where org_id = %(org)s and holder = 'organization'
 
 _OPEN_ORGANIZATION = """
 with opened as (
-  insert into credit_accounts (org_id, period_start, holder, period_end, allotment, spend_cap)
-  select id, %(start)s, 'organization', %(end)s, credits_allotment, spend_cap from organizations where id = %(org)s
+  insert into credit_accounts (org_id, period_start, holder, period_end, allotment, spend_cap, alert_thresholds)
+  select id, %(start)s, 'organization', %(end)s, credits_allotment, spend_cap, alert_thresholds
+  from organizations where id = %(org)s
   on conflict do nothing returning org_id, period_start, allotment
 )
 insert into credit_entries (id, phase, org_id, period_start, debit, credit, amount, created_at)

@@ -14,15 +14,15 @@ from gateway.ids import OrganizationId
 # The account is locked first: a call that settles meanwhile is waited for, and counts.
 _NEWLY_REACHED = text("""
 with locked as (
-  select org_id, period_start, period_end, posted, spend_cap < allotment + carried as capped,
+  select org_id, period_start, period_end, posted, alert_thresholds, spend_cap < allotment + carried as capped,
     least(allotment + carried, spend_cap) as room
   from credit_accounts
   where org_id = :org and holder = 'organization' and period_end > :now and closed_at is null and posted > 0
   order by period_start for update
 ),
 reached as (
-  select l.*, k.kind, k.threshold from locked l join organizations o on o.id = l.org_id cross join lateral (
-    select 'threshold:' || t as kind, t as threshold from unnest(o.alert_thresholds) t
+  select l.*, k.kind, k.threshold from locked l cross join lateral (
+    select 'threshold:' || t as kind, t as threshold from unnest(l.alert_thresholds) t
     where l.posted * 100 >= t * l.room
     union all
     select 'exhausted', null where l.posted >= l.room) k

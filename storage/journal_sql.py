@@ -112,14 +112,14 @@ booked as (
   from totals t join locked using (org_id, period_start, holder)
   where a.org_id = t.org_id and a.period_start = t.period_start and a.holder = t.holder
   returning a.org_id, a.period_start, a.period_end, a.holder, a.posted, a.spend_cap < a.allotment + a.carried as capped,
-    least(a.allotment + a.carried, a.spend_cap) as room, t.call_id, t.at
+    least(a.allotment + a.carried, a.spend_cap) as room, a.alert_thresholds, t.call_id, t.at
 ),
 -- What an account has reached that its organisation wants to be told of. Each kind is told of once a period.
 reached as (
   select b.*, k.kind, k.threshold
-  from booked b join organizations o on o.id = b.org_id cross join lateral (
-    select 'threshold:' || t as kind, t as threshold from unnest(o.alert_thresholds) t
-    where b.holder = 'organization' and b.posted * 100 >= t * b.room
+  from booked b cross join lateral (
+    select 'threshold:' || t as kind, t as threshold from unnest(b.alert_thresholds) t
+    where b.posted * 100 >= t * b.room
     union all
     select case b.holder when 'organization' then 'exhausted' else 'exhausted:' || b.holder end, null
     where b.posted >= b.room) k

@@ -157,3 +157,21 @@ def test_a_model_that_needs_no_opt_in_of_its_own_is_refused_by_position(name: st
         read_premium_models("models", ["gpt-5.5", name], shipped_catalog())
 
     assert refused.value.param == "models[1]"
+
+
+async def test_a_call_that_settles_while_thresholds_change_tells_of_the_new_ones(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await make_tenant(storage, allotment=1_000)
+    call = make_call(await storage.access.resolve(tenant.token))
+    await storage.journal.open(call, HAIKU, 900)
+
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        await change_policy_in(tx, tenant.org, {"alert_thresholds": (50,)})
+        closing = asyncio.create_task(storage.journal.close(make_outcome(call, charge=800)))
+        await eventually(lambda: waits_for_a_row(database), within_s=5)
+    await closing
+
+    with psycopg.connect(database.owner_url) as owner:
+        kinds = owner.execute("select kind from budget_alerts where org_id = %s", [tenant.org]).fetchall()
+    assert ("threshold:50",) in kinds
