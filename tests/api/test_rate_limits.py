@@ -277,3 +277,14 @@ async def test_a_call_larger_than_a_minute_s_tokens_is_answered(
 
     assert reply.status == 200
     assert limits_of(reply)["remaining-tokens"] == 0
+
+
+async def test_a_refusal_without_a_query_tells_all_that_one_with_a_query_told(
+    gateway_server: GatewayServer, developer: Tenant
+) -> None:
+    await use_up(gateway_server, developer, LimitName.KEY_RPM, 60, 60)
+
+    replies = [await gateway_server.post("/v1/messages", MESSAGE, key=developer.token) for _ in range(2)]
+
+    assert [reply.status for reply in replies] == [429, 429]
+    assert [set(limits_of(reply)) for reply in replies] == [{name.removeprefix("x-ratelimit-") for name in NAMES}] * 2
