@@ -13,7 +13,7 @@ from gateway.baa.template import Cover, current_template
 from gateway.credits.budget import LARGEST_CAP
 from gateway.errors import GatewayError
 from gateway.ids import OrganizationId, find_ulid
-from gateway.tenancy import KeyMode, Scope
+from gateway.tenancy import DEFAULT_TIER, KeyMode, Scope
 
 if TYPE_CHECKING:
     from storage import Storage
@@ -35,7 +35,7 @@ def org_create(
     credits_allotment: Annotated[
         int, typer.Option("--credits", min=0, max=LARGEST_CAP, help="Credits per billing period.")
     ] = 1_000_000,
-    tier: Annotated[str, typer.Option(help="How fast it may call: a tier's name.")] = "enterprise",
+    tier: Annotated[str, typer.Option(help="How fast it may call: a tier's name.")] = DEFAULT_TIER,
 ) -> None:
     """Create an organization and print its id. It can call nothing until an agreement is accepted."""
     from storage.onboarding import create_organization

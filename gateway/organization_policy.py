@@ -12,7 +12,7 @@ from gateway.phi.detector import CERTAIN
 from gateway.phi.findings import Entity
 from gateway.phi.phrases import MOST_WORDS, is_phrase
 from gateway.phi.screening import MAX_TERM_LENGTH, MAX_TERMS, SELECTABLE, Profile
-from gateway.tenancy import PhiMode, StorageMode, Unscannable
+from gateway.tenancy import DEFAULT_TIER, PhiMode, StorageMode, Unscannable
 
 RETENTION_DAYS = (1, 36_500)
 """The shortest and the longest that content may be kept: a century is as good as for ever."""
@@ -53,7 +53,7 @@ class OrganizationPolicy:
     """1 to 31; in a shorter month its last day."""
     rollover_limit: int = 0
     """Unused credits that a period hands on to the next at most."""
-    tier: str = "enterprise"
+    tier: str = DEFAULT_TIER
     """Its name in the table of rate limits. The operator's to set, not the organisation's."""
 
     def changed(self, changes: Changes) -> "OrganizationPolicy":

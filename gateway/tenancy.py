@@ -8,6 +8,9 @@ from typing import Literal
 from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId
 from gateway.phi.screening import Screening
 
+DEFAULT_TIER = "enterprise"
+"""Of an organisation for which nobody chose one: it has no limits unless the operator gives that tier some."""
+
 
 class Scope(StrEnum):
     AI_CHAT = "ai:chat"
@@ -84,7 +87,7 @@ class Policy:
     failover_enabled: bool = False
     """Whether an equivalent model of another vendor, under the same or a better cover, may answer (D12)."""
     agreement: Agreement | None = None
-    tier: str = "enterprise"
+    tier: str = DEFAULT_TIER
     """Its name in the table of rate limits (`gateway.limits.tiers`)."""
 
 

@@ -13,7 +13,7 @@ from gateway.ids import AcceptanceId, OrganizationId, new_ulid
 from gateway.keys.api_key import ApiKey
 from gateway.keys.networks import Network
 from gateway.organization_policy import Changes
-from gateway.tenancy import KeyMode, Scope
+from gateway.tenancy import DEFAULT_TIER, KeyMode, Scope
 from storage import policy_change
 from storage.key_issue import issue_key
 from storage.storage import Storage
@@ -21,7 +21,7 @@ from storage.stores.agreements import Signer
 
 
 async def create_organization(
-    storage: Storage, *, name: str, credits_allotment: int, tier: str = "enterprise"
+    storage: Storage, *, name: str, credits_allotment: int, tier: str = DEFAULT_TIER
 ) -> OrganizationId:
     org = OrganizationId(new_ulid())
     async with storage.as_operator(org, command="org.create") as tx:

@@ -41,6 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("stack"))
 
 
+def settings_of(stack: Stack) -> Settings:
+    """What the processes of `stack` are told by their environment."""
+    values = {
+        name.removeprefix("HASP_").lower(): value
+        for name, value in stack.environment().items()
+        if name.startswith("HASP_")
+    }
+    return Settings.model_validate(values)
+
+
 @dataclass(frozen=True, slots=True)
 class RunningStack:
     stack: Stack
@@ -61,12 +71,7 @@ class RunningStack:
         return self.stack.cluster.owner_url
 
     def settings(self) -> Settings:
-        values = {
-            name.removeprefix("HASP_").lower(): value
-            for name, value in self.stack.environment().items()
-            if name.startswith("HASP_")
-        }
-        return Settings.model_validate(values)
+        return settings_of(self.stack)
 
     def hasp(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command line, as an operator of this stack runs it."""

@@ -12,7 +12,6 @@ from gateway.limits.buckets import LARGEST_LIMIT
 
 LOWEST = "developer"
 """The numbers of an organisation whose tier nobody knows: too few rather than too many."""
-DEFAULT = "enterprise"
 _LARGEST_FILE = 1024 * 1024
 
 TierName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]

@@ -14,7 +14,7 @@ from gateway.ids import OrganizationId
 from gateway.organization_policy import OrganizationPolicy
 from gateway.phi.findings import Entity
 from gateway.phi.screening import Profile
-from gateway.tenancy import PhiMode, StorageMode, Unscannable
+from gateway.tenancy import DEFAULT_TIER, PhiMode, StorageMode, Unscannable
 from storage.accounts import ORGANIZATION
 from storage.budget_alerts import newly_reached
 from storage.encryption import ContentCipher, new_data_key
@@ -108,7 +108,7 @@ class OrganizationStore(OrganizationReader):
         self._clock = clock
 
     async def add(
-        self, *, name: str, credits_allotment: int, spend_cap: int | None = None, tier: str = "enterprise"
+        self, *, name: str, credits_allotment: int, spend_cap: int | None = None, tier: str = DEFAULT_TIER
     ) -> Organization:
         """Create this transaction's organisation, with its first data key."""
         self._session.add(

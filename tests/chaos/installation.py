@@ -23,7 +23,7 @@ from cli.embedded.stack import Stack
 from cli.embedded.supervisor import Supervisor
 from gateway.settings import Settings
 from tests.embedded import free_port
-from tests.running_stack import PORTS
+from tests.running_stack import PORTS, settings_of
 
 LEASE_S = 5
 SWEEP_S = 1
@@ -54,12 +54,7 @@ class Installation:
         return self.stack.cluster.owner_url
 
     def settings(self) -> Settings:
-        values = {
-            name.removeprefix("HASP_").lower(): value
-            for name, value in self.stack.environment().items()
-            if name.startswith("HASP_")
-        }
-        return Settings.model_validate(values)
+        return settings_of(self.stack)
 
     def kill(self, part: str) -> bool:
         """`kill -9`. False: it is down already."""
