@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,41 +15,59 @@ GENESIS = "0" * 64
 """`prev_hash` of an organisation's first entry."""
 
 
+HASHED = (
+    *("user_id", "org_id", "project_id", "action", "entity_type", "entity_id"),
+    *("metadata", "ip_address", "created_at", "phi_disposition", "subject_type", "subject_id_hmac"),
+)
+"""The twelve values under an entry's hash, in their order, by the names they have in an export."""
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+
+
 def canonical_time(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
 
 
-def seal_hash(entry: AuditEntry, *, seq: int, prev_hash: str) -> str:
-    """SHA-256, in hex, of the compact JSON array of the entry's twelve values.
+def canonical_json(value: object) -> str:
+    """Compact, with sorted keys. Raises `ValueError` for what has no JSON form, `RecursionError` if too deep."""
+    return _CANONICAL.encode(value)
+
+
+def sha256_hex(text: str) -> str:
+    """Raises `UnicodeEncodeError` for half a surrogate pair."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content_hash(values: Mapping[str, object]) -> str:
+    """SHA-256, in hex, of the compact JSON array of the twelve `HASHED` values. Raises as `canonical_json` does."""
+    return sha256_hex(canonical_json([values[name] for name in HASHED]))
+
+
+def hashed_values(entry: AuditEntry, *, seq: int, prev_hash: str) -> dict[str, JsonValue]:
+    """The twelve values of an entry in its place.
 
     The entry's id, `prev_hash` and the position ride inside `metadata._chain`, so
     that they are covered by the hash while the layout stays what public verifiers read.
     """
     chain: JsonValue = {"id": entry.id, "seq": seq, "prev_hash": prev_hash}
-    metadata: JsonValue = {**(entry.metadata or {}), "_chain": chain}
-    values: list[JsonValue] = [
-        entry.actor,
-        entry.org,
-        None,
-        str(entry.action),
-        entry.entity_type,
-        entry.entity_id,
-        _sorted(metadata),
-        entry.ip_address,
-        canonical_time(entry.at),
-        str(entry.phi),
-        entry.subject_type,
-        entry.subject_id_hmac,
-    ]
-    return hashlib.sha256(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return {
+        "user_id": entry.actor,
+        "org_id": entry.org,
+        "project_id": None,
+        "action": str(entry.action),
+        "entity_type": entry.entity_type,
+        "entity_id": entry.entity_id,
+        "metadata": {**(entry.metadata or {}), "_chain": chain},
+        "ip_address": entry.ip_address,
+        "created_at": canonical_time(entry.at),
+        "phi_disposition": str(entry.phi),
+        "subject_type": entry.subject_type,
+        "subject_id_hmac": entry.subject_id_hmac,
+    }
 
 
-def _sorted(value: JsonValue) -> JsonValue:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    return value
+def seal_hash(entry: AuditEntry, *, seq: int, prev_hash: str) -> str:
+    return content_hash(hashed_values(entry, seq=seq, prev_hash=prev_hash))
 
 
 class Flaw(StrEnum):
