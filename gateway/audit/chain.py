@@ -71,7 +71,7 @@ def seal_hash(entry: AuditEntry, *, seq: int, prev_hash: str) -> str:
 
 
 class Flaw(StrEnum):
-    """What can be wrong with an entry's place in the chain."""
+    """What can be wrong with an entry, with its place in the chain, or with an export of them."""
 
     CHANGED = "changed"
     """The entry's content is not what was sealed."""
@@ -79,6 +79,26 @@ class Flaw(StrEnum):
     """The entry, or one before it, is gone: the numbering has a gap."""
     UNLINKED = "unlinked"
     """It does not follow the entry before it."""
+    FORKED = "forked"
+    """Another entry has the same place, or a checkpoint names another."""
+    MOVED = "moved"
+    """It belongs further up."""
+    REPEATED = "repeated"
+    """An earlier entry has its id."""
+    MALFORMED = "malformed"
+    """It is no entry: a field is missing, unknown, or of another type."""
+    FOREIGN = "foreign"
+    """It is another organisation's."""
+    BACKDATED = "backdated"
+    """Its time is before that of an entry, a checkpoint or a key that it follows, or after one that it precedes."""
+    MISSIGNED = "missigned"
+    """Its signature is not by a key that could sign it then."""
+    MISSTAMPED = "misstamped"
+    """A time-stamp does not hold."""
+    TRUNCATED = "truncated"
+    """The export ends before, or after, the last entry it announces."""
+    UNPROVEN = "unproven"
+    """What the export says about itself is not what its key signed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,15 +75,16 @@ class EnvelopeWriter:
         self._key = key
         self._written = 0
         self._last = extract.head
-        self._digest = ProofDigest()
+        self._header: dict[str, JsonValue] = {
+            "schema_version": SCHEMA_VERSION,
+            "export": _export(extract),
+            "verification": _verification(extract, key),
+        }
+        self._digest = ProofDigest(self._header)
 
     def head(self) -> str:
-        export, verification = _export(self._extract), _verification(self._extract, self._key)
-        self._digest.add_head(export, verification)
-        return (
-            f'{{"schema_version":"{SCHEMA_VERSION}",\n"export":{canonical_json(export)},\n'
-            f'"verification":{canonical_json(verification)},\n"entries":['
-        )
+        members = ",\n".join(f"{canonical_json(name)}:{canonical_json(part)}" for name, part in self._header.items())
+        return f'{{{members},\n"entries":['
 
     def entry(self, sealed: SealedEntry) -> str:
         if sealed.seal.seq != self._extract.first_seq + self._written or sealed.entry.org != self._extract.org:
@@ -121,11 +122,9 @@ class EnvelopeWriter:
 class ProofDigest:
     """SHA-256 over the lines that a proof covers: the header, then of each entry its hash, signature and sealing."""
 
-    def __init__(self) -> None:
+    def __init__(self, header: Mapping[str, object]) -> None:
         self._sha256 = hashlib.sha256()
-
-    def add_head(self, export: Mapping[str, object], verification: Mapping[str, object]) -> None:
-        self._add({"schema_version": SCHEMA_VERSION, "export": export, "verification": verification})
+        self._add(header)
 
     def add_entry(self, entry: Mapping[str, object]) -> None:
         self._add([entry["hash"], entry["signature"], entry["sealed"]])
