@@ -27,6 +27,7 @@ from gateway.providers.probe import ProviderProbe
 from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
 from storage import Storage
+from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
@@ -56,7 +57,7 @@ async def run(settings: Settings) -> None:
     watch = CatalogWatch(catalog, read=lambda: configured_catalog(settings), files=lambda: catalog_files(settings))
     following = Service("catalog", lambda: watch.run(settings.catalog_poll_s))
     storage = await Storage.open(settings)
-    sequencer = Service("sequencer", Sequencer(storage.pool, SystemClock()).run)
+    sequencer = Service("sequencer", Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit)).run)
     temporal = TemporalWork(
         settings,
         keys=storage.keyring.codec.keys,

@@ -17,6 +17,7 @@ from storage import Storage
 from storage.chain import verify
 from storage.key_issue import begin_grace, change_key, issue_key, revoke_key, rotate_key
 from storage.pool import durable
+from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
 from tests.activities.conftest import SetClock
 from tests.tenants import Tenant, make_tenant
@@ -225,7 +226,7 @@ async def test_an_end_is_audited_and_the_chain_holds(storage: Storage, clock: Se
     key, _ = await issue(storage, tenant, expires_at=clock.now() + 2 * DAY)
     clock.advance(3 * DAY)
     await run(storage, clock)
-    while await Sequencer(storage.pool, clock).seal():
+    while await Sequencer(storage.pool, clock, signing_key(storage.keyring.audit)).seal():
         pass
 
     assert (await verify(storage.pool, tenant.org)).flaw is None

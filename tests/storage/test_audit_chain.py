@@ -8,12 +8,13 @@ import pytest
 from gateway.audit import Flaw
 from gateway.clock import SystemClock
 from storage import Storage
+from storage.audit_keys import signing_key
 from storage.chain import verify
 from storage.sequencer import Sequencer
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
 
-WITHOUT_GUARD = "alter table {table} disable trigger {table}_append_only"
+WITHOUT_GUARD = "alter table {table} disable trigger user"
 
 
 async def busy_tenant(storage: Storage, *, calls: int = 5) -> Tenant:
@@ -24,7 +25,7 @@ async def busy_tenant(storage: Storage, *, calls: int = 5) -> Tenant:
         call = make_call(access)
         await storage.journal.open(call, HAIKU, 100)
         await storage.journal.close(make_outcome(call))
-    await Sequencer(storage.pool, SystemClock()).seal()
+    await Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit)).seal()
     return tenant
 
 
@@ -55,7 +56,7 @@ async def test_a_sound_chain_verifies(storage: Storage) -> None:
 async def test_concurrent_sequencers_and_writers_leave_no_gap_and_no_fork(storage: Storage) -> None:
     tenants = [await make_tenant(storage) for _ in range(3)]
     accesses = [await storage.access.resolve(tenant.token) for tenant in tenants]
-    sequencers = [Sequencer(storage.pool, SystemClock()) for _ in range(3)]
+    sequencers = [Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit)) for _ in range(3)]
 
     async def write(number: int) -> None:
         call = make_call(accesses[number % 3])
@@ -113,7 +114,7 @@ async def test_entries_that_trade_places_are_noticed(storage: Storage, database:
         f"""
         delete from audit_seals where entry_id = '{second}' returning entry_id;
         update audit_seals set entry_id = '{second}' where entry_id = '{third}';
-        insert into audit_seals select '{third}', org_id, 2, '{"f" * 64}', '{"e" * 64}', sealed_at
+        insert into audit_seals select '{third}', org_id, 2, '{"f" * 64}', '{"e" * 64}', sealed_at, key_id, signature
           from audit_seals where entry_id = '{second}';
         update audit_seals s set prev_hash = p.hash from audit_seals p
           where p.org_id = s.org_id and p.seq = s.seq - 1 and s.seq in (2, 3)
