@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, allotment, books, catalog, keyring, keys, phi, policy
+from cli import admin, allotment, audit, books, catalog, keyring, keys, phi, policy
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -32,7 +32,7 @@ admin.org_app.command("credits")(allotment.org_credits)
 app.add_typer(admin.org_app, name="org")
 app.add_typer(keys.app, name="key")
 app.add_typer(admin.baa_app, name="baa")
-app.add_typer(admin.audit_app, name="audit")
+app.add_typer(audit.app, name="audit")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
 app.add_typer(catalog.app, name="catalog")

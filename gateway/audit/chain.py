@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import orjson
 from pydantic import JsonValue
 
 from gateway.audit.entries import AuditEntry
@@ -28,19 +29,22 @@ def canonical_time(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
 
 
-def canonical_json(value: object) -> str:
-    """Compact, with sorted keys. Raises `ValueError` for what has no JSON form, `RecursionError` if too deep."""
-    return _CANONICAL.encode(value)
+def canonical_json(value: object) -> bytes:
+    """Compact, UTF-8, with sorted keys; of values without floats. Raises `ValueError` for half a surrogate pair."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return _CANONICAL.encode(value).encode()  # the same, five times as slow, with integers beyond 64 bits
 
 
-def sha256_hex(text: str) -> str:
-    """Raises `UnicodeEncodeError` for half a surrogate pair."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def canonical_hash(value: object) -> str:
+    """SHA-256, in hex, of the canonical JSON. Raises as `canonical_json` does."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def content_hash(values: Mapping[str, object]) -> str:
-    """SHA-256, in hex, of the compact JSON array of the twelve `HASHED` values. Raises as `canonical_json` does."""
-    return sha256_hex(canonical_json([values[name] for name in HASHED]))
+    """The hash of the array of the twelve `HASHED` values. Raises as `canonical_json` does."""
+    return canonical_hash([values[name] for name in HASHED])
 
 
 def hashed_values(entry: AuditEntry, *, seq: int, prev_hash: str) -> dict[str, JsonValue]:
@@ -111,11 +115,14 @@ class Seal:
 
 
 class ChainWalk:
-    """Checks one organisation's chain, entry by entry in order of `seq`, in constant memory."""
+    """Checks one organisation's chain, entry by entry in order of `seq`, in constant memory.
 
-    def __init__(self) -> None:
-        self.length = 0
-        self.head: str = GENESIS
+    Begins behind its first `length` entries, of which `head` is the last one's hash.
+    """
+
+    def __init__(self, length: int = 0, head: str = GENESIS) -> None:
+        self.length = length
+        self.head = head
 
     def step(self, entry: AuditEntry, seal: Seal) -> Flaw | None:
         """What is wrong with the next entry, if anything; after a flaw the walk has no further meaning."""

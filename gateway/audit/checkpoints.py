@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.audit.chain import canonical_json, canonical_time, sha256_hex
+from gateway.audit.chain import canonical_hash, canonical_time
 from gateway.audit.signing import SigningKey
 from gateway.ids import OrganizationId
 
@@ -39,7 +39,7 @@ class Anchor:
 def checkpoint_digest(org: str, *, seq: int, head: str, at: datetime) -> str:
     """What a checkpoint's signature covers."""
     fields = {"kind": "checkpoint", "org_id": org, "seq": seq, "hash": head, "at": canonical_time(at)}
-    return sha256_hex(canonical_json(fields))
+    return canonical_hash(fields)
 
 
 def sign_checkpoint(key: SigningKey, org: OrganizationId, *, seq: int, head: str, at: datetime) -> Checkpoint:

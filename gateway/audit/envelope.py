@@ -83,7 +83,7 @@ class EnvelopeWriter:
         self._digest = ProofDigest(self._header)
 
     def head(self) -> str:
-        members = ",\n".join(f"{canonical_json(name)}:{canonical_json(part)}" for name, part in self._header.items())
+        members = ",\n".join(f'"{name}":{_text(part)}' for name, part in self._header.items())
         return f'{{{members},\n"entries":['
 
     def entry(self, sealed: SealedEntry) -> str:
@@ -93,14 +93,14 @@ class EnvelopeWriter:
         self._digest.add_entry(written)
         self._last = sealed.seal.hash
         self._written += 1
-        return f"{',' if self._written > 1 else ''}\n{canonical_json(written)}"
+        return f"{',' if self._written > 1 else ''}\n{_text(written)}"
 
     def tail(self) -> str:
         if (self._written, self._last) != (self._extract.entry_count, self._extract.head):
             raise ValueError("the extract's entries are not all written, or its head is another")
         digest = self._digest.hex()
         proof = {"digest": digest, "signature": self._key.sign(digest)}
-        return f'\n],\n"proof":{canonical_json(proof)}}}\n'
+        return f'\n],\n"proof":{_text(proof)}}}\n'
 
     def _entry(self, sealed: SealedEntry) -> dict[str, JsonValue]:
         seal = sealed.seal
@@ -133,7 +133,11 @@ class ProofDigest:
         return self._sha256.hexdigest()
 
     def _add(self, value: object) -> None:
-        self._sha256.update(canonical_json(value).encode() + b"\n")
+        self._sha256.update(canonical_json(value) + b"\n")
+
+
+def _text(value: object) -> str:
+    return canonical_json(value).decode()
 
 
 def published(key: PublishedKey) -> dict[str, JsonValue]:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # until Python 3.12, pydantic reads only this one
 
 from gateway.audit.chain import canonical_time
 from gateway.audit.signing import KeyStatus, raw_public_key
@@ -50,6 +51,8 @@ def _public_key(text: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{1,128}$")]
+"""An id that reports repeat: nothing that a terminal would obey."""
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Canonical = Annotated[datetime, BeforeValidator(canonical_instant)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
@@ -70,7 +73,7 @@ class RangePart(_Strict):
 
 class ExportPart(_Strict):
     tenant: str
-    tenant_id: Text
+    tenant_id: Name
     range: RangePart
     exported_at: Canonical
     exported_by: str | None
@@ -91,7 +94,7 @@ class CheckpointPart(_Strict):
     seq: Place
     hash: Hash
     at: Canonical
-    key_id: Text
+    key_id: Name
     signature: Text
 
 
@@ -100,7 +103,7 @@ class KeyPart(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    key_id: Text
+    key_id: Name
     public_key_pem: PublicKey
     published_at: Instant
     status: KeyStatus
@@ -109,7 +112,7 @@ class KeyPart(BaseModel):
 
 class VerificationPart(_Strict):
     algo: Literal["ed25519"]
-    key_id: Text
+    key_id: Name
     public_key_pem: PublicKey
     key_published_at: Canonical
     chain_head_hash: Hash
@@ -132,7 +135,7 @@ class Proof(_Strict):
 
 
 class KeysDocument(BaseModel):
-    tenant_id: Text
+    tenant_id: Name
     keys: list[KeyPart]
 
 
@@ -140,7 +143,7 @@ class SealedPart(TypedDict):
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")  # pyright: ignore[reportGeneralTypeIssues] - documented so
 
     at: str
-    key_id: Text
+    key_id: Name
     signature: str | None
 
 
@@ -149,7 +152,7 @@ class EntryPart(TypedDict):
 
     seq: Place
     user_id: str | None
-    org_id: Text
+    org_id: Name
     project_id: str | None
     action: Text
     entity_type: str | None

@@ -3,6 +3,7 @@
 import codecs
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import IO, Any, NoReturn
 
 from gateway.audit.export_format import Header, UnreadableError, read_header
@@ -95,7 +96,7 @@ class _Text:
     def expect(self, *characters: str) -> str:
         found = self.peek()
         if found not in characters:
-            raise UnreadableError("the file is not the JSON of an export, or is cut off")
+            raise UnreadableError("it is not the JSON of an export, or is cut off")
         self._at += 1
         return found
 
@@ -109,7 +110,7 @@ class _Text:
                 raise HostileError("is nested too deeply") from None
             except json.JSONDecodeError:
                 if self._ended:
-                    raise UnreadableError("the file is not JSON, or is cut off") from None
+                    raise UnreadableError("it is not JSON, or is cut off") from None
                 if len(self._window) - self._at > limit:
                     raise HostileError("is not JSON, or too long") from None
                 # Twice as much each time: what does not end is not parsed again and again.
@@ -133,7 +134,7 @@ class _Text:
         try:
             self._window = self._window[self._at :] + self._decoder.decode(data, final=self._ended)
         except UnicodeDecodeError:
-            raise UnreadableError("the file is not UTF-8") from None
+            raise UnreadableError("it is not UTF-8") from None
         self._at = 0
 
 
@@ -151,12 +152,13 @@ def _no_number(_: str) -> NoReturn:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_no_number, parse_constant=_no_number)
 
 
-def loads(text: str) -> object:
-    """A small document, as strictly. Raises `HostileError`, or `ValueError` for what is not JSON."""
+def loads(data: bytes, what: str) -> object:
+    """A small document, as strictly. Raises `UnreadableError`."""
+    text = _Text(BytesIO(data))
     try:
-        value, end = _DECODER.raw_decode(text.strip(_SPACE))
-    except RecursionError:
-        raise HostileError("is nested too deeply") from None
-    if end != len(text.strip(_SPACE)):
-        raise HostileError("goes on after its end")
+        value = text.value(MAX_HEADER)
+    except HostileError as error:
+        raise UnreadableError(f"{what} {error}") from None
+    if text.peek():
+        raise UnreadableError(f"{what} goes on after its end")
     return value

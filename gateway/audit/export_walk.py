@@ -6,6 +6,7 @@ from gateway.audit.chain import GENESIS, Flaw, content_hash
 from gateway.audit.export_format import EntryPart, ExportPart, canonical_instant
 from gateway.audit.trusted_keys import CLOCK_TOLERANCE
 from gateway.audit.verdicts import FlawError
+from gateway.ids import find_ulid
 
 
 class ExportWalk:
@@ -33,7 +34,7 @@ class ExportWalk:
     def _content(self, entry: EntryPart) -> None:
         try:
             computed = content_hash(entry)
-        except (ValueError, RecursionError):
+        except ValueError:
             raise FlawError(Flaw.MALFORMED, "the entry has text that cannot be written") from None
         if computed != entry["hash"]:
             raise FlawError(Flaw.CHANGED, "the entry's content does not have the hash it was sealed with")
@@ -78,4 +79,4 @@ class ExportWalk:
 def _entry_id(entry: EntryPart) -> str | None:
     chain = entry["metadata"].get("_chain")
     found = chain.get("id") if isinstance(chain, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return found if isinstance(found, str) else None
+    return find_ulid(found) if isinstance(found, str) else None
