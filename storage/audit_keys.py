@@ -53,6 +53,7 @@ class KeyNotActiveError(GatewayError):
 
     kind, code = Kind.UNAVAILABLE, "AUDIT_KEY_NOT_ACTIVE"
     message = "The keyring's newest audit key is not active. `hasp keyring rotate audit` makes another."
+    retryable = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from time import monotonic
 from typing import Any, LiteralString
 
 import structlog
-from ulid import ULID
 
 from gateway.audit import GENESIS, AuditEntry, seal_hash
 from gateway.audit.signing import SigningKey
@@ -62,7 +61,9 @@ from unnest(%s::text[], %s::text[]) as u(entry_id, signature)
 where s.entry_id = u.entry_id and s.signature is null
 """
 
-_OLDEST = "select entry_id from audit_pending order by entry_id limit 1"
+_OLDEST = """
+select e.created_at from audit_pending p join audit_entries e on e.id = p.entry_id order by p.entry_id limit 1
+"""
 
 _Head = tuple[int, str, datetime]
 _Row = tuple[str, str, int, str, str, datetime, str]
@@ -162,8 +163,7 @@ class Sequencer:
 async def oldest_wait(pool: Pool, clock: Clock) -> timedelta:
     """How long the oldest entry without a seal has been waiting; nothing when there is none."""
     rows = await fetch(pool, _OLDEST)
-    # The id tells when the entry was written, to the millisecond.
-    return max(clock.now() - ULID.from_str(rows[0][0]).datetime, timedelta()) if rows else timedelta()
+    return max(clock.now() - rows[0][0], timedelta()) if rows else timedelta()
 
 
 async def _is_elected(connection: Connection) -> bool:

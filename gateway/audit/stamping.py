@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import aiohttp
-from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, TimeStampRequest, TimeStampResponse
+from rfc3161_client import HashAlgorithm, TimeStampRequest, TimestampRequestBuilder, TimeStampResponse
 
 from gateway.audit.checkpoints import Anchor
 from gateway.audit.timestamps import Authorities, TimeStamp, read_time_stamp

@@ -118,6 +118,8 @@ class AuditExportRow(Row):
     requested_at: Mapped[Instant]
     requested_by: Mapped[str | None]
     audit_entry_id: Mapped[Ulid]
+    plan: Mapped[str | None]
+    """A digest of what the pages there are of: a writer with another plan begins anew."""
     entry_count: Mapped[Counter | None]
     entries_written: Mapped[Counter] = mapped_column(server_default=text("0"))
     sha256: Mapped[str | None]

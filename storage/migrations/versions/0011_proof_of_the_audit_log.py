@@ -159,6 +159,7 @@ def _keep_exports() -> None:
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=True),
         sa.Column("audit_entry_id", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=True),
         sa.Column("entry_count", sa.BigInteger(), nullable=True),
         sa.Column("entries_written", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
         sa.Column("sha256", sa.Text(), nullable=True),
