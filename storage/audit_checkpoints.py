@@ -9,14 +9,14 @@ from typing import LiteralString
 from psycopg.types.json import Jsonb
 from ulid import ULID
 
-from gateway.audit import AuditAction, ChainWalk, PhiDisposition, canonical_time
-from gateway.audit.checkpoints import Anchor, Checkpoint, sign_checkpoint
-from gateway.audit.signing import SigningKey
+from gateway.audit import AuditAction, ChainWalk, Flaw, PhiDisposition, canonical_time
+from gateway.audit.checkpoints import Anchor, Checkpoint, checkpoint_digest, sign_checkpoint
+from gateway.audit.signing import SigningKey, is_signed, raw_public_key
 from gateway.clock import Clock
 from gateway.events import EventType
 from gateway.ids import PLATFORM, OrganizationId, new_ulid
-from storage.audit_keys import SEALING, active_key
-from storage.chain import Verdict, follow
+from storage.audit_keys import SEALING, active_key, audit_keys
+from storage.chain import Verdict, follow, walk_behind
 from storage.pool import Pool, durable, fetch
 
 STRETCH = 50_000
@@ -24,11 +24,12 @@ STRETCH = 50_000
 
 _COLUMNS: LiteralString = "c.seq, c.hash, c.at, c.key_id, c.signature"
 
+# A chain that is shorter than its last checkpoint is due, too.
 _DUE = """
 select o.id from organizations o
-cross join lateral (select seq from audit_seals where org_id = o.id order by seq desc limit 1) as head
-where o.id > %s
-  and not exists (select from audit_checkpoints c where c.org_id = o.id and c.seq >= head.seq)
+left join lateral (select seq from audit_seals where org_id = o.id order by seq desc limit 1) as head on true
+left join lateral (select seq from audit_checkpoints where org_id = o.id order by seq desc limit 1) as c on true
+where o.id > %s and head.seq is distinct from c.seq
 order by o.id limit %s
 """
 
@@ -126,12 +127,30 @@ async def advance(pool: Pool, org: OrganizationId, key: SigningKey, clock: Clock
     Raises `KeyNotActiveError`.
     """
     last = await latest(pool, org)
-    walk = ChainWalk(last.checkpoint.seq, last.checkpoint.hash) if last else ChainWalk()
-    begun = walk.length
-    verdict = await follow(pool, org, walk, most=STRETCH)
+    begun = last.checkpoint.seq if last else 0
+    verdict = await verify_behind(pool, org, last.checkpoint if last else None, most=STRETCH)
     if verdict.flaw is None and verdict.length > begun:
         await _keep(pool, verdict, key, clock, since=last.checkpoint.at if last else None)
     return verdict, verdict.length - begun
+
+
+async def verify_behind(pool: Pool, org: OrganizationId, last: Checkpoint | None, *, most: int) -> Verdict:
+    """Whether the chain still is what `last` says of it, and up to `most` entries behind that, or from the first on."""
+    if last is None:
+        return await follow(pool, org, ChainWalk(), most=most)
+    walk = await walk_behind(pool, org, last.seq)
+    keys = {each.key.key_id: raw_public_key(each.key.public_key_pem) for each in await audit_keys(pool)}
+    digest = checkpoint_digest(org, seq=last.seq, head=last.hash, at=last.at)
+    flaw: Flaw | None = None
+    if walk is None:
+        flaw = Flaw.TRUNCATED
+    elif walk.head != last.hash:
+        flaw = Flaw.FORKED
+    elif last.key_id not in keys or not is_signed(digest, last.signature, keys[last.key_id]):
+        flaw = Flaw.MISSIGNED
+    if flaw is not None:
+        return Verdict(org, last.seq - 1, last.hash, flaw)
+    return await follow(pool, org, ChainWalk(last.seq, last.hash), most=most)
 
 
 async def unstamped(pool: Pool, *, after: str, limit: int) -> list[Unstamped]:

@@ -67,6 +67,8 @@ delete from audit_export_pages p using over where p.export_id = over.id
 """
 
 _AT_ONCE = 10
+_END = "}\n"
+"""No entry's page ends so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +191,18 @@ class ExportWriting:
 async def read_pages(pool: Pool, cipher: ContentCipher, org: OrganizationId, export_id: str) -> AsyncGenerator[str]:
     """The text of a ready export, page by page: its head, entries, its tail.
 
-    Raises `UnavailableError` for a page that does not open.
+    Raises `UnavailableError` for a page that does not open, or when the export expires meanwhile.
     """
-    number = 0
+    number, text = 0, ""
     while rows := await fetch(pool, _PAGE, [export_id, number]):
         try:
             content = await cipher.open(org, _place(export_id, number), bytes(rows[0][0]))
         except SealedValueError:
             raise UnavailableError("The stored export could not be opened.") from None
-        yield content.decode()
+        yield (text := content.decode())
         number += 1
+    if not text.endswith(_END):
+        raise UnavailableError("The stored export is gone.")
 
 
 async def forget_expired(pool: Pool, *, now: datetime) -> None:

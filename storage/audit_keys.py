@@ -4,8 +4,10 @@ One key is active at a time. A change of that waits for the batch that the seque
 key has signed nothing after the moment at which it was retired.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import LiteralString
 
 from psycopg.types.json import Jsonb
@@ -17,6 +19,8 @@ from gateway.errors import GatewayError, Kind, NotFoundError
 from gateway.ids import PLATFORM, new_ulid
 from storage.keyring import Ring
 from storage.pool import Connection, Pool, durable, fetch
+
+FRESH_S = 5.0
 
 SEALING = 0x5EA1
 """The advisory lock of whoever seals, or changes what it seals with."""
@@ -62,6 +66,24 @@ class AuditKey:
 
     key: PublishedKey
     revoked_at: datetime | None
+
+
+class PublishedKeys:
+    """What everybody may read, and so read at most every few seconds."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._keys: list[AuditKey] = []
+        self._until = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def all(self) -> list[AuditKey]:
+        """Every key, oldest first; as of `FRESH_S` ago at most. Raises `UnavailableError`."""
+        async with self._reading:
+            if self._until <= monotonic():
+                self._keys = await audit_keys(self._pool)
+                self._until = monotonic() + FRESH_S
+        return self._keys
 
 
 def signing_key(ring: Ring) -> SigningKey:

@@ -38,6 +38,9 @@ order by e.id limit 1
 """
 
 
+_HASH = "select hash from audit_seals where org_id = %s and seq = %s"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One organisation's chain. `entry_id` names the first bad entry, None when all is well."""
@@ -61,6 +64,14 @@ async def verify(pool: Pool, org: OrganizationId) -> Verdict:
     if verdict.flaw is None and (loose := await fetch(pool, _LOOSE, [org])):
         return Verdict(org, verdict.length, verdict.head, Flaw.UNLINKED, loose[0][0])
     return verdict
+
+
+async def walk_behind(pool: Pool, org: OrganizationId, seq: int) -> ChainWalk | None:
+    """A walk that begins behind entry `seq`, None if there is no such entry."""
+    if seq == 0:
+        return ChainWalk()
+    rows = await fetch(pool, _HASH, [org, seq])
+    return ChainWalk(seq, rows[0][0]) if rows else None
 
 
 async def follow(pool: Pool, org: OrganizationId, walk: ChainWalk, *, most: int | None) -> Verdict:
