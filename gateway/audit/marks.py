@@ -64,6 +64,8 @@ class Marks:
             stamp = read_time_stamp(b64decode(anchor.tsa_tsr_base64, validate=True))
         except (ValueError, binascii.Error):
             raise FlawError(Flaw.MISSTAMPED, f"the time-stamp after entry {seq} cannot be read", seq) from None
+        if not stamp.is_of(anchor.anchored_data):
+            raise FlawError(Flaw.MISSTAMPED, f"the time-stamp after entry {seq} is of something else", seq)
         if self._authorities is not None:
             if not self._authorities.stamped(stamp, anchor.anchored_data):
                 raise FlawError(Flaw.MISSTAMPED, f"no trusted authority stamped entry {seq}", seq)

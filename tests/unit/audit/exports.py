@@ -55,7 +55,7 @@ def make_log(random: Random, *, length: int, eras: int = 1, org: OrganizationId 
     head = GENESIS
     for seq in range(1, length + 1):
         era = (seq - 1) * eras // length
-        written = BEGIN + era * ERA + timedelta(minutes=seq, microseconds=random.randrange(10**6))
+        written = BEGIN + era * ERA + timedelta(hours=1, minutes=seq, microseconds=random.randrange(10**6))
         entry = make_entry(random, org, at=written - timedelta(seconds=random.randrange(600)))
         seal = Seal(seq, head, seal_hash(entry, seq=seq, prev_hash=head))
         sealed_at = written + timedelta(milliseconds=random.randrange(900))

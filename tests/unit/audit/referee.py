@@ -51,6 +51,10 @@ def need(fact: object) -> None:
         raise UnsoundError
 
 
+def is_a(kind: type, value: Any) -> bool:
+    return isinstance(value, kind)
+
+
 def parse(export: bytes) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         need(len({name for name, _ in pairs}) == len(pairs))
@@ -77,7 +81,7 @@ def seconds(text: Any) -> float:
 
 
 def has_fields(value: Any, names: str) -> None:
-    need(isinstance(value, dict) and set(value) == set(names.split()))
+    need(is_a(dict, value) and set(value) == set(names.split()))
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -149,7 +153,7 @@ def header(document: Any, export: Any, verification: Any) -> None:
 
 
 def chain(export: Any, verification: Any, entries: Any) -> None:
-    need(isinstance(entries, list) and len(entries) == export["entry_count"])
+    need(is_a(list, entries) and len(entries) == export["entry_count"])
     head = "0" * 64 if export["first_seq"] == 1 else None
     for place, entry in enumerate(entries, export["first_seq"]):
         has_fields(entry, " ".join([*TWELVE, "seq prev_hash hash signature sealed"]))
