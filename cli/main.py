@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, allotment, audit, books, catalog, keyring, keys, phi, policy
+from cli import admin, allotment, audit, audit_keys, books, catalog, keyring, keys, phi, policy
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -32,6 +32,7 @@ admin.org_app.command("credits")(allotment.org_credits)
 app.add_typer(admin.org_app, name="org")
 app.add_typer(keys.app, name="key")
 app.add_typer(admin.baa_app, name="baa")
+audit.app.add_typer(audit_keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
