@@ -70,7 +70,7 @@ def _verify_export(export: Path, keys: Path | None, ca: Path | None, as_json: bo
         with export.open("rb") as stream:
             verdict = verify_export(stream, keys=_keys(keys), authorities=_authorities(ca))
     except OSError as error:
-        raise CommandError(f"{error.filename}: {error.strerror}", exit_code=EXIT_UNREADABLE) from None
+        raise CommandError(f"{error.filename or export}: {error.strerror}", exit_code=EXIT_UNREADABLE) from None
     except UnreadableError as error:
         raise CommandError(f"cannot be read: {error}", exit_code=EXIT_UNREADABLE) from None
     print(_json(verdict) if as_json else _text(verdict))
