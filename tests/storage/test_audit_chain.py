@@ -1,15 +1,18 @@
 """The audit chain: gap-free under concurrency, and any tampering is named."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from gateway.audit import Flaw
 from gateway.clock import SystemClock
+from gateway.ids import new_ulid
 from storage import Storage
 from storage.audit_keys import signing_key
 from storage.chain import verify
+from storage.pool import fetch, open_pool
 from storage.sequencer import Sequencer
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
@@ -149,3 +152,57 @@ async def test_even_the_owner_is_refused_by_a_trigger(storage: Storage, database
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute(f"delete from {table}")  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+WRITE = """
+with written as (
+  insert into audit_entries (id, org_id, action, metadata, phi_disposition, created_at)
+  values (%s, %s, 'policy.updated', '{}', 'not_present', now()) returning id)
+insert into audit_pending (entry_id) select id from written
+"""
+
+
+async def test_thirty_writers_at_once_fork_nothing(storage: Storage, database: Database) -> None:
+    tenant = await make_tenant(storage)
+    sequencers = [Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit)) for _ in range(3)]
+    pool = await open_pool(database.app_url, size=30)  # a connection each
+    written = asyncio.Event()
+
+    async def write() -> None:
+        for _ in range(10):
+            await fetch(pool, WRITE, [new_ulid(), tenant.org])
+
+    async def seal(sequencer: Sequencer) -> None:
+        while not written.is_set() or await sequencer.seal():
+            await sequencer.seal()
+
+    sealing = [asyncio.create_task(seal(each)) for each in sequencers]
+    await asyncio.gather(*(write() for _ in range(30)))
+    written.set()
+    await asyncio.gather(*sealing)
+    await pool.close()
+
+    verdict = await verify(storage.pool, tenant.org)
+    assert (verdict.flaw, verdict.length) == (None, 301)
+
+
+async def test_a_clock_that_is_set_back_does_not_show_in_the_chain(storage: Storage, database: Database) -> None:
+    tenant = await busy_tenant(storage, calls=1)
+    access = await storage.access.resolve(tenant.token)
+    call = make_call(access)
+    await storage.journal.open(call, HAIKU, 100)
+    await storage.journal.close(make_outcome(call))
+
+    await Sequencer(storage.pool, LongAgo(), signing_key(storage.keyring.audit)).seal()
+
+    with psycopg.connect(database.owner_url) as connection:
+        rows = connection.execute(
+            "select sealed_at from audit_seals where org_id = %s order by seq", [tenant.org]
+        ).fetchall()
+    assert len(rows) == 3
+    assert rows == sorted(rows)
+
+
+class LongAgo:
+    def now(self) -> datetime:
+        return datetime(2020, 1, 1, tzinfo=UTC)
