@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import structlog
 from temporalio import activity
 
+from activities.heartbeat import beating
 from activities.surface import surfaced
 from gateway.audit.signing import SigningKey
 from gateway.audit.stamping import TimeStampAuthority
@@ -64,7 +65,8 @@ class AuditCheckpointActivities:
         for org in orgs:
             if activity.is_worker_shutdown():
                 return CheckedPage(after, made, broken)
-            checkpoints, holds = await self._catch_up(org)
+            async with beating():
+                checkpoints, holds = await self._catch_up(org)
             after, made, broken = org, made + checkpoints, broken + (not holds)
         return CheckedPage(after, made, broken, is_last=len(orgs) < _ORGANIZATIONS)
 
@@ -89,7 +91,6 @@ class AuditCheckpointActivities:
         """Checkpoints made until one is at the chain's end, and whether the chain holds up to there."""
         made, verified = 0, STRETCH
         while verified == STRETCH:
-            activity.heartbeat()
             verdict, verified = await audit_checkpoints.advance(self._pool, org, self._key, self._clock)
             if verdict.flaw is not None:
                 log.error("audit_chain_broken", org_id=org, check=verdict.flaw.value, count=verdict.length)

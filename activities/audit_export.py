@@ -5,6 +5,7 @@ from typing import Protocol
 
 from temporalio import activity
 
+from activities.heartbeat import beating
 from activities.outbox import EventSink
 from activities.surface import surfaced
 from gateway.audit.exports import ExportState
@@ -65,7 +66,8 @@ class AuditExportActivities:
             activity.heartbeat()
             return not activity.is_worker_shutdown()
 
-        progress = await self._writing.write(OrganizationId(export.org), export.id, goes_on=goes_on)
+        async with beating():
+            progress = await self._writing.write(OrganizationId(export.org), export.id, goes_on=goes_on)
         return Written(progress.entries, progress.is_over, progress.state is ExportState.READY)
 
     @activity.defn(name="audit.export_forget")

@@ -90,12 +90,19 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Run workflows and activities until a signal stops it; running activities get HASP_WORKER_DRAIN_S to finish."""
-    from cli.configuration import load_settings, require_catalog, require_keyring, require_tiers
+    from cli.configuration import (
+        load_settings,
+        require_catalog,
+        require_keyring,
+        require_tiers,
+        require_time_stamp_roots,
+    )
 
     settings = load_settings()
     require_keyring(settings)
     require_catalog(settings.catalog_file)
     require_tiers(settings)
+    require_time_stamp_roots(settings)
     from worker.main import run
 
     _leave_no_core()

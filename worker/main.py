@@ -56,20 +56,22 @@ log = structlog.get_logger()
 async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, then drain.
 
-    Raises `KeyringError`, `CatalogError`, or `OSError` for a taken health port.
+    Raises `KeyringError`, `CatalogError`, or `OSError` for a taken health port; `OSError` or `ValueError` for a file of
+    time-stamp roots that cannot be used.
     """
     logs.configure(settings.log_level)
     stopping = _stopped_by_signals()
     catalog = configured_catalog(settings)
     watch = CatalogWatch(catalog, read=lambda: configured_catalog(settings), files=lambda: catalog_files(settings))
     following = Service("catalog", lambda: watch.run(settings.catalog_poll_s))
+    authority = TimeStampAuthority.configured(settings)
     storage = await Storage.open(settings)
     sealing = Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit))
     sequencer = Service("sequencer", sealing.run)
     temporal = TemporalWork(
         settings,
         keys=storage.keyring.codec.keys,
-        workers=lambda client: _workers(client, settings, storage, catalog),
+        workers=lambda client: _workers(client, settings, storage, catalog, authority),
     )
 
     async def database() -> bool:
@@ -87,11 +89,13 @@ async def run(settings: Settings) -> None:
     log.info("worker_stopped")
 
 
-def _workers(client: Client, settings: Settings, storage: Storage, catalog: Catalog) -> Sequence[Worker]:
+def _workers(
+    client: Client, settings: Settings, storage: Storage, catalog: Catalog, authority: TimeStampAuthority | None
+) -> Sequence[Worker]:
     """One for each task queue."""
     clock = SystemClock()
     signer = signing_key(storage.keyring.audit)
-    checkpoints = AuditCheckpointActivities(storage.pool, clock, signer, TimeStampAuthority.configured(settings))
+    checkpoints = AuditCheckpointActivities(storage.pool, clock, signer, authority)
     writing = ExportWriting(storage.pool, storage.cipher, clock, signer, settings.base_url)
     exports = AuditExportActivities(storage.pool, clock, writing)
     books = BooksActivities(storage.pool)

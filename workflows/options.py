@@ -72,8 +72,7 @@ PROOF_CATCH_UP = timedelta(hours=20)
 
 AUDIT_PAGE = ActivityConfig(
     start_to_close_timeout=timedelta(hours=2),
-    # Tens of thousands of entries are verified, or a plan over the whole log is made, between two beats.
-    heartbeat_timeout=timedelta(minutes=12),
+    heartbeat_timeout=timedelta(seconds=30),
     retry_policy=_UNTIL_IT_WORKS,
 )
 """A part of the audit log, read and checked or written out; one that ends early goes on where it stopped."""

@@ -182,7 +182,7 @@ class _Later:
 
 
 def _principal(tenant: Tenant) -> Principal:
-    return Principal(tenant.org, tenant.key.id, tenant.key.scopes, tenant.key.mode)
+    return Principal(tenant.org, tenant.key.id, frozenset(tenant.key.scopes), tenant.key.mode)
 
 
 def _stopping_after(environment: ActivityEnvironment, pages: int | None) -> Callable[..., None]:

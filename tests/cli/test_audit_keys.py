@@ -60,6 +60,24 @@ def test_a_keyring_of_before_says_how_to_get_its_audit_key(environ: dict[str, st
     assert list(json.loads(settings.keyring_file.read_text())["audit"]) == ["1"]
 
 
+def test_a_worker_says_which_authority_it_cannot_use(environ: dict[str, str], tmp_path: Path) -> None:
+    roots = tmp_path / "ca.pem"
+    roots.write_text("no certificate")
+    authority = {"HASP_TSA_URL": "https://tsa.example", "HASP_TSA_CACERT_URL": "https://tsa.example/ca.pem"}
+
+    unreadable = hasp({**environ, **authority, "HASP_TSA_CA_FILE": str(roots)}, "worker")
+    unpaired = hasp({**environ, "HASP_TSA_URL": "https://tsa.example"}, "worker")
+
+    assert (unreadable.returncode, unreadable.stderr) == (
+        2,
+        f"hasp: HASP_TSA_CA_FILE: {roots} is no PEM file of a root certificate\n",
+    )
+    assert (unpaired.returncode, unpaired.stderr) == (
+        2,
+        "hasp: configuration: HASP_TSA_CACERT_URL: goes with HASP_TSA_URL, and that with it\n",
+    )
+
+
 def _without_audit(keyring: Path) -> None:
     document = json.loads(keyring.read_text())
     del document["audit"]
