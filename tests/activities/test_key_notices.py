@@ -14,10 +14,10 @@ from gateway.keys.api_key import ApiKey, ExpiredApiKeyError
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Scope
 from storage import Storage
+from storage.audit_keys import signing_key
 from storage.chain import verify
 from storage.key_issue import begin_grace, change_key, issue_key, revoke_key, rotate_key
 from storage.pool import durable
-from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
 from tests.activities.conftest import SetClock
 from tests.tenants import Tenant, make_tenant
