@@ -6,9 +6,13 @@ size, a plan made while a table was small would go on scanning all of it.
 
 from typing import LiteralString
 
+from storage.budget_alerts import REACHED
+
 
 def _compact(statement: LiteralString) -> LiteralString:
-    """`statement` without comments and indentation: psycopg parses longer ones than 4,096 characters on every call."""
+    """`statement` without comments and indentation: psycopg parses what is longer than 4,096 characters each time anew,
+    some 15 us a group.
+    """
     lines: list[LiteralString] = [line.strip() for line in statement.splitlines()]
     kept: list[LiteralString] = [line for line in lines if not line.startswith("--")]
     return " ".join(kept)
@@ -64,7 +68,8 @@ shells as (
 select id from held union all select id from known
 """)
 
-CLOSE = _compact("""
+CLOSE = _compact(
+    """
 with done as (
   select d.*, c.request_content, c.answer_content
   from jsonb_to_recordset(%(rows)s) as d(
@@ -116,14 +121,10 @@ booked as (
 ),
 -- What an account has reached that its organisation wants to be told of. Each kind is told of once a period.
 reached as (
-  select b.*, k.kind, k.threshold
-  from booked b cross join lateral (
-    select 'threshold:' || t as kind, t as threshold from unnest(b.alert_thresholds) t
-    where b.posted * 100 >= t * b.room
-    union all
-    select case b.holder when 'organization' then 'exhausted' else 'exhausted:' || b.holder end, null
-    where b.posted >= b.room) k
-  where b.posted > 0 and b.room is not null
+  select a.*, k.kind, k.threshold from booked a cross join lateral ("""  # noqa: S608 - joins constants
+    + REACHED
+    + """) k
+  where a.posted > 0 and a.room is not null
 ),
 alerted as (
   insert into budget_alerts (org_id, period_start, kind, created_at)
@@ -198,7 +199,8 @@ union all
 -- Settled before: by this very statement, or otherwise.
 select h.id, h.org_id, h.state, 0 from credit_holds h
 where h.id = any(array(select id from done)) and h.id not in (select id from prior)
-""")
+"""
+)
 
 REFUSE = _compact("""
 with refused as (
