@@ -309,30 +309,6 @@ BUDGET = answer(
 BUDGET["headers"] = _VERSIONED
 _BUDGET_FIELDS = BUDGET["content"]["application/json"]["schema"]["properties"]["data"]["properties"]
 _BUDGET_FIELDS["spend_cap"]["type"] = ["integer", "null"]
-AUDIT = answer(
-    "One page of entries.",
-    {
-        "success": True,
-        "data": [
-            {
-                "id": _ULID,
-                "action": "ai.request.completed",
-                "entity_type": "inference",
-                "entity_id": _ULID,
-                "user_id": None,
-                "actor": f"key:{_ULID}",
-                "ip_address": "192.0.2.10",
-                "metadata": {"model": "claude-sonnet-4-6"},
-                "phi_disposition": "reidentified_at_delivery",
-                "seq": 42,
-                "integrity_hash": "9f86d081884c7d65" * 4,
-                "created_at": "2026-04-01T00:00:02+00:00",
-            }
-        ],
-        "meta": _PAGE,
-    },
-)
-
 POLICY_REQUEST: Mapping[str, Any] = {
     "block": {"phi_mode": "block"},
     "own terms": {"phi_deny_terms": ["Project Bluebird"], "phi_allow_terms": ["Foley"], "phi_threshold": 0.45},

@@ -16,6 +16,7 @@ from api.manage.schemas import (
     BudgetRequest,
     ChangeKeyRequest,
     CreateKeyRequest,
+    ExportAuditRequest,
     PolicyRequest,
     RotateKeyRequest,
     ScanRequest,
@@ -75,6 +76,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     PolicyRequest,
     BudgetRequest,
     ScanRequest,
+    ExportAuditRequest,
 )
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {

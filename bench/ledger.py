@@ -9,8 +9,6 @@ callers share no account.
 import argparse
 import asyncio
 import os
-import secrets
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -23,17 +21,12 @@ import orjson
 import psycopg
 
 from bench import processes
+from bench.database import STATE, database, settings_of
 from bench.ledger_callers import Job, Tally
 from bench.measurement import percentile
-from cli.embedded.home import Home
-from cli.embedded.ports import LOOPBACK
-from cli.embedded.postgres import Cluster
-from cli.embedded.supervisor import Supervisor
-from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Scope
 from storage import Storage
-from storage.keyring import create_keyring
-from storage.migrate import APP_ROLE, migrate
+from storage.migrate import migrate
 from storage.onboarding import create_key, create_organization
 
 PROCESSES: Final = 4
@@ -41,8 +34,6 @@ CALLERS: Final = 50
 _SECONDS: Final = 4.0
 _ROUNDS: Final = 3
 _CREDITS: Final = 10**15
-_STATE: Final = Path(".hasp").absolute()
-_SOURCE: Final = str(Path(__file__).parents[1])
 _LONGEST_LINE: Final = 64 * 1024 * 1024
 
 
@@ -95,22 +86,13 @@ class _Callers:
         return Tally(**orjson.loads(line))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """A migrated database. `postgres` is its server's pid, `environment` what a process of ours finds it by."""
-
-    environment: Mapping[str, str]
-    postgres: int
-    owner_url: str = field(repr=False)
-
-
 async def measure(seconds: float, rounds: int) -> Mapping[Layout, Measured]:
     """Raises `RuntimeError` when the books do not add up to what the callers did."""
-    _STATE.mkdir(mode=0o700, exist_ok=True)
+    STATE.mkdir(mode=0o700, exist_ok=True)
     results = {layout: Measured() for layout in LAYOUTS}
     # On the disk of the checkout: a folder in memory would make durable commits look free.
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=_STATE) as folder:
-        async with _database(Path(folder)) as ground, AsyncExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=STATE) as folder:
+        async with database(Path(folder)) as ground, AsyncExitStack() as stack:
             tokens = await _furnish(ground.environment)
             callers = [await stack.enter_async_context(_callers(ground.environment)) for _ in range(PROCESSES)]
             for layout in LAYOUTS:
@@ -143,31 +125,9 @@ def _shares(tokens: Sequence[str]) -> list[list[str]]:
     return [[*tokens[at * step :], *tokens[: at * step]] for at in range(PROCESSES)]
 
 
-@asynccontextmanager
-async def _database(folder: Path) -> AsyncGenerator[_Ground]:
-    home = Home(folder)
-    home.create()
-    home.secret("owner")
-    create_keyring(home.keyring)
-    cluster = Cluster(home.root, _free_port(), home.secrets / "owner")
-    async with Supervisor([cluster.part()], logs=home.logs, say=_say) as supervisor:
-        await supervisor.start()
-        environment = {
-            "HASP_DATABASE_URL": cluster.url(APP_ROLE, secrets.token_urlsafe(24)),
-            "HASP_DATABASE_OWNER_URL": cluster.owner_url,
-            "HASP_KEYRING_FILE": str(home.keyring),
-            "PYTHONPATH": _SOURCE,
-        }
-        pid = int((cluster.data / "postmaster.pid").read_text().split()[0])
-        yield _Ground(environment, pid, cluster.owner_url)
-
-
 async def _furnish(environment: Mapping[str, str]) -> Mapping[Layout, list[str]]:
     """Migrate, and make the organisations; returns the keys of each layout."""
-    fields = {
-        name.removeprefix("HASP_").lower(): value for name, value in environment.items() if name.startswith("HASP_")
-    }
-    settings = Settings.model_validate(fields)
+    settings = settings_of(environment)
     await asyncio.to_thread(migrate, settings)
     storage = await Storage.open(settings)
     try:
@@ -229,15 +189,6 @@ def report(results: Mapping[Layout, Measured]) -> str:
             f" {each.postgres_ms / each.calls:>6.2f}"
         )
     return "\n".join(lines)
-
-
-def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        return probe.getsockname()[1]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Commands for operators: organisations, agreements, the audit chain."""
+"""Commands for operators: organisations and agreements."""
 
 import asyncio
 import json
@@ -24,7 +24,6 @@ DEMO_CREDITS = 50_000_000
 
 org_app = typer.Typer(help="Organizations and their policies.", no_args_is_help=True)
 baa_app = typer.Typer(help="Business associate agreements.", no_args_is_help=True)
-audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
 
 OrgOption = Annotated[str, typer.Option("--org", help="The organization's id.")]
 
@@ -70,29 +69,6 @@ def baa_accept(
     signer = Signer(name=signer_name, title=signer_title, email=signer_email)
     covers = cover or list(Cover)
     print(with_storage(lambda storage: accept_agreement(storage, organization(org), signer=signer, covers=covers)))
-
-
-@audit_app.command("verify")
-def audit_verify(
-    org: Annotated[str | None, typer.Option("--org", help="Only this organization's chain.")] = None,
-) -> None:
-    """Walk the audit chains. Exit code 1 and the first bad entry when one does not hold."""
-    from storage.chain import organizations, verify
-
-    async def walk(storage: "Storage") -> bool:
-        chains = [organization(org)] if org else await organizations(storage.pool)
-        sound = True
-        for chain in chains:
-            verdict = await verify(storage.pool, chain)
-            if verdict.flaw is None:
-                print(f"ok    {chain}  {verdict.length} entries  head {verdict.head}")
-            else:
-                sound = False
-                print(f"BAD   {chain}  {verdict.flaw} after entry {verdict.length}: {verdict.entry_id}")
-        return sound
-
-    if not with_storage(walk):
-        raise typer.Exit(1)
 
 
 def demo_seed(known: str | None) -> None:

@@ -37,6 +37,17 @@ def require_keyring(settings: Settings) -> None:
         raise CommandError(f"HASP_KEYRING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 
 
+def require_time_stamp_roots(settings: Settings) -> None:
+    """Exit code 2 for a file of roots that cannot be used."""
+    from gateway.audit.stamping import TimeStampAuthority
+
+    try:
+        TimeStampAuthority.configured(settings)
+    except (OSError, ValueError):
+        line = f"HASP_TSA_CA_FILE: {settings.tsa_ca_file} is no PEM file of a root certificate"
+        raise CommandError(line, exit_code=EXIT_CONFIGURATION) from None
+
+
 def require_catalog(file: Path | None) -> "Catalog":
     """The catalog that `file` comes to, or a `CommandError` (exit code 2) with a line for everything wrong with it."""
     from gateway.catalog import CatalogError, read_catalog

@@ -1,5 +1,6 @@
 """Commands for the keyring file: make it, rotate its rings, wrap data keys anew."""
 
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ class RingName(StrEnum):
     ROOT = "root"
     PEPPER = "pepper"
     CODEC = "codec"
+    AUDIT = "audit"
 
 
 @app.command("init")
@@ -38,13 +40,15 @@ def init(file: FileOption) -> None:
 def rotate(ring: Annotated[RingName, typer.Argument(help="Which ring gets a new version.")], file: FileOption) -> None:
     """Add a version to a ring and print its number. Old versions stay, and read what they wrote.
 
-    Give the file to every process and restart them; after `root`, run `hasp keyring rewrap`.
+    Give the file to every process and restart them; after `root`, run `hasp keyring rewrap`. A ring that a keyring
+    of an earlier version lacks is begun.
     """
-    from storage.keyring import KeyringError, read_keyring
+    from storage.keyring import IncompleteKeyringError, KeyringError, read_keyring
     from storage.keyring import rotate as add_version
 
     try:
-        read_keyring(file)
+        with suppress(IncompleteKeyringError):
+            read_keyring(file)
         print(add_version(file, ring))
     except KeyringError as failure:
         raise CommandError(str(failure)) from None

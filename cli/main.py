@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, allotment, books, catalog, keyring, keys, phi, policy
+from cli import admin, allotment, audit, audit_keys, books, catalog, keyring, keys, phi, policy
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -32,7 +32,8 @@ admin.org_app.command("credits")(allotment.org_credits)
 app.add_typer(admin.org_app, name="org")
 app.add_typer(keys.app, name="key")
 app.add_typer(admin.baa_app, name="baa")
-app.add_typer(admin.audit_app, name="audit")
+audit.app.add_typer(audit_keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
 app.add_typer(catalog.app, name="catalog")
@@ -89,12 +90,19 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Run workflows and activities until a signal stops it; running activities get HASP_WORKER_DRAIN_S to finish."""
-    from cli.configuration import load_settings, require_catalog, require_keyring, require_tiers
+    from cli.configuration import (
+        load_settings,
+        require_catalog,
+        require_keyring,
+        require_tiers,
+        require_time_stamp_roots,
+    )
 
     settings = load_settings()
     require_keyring(settings)
     require_catalog(settings.catalog_file)
     require_tiers(settings)
+    require_time_stamp_roots(settings)
     from worker.main import run
 
     _leave_no_core()

@@ -23,6 +23,10 @@ class EventType(StrEnum):
     API_KEY_REVOKED = "api_key.revoked"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_UPDATED = "api_key.updated"
+    AUDIT_CHAIN_BROKEN = "audit.chain_broken"
+    AUDIT_CHECKPOINT = "audit.checkpoint"
+    AUDIT_EXPORT_READY = "audit.export_ready"
+    AUDIT_EXPORT_REQUESTED = "audit.export_requested"
     BAA_ACTIVATED = "baa.activated"
     BOOKS_DISCREPANCY = "books.discrepancy"
 

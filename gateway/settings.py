@@ -6,7 +6,8 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PostgresDsn, SecretStr, field_validator
+from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.phi.ner.backends import Backend
@@ -89,6 +90,21 @@ class Settings(BaseSettings):
         default=60, ge=10, le=240, description="Period of the probe that asks whether providers answer."
     )
 
+    tsa_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="RFC 3161 authority that time-stamps audit checkpoints; exports name it if it is `https`.",
+    )
+    tsa_cacert_url: str | None = Field(
+        default=None,
+        pattern=r"^https://",
+        validate_default=True,
+        description="Where strangers find the authority's root (`https`); goes with `tsa_url`.",
+    )
+    tsa_ca_file: Path | None = Field(
+        default=None, description="PEM file of the authority's root: a stamp that it does not vouch for is not kept."
+    )
+
     phi_scanners: int = Field(default=2, ge=1, le=16, description="PHI scanner processes per API process.")
     phi_scan_timeout_s: float = Field(default=30.0, gt=0, description="A scan that takes longer fails closed (503).")
     phi_ner: Backend = Field(
@@ -102,6 +118,13 @@ class Settings(BaseSettings):
     @classmethod
     def _without_trailing_slash(cls, url: str | None) -> str | None:
         return url.rstrip("/") if url else None
+
+    @field_validator("tsa_cacert_url")
+    @classmethod
+    def _goes_with_its_authority(cls, url: str | None, known: ValidationInfo) -> str | None:
+        if (url is None) != (known.data.get("tsa_url") is None):
+            raise PydanticCustomError("unpaired", "goes with HASP_TSA_URL, and that with it")
+        return url
 
     @property
     def base_url(self) -> str:

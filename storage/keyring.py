@@ -3,26 +3,35 @@
 One JSON object, mode 0600. Each purpose keeps a ring of versions: the highest
 makes new values, the others still read old ones.
 
-    {"root": {"1": "<base64, 32 bytes>"}, "pepper": {…}, "codec": {…}, "subject": {…}}
+    {"root": {"1": "<base64, 32 bytes>"}, "pepper": {…}, "codec": {…}, "subject": {…}, "audit": {…}}
 
 `root` wraps data keys (unless a Vault does), `pepper` hashes API keys, `codec`
-encrypts Temporal payloads, `subject` pseudonymises end users.
+encrypts Temporal payloads, `subject` pseudonymises end users, `audit` signs the
+audit log: its keys are Ed25519 seeds, of which only public halves leave the file.
 """
 
 import base64
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _KEY_BYTES = 32
-_PURPOSES = ("root", "pepper", "codec", "subject")
+_PURPOSES = ("root", "pepper", "codec", "subject", "audit")
 
 
 class KeyringError(Exception):
     """The keyring file cannot be used. The text names the file and the field, never a key."""
+
+
+class IncompleteKeyringError(KeyringError):
+    """The file is of an earlier version of Hasp, and sound otherwise."""
+
+    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+        self.missing = missing
+        super().__init__(f"{path} has no key for `{missing[0]}`; `hasp keyring rotate {missing[0]}` makes one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +54,23 @@ class Keyring:
     pepper: Ring
     codec: Ring
     subject: Ring
+    audit: Ring
 
 
 def read_keyring(path: Path) -> Keyring:
-    """Raises `KeyringError` for a file that is missing, malformed, or readable by others."""
+    """Raises `KeyringError` for a file that is missing, malformed, incomplete, or readable by others."""
     try:
         if path.stat().st_mode & 0o077:
             raise KeyringError(f"{path} is readable by others; chmod it to 0600")
         document = json.loads(path.read_text())
-        rings = {purpose: _ring(document[purpose]) for purpose in _PURPOSES}
+        rings = {purpose: _ring(document[purpose]) for purpose in _PURPOSES if purpose in document}
     except FileNotFoundError:
         raise KeyringError(f"{path} does not exist; `hasp keyring init` makes one") from None
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise KeyringError(f"{path} is not a keyring: {type(error).__name__}") from None
+    missing = [purpose for purpose in _PURPOSES if purpose not in rings]
+    if missing:
+        raise IncompleteKeyringError(path, missing)
     return Keyring(**rings)
 
 
@@ -68,15 +81,28 @@ def create_keyring(path: Path) -> None:
 
 
 def rotate(path: Path, purpose: str) -> int:
-    """Add a version to one ring and return it. The file is replaced in one step; running processes re-read at start."""
+    """Add a version to one ring, which may be missing, and return it.
+
+    The file is replaced in one step; running processes re-read at start.
+    """
     document = json.loads(path.read_text())
-    version = max(map(int, document[purpose])) + 1
-    document[purpose][str(version)] = _encoded(secrets.token_bytes(_KEY_BYTES))
+    ring = document.setdefault(purpose, {})
+    version = max(map(int, ring), default=0) + 1
+    ring[str(version)] = _encoded(secrets.token_bytes(_KEY_BYTES))
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)
     _write_new(beside, document)
     beside.replace(path)
     return version
+
+
+def complete(path: Path) -> None:
+    """Give the file of an earlier version of Hasp the rings it lacks. Raises `KeyringError` for any other fault."""
+    try:
+        read_keyring(path)
+    except IncompleteKeyringError as incomplete:
+        for purpose in incomplete.missing:
+            rotate(path, purpose)
 
 
 def _ring(encoded: Mapping[str, str]) -> Ring:

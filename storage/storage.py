@@ -15,6 +15,7 @@ from gateway.inference.trail import actor
 from gateway.settings import Settings
 from gateway.tenancy import Principal
 from storage.access import AccessCache
+from storage.audit_keys import PublishedKeys
 from storage.encryption import ContentCipher
 from storage.idempotency import IdempotencyClaims
 from storage.journal import PostgresJournal
@@ -59,6 +60,7 @@ class Storage:
                 longest_call=timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL,
             ),
         )
+        self.audit_keys = PublishedKeys(pool)
         self.provider_health = ProviderHealth(pool)
         self.rate_buckets = open_buckets(settings, pool)
         self.idempotency = IdempotencyClaims(pool, keyring.pepper, clock)

@@ -22,6 +22,7 @@ from storage.encryption import ContentCipher
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
 from storage.stores.agreements import AgreementStore
+from storage.stores.audit_exports import AuditExportReader, AuditExportStore
 from storage.stores.audit_log import AuditLog
 from storage.stores.idempotency import AnswerReader, AnswerStore
 from storage.stores.inferences import InferenceReader
@@ -44,6 +45,7 @@ class ReadTransaction:
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
         self.audit_log = AuditLog(session, org)
+        self.audit_exports = AuditExportReader(session, org)
         self.answers = AnswerReader(session, org, cipher)
 
 
@@ -65,6 +67,7 @@ class Transaction(ReadTransaction):
         super().__init__(session, org, cipher)
         self.keys = KeyStore(session, org, peppers, clock)
         self.agreements = AgreementStore(session, org, clock)
+        self.audit_exports = AuditExportStore(session, org, clock)
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
         self.answers = AnswerStore(session, org, cipher, clock)
         self._session = session

@@ -11,6 +11,8 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.audit_checkpoint import AuditCheckpointActivities
+from activities.audit_export import AuditExportActivities, ExportRequests
 from activities.books import BooksActivities
 from activities.budget import BudgetActivities
 from activities.event_log import EventLog
@@ -20,6 +22,7 @@ from activities.key_notices import KeyNoticeActivities
 from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
 from gateway import logs
+from gateway.audit.stamping import TimeStampAuthority
 from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
@@ -27,10 +30,15 @@ from gateway.providers.probe import ProviderProbe
 from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
 from storage import Storage
+from storage.audit_exports import ExportWriting
+from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
+from workflows.audit_checkpoint import CheckpointAudit
+from workflows.audit_export import ExportAudit
+from workflows.audit_export_runs import AuditExportRuns
 from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_schedules import BudgetSchedules
@@ -48,26 +56,29 @@ log = structlog.get_logger()
 async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, then drain.
 
-    Raises `KeyringError`, `CatalogError`, or `OSError` for a taken health port.
+    Raises `KeyringError`, `CatalogError`, or `OSError` for a taken health port; `OSError` or `ValueError` for a file of
+    time-stamp roots that cannot be used.
     """
     logs.configure(settings.log_level)
     stopping = _stopped_by_signals()
     catalog = configured_catalog(settings)
     watch = CatalogWatch(catalog, read=lambda: configured_catalog(settings), files=lambda: catalog_files(settings))
     following = Service("catalog", lambda: watch.run(settings.catalog_poll_s))
+    authority = TimeStampAuthority.configured(settings)
     storage = await Storage.open(settings)
-    sequencer = Service("sequencer", Sequencer(storage.pool, SystemClock()).run)
+    sealing = Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit))
+    sequencer = Service("sequencer", sealing.run)
     temporal = TemporalWork(
         settings,
         keys=storage.keyring.codec.keys,
-        workers=lambda client: _workers(client, settings, storage, catalog),
+        workers=lambda client: _workers(client, settings, storage, catalog, authority),
     )
 
     async def database() -> bool:
         return (await storage.health())["database"]
 
     async def sequencing() -> bool:
-        return sequencer.alive
+        return sequencer.alive and not sealing.overdue
 
     checks: dict[str, health.Check] = {"database": database, "temporal": temporal.healthy, "sequencer": sequencing}
     try:
@@ -78,15 +89,21 @@ async def run(settings: Settings) -> None:
     log.info("worker_stopped")
 
 
-def _workers(client: Client, settings: Settings, storage: Storage, catalog: Catalog) -> Sequence[Worker]:
+def _workers(
+    client: Client, settings: Settings, storage: Storage, catalog: Catalog, authority: TimeStampAuthority | None
+) -> Sequence[Worker]:
     """One for each task queue."""
     clock = SystemClock()
+    signer = signing_key(storage.keyring.audit)
+    checkpoints = AuditCheckpointActivities(storage.pool, clock, signer, authority)
+    writing = ExportWriting(storage.pool, storage.cipher, clock, signer, settings.base_url)
+    exports = AuditExportActivities(storage.pool, clock, writing)
     books = BooksActivities(storage.pool)
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
-    outbox = OutboxActivities(storage.pool, clock, EventLog())
+    outbox = OutboxActivities(storage.pool, clock, ExportRequests(AuditExportRuns(client), EventLog()))
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     drain = timedelta(seconds=settings.worker_drain_s)
     return [
@@ -96,6 +113,8 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
             workflows=[
                 BudgetReset,
                 BudgetUpkeep,
+                CheckpointAudit,
+                ExportAudit,
                 HoldSweep,
                 IdempotencyUpkeep,
                 KeyNotices,
@@ -107,6 +126,9 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
                 books.prove_page,
                 budgets.close_period,
                 budgets.schedule_page,
+                checkpoints.checkpoint_page,
+                exports.forget,
+                exports.write,
                 holds.expire_page,
                 idempotency.forget,
                 notices.tell_page,
@@ -119,7 +141,7 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
         Worker(
             client,
             task_queue=TaskQueue.OUTBOUND,
-            activities=[providers.probe],
+            activities=[checkpoints.stamp_page, providers.probe],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),

@@ -69,3 +69,22 @@ PROOF_OFFSET = timedelta(hours=3, minutes=30)
 
 PROOF_CATCH_UP = timedelta(hours=20)
 """A proof that an outage took is made up for on its day."""
+
+AUDIT_PAGE = ActivityConfig(
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""A part of the audit log, read and checked or written out; one that ends early goes on where it stopped."""
+
+STAMP_PAGE = ActivityConfig(
+    task_queue=TaskQueue.OUTBOUND,
+    start_to_close_timeout=timedelta(hours=1),
+    heartbeat_timeout=timedelta(minutes=1),
+    # After that the next hour's checkpoint is stamped, which covers this one.
+    schedule_to_close_timeout=timedelta(minutes=50),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""Some hundred questions to a time-stamp authority."""
+
+CHECKPOINT_EVERY = timedelta(hours=1)

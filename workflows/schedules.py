@@ -20,6 +20,7 @@ from temporalio.types import MethodAsyncNoParam
 
 from gateway.settings import Settings
 from workflows import outbox_relay
+from workflows.audit_checkpoint import CheckpointAudit
 from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
@@ -27,6 +28,7 @@ from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
 from workflows.options import (
     BUDGET_UPKEEP_EVERY,
+    CHECKPOINT_EVERY,
     IDEMPOTENCY_UPKEEP_EVERY,
     NEVER_GIVE_UP,
     PROBE_CATCH_UP,
@@ -38,6 +40,7 @@ from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
+AUDIT_CHECKPOINT = "audit-checkpoint"
 BOOKS_PROOF = "books-proof"
 BUDGET_UPKEEP = "budget-upkeep"
 HOLD_SWEEP = "hold-sweep"
@@ -67,6 +70,7 @@ async def ensure(client: Client, settings: Settings) -> None:
 def _upkeep(settings: Settings) -> dict[str, Schedule]:
     probing = timedelta(seconds=settings.provider_probe_s)
     return {
+        AUDIT_CHECKPOINT: _regular(AUDIT_CHECKPOINT, CheckpointAudit.run, CHECKPOINT_EVERY),
         HOLD_SWEEP: _regular(HOLD_SWEEP, HoldSweep.run, timedelta(seconds=settings.hold_sweep_s)),
         KEY_NOTICES: _regular(KEY_NOTICES, KeyNotices.run, timedelta(seconds=settings.key_notices_s)),
         BOOKS_PROOF: _regular(BOOKS_PROOF, ProveBooks.run, _DAY, offset=PROOF_OFFSET, catch_up=PROOF_CATCH_UP),

@@ -1,18 +1,20 @@
-"""`GET /v1/audit`: the organisation's audit log, newest first (spec B7, D27)."""
+"""`GET /v1/audit` and `/v1/audit/{id}`: the organisation's audit log, newest first (spec B7, D27)."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api import examples
+from api import audit_examples as examples
 from api.authentication import caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
-from api.native.envelope import CONTROL, listed
+from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, errors
 from api.state import gateway_of
 from gateway import errors as facts
+from gateway.errors import NotFoundError
+from gateway.ids import find_ulid
 from gateway.inference.records import AuditFilter, AuditRecord
 from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.tenancy import Access, Scope
@@ -42,7 +44,7 @@ class AuditQuery(BaseModel):
     "/v1/audit",
     summary="Query the audit log",
     response_class=Response,
-    responses={200: examples.AUDIT, **errors(CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError)},
+    responses={200: examples.ENTRIES, **errors(CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError)},
 )
 async def list_audit(
     request: Request,
@@ -67,6 +69,24 @@ async def list_audit(
     )
 
 
+@router.get(
+    "/v1/audit/{entry_id}",
+    summary="One audit entry",
+    response_class=Response,
+    responses={200: examples.ENTRY, **errors(CONTROL, *ACCESS_ERRORS, facts.NotFoundError)},
+)
+async def get_entry(
+    request: Request, access: Annotated[Access, Depends(caller(Scope.CONTROL_READ))], entry_id: str
+) -> Response:
+    """An entry with its place in the hash chain, and the signature of it. Needs the scope `control:read`."""
+    found = find_ulid(entry_id)
+    if found is None:
+        raise NotFoundError
+    async with gateway_of(request).storage.read(access.principal) as tx:
+        entry = await tx.audit_log.get(found)
+    return success(_entry(entry), request_id=exchange_of(request).request_id)
+
+
 def _entry(entry: AuditRecord) -> dict[str, Any]:
     return {
         "id": entry.id,
@@ -80,6 +100,8 @@ def _entry(entry: AuditRecord) -> dict[str, Any]:
         "phi_disposition": entry.phi_disposition,
         "seq": entry.seq,
         "integrity_hash": entry.integrity_hash,
+        "key_id": entry.key_id,
+        "signature": entry.signature,
         "created_at": entry.created_at.isoformat(),
     }
 

@@ -12,7 +12,8 @@ from api.authentication import caller
 from api.content.metering import dollars
 from api.dialect import dialect_route
 from api.exchange import exchange_of
-from api.manage.usage_csv import MEDIA_TYPE, prefers_csv, usage_csv
+from api.manage.spreadsheet import CSV_WITH_HEADER, prefers_csv
+from api.manage.usage_csv import usage_csv
 from api.native.envelope import CONTROL, success
 from api.openapi import ACCESS_ERRORS, errors
 from api.state import gateway_of
@@ -76,7 +77,7 @@ async def get_usage(
 
 def _download(text: str, name: str) -> Response:
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(text, media_type=f"{MEDIA_TYPE}; charset=utf-8; header=present", headers=headers)
+    return Response(text, media_type=CSV_WITH_HEADER, headers=headers)
 
 
 async def _balance(tx: ReadTransaction, day: date | None, now: datetime) -> Balance:

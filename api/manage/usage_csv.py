@@ -1,13 +1,12 @@
-"""Usage as CSV (RFC 4180), for spreadsheets: text that somebody chose can never be a formula there."""
+"""Usage as CSV (RFC 4180), for spreadsheets."""
 
 import csv
 import io
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from api.manage.spreadsheet import cell
 from gateway.inference.records import UsageLine, UsageSummary
 
-MEDIA_TYPE = "text/csv"
 COLUMNS = (
     "period_start",
     "group",
@@ -19,19 +18,6 @@ COLUMNS = (
     "credits",
     "cost_usd",
 )
-# In fullwidth too, as some spreadsheets read them.
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
-_QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\Z", re.ASCII)
-
-
-def prefers_csv(accept: Iterable[str]) -> bool:
-    """Whether the `Accept` headers name CSV and want it more than JSON. A wildcard is content with JSON."""
-    wanted = {"application/json": 0.0, MEDIA_TYPE: 0.0}
-    for element in ",".join(accept).split(","):
-        media_type, *parameters = (part.strip().lower() for part in element.split(";"))
-        if media_type in wanted:
-            wanted[media_type] = max(wanted[media_type], _quality(parameters))
-    return wanted[MEDIA_TYPE] > wanted["application/json"]
 
 
 def usage_csv(summary: UsageSummary, key_names: Mapping[str, str]) -> str:
@@ -43,7 +29,7 @@ def usage_csv(summary: UsageSummary, key_names: Mapping[str, str]) -> str:
     for group, lines in (("day", summary.by_day), ("model", summary.by_model), ("key", summary.by_key)):
         for line in lines:
             name = key_names.get(line.label, "") if group == "key" else ""
-            rows.writerow((start, group, _text(line.label), _text(name), *_totals(line)))
+            rows.writerow((start, group, cell(line.label), cell(name), *_totals(line)))
     return written.getvalue()
 
 
@@ -53,17 +39,3 @@ def _totals(line: UsageLine) -> tuple[int, int, int, int, str]:
 
 def _dollars(micro: int | None) -> str:
     return "" if micro is None else f"{micro // 1_000_000}.{micro % 1_000_000:06}"
-
-
-def _text(cell: str) -> str:
-    """`cell`, behind an apostrophe where a spreadsheet would run it."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def _quality(parameters: Iterable[str]) -> float:
-    """How much a media type is wanted; one in a form of nobody's is not."""
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            return float(value) if _QUALITY.match(value.strip()) else 0.0
-    return 1.0

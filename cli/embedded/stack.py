@@ -100,10 +100,13 @@ class Stack:
         """Passwords and keys, each made on first use. Safe to repeat."""
         self.home.secret(OWNER_PASSWORD)
         self.home.secret(APPLICATION_PASSWORD)
-        if not self.home.keyring.exists():
-            from storage.keyring import create_keyring  # brings the database libraries along: 0.8 s
+        # A version that wants a ring more has a migration more, too.
+        if not self.home.keyring.exists() or not self._schema_is_current():
+            from storage import keyring  # brings the database libraries along: 0.8 s
 
-            create_keyring(self.home.keyring)
+            if not self.home.keyring.exists():
+                keyring.create_keyring(self.home.keyring)
+            keyring.complete(self.home.keyring)
 
     def environment(self) -> dict[str, str]:
         """What every process of ours is started with. An empty `HASP_*` counts as unset."""

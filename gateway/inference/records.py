@@ -116,3 +116,6 @@ class AuditRecord:
     created_at: datetime
     seq: int | None
     integrity_hash: str | None
+    key_id: str | None
+    signature: str | None
+    """Of the hash, by that key. All four None until the sequencer has come to the entry."""

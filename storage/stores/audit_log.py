@@ -3,10 +3,15 @@
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.errors import NotFoundError
 from gateway.ids import OrganizationId
 from gateway.inference.records import AuditFilter, AuditRecord
 from gateway.paging import Page, cursor_after, read_cursor
 from storage.tables import AuditEntryRow, AuditSealRow
+
+_RECORDS = select(AuditEntryRow, AuditSealRow).join(
+    AuditSealRow, AuditSealRow.entry_id == AuditEntryRow.id, isouter=True
+)
 
 
 class AuditLog:
@@ -14,12 +19,18 @@ class AuditLog:
         self._session = session
         self._org = org
 
+    async def get(self, entry_id: str) -> AuditRecord:
+        """Raises `NotFoundError`, also for another organisation's entry."""
+        query = _RECORDS.where(AuditEntryRow.org_id == self._org, AuditEntryRow.id == entry_id)
+        row = (await self._session.execute(query)).first()
+        if row is None:
+            raise NotFoundError
+        return _record(*row)
+
     async def page(self, wanted: AuditFilter, *, cursor: str | None, limit: int) -> Page[AuditRecord]:
         """Entries that match, newest first. Raises `ValidationFailedError` for a foreign cursor."""
         query = (
-            select(AuditEntryRow, AuditSealRow.seq, AuditSealRow.hash)
-            .join(AuditSealRow, AuditSealRow.entry_id == AuditEntryRow.id, isouter=True)
-            .where(AuditEntryRow.org_id == self._org, *_matches(wanted))
+            _RECORDS.where(AuditEntryRow.org_id == self._org, *_matches(wanted))
             .order_by(AuditEntryRow.id.desc())
             .limit(limit + 1)
         )
@@ -29,7 +40,7 @@ class AuditLog:
         rows = (await self._session.execute(query)).all()
         more = len(rows) > limit
         return Page(
-            items=tuple(_record(entry, seq, seal) for entry, seq, seal in rows[:limit]),
+            items=tuple(_record(*row) for row in rows[:limit]),
             next_cursor=cursor_after(rows[limit - 1][0].id) if more else None,
         )
 
@@ -49,7 +60,7 @@ def _matches(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _record(entry: AuditEntryRow, seq: int | None, seal: str | None) -> AuditRecord:
+def _record(entry: AuditEntryRow, seal: AuditSealRow | None) -> AuditRecord:
     return AuditRecord(
         id=entry.id,
         action=entry.action,
@@ -60,6 +71,8 @@ def _record(entry: AuditEntryRow, seq: int | None, seal: str | None) -> AuditRec
         metadata=entry.entry_metadata,
         phi_disposition=entry.phi_disposition,
         created_at=entry.created_at,
-        seq=seq,
-        integrity_hash=seal,
+        seq=seal.seq if seal else None,
+        integrity_hash=seal.hash if seal else None,
+        key_id=seal.key_id if seal else None,
+        signature=seal.signature if seal else None,
     )

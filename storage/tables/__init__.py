@@ -2,7 +2,16 @@
 
 from storage.tables.agreements import AcceptanceRow
 from storage.tables.api_keys import ApiKeyRow, KeyNoticeRow
-from storage.tables.audit import AuditEntryRow, AuditPendingRow, AuditSealRow
+from storage.tables.audit import (
+    AuditAnchorRow,
+    AuditCheckpointRow,
+    AuditEntryRow,
+    AuditExportPageRow,
+    AuditExportRow,
+    AuditKeyRow,
+    AuditPendingRow,
+    AuditSealRow,
+)
 from storage.tables.credits import AccountRow, BudgetAlertRow, EntryRow, HoldRow
 from storage.tables.idempotency import IdempotencyRow
 from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
@@ -16,7 +25,12 @@ __all__ = [
     "AcceptanceRow",
     "AccountRow",
     "ApiKeyRow",
+    "AuditAnchorRow",
+    "AuditCheckpointRow",
     "AuditEntryRow",
+    "AuditExportPageRow",
+    "AuditExportRow",
+    "AuditKeyRow",
     "AuditPendingRow",
     "AuditSealRow",
     "BudgetAlertRow",

@@ -15,6 +15,7 @@ from gateway.keys.api_key import ApiKey, ExpiredApiKeyError
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Scope
 from storage import Storage
+from storage.audit_keys import signing_key
 from storage.chain import verify
 from storage.key_issue import begin_grace, change_key, issue_key, revoke_key, rotate_key
 from storage.migrate import downgrade, upgrade
@@ -243,7 +244,7 @@ async def test_an_end_is_audited_and_the_chain_holds(storage: Storage, clock: Se
     key, _ = await issue(storage, tenant, expires_at=clock.now() + 2 * DAY)
     clock.advance(3 * DAY)
     await run(storage, clock)
-    while await Sequencer(storage.pool, clock).seal():
+    while await Sequencer(storage.pool, clock, signing_key(storage.keyring.audit)).seal():
         pass
 
     assert (await verify(storage.pool, tenant.org)).flaw is None

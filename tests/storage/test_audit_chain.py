@@ -1,19 +1,23 @@
 """The audit chain: gap-free under concurrency, and any tampering is named."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from gateway.audit import Flaw
 from gateway.clock import SystemClock
+from gateway.ids import new_ulid
 from storage import Storage
+from storage.audit_keys import signing_key
 from storage.chain import verify
+from storage.pool import fetch, open_pool
 from storage.sequencer import Sequencer
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
 
-WITHOUT_GUARD = "alter table {table} disable trigger {table}_append_only"
+WITHOUT_GUARD = "alter table {table} disable trigger user"
 
 
 async def busy_tenant(storage: Storage, *, calls: int = 5) -> Tenant:
@@ -24,7 +28,7 @@ async def busy_tenant(storage: Storage, *, calls: int = 5) -> Tenant:
         call = make_call(access)
         await storage.journal.open(call, HAIKU, 100)
         await storage.journal.close(make_outcome(call))
-    await Sequencer(storage.pool, SystemClock()).seal()
+    await Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit)).seal()
     return tenant
 
 
@@ -55,7 +59,7 @@ async def test_a_sound_chain_verifies(storage: Storage) -> None:
 async def test_concurrent_sequencers_and_writers_leave_no_gap_and_no_fork(storage: Storage) -> None:
     tenants = [await make_tenant(storage) for _ in range(3)]
     accesses = [await storage.access.resolve(tenant.token) for tenant in tenants]
-    sequencers = [Sequencer(storage.pool, SystemClock()) for _ in range(3)]
+    sequencers = [Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit)) for _ in range(3)]
 
     async def write(number: int) -> None:
         call = make_call(accesses[number % 3])
@@ -113,7 +117,7 @@ async def test_entries_that_trade_places_are_noticed(storage: Storage, database:
         f"""
         delete from audit_seals where entry_id = '{second}' returning entry_id;
         update audit_seals set entry_id = '{second}' where entry_id = '{third}';
-        insert into audit_seals select '{third}', org_id, 2, '{"f" * 64}', '{"e" * 64}', sealed_at
+        insert into audit_seals select '{third}', org_id, 2, '{"f" * 64}', '{"e" * 64}', sealed_at, key_id, signature
           from audit_seals where entry_id = '{second}';
         update audit_seals s set prev_hash = p.hash from audit_seals p
           where p.org_id = s.org_id and p.seq = s.seq - 1 and s.seq in (2, 3)
@@ -148,3 +152,57 @@ async def test_even_the_owner_is_refused_by_a_trigger(storage: Storage, database
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute(f"delete from {table}")  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+WRITE = """
+with written as (
+  insert into audit_entries (id, org_id, action, metadata, phi_disposition, created_at)
+  values (%s, %s, 'policy.updated', '{}', 'not_present', now()) returning id)
+insert into audit_pending (entry_id) select id from written
+"""
+
+
+async def test_thirty_writers_at_once_fork_nothing(storage: Storage, database: Database) -> None:
+    tenant = await make_tenant(storage)
+    sequencers = [Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit)) for _ in range(3)]
+    pool = await open_pool(database.app_url, size=30)  # a connection each
+    written = asyncio.Event()
+
+    async def write() -> None:
+        for _ in range(10):
+            await fetch(pool, WRITE, [new_ulid(), tenant.org])
+
+    async def seal(sequencer: Sequencer) -> None:
+        while not written.is_set() or await sequencer.seal():
+            await sequencer.seal()
+
+    sealing = [asyncio.create_task(seal(each)) for each in sequencers]
+    await asyncio.gather(*(write() for _ in range(30)))
+    written.set()
+    await asyncio.gather(*sealing)
+    await pool.close()
+
+    verdict = await verify(storage.pool, tenant.org)
+    assert (verdict.flaw, verdict.length) == (None, 301)
+
+
+async def test_a_clock_that_is_set_back_does_not_show_in_the_chain(storage: Storage, database: Database) -> None:
+    tenant = await busy_tenant(storage, calls=1)
+    access = await storage.access.resolve(tenant.token)
+    call = make_call(access)
+    await storage.journal.open(call, HAIKU, 100)
+    await storage.journal.close(make_outcome(call))
+
+    await Sequencer(storage.pool, LongAgo(), signing_key(storage.keyring.audit)).seal()
+
+    with psycopg.connect(database.owner_url) as connection:
+        rows = connection.execute(
+            "select sealed_at from audit_seals where org_id = %s order by seq", [tenant.org]
+        ).fetchall()
+    assert len(rows) == 3
+    assert rows == sorted(rows)
+
+
+class LongAgo:
+    def now(self) -> datetime:
+        return datetime(2020, 1, 1, tzinfo=UTC)

@@ -1,0 +1,77 @@
+"""Exports of the audit log: started once, written page by page, forgotten in the end."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from temporalio import activity
+
+from activities.heartbeat import beating
+from activities.outbox import EventSink
+from activities.surface import surfaced
+from gateway.audit.exports import ExportState
+from gateway.clock import Clock
+from gateway.events import EventType
+from gateway.ids import OrganizationId
+from storage.audit_exports import ExportWriting, forget_expired
+from storage.outbox import OutboxEvent
+from storage.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    org: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    entries: int
+    is_over: bool
+    is_ready: bool
+
+
+class ExportRuns(Protocol):
+    """What writes exports."""
+
+    async def start(self, export: Export) -> None:
+        """Have it written. Asked twice, it is written once."""
+        ...
+
+
+class ExportRequests:
+    """An `EventSink` before another one: the request and its event are one transaction, so none is forgotten."""
+
+    def __init__(self, runs: ExportRuns, onward: EventSink) -> None:
+        self._runs = runs
+        self._onward = onward
+
+    async def receive(self, event: OutboxEvent) -> None:
+        if event.type == EventType.AUDIT_EXPORT_REQUESTED:
+            await self._runs.start(Export(event.org, str(event.data["export_id"])))
+        await self._onward.receive(event)
+
+
+class AuditExportActivities:
+    def __init__(self, pool: Pool, clock: Clock, writing: ExportWriting) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._writing = writing
+
+    @activity.defn(name="audit.export_write")
+    @surfaced
+    async def write(self, export: Export) -> Written:
+        """Write on where the last one stopped; a worker that stops hands on what is left."""
+
+        def goes_on() -> bool:
+            activity.heartbeat()
+            return not activity.is_worker_shutdown()
+
+        async with beating():
+            progress = await self._writing.write(OrganizationId(export.org), export.id, goes_on=goes_on)
+        return Written(progress.entries, progress.is_over, progress.state is ExportState.READY)
+
+    @activity.defn(name="audit.export_forget")
+    @surfaced
+    async def forget(self) -> None:
+        """Delete exports that nobody may download any more, a bounded number at a time."""
+        await forget_expired(self._pool, now=self._clock.now())

@@ -1,0 +1,74 @@
+"""The audit log's vocabulary: acts, and the entry that each of them leaves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from gateway.ids import AuditEntryId, OrganizationId
+
+
+class AuditAction(StrEnum):
+    AI_REQUEST_COMPLETED = "ai.request.completed"
+    AI_REQUEST_FAILED = "ai.request.failed"
+    AI_REQUEST_REFUSED = "ai.request.refused"
+    AI_REQUEST_LOST = "ai.request.lost"
+    AI_TOKENS_COUNTED = "ai.tokens.counted"
+    AI_MESSAGE_RETRIEVED = "ai.message.retrieved"
+    ACCESS_REFUSED = "access.refused"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_EXPIRED = "api_key.expired"
+    API_KEY_REVOKED = "api_key.revoked"
+    API_KEY_ROTATED = "api_key.rotated"
+    API_KEY_SUPERSEDED = "api_key.superseded"
+    API_KEY_UPDATED = "api_key.updated"
+    AUDIT_CHAIN_BROKEN = "audit.chain_broken"
+    AUDIT_EXPORT_DOWNLOADED = "audit.export.downloaded"
+    AUDIT_EXPORT_REQUESTED = "audit.export.request"
+    AUDIT_KEY_PUBLISHED = "audit_key.published"
+    AUDIT_KEY_RETIRED = "audit_key.retired"
+    AUDIT_KEY_REVOKED = "audit_key.revoked"
+    AUDIT_READ = "audit.read"
+    BAA_ACCEPTED = "baa.accepted"
+    BOOKS_DISCREPANCY = "books.discrepancy"
+    BUDGET_PERIOD_CLOSED = "budget.period_closed"
+    BUDGET_UPDATED = "budget.updated"
+    CREDITS_ALLOTTED = "credits.allotted"
+    ORGANIZATION_CREATED = "organization.created"
+    POLICY_RETRIEVED = "policy.retrieved"
+    POLICY_UPDATED = "policy.updated"
+    PHI_SCANNED = "phi.scanned"
+    DATA_KEY_ROTATED = "data_key.rotated"
+
+
+class PhiDisposition(StrEnum):
+    NOT_PRESENT = "not_present"
+    REDACTED = "redacted_at_delivery"
+    REIDENTIFIED = "reidentified_at_delivery"
+    CONTAINS_PHI = "contains_phi"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One act or refusal, as written in the act's own transaction.
+
+    `metadata` holds ids, numbers, enums and declared names: no floats (other
+    languages print them otherwise), no free text, no PHI.
+    """
+
+    id: AuditEntryId
+    org: OrganizationId
+    action: AuditAction | str
+    """A string for an action that a newer version wrote: it must still verify."""
+    at: datetime
+    entity_type: str | None = None
+    entity_id: str | None = None
+    actor: str | None = None
+    """`key:<id>`, `user:<id>` or `system:<what>`."""
+    ip_address: str | None = None
+    metadata: Mapping[str, JsonValue] | None = None
+    phi: PhiDisposition | str = PhiDisposition.NOT_PRESENT
+    subject_type: str | None = None
+    subject_id_hmac: str | None = None
