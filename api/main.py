@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 from api.anthropic import models
 from api.anthropic import routes as anthropic
 from api.hot_path import HotPath
-from api.manage import audit, budget, compliance, health, keys, phi, provider_status, usage
+from api.manage import audit, baa, budget, compliance, health, keys, phi, provider_status, usage
 from api.middleware import API_VERSION, ExchangeMiddleware
 from api.native import routes as native
 from api.openapi import describe
@@ -165,7 +165,8 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     inference = [route for module in (anthropic, native) for route in module.router.routes if _is_hot(route)]
     app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
-    for module in (anthropic, native, models, phi, keys, usage, budget, compliance, audit, provider_status, health):
+    control = (keys, usage, budget, compliance, baa, audit, provider_status)
+    for module in (anthropic, native, models, phi, *control, health):
         app.include_router(module.router)
     _add_reference(app)
     return app

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, allotment, books, catalog, keyring, keys, phi, policy, seal
+from cli import admin, allotment, baa, books, catalog, keyring, keys, phi, policy, seal
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -31,9 +31,9 @@ admin.org_app.command("policy")(policy.org_policy)
 admin.org_app.command("credits")(allotment.org_credits)
 app.add_typer(admin.org_app, name="org")
 app.add_typer(keys.app, name="key")
-admin.baa_app.command("seal")(seal.create)
-admin.baa_app.command("verify")(seal.verify)
-app.add_typer(admin.baa_app, name="baa")
+baa.app.command("seal")(seal.create)
+baa.app.command("verify")(seal.verify)
+app.add_typer(baa.app, name="baa")
 app.add_typer(admin.audit_app, name="audit")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")

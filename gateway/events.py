@@ -23,7 +23,12 @@ class EventType(StrEnum):
     API_KEY_REVOKED = "api_key.revoked"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_UPDATED = "api_key.updated"
+    BAA_ACCEPTED = "baa.accepted"
     BAA_ACTIVATED = "baa.activated"
+    BAA_EXPIRED = "baa.expired"
+    BAA_EXPIRING = "baa.expiring"
+    BAA_REACCEPTANCE_REQUIRED = "baa.reacceptance_required"
+    BAA_TERMINATED = "baa.terminated"
     BOOKS_DISCREPANCY = "books.discrepancy"
 
 

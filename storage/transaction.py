@@ -21,7 +21,7 @@ from gateway.ids import OrganizationId, new_ulid
 from storage.encryption import ContentCipher
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
-from storage.stores.agreements import AgreementStore
+from storage.stores.agreements import AgreementReader, AgreementStore
 from storage.stores.audit_log import AuditLog
 from storage.stores.idempotency import AnswerReader, AnswerStore
 from storage.stores.inferences import InferenceReader
@@ -43,6 +43,7 @@ class ReadTransaction:
         self.organization = OrganizationReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
+        self.agreements = AgreementReader(session, org, cipher)
         self.audit_log = AuditLog(session, org)
         self.answers = AnswerReader(session, org, cipher)
 
@@ -64,7 +65,7 @@ class Transaction(ReadTransaction):
     ) -> None:
         super().__init__(session, org, cipher)
         self.keys = KeyStore(session, org, peppers, clock)
-        self.agreements = AgreementStore(session, org, clock)
+        self.agreements = AgreementStore(session, org, cipher, clock)
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
         self.answers = AnswerStore(session, org, cipher, clock)
         self._session = session

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.audit import AuditAction
+from gateway.baa.acceptance import Acceptance, Affirmation
+from gateway.baa.evidence import Operator, Origin, Signatory
+from gateway.baa.offer import AUTHORITY, CONSENT
 from gateway.catalog import Model, shipped_catalog
 from gateway.completion import Completion, StopReason, Usage
 from gateway.conversation import Conversation, Sampling, Text, Turn
@@ -14,7 +17,7 @@ from gateway.keys.api_key import ApiKey
 from gateway.tenancy import Access, KeyMode, Scope
 from storage import Storage
 from storage.onboarding import change_policy
-from storage.stores.agreements import Signer
+from storage.transaction import Transaction
 
 COVERS = ("hasp_anthropic_baa_2026", "hasp_openai_baa_2026")
 HAIKU: Model = shipped_catalog().get("claude-haiku-4-5")
@@ -42,18 +45,38 @@ async def make_tenant(
     org = OrganizationId(new_ulid())
     async with storage.as_operator(org, command="test") as tx:
         await tx.organization.add(name="Test hospital", credits_allotment=allotment, spend_cap=spend_cap)
-        if agreement:
-            await tx.agreements.accept(
-                template_version="2026-01", template_sha256="0" * 64, covers=tuple(covers), signer=SIGNER
-            )
         key, token = await tx.keys.add(name="test", scopes=tuple(scopes), mode=mode)
         tx.audit(AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org)
+    if agreement:
+        # In its own transaction: it is sealed under the key that the first one makes.
+        async with storage.as_operator(org, command="test") as tx:
+            await put_in_force(tx, covers=covers)
+            tx.audit(AuditAction.BAA_ACTIVATED, entity_type="baa_acceptance", entity_id=org)
     if policy:
         await change_policy(storage, org, policy, acknowledges_phi_leaves=True)
     return Tenant(org, key, token)
 
 
-SIGNER = Signer(name="A. Signer", title="Privacy officer", email="privacy@hospital.example")
+SIGNATORY = Signatory("A. Signer", "Privacy officer", "privacy@hospital.example", AUTHORITY)
+
+
+def make_affirmation(operator: Operator | None = None) -> Affirmation:
+    return Affirmation("Test hospital", SIGNATORY, Origin(None, None, None), operator, CONSENT, datetime.now(UTC))
+
+
+async def put_in_force(
+    tx: Transaction, *, covers: Iterable[str] = COVERS, expires_at: datetime | None = None
+) -> Acceptance:
+    """An agreement without a document, of a text that nobody offers."""
+    acceptance = await tx.agreements.add(
+        template_version="test",
+        template_sha256="0" * 64,
+        covers=tuple(covers),
+        affirmation=make_affirmation(),
+        expires_at=expires_at,
+    )
+    await tx.agreements.activate(acceptance.id)
+    return await tx.agreements.find(acceptance.id)
 
 
 def make_conversation(text: str = "Hello", *, max_tokens: int = 100) -> Conversation:

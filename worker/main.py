@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.baa import AcceptanceStarter, BaaActivities
 from activities.books import BooksActivities
 from activities.budget import BudgetActivities
 from activities.event_log import EventLog
@@ -31,6 +32,8 @@ from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
+from workflows.baa_acceptance import BaaAcceptance, BaaAcceptances
+from workflows.baa_upkeep import BaaUpkeep
 from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_schedules import BudgetSchedules
@@ -81,12 +84,14 @@ async def run(settings: Settings) -> None:
 def _workers(client: Client, settings: Settings, storage: Storage, catalog: Catalog) -> Sequence[Worker]:
     """One for each task queue."""
     clock = SystemClock()
+    acceptances = BaaAcceptances(client)
+    agreements = BaaActivities(storage, acceptances, settings)
     books = BooksActivities(storage.pool)
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
-    outbox = OutboxActivities(storage.pool, clock, EventLog())
+    outbox = OutboxActivities(storage.pool, clock, AcceptanceStarter(acceptances, then=EventLog()))
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     drain = timedelta(seconds=settings.worker_drain_s)
     return [
@@ -94,6 +99,8 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
             client,
             task_queue=TaskQueue.UPKEEP,
             workflows=[
+                BaaAcceptance,
+                BaaUpkeep,
                 BudgetReset,
                 BudgetUpkeep,
                 HoldSweep,
@@ -104,6 +111,10 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
                 ProveBooks,
             ],
             activities=[
+                agreements.activate,
+                agreements.keep_page,
+                agreements.renew_page,
+                agreements.start_page,
                 books.prove_page,
                 budgets.close_period,
                 budgets.schedule_page,
@@ -119,7 +130,7 @@ def _workers(client: Client, settings: Settings, storage: Storage, catalog: Cata
         Worker(
             client,
             task_queue=TaskQueue.OUTBOUND,
-            activities=[providers.probe],
+            activities=[agreements.make_document, providers.probe],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 
+from api.accepted_types import preferred
 from gateway.inference.records import UsageLine, UsageSummary
 
 MEDIA_TYPE = "text/csv"
@@ -21,17 +22,11 @@ COLUMNS = (
 )
 # In fullwidth too, as some spreadsheets read them.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
-_QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\Z", re.ASCII)
 
 
 def prefers_csv(accept: Iterable[str]) -> bool:
-    """Whether the `Accept` headers name CSV and want it more than JSON. A wildcard is content with JSON."""
-    wanted = {"application/json": 0.0, MEDIA_TYPE: 0.0}
-    for element in ",".join(accept).split(","):
-        media_type, *parameters = (part.strip().lower() for part in element.split(";"))
-        if media_type in wanted:
-            wanted[media_type] = max(wanted[media_type], _quality(parameters))
-    return wanted[MEDIA_TYPE] > wanted["application/json"]
+    """Whether the `Accept` headers name CSV and want it more than JSON."""
+    return preferred(accept, "application/json", MEDIA_TYPE) == MEDIA_TYPE
 
 
 def usage_csv(summary: UsageSummary, key_names: Mapping[str, str]) -> str:
@@ -58,12 +53,3 @@ def _dollars(micro: int | None) -> str:
 def _text(cell: str) -> str:
     """`cell`, behind an apostrophe where a spreadsheet would run it."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def _quality(parameters: Iterable[str]) -> float:
-    """How much a media type is wanted; one in a form of nobody's is not."""
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            return float(value) if _QUALITY.match(value.strip()) else 0.0
-    return 1.0

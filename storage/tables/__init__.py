@@ -1,6 +1,6 @@
 """The schema, defined once. Rows never leave `storage`."""
 
-from storage.tables.agreements import AcceptanceRow
+from storage.tables.agreements import AcceptanceRow, BaaDocumentRow
 from storage.tables.api_keys import ApiKeyRow, KeyNoticeRow
 from storage.tables.audit import AuditEntryRow, AuditPendingRow, AuditSealRow
 from storage.tables.credits import AccountRow, BudgetAlertRow, EntryRow, HoldRow
@@ -19,6 +19,7 @@ __all__ = [
     "AuditEntryRow",
     "AuditPendingRow",
     "AuditSealRow",
+    "BaaDocumentRow",
     "BudgetAlertRow",
     "DataKeyRow",
     "EntryRow",

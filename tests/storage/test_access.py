@@ -8,13 +8,14 @@ import pytest
 import pytest_asyncio
 
 from gateway.audit import AuditAction
+from gateway.baa.acceptance import AcceptanceStatus
 from gateway.errors import InvalidApiKeyError, UnavailableError
 from gateway.keys.api_key import RevokedApiKeyError
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, PhiMode, Scope
 from storage import Storage
 from tests.conftest import Database
-from tests.tenants import COVERS, SIGNER, Tenant, make_tenant
+from tests.tenants import COVERS, Tenant, make_tenant, put_in_force
 
 
 @pytest_asyncio.fixture
@@ -127,11 +128,11 @@ async def test_an_agreement_opens_and_closes_the_gate_of_another_process(storage
 
     assert await uncovered()
     async with storage.as_operator(tenant.org, command="test") as tx:
-        await tx.agreements.accept(template_version="1", template_sha256="0" * 64, covers=COVERS, signer=SIGNER)
+        acceptance = await put_in_force(tx)
         tx.audit(AuditAction.BAA_ACCEPTED, entity_type="baa", entity_id=tenant.org)
     await eventually(covered)
     async with storage.as_operator(tenant.org, command="test") as tx:
-        await tx.agreements.end()
+        await tx.agreements.end(acceptance, AcceptanceStatus.TERMINATED, at=acceptance.effective_at)
         tx.audit(AuditAction.BAA_ACCEPTED, entity_type="baa", entity_id=tenant.org)
     await eventually(uncovered)
 
