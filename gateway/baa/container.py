@@ -11,10 +11,11 @@ out byte for byte as it was.
 from collections.abc import Collection
 from typing import TypeVar
 
-from asn1crypto import algos, cms, core
+from asn1crypto import algos, cms, core, parser
 
 _Algorithm = TypeVar("_Algorithm", algos.DigestAlgorithm, algos.SignedDigestAlgorithm)
 
+_UNIVERSAL, _CONSTRUCTED, _SET = 0, 1, 17
 _STAMP = "signature_time_stamp_token"
 
 
@@ -42,7 +43,7 @@ def _rewritten(content: cms.ContentInfo, path: Collection[bytes], version: str, 
     digest = _plain_algorithm(algos.DigestAlgorithm, signer["digest_algorithm"])
     encapsulated: dict[str, object] = {"content_type": signed["encap_content_info"]["content_type"].native}
     if version == "v3":
-        encapsulated["content"] = core.OctetString(bytes(signed["encap_content_info"]["content"]))
+        encapsulated["content"] = core.ParsableOctetString(bytes(signed["encap_content_info"]["content"]))
     information: dict[str, object] = {
         "version": "v1",
         "sid": _sid(signer, path),
@@ -61,7 +62,9 @@ def _rewritten(content: cms.ContentInfo, path: Collection[bytes], version: str, 
         "signer_infos": [information],
     }
     if certificates:
-        rewritten["certificates"] = [cms.Certificate.load(one) for one in certificates if one in path]
+        # In the order they are in: OpenSSL's authorities do not sort them as DER would.
+        known = b"".join(one for one in certificates if one in path)
+        rewritten["certificates"] = cms.CertificateSet.load(parser.emit(_UNIVERSAL, _CONSTRUCTED, _SET, known))
     return cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(rewritten)}).dump()
 
 

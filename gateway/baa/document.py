@@ -18,7 +18,9 @@ from gateway.errors import ValidationFailedError
 
 Standard = Literal["a-3a", "ua-1"]
 _STANDARDS: list[Standard] = ["a-3a", "ua-1"]
-_GLYPHS = b'#set document(title: "-", date: none)\n#text(font: "Libertinus Serif", sys.inputs.words)'
+_GLYPHS = b'#set document(title: "-")\n#text(font: "Libertinus Serif", sys.inputs.words)'
+
+_NO_GLYPH = "could not be displayed"
 
 
 class DocumentError(Exception):
@@ -80,7 +82,9 @@ def _has_glyphs(words: str, fonts: Path | None) -> bool:
             pdf_standards=["a-2u"],
             timestamp=0,
         )
-    except typst.TypstError:
+    except typst.TypstError as failure:
+        if _NO_GLYPH not in failure.message:
+            raise DocumentError("a name could not be tried out") from None
         return False
     return True
 

@@ -95,6 +95,9 @@ class Evidence:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "organization_name", as_printed("organization_name", self.organization_name))
+        times = (self.text_fetched_at, self.accepted_at, self.effective_at, self.expires_at)
+        if any(time is not None and time.tzinfo is None for time in times):
+            raise ValueError("a time without a zone")
         if not self.text_fetched_at <= self.accepted_at:
             raise ValueError("accepted before the text was handed out")
 
@@ -113,9 +116,7 @@ def _plain(value: object) -> str:
 
 
 def instant(moment: datetime) -> str:
-    """RFC 3339 in UTC, to the second. Raises `ValueError` for a time without a zone."""
-    if moment.tzinfo is None:
-        raise ValueError("a time without a zone")
+    """RFC 3339 in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

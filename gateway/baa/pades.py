@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
+from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko.sign.timestamps import HTTPTimeStamper, TimestampRequestError
 
@@ -51,7 +52,10 @@ async def seal_document(document: bytes, evidence: Evidence, seal: Seal) -> byte
     try:
         # pyHanko's own signature leaves `output` untyped.
         await signer.async_sign_pdf(IncrementalPdfFileWriter(io.BytesIO(document)), output=sealed)  # pyright: ignore[reportUnknownMemberType]
-    except TimestampRequestError:
+    except SigningError:
+        raise SealingError("the document cannot be sealed: is it sealed already?") from None
+    except (TimestampRequestError, TimeoutError, ValueError, TypeError, KeyError):
+        # The last three: an answer that is no time-stamp.
         raise SealingError("the time-stamp authority gave no stamp") from None
     return sealed.getvalue()
 

@@ -60,6 +60,7 @@ async def verify_seal(document: bytes, trusted: Sequence[x509.Certificate], at: 
         status = await async_validate_pdf_signature(signature, _context(trusted, at))
         _require_sound(status)
         _require_canonical(document, signature, status)
+        _require_in_force(_signer(signature), at)
     except InvalidSealError:
         raise
     except Exception:  # noqa: BLE001 - a broken file breaks its parser in any way; from None: it may quote the file
@@ -97,6 +98,12 @@ def _require_sound(status: PdfSignatureStatus) -> None:
         raise InvalidSealError("its seal breaks a rule of its own")
 
 
+def _require_in_force(certificate: x509.Certificate, at: datetime) -> None:
+    """For a certificate that is trusted itself, nobody else looks."""
+    if not certificate.not_valid_before_utc <= at < certificate.not_valid_after_utc:
+        raise InvalidSealError("sealed with a certificate that is not in force then")
+
+
 def _require_canonical(document: bytes, signature: EmbeddedPdfSignature, status: PdfSignatureStatus) -> None:
     _, before, after, _ = cast("Iterable[int]", signature.byte_range)
     written = document[before:after]
@@ -123,8 +130,12 @@ def _der_length(container: bytes) -> int:
     return 2 + octets + int.from_bytes(container[2 : 2 + octets])
 
 
+def _signer(signature: EmbeddedPdfSignature) -> x509.Certificate:
+    return x509.load_der_x509_certificate(cast("bytes", signature.signer_cert.dump()))
+
+
 def _verdict(signature: EmbeddedPdfSignature, status: PdfSignatureStatus) -> Verdict:
-    signer = x509.load_der_x509_certificate(cast("bytes", signature.signer_cert.dump()))
+    signer = _signer(signature)
     stamp = status.timestamp_validity
     sealed_at = stamp.timestamp if stamp else signature.self_reported_timestamp
     if sealed_at is None:
