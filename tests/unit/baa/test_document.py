@@ -6,6 +6,7 @@
 import hashlib
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pypdfium2
 import pytest
@@ -143,3 +144,8 @@ def test_an_offer_has_the_text_and_no_party() -> None:
     assert "Offered for acceptance; not signed" in words
     assert "Signatures" not in words
     assert attachments_of(offered(current_template())).keys() == {"2026-11.txt"}
+
+
+def test_a_folder_of_fonts_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match="missing"):
+        typeset(current_template(), evidence(), tmp_path / "missing")
