@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+import structlog
 from temporalio import activity
 
 from activities.outbox import EventSink
 from activities.surface import surfaced
 from gateway.baa.acceptance import Acceptance, Affirmation
 from gateway.baa.countersigning import seal_files
-from gateway.baa.document import typeset
+from gateway.baa.document import DocumentError, typeset
 from gateway.baa.evidence import Evidence, Operator, SealDescription
-from gateway.baa.pades import seal_document
-from gateway.baa.seal import read_seal
+from gateway.baa.pades import SealingError, seal_document
+from gateway.baa.seal import SealError, read_seal
 from gateway.baa.template import Cover, template_of, templates
+from gateway.errors import UnavailableError
 from gateway.events import EventType
 from gateway.ids import AcceptanceId, OrganizationId
 from gateway.settings import Settings
@@ -27,6 +29,8 @@ from storage.agreement_queues import Queued
 from storage.agreements import NothingToDoError
 from storage.outbox import OutboxEvent
 from storage.transaction import Transaction
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,12 @@ class BaaActivities:
             if not acceptance.awaits_document:
                 return
             affirmation = await view.agreements.affirmation(acceptance_id)
-        signed = await self._signed(acceptance, affirmation)
+        try:
+            signed = await self._signed(acceptance, affirmation)
+        except (SealError, SealingError, DocumentError) as failure:
+            # Texts that are made to be read by operators: which file, and what is wrong with it.
+            log.warning("agreement_not_signed", acceptance_id=acceptance_id, cause=str(failure))
+            raise UnavailableError(str(failure)) from None
         await self._once(org, lambda tx: agreements.keep_document(tx, acceptance_id, signed))
 
     @activity.defn(name="baa.activate")

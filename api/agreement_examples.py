@@ -105,7 +105,7 @@ ACCEPTANCES = answer(
         "meta": {**_REQUEST, "next_cursor": None, "has_more": False},
     },
 )
-DOCUMENT: Mapping[str, Any] = {
+DOCUMENT: dict[str, Any] = {
     "description": "The signed PDF.",
     "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
 }

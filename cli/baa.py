@@ -43,13 +43,18 @@ def accept(
     agreement of the same text that is in force already is left as it is.
     """
     from gateway.baa.countersigning import agreed_end, countersigner
+    from gateway.baa.document import require_glyphs
     from gateway.baa.evidence import Signatory
     from gateway.baa.offer import AUTHORITY
     from storage.onboarding import accept_agreement
 
     settings, operator = load_settings(), None
+    words = {"--signer-name": signer_name, "--signer-title": signer_title, "--signer-email": signer_email}
+    if organization_name is not None:
+        words["--organization-name"] = organization_name
     try:
         signatory = Signatory(signer_name, signer_title, signer_email, AUTHORITY)
+        require_glyphs(words, settings.baa_fonts)
     except ValidationFailedError as failure:
         raise CommandError(failure.text) from None
     with suppress(AgreementNotOfferedError):

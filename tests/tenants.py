@@ -60,8 +60,9 @@ async def make_tenant(
 SIGNATORY = Signatory("A. Signer", "Privacy officer", "privacy@hospital.example", AUTHORITY)
 
 
-def make_affirmation(operator: Operator | None = None) -> Affirmation:
-    return Affirmation("Test hospital", SIGNATORY, Origin(None, None, None), operator, CONSENT, datetime.now(UTC))
+def make_affirmation(operator: Operator | None = None, *, fetched_at: datetime | None = None) -> Affirmation:
+    at = fetched_at or datetime.now(UTC)
+    return Affirmation("Test hospital", SIGNATORY, Origin(None, None, None), operator, CONSENT, at)
 
 
 async def put_in_force(

@@ -41,7 +41,7 @@ PROBE = ActivityConfig(
 
 SIGNING = ActivityConfig(
     task_queue=TaskQueue.OUTBOUND,
-    start_to_close_timeout=timedelta(minutes=2),
+    start_to_close_timeout=timedelta(seconds=45),
     # While a seal or a time-stamp authority is not there nothing is lost: the agreement waits for it.
     retry_policy=_UNTIL_IT_WORKS,
 )

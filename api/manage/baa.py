@@ -127,7 +127,8 @@ async def accept_agreement(request: Request, access: Writer) -> Response:
         acceptance_text=CONSENT,
         text_fetched_at=fetched_at,
     )
-    await asyncio.to_thread(require_glyphs, affirmation.signatory, gateway.settings.baa_fonts)
+    words = {f"signer.{field}": text for field, text in wanted.signer.model_dump().items()}
+    await asyncio.to_thread(require_glyphs, words, gateway.settings.baa_fonts)
 
     async def sign(tx: Transaction) -> Response:
         now = gateway.clock.now()

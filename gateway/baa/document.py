@@ -4,6 +4,7 @@ Typeset by Typst (https://typst.app/docs/reference/pdf/) as PDF/A-3a and PDF/UA-
 decades. It carries the agreement's text and the evidence as attachments, so that both can be checked without Hasp.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Literal
 
 import typst
 
-from gateway.baa.evidence import Evidence, Signatory
+from gateway.baa.evidence import Evidence
 from gateway.baa.pages import Pages, offered_pages, signed_pages
 from gateway.baa.template import Template
 from gateway.errors import ValidationFailedError
@@ -57,15 +58,15 @@ def _set(pages: Pages, fonts: Path | None) -> bytes:
         raise DocumentError("could not be typeset: is there a font for every name in it?") from None
 
 
-def require_glyphs(signatory: Signatory, fonts: Path | None = None) -> None:
+def require_glyphs(words: Mapping[str, str], fonts: Path | None = None) -> None:
     """To refuse at the door what `typeset` could not show: Latin, Greek, Cyrillic, Hebrew and Arabic are built in.
 
-    Raises `ValidationFailedError` that names the field.
+    Raises `ValidationFailedError` that names the field, a key of `words`.
     """
-    fields = {"signer_name": signatory.name, "signer_title": signatory.title, "signer_email": signatory.email}
-    fields["authority"] = signatory.authority
-    for field, words in fields.items():
-        if not _has_glyphs(words, fonts):
+    if _has_glyphs(" ".join(words.values()), fonts):
+        return
+    for field, text in words.items():
+        if not _has_glyphs(text, fonts):
             raise ValidationFailedError(
                 f"`{field}` is in a script that the document has no font for; use one that it has, "
                 "or ask the operator to install a font.",

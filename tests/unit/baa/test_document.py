@@ -5,7 +5,6 @@
 
 import hashlib
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2
@@ -14,7 +13,7 @@ import pytest
 from gateway.baa.document import DocumentError, offered, require_glyphs, typeset
 from gateway.baa.template import Template, current_template, templates
 from gateway.errors import ValidationFailedError
-from tests.unit.baa.acceptances import SIGNATORY, evidence, named
+from tests.unit.baa.acceptances import evidence, named
 
 NAMES = [
     "Łukasz Ångström-Nguyễn",
@@ -115,14 +114,14 @@ def test_evidence_of_another_text_makes_no_document() -> None:
         typeset(current_template(), evidence(older))
 
 
-@pytest.mark.parametrize("field", ["name", "title", "email", "authority"])
+@pytest.mark.parametrize("field", ["name", "title", "email"])
 def test_a_script_without_a_font_is_refused_by_field(field: str) -> None:
-    signatory = replace(SIGNATORY, **{field: "山田太郎"})
+    words = {"name": "Anna", "title": "Officer", "email": "anna@mercy.example", field: "山田太郎"}
 
     with pytest.raises(ValidationFailedError) as refusal:
-        require_glyphs(signatory)
+        require_glyphs(words)
 
-    assert str(refusal.value.param).endswith(field)
+    assert refusal.value.param == field
     assert "山" not in str(refusal.value)
 
 
@@ -135,7 +134,7 @@ def test_a_document_never_shows_boxes_for_letters() -> None:
 
 @pytest.mark.parametrize("name", [*NAMES, "שרה כהן", "فاطمة الزهراء"])
 def test_a_script_with_a_font_is_let_in(name: str) -> None:
-    require_glyphs(replace(SIGNATORY, name=name))
+    require_glyphs({"name": name})
 
 
 def test_an_offer_has_the_text_and_no_party() -> None:
