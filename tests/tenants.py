@@ -5,19 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.audit import AuditAction
-from gateway.baa.acceptance import Acceptance, Affirmation
+from gateway.baa.acceptance import Affirmation
 from gateway.baa.evidence import Operator, Origin, Signatory
 from gateway.baa.offer import AUTHORITY, CONSENT
 from gateway.catalog import Model, shipped_catalog
 from gateway.completion import Completion, StopReason, Usage
 from gateway.conversation import Conversation, Sampling, Text, Turn
-from gateway.ids import ConversationId, InferenceId, OrganizationId, new_ulid
+from gateway.ids import AcceptanceId, ConversationId, InferenceId, OrganizationId, new_ulid
 from gateway.inference.call import Call, Outcome, Status, Surface
 from gateway.keys.api_key import ApiKey
 from gateway.tenancy import Access, KeyMode, Scope
 from storage import Storage
 from storage.onboarding import change_policy
-from storage.transaction import Transaction
 
 COVERS = ("hasp_anthropic_baa_2026", "hasp_openai_baa_2026")
 HAIKU: Model = shipped_catalog().get("claude-haiku-4-5")
@@ -48,10 +47,7 @@ async def make_tenant(
         key, token = await tx.keys.add(name="test", scopes=tuple(scopes), mode=mode)
         tx.audit(AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org)
     if agreement:
-        # In its own transaction: it is sealed under the key that the first one makes.
-        async with storage.as_operator(org, command="test") as tx:
-            await put_in_force(tx, covers=covers)
-            tx.audit(AuditAction.BAA_ACTIVATED, entity_type="baa_acceptance", entity_id=org)
+        await put_in_force(storage, org, covers=covers)
     if policy:
         await change_policy(storage, org, policy, acknowledges_phi_leaves=True)
     return Tenant(org, key, token)
@@ -65,19 +61,17 @@ def make_affirmation(operator: Operator | None = None, *, fetched_at: datetime |
     return Affirmation("Test hospital", SIGNATORY, Origin(None, None, None), operator, CONSENT, at)
 
 
-async def put_in_force(
-    tx: Transaction, *, covers: Iterable[str] = COVERS, expires_at: datetime | None = None
-) -> Acceptance:
-    """An agreement without a document, of a text that nobody offers."""
-    acceptance = await tx.agreements.add(
-        template_version="test",
-        template_sha256="0" * 64,
-        covers=tuple(covers),
-        affirmation=make_affirmation(),
-        expires_at=expires_at,
-    )
-    await tx.agreements.activate(acceptance.id)
-    return await tx.agreements.find(acceptance.id)
+async def put_in_force(storage: Storage, org: OrganizationId, *, covers: Iterable[str] = COVERS) -> AcceptanceId:
+    """An agreement as they were before there were documents, of a text that nobody offers. It leaves no audit entry."""
+    acceptance, now = AcceptanceId(new_ulid()), datetime.now(UTC)
+    async with storage.pool.connection() as connection:
+        await connection.execute(
+            "insert into baa_acceptances (id, org_id, template_version, template_sha256, covers, signer_name,"
+            " signer_title, signer_email, accepted_at, effective_at)"
+            " values (%s, %s, 'test', %s, %s, %s, %s, %s, %s, %s)",
+            [acceptance, org, "0" * 64, [*covers], SIGNATORY.name, SIGNATORY.title, SIGNATORY.email, now, now],
+        )
+    return acceptance
 
 
 def make_conversation(text: str = "Hello", *, max_tokens: int = 100) -> Conversation:

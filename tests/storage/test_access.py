@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 
 import psycopg
 import pytest
 import pytest_asyncio
 
 from gateway.audit import AuditAction
-from gateway.baa.acceptance import AcceptanceStatus
 from gateway.errors import InvalidApiKeyError, UnavailableError
 from gateway.keys.api_key import RevokedApiKeyError
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, PhiMode, Scope
 from storage import Storage
+from storage.onboarding import terminate_agreement
 from tests.conftest import Database
 from tests.tenants import COVERS, Tenant, make_tenant, put_in_force
 
@@ -127,13 +128,9 @@ async def test_an_agreement_opens_and_closes_the_gate_of_another_process(storage
         return not await covered()
 
     assert await uncovered()
-    async with storage.as_operator(tenant.org, command="test") as tx:
-        acceptance = await put_in_force(tx)
-        tx.audit(AuditAction.BAA_ACCEPTED, entity_type="baa", entity_id=tenant.org)
+    await put_in_force(storage, tenant.org)
     await eventually(covered)
-    async with storage.as_operator(tenant.org, command="test") as tx:
-        await tx.agreements.end(acceptance, AcceptanceStatus.TERMINATED, at=acceptance.effective_at)
-        tx.audit(AuditAction.BAA_ACCEPTED, entity_type="baa", entity_id=tenant.org)
+    await terminate_agreement(storage, tenant.org, notice=timedelta(), grace_days=30)
     await eventually(uncovered)
 
 

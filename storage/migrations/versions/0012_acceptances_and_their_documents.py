@@ -56,13 +56,26 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuses where acceptances were made since: their signers are sealed, and the table before has no room for it."""
+    """Refuses where documents were signed: they are contracts. Of other acceptances it forgets who made them."""
+    op.execute(
+        """
+        do $$ begin
+          if exists (select from baa_documents) then
+            raise exception 'baa_documents has signed agreements: keep them elsewhere and empty it first';
+          end if;
+        end $$
+        """
+    )
     op.drop_table("baa_documents")
     op.drop_index("ix_baa_acceptances_id_awaiting", table_name="baa_acceptances")
     op.drop_index("ix_baa_acceptances_org_id_id", table_name="baa_acceptances")
     op.drop_index("uq_baa_acceptances_org_id_template_sha256_pending", table_name="baa_acceptances")
     for name in ("signer", "ends_as", "ends"):
         op.drop_constraint(op.f(f"ck_baa_acceptances_{name}"), "baa_acceptances")
+    op.execute("update baa_acceptances set status = 'terminated' where status = 'pending'")
+    op.execute(
+        "update baa_acceptances set signer_name = '', signer_title = '', signer_email = '' where signer_name is null"
+    )
     _check("status", "status in ('active', 'superseded', 'expired', 'terminated')", replaces=True)
     for column in SIGNER:
         op.alter_column("baa_acceptances", column, nullable=False)
