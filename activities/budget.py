@@ -82,7 +82,7 @@ class BudgetActivities:
 
         A second run finds those noted and goes on with others; a crash before the note has them brought again.
         """
-        page = await unscheduled(self._pool, after=cursor.after)
+        page = await unscheduled(self._pool, self._clock.now(), after=cursor.after)
         if not page:
             return SchedulePage(0, 0)
         brought = await asyncio.gather(

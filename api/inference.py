@@ -14,6 +14,7 @@ from api.idempotency import REPLAYED, claimed
 from api.sse import EventStream, Frames
 from api.state import gateway_of
 from gateway.conversation import Conversation
+from gateway.idempotency import TO_BE_OPENED
 from gateway.inference.call import Answer, Call, Surface
 from gateway.inference.replay import Replay
 from gateway.inference.streaming import AnswerStream, Streamed
@@ -37,14 +38,15 @@ class Asked(Protocol):
 
 def new_call(request: Request, access: Access, surface: Surface, asked: Asked) -> Call:
     """What `request` asks for, under its own id and as of now."""
-    exchange = exchange_of(request)
+    exchange, now = exchange_of(request), gateway_of(request).clock.now()
     return Call(
         id=exchange.id,
         access=access,
         surface=surface,
         model=asked.model,
         conversation=asked.conversation,
-        received_at=gateway_of(request).clock.now(),
+        received_at=now,
+        open_by=now + TO_BE_OPENED,
         stream=asked.stream,
         ip_address=exchange.ip_address,
         patience_s=_patience_s(request),

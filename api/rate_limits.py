@@ -24,7 +24,7 @@ async def counted(exchange: Exchange, error: GatewayError) -> GatewayError:
         await (quota.look() if error.kind in _BEFORE_THE_GATE else quota.admit())
     except RateLimitedError as refusal:
         return refusal
-    except GatewayError:
+    except Exception:  # noqa: BLE001 - whatever the count failed of: who is refused is told why all the same
         return error
     return error
 

@@ -11,6 +11,7 @@ import typer
 from cli.configuration import load_settings, require_tier
 from cli.failure import CommandError
 from gateway.baa.template import Cover
+from gateway.credits.budget import LARGEST_CAP
 from gateway.errors import GatewayError
 from gateway.ids import OrganizationId, find_ulid
 from gateway.tenancy import KeyMode, Scope
@@ -31,7 +32,9 @@ OrgOption = Annotated[str, typer.Option("--org", help="The organization's id.")]
 @org_app.command("create")
 def org_create(
     name: Annotated[str, typer.Option(help="Its name, for people.")],
-    credits_allotment: Annotated[int, typer.Option("--credits", min=0, help="Credits per month.")] = 1_000_000,
+    credits_allotment: Annotated[
+        int, typer.Option("--credits", min=0, max=LARGEST_CAP, help="Credits per billing period.")
+    ] = 1_000_000,
     tier: Annotated[str, typer.Option(help="How fast it may call: a tier's name.")] = "enterprise",
 ) -> None:
     """Create an organization and print its id. It can call nothing until an agreement is accepted."""
@@ -96,14 +99,20 @@ def demo_seed(known: str | None) -> None:
 
 async def _exists(storage: "Storage", org: OrganizationId) -> bool:
     from gateway.errors import NotFoundError
-    from gateway.tenancy import Principal
 
     try:
-        async with storage.read(Principal(org, None, frozenset(), KeyMode.LIVE)) as tx:
-            await tx.organization.get()
+        await require_organization(storage, org)
     except NotFoundError:
         return False
     return True
+
+
+async def require_organization(storage: "Storage", org: OrganizationId) -> None:
+    """Raises `NotFoundError` for one that is not there: an empty answer would read as a good one."""
+    from gateway.tenancy import Principal
+
+    async with storage.read(Principal(org, None, frozenset(), KeyMode.LIVE)) as tx:
+        await tx.organization.get()
 
 
 def organization(given: str) -> OrganizationId:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.admin import organization, with_storage
+from cli.admin import organization, require_organization, with_storage
 
 if TYPE_CHECKING:
     from storage import Storage
@@ -34,6 +34,8 @@ def verify(
     only = organization(org) if org else None
 
     async def walk(storage: "Storage") -> bool:
+        if only:
+            await require_organization(storage, only)
         now = datetime.now(UTC)
         place, sound = first_place(only), True
         while periods := await periods_after(storage.pool, place, since=now, limit=_PAGE, only=only):

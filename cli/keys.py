@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="API keys.", no_args_is_help=True)
 
+_LONGEST_NAME = 100
 _DAYS = re.compile(r"([0-9]{1,4})d\Z", re.ASCII)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key's id.")]
@@ -47,6 +48,7 @@ def create(
 
     mode = KeyMode.TEST if test else KeyMode.LIVE
     scopes = scope or [Scope.AI_CHAT]
+    _require_name(name)
     expires_at, networks = _expiry(expires), _networks(ip or [])
     _, plaintext = with_storage(
         lambda storage: create_key(
@@ -136,6 +138,14 @@ def _shown(key: ApiKey) -> dict[str, object]:
         "credits_used": key.credits_used,
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
     }
+
+
+def _require_name(given: str) -> None:
+    """As over HTTP: whoever changes the key there sends its name back."""
+    if not (given.strip() and len(given) <= _LONGEST_NAME and given.isprintable()):
+        raise CommandError(
+            f"--name must be 1 to {_LONGEST_NAME} characters, not all of them blanks, and none a control"
+        )
 
 
 def _key_id(given: str) -> ApiKeyId:

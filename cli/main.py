@@ -114,10 +114,14 @@ def migrate() -> None:
         raise CommandError("configuration: HASP_DATABASE_OWNER_URL is not set", exit_code=EXIT_CONFIGURATION)
     from sqlalchemy.exc import OperationalError
 
-    from storage.migrate import migrate
+    from storage.migrate import StillRunningError, migrate
 
     try:
         migrate(settings)
+    except StillRunningError:
+        raise CommandError(
+            "this upgrade changes how credits are booked: stop every `hasp api` and `hasp worker`, then migrate"
+        ) from None
     except OperationalError as failure:
         reason = str(failure.orig).strip().partition("\n")[0]
         raise CommandError(f"cannot migrate as HASP_DATABASE_OWNER_URL: {reason}") from None

@@ -100,7 +100,7 @@ def org_policy(
         "failover_enabled": failover,
         "opus_enabled": opus,
         "premium_models": _models(premium_model),
-        "tier": tier and require_tier(load_settings(), tier),
+        "tier": None if tier is None else require_tier(load_settings(), tier),
         "spend_cap": spend_cap,
         "alert_thresholds": _thresholds(alert_threshold),
         "time_zone": _zone(time_zone),

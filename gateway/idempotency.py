@@ -20,6 +20,11 @@ from gateway.tenancy import Principal
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
+TO_BE_OPENED = timedelta(minutes=2)
+"""For how long a key waits for its call to be opened: milliseconds, or a minute and a half while a database fails over.
+
+A call that comes later is not opened: its key may be with another one.
+"""
 _FORM = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 

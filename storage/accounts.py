@@ -19,6 +19,19 @@ from storage.pool import Connection, Pool, repeatable
 ORGANIZATION = "organization"
 """The holder whose account has the allotment."""
 
+# Accounts and their bounds stay: what is there is found without waiting for anybody. Backwards in the index, where
+# the organisation's own account is the first of its period's.
+_KNOWN = """
+select a.period_start, a.period_end, exists (
+  select from credit_accounts h
+  where h.org_id = %(org)s and h.period_start = a.period_start and h.holder = %(holder)s)
+from (
+  select period_start, period_end from credit_accounts
+  where org_id = %(org)s and holder = 'organization' and period_start <= %(at)s
+  order by period_start desc limit 1) a
+where %(at)s < a.period_end
+"""
+
 # A cap or a cycle that is being changed is waited for: its change would not see the account that is made here.
 _LOCK_ORGANIZATION = """
 select time_zone, anchor_day from organizations where id = %(org)s for no key update
@@ -38,8 +51,9 @@ from credit_accounts where org_id = %(org)s and holder = 'organization'
 
 _OPEN_ORGANIZATION = """
 with opened as (
-  insert into credit_accounts (org_id, period_start, holder, period_end, allotment, spend_cap)
-  select id, %(start)s, 'organization', %(end)s, credits_allotment, spend_cap from organizations where id = %(org)s
+  insert into credit_accounts (org_id, period_start, holder, period_end, allotment, spend_cap, alert_thresholds)
+  select id, %(start)s, 'organization', %(end)s, credits_allotment, spend_cap, alert_thresholds
+  from organizations where id = %(org)s
   on conflict do nothing returning org_id, period_start, allotment
 )
 insert into credit_entries (id, phase, org_id, period_start, debit, credit, amount, created_at)
@@ -74,7 +88,7 @@ class _Opened:
     period: Period | None = None
     families: set[ApiKeyId | None] = field(default_factory=set[ApiKeyId | None])
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Openers wait for each other in the database anyway: here they hold no connection meanwhile."""
+    """Openers of one organisation hold no more than one connection between them."""
 
     def covers(self, at: datetime, family: ApiKeyId | None) -> bool:
         return self.period is not None and self.period.start <= at < self.period.end and family in self.families
@@ -111,17 +125,32 @@ class Accounts:
 async def open_accounts(
     connection: Connection, org: OrganizationId, at: datetime, *, family: ApiKeyId | None = None
 ) -> Period:
-    """The period that `at` falls in, with its accounts, in a transaction of its own. Safe to repeat, also at once."""
+    """The period that `at` falls in, with its accounts. Safe to repeat, also at once.
+
+    What is not open yet is opened in a transaction of its own: a key's account waits for changes of that key, and only
+    the first of a period for those of its organisation.
+    """
+    holder = ORGANIZATION if family is None else key_holder(family)
+    found = await _first(connection, _KNOWN, {"org": org, "at": at, "holder": holder})
+    if found is not None and found[2]:
+        return Period(*found[:2])
     async with connection.transaction():
-        cycle = await _one(connection, _LOCK_ORGANIZATION, {"org": org})
-        start, end, before, after = await _one(connection, _AROUND, {"org": org, "at": at})
-        period = Period(start, end) if start else _until(after, period_of(at, Cycle(*cycle), ended=before))
-        named = {"org": org, "start": period.start, "end": period.end, "at": at}
-        if start is None:
-            await connection.execute(_OPEN_ORGANIZATION, {**named, "entry": period_entry(org, period.start)})
+        period = Period(*found[:2]) if found else await _open_period(connection, org, at)
         if family is not None:
             (cap,) = await _one(connection, _LOCK_FAMILY, {"org": org, "family": family})
-            await connection.execute(_OPEN_KEY, {**named, "holder": key_holder(family), "cap": cap})
+            named = {"org": org, "start": period.start, "end": period.end, "holder": holder, "cap": cap}
+            await connection.execute(_OPEN_KEY, named)
+    return period
+
+
+async def _open_period(connection: Connection, org: OrganizationId, at: datetime) -> Period:
+    cycle = await _one(connection, _LOCK_ORGANIZATION, {"org": org})
+    start, end, before, after = await _one(connection, _AROUND, {"org": org, "at": at})
+    if start is not None:
+        return Period(start, end)
+    period = _until(after, period_of(at, Cycle(*cycle), ended=before))
+    named = {"org": org, "start": period.start, "end": period.end, "at": at}
+    await connection.execute(_OPEN_ORGANIZATION, {**named, "entry": period_entry(org, period.start)})
     return period
 
 
@@ -131,7 +160,13 @@ def _until(after: datetime | None, period: Period) -> Period:
 
 
 async def _one(connection: Connection, statement: LiteralString, named: Mapping[str, object]) -> tuple[Any, ...]:
-    row = await (await connection.execute(statement, named)).fetchone()
+    row = await _first(connection, statement, named)
     if row is None:
         raise LookupError
     return row
+
+
+async def _first(
+    connection: Connection, statement: LiteralString, named: Mapping[str, object]
+) -> tuple[Any, ...] | None:
+    return await (await connection.execute(statement, named)).fetchone()

@@ -4,6 +4,7 @@ A call that settles tells what it brings its account to (`journal_sql.CLOSE`), b
 """
 
 from datetime import datetime
+from typing import LiteralString
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,21 +12,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.events import Event, EventType
 from gateway.ids import OrganizationId
 
+REACHED: LiteralString = """
+select 'threshold:' || t as kind, t as threshold from unnest(a.alert_thresholds) t where a.posted * 100 >= t * a.room
+union all
+select case a.holder when 'organization' then 'exhausted' else 'exhausted:' || a.holder end, null
+where a.posted >= a.room
+"""
+"""What an account `a` has reached that its organisation is told of, as `kind` and `threshold`."""
+
 # The account is locked first: a call that settles meanwhile is waited for, and counts.
-_NEWLY_REACHED = text("""
+_NEWLY_REACHED = text(f"""
 with locked as (
-  select org_id, period_start, period_end, posted, spend_cap < allotment + carried as capped,
+  select org_id, period_start, period_end, holder, posted, alert_thresholds, spend_cap < allotment + carried as capped,
     least(allotment + carried, spend_cap) as room
   from credit_accounts
   where org_id = :org and holder = 'organization' and period_end > :now and closed_at is null and posted > 0
   order by period_start for update
 ),
 reached as (
-  select l.*, k.kind, k.threshold from locked l join organizations o on o.id = l.org_id cross join lateral (
-    select 'threshold:' || t as kind, t as threshold from unnest(o.alert_thresholds) t
-    where l.posted * 100 >= t * l.room
-    union all
-    select 'exhausted', null where l.posted >= l.room) k
+  select a.*, k.kind, k.threshold from locked a cross join lateral ({REACHED}) k
 ),
 alerted as (
   insert into budget_alerts (org_id, period_start, kind, created_at)
@@ -34,7 +39,7 @@ alerted as (
 )
 select r.threshold, r.posted, r.room, r.period_start, r.period_end, r.capped
 from reached r join alerted using (period_start, kind) order by r.period_start, r.threshold nulls last
-""")
+""")  # noqa: S608 - a constant of ours
 
 
 async def newly_reached(session: AsyncSession, org: OrganizationId, *, now: datetime) -> list[Event]:

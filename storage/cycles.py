@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 from psycopg.types.json import Jsonb
@@ -19,9 +19,14 @@ select o.id, o.time_zone, o.anchor_day, o.scheduled_cycle,
     where a.org_id = o.id and a.holder = 'organization' and a.closed_at is null)
 from organizations o
 where o.id > %(after)s and o.id <> %(platform)s
-  and o.scheduled_cycle is distinct from o.time_zone || ' ' || o.anchor_day
+  and (o.scheduled_cycle is distinct from o.time_zone || ' ' || o.anchor_day or o.id in (
+    select a.org_id from credit_accounts a
+    where a.holder = 'organization' and a.closed_at is null and a.period_end < %(overdue)s))
 order by o.id limit %(limit)s
 """
+
+_OVERDUE = timedelta(days=1)
+"""How long after its end an open period says that nobody comes to close it: its schedule may be gone."""
 
 # Whoever finds that somebody else was here meanwhile cannot know whose schedule stands: it is brought up again.
 _MARK = """
@@ -46,9 +51,13 @@ class Unscheduled:
     """Where its open period ends, which an earlier cycle may have set."""
 
 
-async def unscheduled(pool: Pool, *, after: str = "") -> list[Unscheduled]:
-    """One page in the order of ids, from beyond `after`. Empty when there are no more."""
-    rows = await fetch(pool, _UNSCHEDULED, {"after": after, "platform": PLATFORM, "limit": _PAGE})
+async def unscheduled(pool: Pool, now: datetime, *, after: str = "") -> list[Unscheduled]:
+    """One page in the order of ids, from beyond `after`. Empty when there are no more.
+
+    Those too with a period that should have been closed long ago: Temporal may have lost what it was told.
+    """
+    overdue = now - _OVERDUE
+    rows = await fetch(pool, _UNSCHEDULED, {"after": after, "platform": PLATFORM, "overdue": overdue, "limit": _PAGE})
     return [Unscheduled(OrganizationId(org), Cycle(zone, day), *rest) for org, zone, day, *rest in rows]
 
 

@@ -7,19 +7,16 @@ answered is answered again, one that came to nothing makes the key free.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import LiteralString
 
 from gateway.clock import Clock
 from gateway.errors import IdempotencyConflictError, IdempotencyInProgressError
-from gateway.idempotency import KEPT, Asked
+from gateway.idempotency import KEPT, TO_BE_OPENED, Asked
 from gateway.ids import InferenceId
 from gateway.tenancy import Principal
 from storage.keyring import Ring
 from storage.pool import Pool, durable, fetch
 
-_TO_BE_OPENED = timedelta(minutes=2)
-"""Opening a call takes milliseconds; with a database that fails over, under a minute and a half."""
 _RETRY_S = 5
 _TRIES = 3
 
@@ -38,7 +35,8 @@ set body_digest = excluded.body_digest, inference_id = excluded.inference_id,
 where k.created_at <= %(forgotten)s
    -- Sent again, since nobody knew whether it had arrived.
    or k.inference_id = excluded.inference_id
-   or exists (select from inferences i where i.id = k.inference_id and not {_BUSY})
+   or exists (select from inferences i join credit_holds h on h.id = i.id
+     where i.id = k.inference_id and not {_BUSY} and h.state <> 'expired')
    or k.claimed_until < %(now)s and not exists (select from inferences i where i.id = k.inference_id)
 returning 1
 """  # noqa: S608 - constants of ours
@@ -48,6 +46,11 @@ select k.body_digest, k.inference_id, coalesce({_ANSWERED}, false), coalesce({_B
 from idempotency_keys k left join inferences i on i.id = k.inference_id
 where k.org_id = %(org)s and k.digest = %(digest)s
 """  # noqa: S608 - constants of ours
+
+# A process that sleeps beyond its lease may wake and settle its lost call. From here on it cannot.
+_GIVE_UP = """
+update credit_holds set state = 'voided', closed_at = %(now)s where id = %(inference)s and state = 'expired'
+"""
 
 _RELEASE: LiteralString = f"""
 delete from idempotency_keys k
@@ -100,6 +103,7 @@ class IdempotencyClaims:
                     return InferenceId(holder)
                 if busy:
                     raise IdempotencyInProgressError(retry_after_s=_RETRY_S)
+                await fetch(self._pool, _GIVE_UP, {"inference": holder, "now": self._clock.now()})
         raise IdempotencyInProgressError(retry_after_s=_RETRY_S)
 
     async def release(self, asked: Asked, inference: InferenceId) -> None:
@@ -116,7 +120,7 @@ class IdempotencyClaims:
             "digest": asked.digest,
             "body": asked.body_digest,
             "inference": inference,
-            "until": now + _TO_BE_OPENED,
+            "until": now + TO_BE_OPENED,
             "now": now,
             "forgotten": now - KEPT,
         }

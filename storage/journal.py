@@ -33,6 +33,7 @@ from storage.journal_rows import (
     accounts_of,
     closing_row,
     fitting,
+    is_recorded,
     opening_row,
     refusal_row,
     why_refused,
@@ -169,10 +170,16 @@ class PostgresJournal:
             "requests": [closing.request for closing in closings],
             "answers": [closing.answer for closing in closings],
         }
-        for call, org, overrun in await self._send(journal_sql.CLOSE, rows, parameters):
+        states: dict[str, str] = {}
+        for call, org, state, overrun in await self._send(journal_sql.CLOSE, rows, parameters):
+            states[call] = state
             if overrun:
                 log.warning("credits_overrun", request_id=request_id(call), org_id=org, credits=overrun)
-        return [None] * len(closings)
+        # A statement that waited for its own first sending, which nobody heard of, tells what was so before that.
+        if waited := [call for call, state in states.items() if state in ("open", "expired")]:
+            states |= dict(await fetch(self._pool, journal_sql.STATES, {"ids": waited}))
+        recorded = (is_recorded(closing.row, states.get(closing.row["id"])) for closing in closings)
+        return [None if is_so else UnavailableError() for is_so in recorded]
 
     async def _refuse_group(self, rows: Sequence[Json]) -> Sequence[Exception | None]:
         await self._run(journal_sql.REFUSE, rows)

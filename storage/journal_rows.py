@@ -78,6 +78,15 @@ def closing_row(outcome: Outcome) -> Json:
     }
 
 
+def is_recorded(row: Json, state: str | None) -> bool:
+    """Whether the closing `row` is what its hold's `state` came to.
+
+    An answer is not, when its process slept beyond its lease and somebody asked again under its idempotency key
+    meanwhile: that gives up the hold, so that one key never has two answers.
+    """
+    return row["hold_state"] != "settled" or state == "settled"
+
+
 def _keeps_numbers(outcome: Outcome) -> bool:
     return outcome.call.keeps_content and bool(outcome.placeholders)
 

@@ -6,9 +6,13 @@ size, a plan made while a table was small would go on scanning all of it.
 
 from typing import LiteralString
 
+from storage.budget_alerts import REACHED
+
 
 def _compact(statement: LiteralString) -> LiteralString:
-    """`statement` without comments and indentation: psycopg parses longer ones than 4,096 characters on every call."""
+    """`statement` without comments and indentation: psycopg parses what is longer than 4,096 characters each time anew,
+    some 15 us a group.
+    """
     lines: list[LiteralString] = [line.strip() for line in statement.splitlines()]
     kept: list[LiteralString] = [line for line in lines if not line.startswith("--")]
     return " ".join(kept)
@@ -64,7 +68,8 @@ shells as (
 select id from held union all select id from known
 """)
 
-CLOSE = _compact("""
+CLOSE = _compact(
+    """
 with done as (
   select d.*, c.request_content, c.answer_content
   from jsonb_to_recordset(%(rows)s) as d(
@@ -112,18 +117,14 @@ booked as (
   from totals t join locked using (org_id, period_start, holder)
   where a.org_id = t.org_id and a.period_start = t.period_start and a.holder = t.holder
   returning a.org_id, a.period_start, a.period_end, a.holder, a.posted, a.spend_cap < a.allotment + a.carried as capped,
-    least(a.allotment + a.carried, a.spend_cap) as room, t.call_id, t.at
+    least(a.allotment + a.carried, a.spend_cap) as room, a.alert_thresholds, t.call_id, t.at
 ),
 -- What an account has reached that its organisation wants to be told of. Each kind is told of once a period.
 reached as (
-  select b.*, k.kind, k.threshold
-  from booked b join organizations o on o.id = b.org_id cross join lateral (
-    select 'threshold:' || t as kind, t as threshold from unnest(o.alert_thresholds) t
-    where b.holder = 'organization' and b.posted * 100 >= t * b.room
-    union all
-    select case b.holder when 'organization' then 'exhausted' else 'exhausted:' || b.holder end, null
-    where b.posted >= b.room) k
-  where b.posted > 0 and b.room is not null
+  select a.*, k.kind, k.threshold from booked a cross join lateral ("""  # noqa: S608 - joins constants
+    + REACHED
+    + """) k
+  where a.posted > 0 and a.room is not null
 ),
 alerted as (
   insert into budget_alerts (org_id, period_start, kind, created_at)
@@ -193,8 +194,13 @@ overran as (
       'held', m.held, 'charged', m.charge), m.at
   from moves m join done using (id) where m.overrun > 0
 )
-select id, org_id, overrun from moves
-""")
+select id, org_id, hold_state as state, overrun from moves
+union all
+-- Settled before: by this very statement, or otherwise.
+select h.id, h.org_id, h.state, 0 from credit_holds h
+where h.id = any(array(select id from done)) and h.id not in (select id from prior)
+"""
+)
 
 REFUSE = _compact("""
 with refused as (
@@ -226,6 +232,10 @@ warned as (
 )
 insert into audit_pending (entry_id) select id from audited returning entry_id
 """)
+
+STATES = """
+select id, state from credit_holds where id = any(%(ids)s)
+"""
 
 HISTORY = """
 select id, request_content, answer_content from inferences

@@ -18,8 +18,20 @@ from storage.tables import Row
 APP_ROLE = "hasp_app"
 """The group role every process runs as: it can neither change the schema nor the audit log."""
 
+ALONE = "0007"
+"""Processes from before it would keep the books in the old way beside the new: none may be there when it comes."""
+
+_PROCESSES = """
+select count(*) from pg_stat_activity a join pg_roles r on r.oid = a.usesysid
+where a.datname = current_database() and not r.rolsuper and pg_has_role(r.oid, 'hasp_app', 'member')
+"""
+
 _LOCK = 0x48415350  # "HASP": two migrations at once would race each other's DDL
 _FOLDER = Path(__file__).parent / "migrations"
+
+
+class StillRunningError(Exception):
+    """Processes of an earlier version would go on writing what this version reads otherwise."""
 
 
 def migrate(settings: Settings) -> None:
@@ -27,10 +39,12 @@ def migrate(settings: Settings) -> None:
 
     Raises:
         ValueError: no owner's URL is configured.
+        StillRunningError: there is a migration to come that needs every process stopped, and one is connected.
     """
     if settings.database_owner_url is None:
         raise ValueError("HASP_DATABASE_OWNER_URL is not set")
     owner_url = str(settings.database_owner_url)
+    _require_alone(owner_url)
     upgrade(owner_url)
     login = make_url(str(settings.database_url))
     _admit(owner_url, login.username or APP_ROLE, login.password)
@@ -81,6 +95,13 @@ def _config(connection: Connection) -> tuple[Config, ScriptDirectory]:
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
     return config, ScriptDirectory.from_config(config)
+
+
+def _require_alone(owner_url: str) -> None:
+    with _locked(owner_url) as connection:
+        current = _current(connection)
+        if current is not None and current < ALONE and connection.exec_driver_sql(_PROCESSES).scalar_one():
+            raise StillRunningError
 
 
 def _current(connection: Connection) -> str | None:

@@ -29,6 +29,15 @@ STATEMENT_TIMEOUT_MS = 10_000
 _PLANNING = "-c enable_seqscan=off"
 
 
+# A server that is a standby still refuses writes, and unlogged tables altogether.
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.FeatureNotSupported,
+)
+
+
 class LostConnection(UnavailableError):  # noqa: N818 - a fact, like its parent
     """The database answered with a broken connection or a deadlock: sending again may work."""
 
@@ -69,7 +78,7 @@ async def durable(pool: Pool) -> AsyncGenerator[Connection]:
             yield connection
     except PoolTimeout as error:
         raise UnavailableError from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction) as error:
+    except _AWAY as error:
         raise LostConnection from error
 
 

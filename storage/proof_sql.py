@@ -58,12 +58,13 @@ calls as materialized (
     coalesce(m.posted, 0) as posted, coalesce(m.released, 0) as released, coalesce(m.voided, 0) as voided,
     coalesce(m.expired, 0) as expired, coalesce(m.overrun, 0) as overrun,
     u.id is not null as is_used, u.key_id as used_by, u.credits, i.id is not null as is_recorded, i.key_id as made_by,
-    i.created_at, y.family
+    i.created_at, y.family, (e.metadata ->> 'credits')::bigint as audited
   from known k
   left join credit_holds h on h.id = k.id and h.org_id = %(org)s and h.period_start = %(start)s
   left join moved m on m.id = k.id
   left join used u on u.id = k.id
   left join inferences i on i.id = k.id
+  left join audit_entries e on e.id = i.audit_entry_id and e.org_id = %(org)s
   left join api_keys y on y.id = coalesce(i.key_id, u.key_id) and y.org_id = %(org)s
 ),
 accounts as (
@@ -111,6 +112,7 @@ of_calls as (
     ('usage_without_settlement', c.is_held and c.state <> 'settled' and c.is_used),
     ('usage_differs', c.is_held and c.is_used
       and (c.credits <> c.charged or (c.is_recorded and c.used_by is distinct from c.made_by))),
+    ('audit_differs', c.is_held and c.audited <> c.charged),
     ('holders_of_call', c.is_held and (c.is_recorded or c.is_used)
       and c.holders is distinct from array_remove(array['organization', 'key:' || c.family], null)),
     ('hold_overdue', c.is_held and c.state = 'open' and c.expires_at < %(overdue)s),
@@ -135,12 +137,13 @@ of_accounts as (
   where b.applies and b.recorded <> b.proven
 ),
 of_limits as (
-  -- A cap may be lowered below what was spent: it proves something only while it is what it was.
+  -- A cap may be lowered below what was spent: it proves something only while it is what it was. Clocks of processes
+  -- differ, and one that is ahead has opened the period while another still dates changes before it.
   select 'spend_cap' as name, a.holder, (a.spend_cap + a.overrun)::numeric as recorded,
     (a.posted + a.pending)::numeric as proven
   from accounts a where a.posted + a.pending > a.spend_cap + a.overrun
     and not exists (
-      select from audit_entries e where e.org_id = a.org_id and e.created_at >= a.period_start
+      select from audit_entries e where e.org_id = a.org_id and e.created_at >= a.period_start - interval '1 hour'
         and (a.holder = 'organization' and e.entity_id = a.org_id and e.action in ('budget.updated', 'policy.updated')
           or a.holder <> 'organization' and e.action = 'api_key.updated' and e.entity_id in (
             select y.id from api_keys y where y.org_id = a.org_id and 'key:' || y.family = a.holder)))

@@ -45,22 +45,27 @@ class BudgetSchedules:
         self._client = client
 
     async def bring(self, org: OrganizationId, cycle: Cycle, *, open_until: datetime | None) -> bool:
-        """Raises `RPCError` when Temporal is not there; False for a time zone that it does not know."""
+        """Raises `RPCError` when Temporal is not there; False for a time zone that it does not know.
+
+        A schedule that is made for an organisation with periods also runs at once: what ended before was nobody's.
+        """
         try:
-            await self._put(org, reset_schedule(org, cycle, open_until))
+            await self._put(org, reset_schedule(org, cycle, open_until), at_once=open_until is not None)
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT:
                 raise
             return False
         return True
 
-    async def _put(self, org: OrganizationId, wanted: Schedule) -> None:
+    async def _put(self, org: OrganizationId, wanted: Schedule, *, at_once: bool) -> None:
         def update(found: ScheduleUpdateInput) -> ScheduleUpdate:
             wanted.state = found.description.schedule.state  # one that an operator paused stays paused
             return ScheduleUpdate(wanted)
 
         try:
-            await self._client.create_schedule(schedule_id(org), wanted, search_attributes=_findable(org))
+            await self._client.create_schedule(
+                schedule_id(org), wanted, search_attributes=_findable(org), trigger_immediately=at_once
+            )
         except ScheduleAlreadyRunningError:
             await self._client.get_schedule_handle(schedule_id(org)).update(update)
 

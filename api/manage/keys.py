@@ -160,7 +160,7 @@ async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
 
     async def rotate(tx: Transaction) -> Response:
         held = await tx.keys.lock(ulid)
-        await _require_may_give(request, tx, access, reach_of(held), to=held)
+        await _require_may_give(request, tx, access, reach_of(held))
         key, plaintext = await key_issue.rotate_key(tx, ulid, grace_s=wanted.grace_seconds)
         return success(_new_key(key, plaintext), request_id=exchange_of(request).request_id, status=201)
 

@@ -57,6 +57,8 @@ class Call:
     ip_address: str | None = None
     patience_s: float | None = None
     """For how many seconds the client said it would wait; None: it did not say."""
+    open_by: datetime | None = None
+    """Not to be opened later: a process that slept may find its idempotency key with another call."""
     quota: Quota = field(default=UNLIMITED, repr=False, compare=False)
     """Its part of the organisation's rate."""
 

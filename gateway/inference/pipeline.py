@@ -21,6 +21,7 @@ from gateway.errors import (
     PhiBlockedError,
     PhiInToolSchemaError,
     RateLimitedError,
+    UnavailableError,
     ValidationFailedError,
 )
 from gateway.inference import trail
@@ -146,6 +147,7 @@ class InferencePipeline:
             model = self._catalog.get(call.model, now=call.received_at)
             route = self._route(call, model)
             self._dispatcher.require(model, call.access.principal.mode)
+            self._require_timely(call)
             route = await self._open(call, route)
         except GatewayError as refusal:
             await self._refuse(call, model, placed(refusal, call))
@@ -159,6 +161,10 @@ class InferencePipeline:
             raise await uninterrupted(self._turn_away(call, model, failure)) from failure
         principal = call.access.principal
         return _Admitted(call, route, screened, Sender(principal.mode, principal.org, call.patience_s))
+
+    def _require_timely(self, call: Call) -> None:
+        if call.open_by is not None and self._clock.now() >= call.open_by:
+            raise UnavailableError("The call was not opened in time. Send it again.")
 
     def _route(self, call: Call, model: Model) -> Route:
         return route_for(

@@ -33,7 +33,7 @@ def reach_of(key: ApiKey) -> Reach:
 
 
 def lendable(giver: ApiKey, *, to: ApiKey | None = None) -> Reach:
-    """What `giver` has to give. A key in its grace outlives it in no other key; `to` itself, it stays what it is."""
+    """What `giver` has to give. A key in its grace outlives it in no other key; changed (`to`), it stays what it is."""
     own = reach_of(giver)
     return own if to is not None and to.id == giver.id else replace(own, expires_at=giver.ends_at)
 

@@ -22,6 +22,8 @@ _MOST_REMEMBERED = 10_000
 @dataclass(frozen=True, slots=True)
 class _Refused:
     level: Level
+    """Of the bucket that had no room."""
+    levels: list[Level]
     at: datetime
     audited_at: datetime
 
@@ -64,24 +66,24 @@ class Limiter:
             ((level, level.wait_s(cost)) for level, cost in zip(found, draw.costs, strict=True)),
             key=lambda each: each[1],
         )
-        return found, self._refusal(level, wait_s)
+        return found, self._refusal(level, found, wait_s)
 
-    def known_refusal(self, buckets: tuple[Bucket, ...]) -> tuple[Level, RateLimitedError] | None:
+    def known_refusal(self, buckets: tuple[Bucket, ...]) -> tuple[list[Level], RateLimitedError] | None:
         """What keeps a request out, as far as this process knows. Of requests alone: they are never given back."""
         now = self._clock.now()
         for bucket in buckets:
             refused = self._refused.get(bucket) if bucket.counts_requests else None
             if refused and refused.at <= now < refused.at + _SHUT:
-                return refused.level, _error(refused.level, refused.level.wait_s(1), repeated=True)
+                return refused.levels, _error(refused.level, refused.level.wait_s(1), repeated=True)
         return None
 
-    def _refusal(self, level: Level, wait_s: int) -> RateLimitedError:
+    def _refusal(self, level: Level, found: list[Level], wait_s: int) -> RateLimitedError:
         now = self._clock.now()
         before = self._refused.get(level.bucket)
         repeated = before is not None and before.audited_at <= now < before.audited_at + _QUIET
         if len(self._refused) >= _MOST_REMEMBERED:
             self._refused.clear()
-        self._refused[level.bucket] = _Refused(level, now, before.audited_at if before and repeated else now)
+        self._refused[level.bucket] = _Refused(level, found, now, before.audited_at if before and repeated else now)
         return _error(level, wait_s, repeated=repeated)
 
 
@@ -112,7 +114,7 @@ class Quota:
         """Raises `RateLimitedError` if no request can be admitted as far as this process knows: before any work."""
         known = self._limiter and self._limiter.known_refusal(self._buckets)
         if known:
-            self._levels = [known[0]]
+            self._levels = known[0]
             raise known[1]
 
     async def admit(self, conversation: Conversation | None = None) -> None:

@@ -24,11 +24,13 @@ for i, key in ipairs(KEYS) do
   local state = redis.call('HMGET', key, 'used', 'at')
   local used, since = tonumber(state[1] or 0), tonumber(state[2] or 0)
   if daily[i] then
-    if math.floor(since / DAY) < math.floor(at / DAY) then used = 0 end
+    if math.floor(since / DAY) ~= math.floor(at / DAY) then used = 0 end
   else
     used = math.max(0, used - limit[i] * math.min(math.max(at - since, 0), DAY))
   end
   level[i] = used
+  -- The clock was set back: written, or a full bucket would stay full until the clock is where it was.
+  if since > at then changed[i] = true end
 end
 
 local told = { exactly(at) }

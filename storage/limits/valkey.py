@@ -7,6 +7,7 @@ their hash tag, so a cluster keeps them in one place.
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,6 +28,8 @@ from storage.limits.moment import microseconds
 _SCRIPT = files("storage.limits").joinpath("draw.lua").read_text("utf-8")
 _PREFIX = "hasp:rate:"
 _WAIT_S = 2.0
+_SHUT_S = 1.0
+"""For how long a server that did not answer in time is not asked: who queued behind that wait need not wait as well."""
 
 
 class ValkeyUrlError(Exception):
@@ -49,6 +52,7 @@ class ValkeyBuckets:
         self._client: Any = storage.bridge.get_connection()
         self._script: Any = self._client.register_script(_SCRIPT)
         self._drawing: GroupCommit[Draw, Drawn] | None = None
+        self._shut_until = float("-inf")
 
     async def draw(self, draw: Draw) -> Drawn:
         if self._drawing is None:
@@ -61,12 +65,12 @@ class ValkeyBuckets:
         with suppress(*self._failures):
             await self._client.aclose()
 
-    async def _draw_group(self, draws: Sequence[Draw]) -> Sequence[Drawn]:
+    async def _draw_group(self, draws: Sequence[Draw]) -> Sequence[Drawn | Exception]:
         of_each: defaultdict[OrganizationId, list[int]] = defaultdict(list)
         for number, draw in enumerate(draws):
             of_each[draw.buckets[0].org].append(number)
         answers = await asyncio.gather(
-            *(self._run([draws[number] for number in numbers]) for numbers in of_each.values())
+            *(self._run_apart([draws[number] for number in numbers]) for numbers in of_each.values())
         )
         drawn = {
             number: each
@@ -75,8 +79,20 @@ class ValkeyBuckets:
         }
         return [drawn[number] for number in range(len(draws))]
 
+    async def _run_apart(self, draws: Sequence[Draw]) -> Sequence[Drawn | Exception]:
+        """All of one organisation; what fails for it fails for no other that drew at once."""
+        asked_at = time.monotonic()
+        if asked_at < self._shut_until:
+            return [UnavailableError() for _ in draws]
+        try:
+            return await self._run(draws)
+        except UnavailableError:
+            failed_at = time.monotonic()
+            if failed_at - asked_at >= _WAIT_S / 2:
+                self._shut_until = failed_at + _SHUT_S
+            return [UnavailableError() for _ in draws]
+
     async def _run(self, draws: Sequence[Draw]) -> list[Drawn]:
-        """All of one organisation."""
         group = grouped(draws)
         arguments = [-1 if self._clock is None else microseconds(self._clock)]
         for bucket in group.buckets:

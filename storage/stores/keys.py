@@ -189,9 +189,11 @@ class KeyStore(KeyReader):
         replaced, used = await self._locked(ApiKeyId(row.replaces))
         if replaced.retires_at is not None:
             raise NotFoundError("The API key does not exist.")
+        ended_at = _key(replaced, used).ends_at
         replaced.retires_at = self._clock.now() + timedelta(seconds=row.grace_s)
         await self._session.flush()
-        await self._expect_notices(replaced)
+        if _key(replaced, used).ends_at != ended_at:
+            await self._expect_notices(replaced)
         return _key(replaced, used)
 
     async def _successor(self, key_id: str) -> str | None:

@@ -149,8 +149,8 @@ class OrganizationStore(OrganizationReader):
         row.alert_thresholds = [*after.alert_thresholds]
         row.policy_version = after.version
         await self._session.flush()
-        if after.spend_cap != before.spend_cap:
-            await self._cap_open_accounts(after.spend_cap)
+        if (after.spend_cap, after.alert_thresholds) != (before.spend_cap, before.alert_thresholds):
+            await self._budget_open_accounts(after)
         return before, after
 
     async def set_allotment(self, allotment: int, *, change: str) -> int:
@@ -172,16 +172,20 @@ class OrganizationStore(OrganizationReader):
         await self._session.flush()
         return before
 
-    async def _cap_open_accounts(self, spend_cap: int | None) -> None:
+    async def _budget_open_accounts(self, policy: OrganizationPolicy) -> None:
         # Of later periods too: a process whose clock is ahead may have opened the next one's.
+        accounts = (
+            AccountRow.org_id == self._org,
+            AccountRow.holder == ORGANIZATION,
+            AccountRow.period_end > self._clock.now(),
+        )
+        # Calls lock accounts in the order of their periods.
+        locked = select(AccountRow.period_start).where(*accounts).order_by(AccountRow.period_start).with_for_update()
+        await self._session.execute(locked)
         await self._session.execute(
             update(AccountRow)
-            .where(
-                AccountRow.org_id == self._org,
-                AccountRow.holder == ORGANIZATION,
-                AccountRow.period_end > self._clock.now(),
-            )
-            .values(spend_cap=spend_cap)
+            .where(*accounts)
+            .values(spend_cap=policy.spend_cap, alert_thresholds=[*policy.alert_thresholds])
         )
 
     async def newly_reached(self) -> list[Event]:

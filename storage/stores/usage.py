@@ -54,9 +54,9 @@ class UsageReader:
         if account is not None and now < account.period_end:
             return _balance(account)
         organization = await self._organization()
-        period = period_of(now, Cycle(organization.time_zone, organization.anchor_day))
-        start = max(period.start, account.period_end) if account else period.start
-        return Balance(Period(start, period.end), organization.credits_allotment, spend_cap=organization.spend_cap)
+        cycle = Cycle(organization.time_zone, organization.anchor_day)
+        period = period_of(now, cycle, ended=account.period_end if account else None)
+        return Balance(period, organization.credits_allotment, spend_cap=organization.spend_cap)
 
     async def balance_on(self, day: date, now: datetime) -> Balance | None:
         """Credits of the period that `day` falls in where the organisation is; None for one that is not on record.

@@ -7,7 +7,7 @@ an account are sums of entries kept at hand; the nightly proof adds them up anew
 from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.tables.schema import Counter, Credits, Instant, Row, Ulid, UlidKey, Words
+from storage.tables.schema import Counter, Credits, Instant, Percents, Row, Ulid, UlidKey, Words
 
 
 class AccountRow(Row):
@@ -34,6 +34,8 @@ class AccountRow(Row):
     carried: Mapped[Credits] = mapped_column(server_default=text("0"))
     """Unused credits of the period before, added to the allotment."""
     spend_cap: Mapped[Credits | None]
+    alert_thresholds: Mapped[Percents] = mapped_column(server_default=text("'{}'"))
+    """The organisation's, here so that a call that settles sees them under the lock it settles under."""
     posted: Mapped[Credits] = mapped_column(server_default=text("0"))
     pending: Mapped[Credits] = mapped_column(server_default=text("0"))
     overrun: Mapped[Credits] = mapped_column(server_default=text("0"))

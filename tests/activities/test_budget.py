@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -12,7 +12,7 @@ from gateway.ids import OrganizationId
 from storage import Storage
 from storage.onboarding import change_policy
 from tests.activities.conftest import SetClock
-from tests.tenants import HAIKU, Tenant, make_call, make_tenant
+from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
 
 Brought = tuple[OrganizationId, Cycle, datetime | None]
 
@@ -67,6 +67,25 @@ async def test_a_changed_cycle_is_brought_with_the_end_of_the_period_that_runs(s
     await bring_all(storage, schedules)
 
     assert schedules.brought[1:] == [(tenant.org, Cycle("UTC", 20), period_of(call.received_at).end)]
+
+
+async def test_a_period_that_nobody_closed_for_a_day_has_its_schedule_brought_again(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    began, clock, schedules = datetime(2027, 5, 10, tzinfo=UTC), SetClock(), KeptSchedules()
+    activities = BudgetActivities(storage.pool, clock, schedules)
+    call = make_call(await storage.access.resolve(tenant.token), at=began)
+    await storage.journal.open(call, HAIKU, 1)
+    await storage.journal.close(make_outcome(call, charge=1))
+    end = period_of(began).end
+
+    for late in (timedelta(-1), timedelta(hours=23), timedelta(hours=25), timedelta(hours=26)):
+        clock.time = end + late
+        await ActivityEnvironment().run(activities.schedule_page, Cursor())
+    while (await ActivityEnvironment().run(activities.close_period, Budget(tenant.org))).closed:
+        pass
+    await ActivityEnvironment().run(activities.schedule_page, Cursor())
+
+    assert schedules.brought == [(tenant.org, Cycle(), end)] * 3
 
 
 async def test_a_time_zone_that_temporal_does_not_know_holds_up_nobody_and_is_tried_again(storage: Storage) -> None:

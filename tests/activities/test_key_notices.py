@@ -186,6 +186,21 @@ async def test_nothing_is_told_of_a_key_that_is_revoked(storage: Storage, clock:
     assert await told(storage, of=key.id) == []
 
 
+async def test_a_grace_that_is_longer_than_a_key_s_life_takes_no_reminder_away_that_is_due(
+    storage: Storage, clock: SetClock
+) -> None:
+    tenant = await make_tenant(storage)
+    key, _ = await issue(storage, tenant, expires_at=clock.now() + 8 * DAY)
+    clock.advance(2 * DAY)
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        new, _ = await rotate_key(tx, key.id, grace_s=604_800)
+        await begin_grace(tx, new.id)
+
+    await run(storage, clock)
+
+    assert await told(storage, of=key.id) == [("api_key.expiring", {"days": 7})]
+
+
 async def test_workers_at_once_tell_each_notice_once(storage: Storage, clock: SetClock) -> None:
     tenant = await make_tenant(storage)
     for _ in range(30):

@@ -6,10 +6,17 @@ from typing import Any
 import anthropic
 import pytest
 
+from api.exchange import Exchange
+from api.rate_limits import counted
 from gateway.audit import AuditAction
+from gateway.clock import SystemClock
+from gateway.errors import ValidationFailedError
+from gateway.ids import ApiKeyId, InferenceId, OrganizationId
 from gateway.inference.records import AuditFilter, AuditRecord
-from gateway.limits.buckets import Bucket, Draw, LimitName
-from gateway.tenancy import KeyMode, Principal, Scope
+from gateway.limits.buckets import Bucket, Draw, Drawn, LimitName
+from gateway.limits.limiter import Limiter
+from gateway.limits.tiers import read_tiers
+from gateway.tenancy import Access, KeyMode, Policy, Principal, Scope
 from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import Tenant, make_tenant
 
@@ -115,6 +122,29 @@ async def test_who_has_no_access_is_told_the_limits_and_not_counted(
 
     assert reply.status == status
     assert limits_of(reply)["remaining-requests"] == 60
+
+
+class BrokenBuckets:
+    """A store whose failures nobody foresaw."""
+
+    async def draw(self, draw: Draw) -> Drawn:
+        raise RuntimeError
+
+    async def close(self) -> None: ...
+
+
+async def test_a_refusal_that_cannot_be_counted_is_told_all_the_same() -> None:
+    access = Access(
+        Principal(OrganizationId(SOME_ID), ApiKeyId(SOME_ID), frozenset(), KeyMode.LIVE), Policy(tier="developer")
+    )
+
+    async def send(message: object) -> None: ...
+
+    exchange = Exchange(InferenceId(SOME_ID), None, send)
+    exchange.quota = Limiter(read_tiers(), BrokenBuckets(), SystemClock()).quota(access)
+    refusal = ValidationFailedError()
+
+    assert await counted(exchange, refusal) is refusal
 
 
 async def test_a_tier_without_limits_tells_none(gateway_server: GatewayServer) -> None:
@@ -247,3 +277,14 @@ async def test_a_call_larger_than_a_minute_s_tokens_is_answered(
 
     assert reply.status == 200
     assert limits_of(reply)["remaining-tokens"] == 0
+
+
+async def test_a_refusal_without_a_query_tells_all_that_one_with_a_query_told(
+    gateway_server: GatewayServer, developer: Tenant
+) -> None:
+    await use_up(gateway_server, developer, LimitName.KEY_RPM, 60, 60)
+
+    replies = [await gateway_server.post("/v1/messages", MESSAGE, key=developer.token) for _ in range(2)]
+
+    assert [reply.status for reply in replies] == [429, 429]
+    assert [set(limits_of(reply)) for reply in replies] == [{name.removeprefix("x-ratelimit-") for name in NAMES}] * 2

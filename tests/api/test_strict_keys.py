@@ -132,6 +132,19 @@ async def test_a_key_in_its_grace_makes_none_that_outlives_it(strict: Strict) ->
     await strict.make(by=old["plaintext"], expires_at=(NOW + timedelta(hours=1)).isoformat())
 
 
+async def test_a_key_in_its_grace_does_not_outlive_it_as_its_own_successor(strict: Strict) -> None:
+    root = await make_root(strict)
+    old = await strict.make(by=root.token, scopes=WRITER)
+    new = (await strict.ask("POST", f"/{old['id']}/rotate", {}, key=root.token)).json()["data"]
+    await strict.ask("GET", "", key=new["plaintext"])
+    assert (await strict.ask("DELETE", f"/{new['id']}", key=old["plaintext"])).status == 200
+
+    refused = await strict.ask("POST", f"/{old['id']}/rotate", {}, key=old["plaintext"])
+
+    assert (refused.status, refused.json()["error"]["param"]) == (422, "expires_at")
+    assert (await strict.ask("POST", f"/{old['id']}/rotate", {}, key=root.token)).status == 201
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_no_walk_of_mints_changes_and_rotations_widens_what_it_began_with(strict: Strict, seed: int) -> None:
     draw = random.Random(seed)

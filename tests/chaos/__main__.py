@@ -26,15 +26,20 @@ def main() -> None:
     parser.add_argument("--callers", type=int, default=200)
     parser.add_argument("--apis", type=int, default=4, help="API processes")
     parser.add_argument("--every", type=float, default=8, help="seconds between two faults, or so")
-    parser.add_argument("--freeze", action="store_true", help="also stop API processes beyond their leases; they go on")
+    parser.add_argument(
+        "--freeze",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also stop API processes beyond their leases; they go on",
+    )
     options = parser.parse_args()
     plan = Plan(options.seed, options.seconds, options.callers, options.apis, options.every, options.freeze)
-    print(f"seed {plan.seed}: {plan.callers} callers, {plan.apis} API processes, {plan.seconds:g} s", flush=True)  # noqa: T201 - a command
+    print(f"seed {plan.seed}: {plan.callers} callers, {plan.apis} API processes, {plan.seconds:g} s", flush=True)
     # On the disk of the checkout, where a commit is durable.
     folder = _STATE / f"chaos-{plan.seed}"
     shutil.rmtree(folder, ignore_errors=True)
     result = asyncio.run(chaos(plan, folder))
-    print(report(result))  # noqa: T201 - a command
+    print(report(result))
     if result.violations:
         _keep(result, folder)
     else:
@@ -61,7 +66,7 @@ def _keep(result: Result, folder: Path) -> None:
     history = folder / "history.jsonl"
     history.write_bytes(b"".join(orjson.dumps(asdict(call)) + b"\n" for call in result.history.calls))
     (folder / "violations.txt").write_text("\n".join(result.violations))
-    print(f"kept in {folder}")  # noqa: T201 - a command
+    print(f"kept in {folder}")
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ async def _measure(rounds: int) -> None:
         async with revoker(Path(folder)) as revoking:
             for name, cut in (("channel works", False), ("channel cut", True)):
                 seen = [await revoking.revoked(cut=cut) for _ in range(rounds)]
-                print(_line(name, seen), flush=True)  # noqa: T201 - a command
+                print(_line(name, seen), flush=True)
 
 
 def _line(name: str, seen: Sequence[Denials]) -> str:

@@ -7,6 +7,7 @@ import sys
 import psycopg
 import pytest
 
+from gateway.ids import new_ulid
 from gateway.inference.call import Call
 from gateway.settings import Settings
 from storage import Storage
@@ -61,6 +62,12 @@ async def test_each_check_that_fails_is_a_line_and_the_exit_code_tells(
     assert {line.split()[1] for line in bad} == {tenant.org}
     assert any(f"posted_and_usage  key:{tenant.key.id}  recorded 60, proven 0" in line for line in bad)
     assert any(f"holders_of_call  1 calls, first {call.id}" in line for line in bad)
+
+
+def test_the_books_of_nobody_are_not_sound(environ: dict[str, str]) -> None:
+    told = verify(environ, "--org", new_ulid())
+
+    assert (told.returncode, told.stdout, told.stderr) == (1, "", "hasp: The organization does not exist.\n")
 
 
 def test_what_is_not_an_id_is_refused_in_one_line(environ: dict[str, str]) -> None:

@@ -166,10 +166,12 @@ async def test_a_tier_is_set_by_its_name(storage: Storage, environ: dict[str, st
 async def test_a_tier_that_is_not_in_the_table_is_refused(storage: Storage, environ: dict[str, str]) -> None:
     tenant = await make_tenant(storage)
 
-    refused = change(environ, tenant, "--tier", "platinum")
+    for tier in ("platinum", ""):
+        refused = change(environ, tenant, "--tier", tier)
 
-    assert refused.returncode == 1
-    assert "--tier is none of business, developer" in refused.stderr
+        assert refused.returncode == 1
+        assert "--tier is none of business, developer" in refused.stderr
+    assert (await policy_of(storage, tenant)).tier == "enterprise"
 
 
 @pytest.mark.parametrize(

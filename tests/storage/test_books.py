@@ -385,3 +385,20 @@ async def test_a_call_whose_accounts_are_open_does_not_wait_for_its_organisation
         owner.execute("select from organizations where id = %s for no key update", [tenant.org])
         async with asyncio.timeout(8):
             await asyncio.gather(*(storage.journal.open(call, HAIKU, 1) for call in calls[1::2]))
+
+
+async def test_a_key_waits_for_its_organisations_policy_only_with_the_first_call_of_a_period(
+    storage: Storage, elsewhere: Storage, database: Database
+) -> None:
+    tenant = await make_tenant(storage)
+    keys = [await another_key(storage, tenant, credit_cap=None) for _ in range(10)]
+    calls = [await a_call(storage, key) for key in keys]
+    await asyncio.gather(*(storage.journal.open(call, HAIKU, 1) for call in calls[:5]))
+    opened_elsewhere, not_opened = calls[:5], calls[5:]
+
+    with psycopg.connect(database.owner_url) as owner:
+        owner.execute("select from organizations where id = %s for no key update", [tenant.org])
+        async with asyncio.timeout(8):
+            await asyncio.gather(*(elsewhere.journal.open(call, HAIKU, 1) for call in [*opened_elsewhere, *not_opened]))
+
+    assert Books(database, tenant.org).account() == (0, 10, 0)

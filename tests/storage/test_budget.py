@@ -107,6 +107,24 @@ async def test_a_period_opened_ahead_of_time_has_the_new_cap_and_one_that_ended_
     assert caps == [(900,), (10,)]
 
 
+async def test_a_changed_cap_locks_periods_in_the_order_in_which_calls_do(storage: Storage, database: Database) -> None:
+    tenant = await make_tenant(storage, allotment=1_000)
+    now = period_of(datetime.now(UTC))
+    for at in (now.end, now.start):
+        await open_call(storage, tenant, 1, at=at)
+    locks = "select from credit_accounts where org_id = %s and holder = 'organization' and period_start = %s for update"
+
+    with psycopg.connect(database.owner_url) as owner:
+        # A plan that reads so small a table as it lies meets the later period first.
+        owner.execute("analyze credit_accounts")
+        owner.execute(locks, [tenant.org, now.start])
+        changing = asyncio.create_task(change_policy(storage, tenant.org, {"spend_cap": 10}))
+        await eventually(lambda: waits_for_a_row(database), within_s=5)
+        owner.execute(f"{locks} nowait", [tenant.org, now.end])
+
+    await changing
+
+
 async def test_a_refused_change_leaves_the_cap_of_the_period(storage: Storage) -> None:
     tenant = await make_tenant(storage, spend_cap=900)
     await open_call(storage, tenant, 1)
@@ -139,3 +157,21 @@ def test_a_model_that_needs_no_opt_in_of_its_own_is_refused_by_position(name: st
         read_premium_models("models", ["gpt-5.5", name], shipped_catalog())
 
     assert refused.value.param == "models[1]"
+
+
+async def test_a_call_that_settles_while_thresholds_change_tells_of_the_new_ones(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await make_tenant(storage, allotment=1_000)
+    call = make_call(await storage.access.resolve(tenant.token))
+    await storage.journal.open(call, HAIKU, 900)
+
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        await change_policy_in(tx, tenant.org, {"alert_thresholds": (50,)})
+        closing = asyncio.create_task(storage.journal.close(make_outcome(call, charge=800)))
+        await eventually(lambda: waits_for_a_row(database), within_s=5)
+    await closing
+
+    with psycopg.connect(database.owner_url) as owner:
+        kinds = owner.execute("select kind from budget_alerts where org_id = %s", [tenant.org]).fetchall()
+    assert ("threshold:50",) in kinds

@@ -23,6 +23,7 @@ from gateway.inference.call import Call, Status
 from gateway.settings import Settings
 from gateway.tenancy import Access, Principal
 from storage import Storage
+from storage.holds import expire_lapsed
 from storage.stores.idempotency import AlreadyAnsweredError
 from tests.conftest import Database
 from tests.tenants import HAIKU, failed, make_call, make_outcome, make_tenant
@@ -295,3 +296,36 @@ async def test_a_connection_sees_its_own_organisation_s_keys_only(storage: Stora
     with psycopg.connect(database.app_url) as connection:
         connection.execute("select set_config('hasp.organization', %s, true)", [mine.principal.org])
         assert connection.execute("select org_id from idempotency_keys").fetchall() == [(mine.principal.org,)]
+
+
+class AfterEveryLease(Clock):
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(hours=1)
+
+
+async def test_a_lost_call_whose_key_was_given_to_another_cannot_be_settled_any_more(
+    storage: Storage, database: Database
+) -> None:
+    access = await access_of(storage)
+    named, sleeper = await opened(storage, access)
+    await expire_lapsed(storage.pool, AfterEveryLease())
+    retry = make_call(access)
+    assert await storage.idempotency.claim(named, retry.id) is None
+    await storage.journal.open(retry, HAIKU, 100)
+
+    with pytest.raises(UnavailableError):
+        await storage.journal.close(make_outcome(sleeper, charge=30))
+    await storage.journal.close(make_outcome(retry, charge=40))
+
+    with psycopg.connect(database.owner_url) as owner:
+        charged = owner.execute("select credits from usage_records where org_id = %s", [access.principal.org])
+        assert charged.fetchall() == [(40,)]
+
+
+async def test_a_lost_call_that_is_settled_before_anybody_asks_again_is_the_answer(storage: Storage) -> None:
+    access = await access_of(storage)
+    named, sleeper = await opened(storage, access)
+    await expire_lapsed(storage.pool, AfterEveryLease())
+    await storage.journal.close(make_outcome(sleeper, charge=30))
+
+    assert await storage.idempotency.claim(named, some_inference()) == sleeper.id

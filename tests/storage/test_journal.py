@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
 from gateway.conversation import RedactedThinking, Text, Thinking
@@ -144,6 +145,25 @@ async def test_sweeping_twice_returns_credits_once(storage: Storage) -> None:
 
     assert [await expire_lapsed(storage.pool, InAnHour()) for _ in range(2)] == [1, 0]
     assert await balance(storage, tenant) == (0, 0)
+
+
+async def test_a_hold_that_an_account_cannot_give_back_keeps_no_other_from_expiring(
+    storage: Storage, database: Database
+) -> None:
+    damaged, sound = await make_tenant(storage), await make_tenant(storage)
+    for tenant in (damaged, sound):
+        await storage.journal.open(make_call(await storage.access.resolve(tenant.token)), HAIKU, 100)
+    with psycopg.connect(database.owner_url) as owner:
+        owner.execute("update credit_accounts set pending = 1 where org_id = %s", [damaged.org])
+
+    with capture_logs() as lines:
+        swept = [await expire_lapsed(storage.pool, InAnHour()) for _ in range(2)]
+
+    assert swept == [1, 0]
+    assert [line["event"] for line in lines] == ["hold_not_expired"] * 2
+    with psycopg.connect(database.owner_url) as owner:
+        states = owner.execute("select org_id, state from credit_holds").fetchall()
+    assert dict(states) == {damaged.org: "open", sound.org: "expired"}
 
 
 async def test_a_live_hold_is_not_swept(storage: Storage) -> None:

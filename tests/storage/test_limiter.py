@@ -167,7 +167,7 @@ async def test_who_was_just_refused_is_refused_again_without_a_query(limiter: Li
         again.require_open()
 
     assert raised.value.retry_after_s == 20
-    assert [level.remaining for level in again.levels] == [0]
+    assert again.levels[0].remaining == 0
 
 
 async def test_a_second_later_the_store_is_asked_again(limiter: Limiter, clock: Hands) -> None:

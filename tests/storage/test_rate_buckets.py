@@ -4,23 +4,26 @@ import asyncio
 import random
 import sys
 import time
+from asyncio import StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 import valkey
 
 from gateway.errors import UnavailableError
+from gateway.ids import OrganizationId
 from gateway.limits.buckets import Buckets, Draw, levels
 from storage.limits.postgres import PostgresBuckets
 from storage.limits.valkey import ValkeyBuckets, ValkeyUrlError
 from storage.pool import open_pool
 from tests.conftest import Database
 from tests.embedded import free_port
-from tests.storage.rate_buckets import ORG, Hands, both, day_of_key, per_minute, tokens
+from tests.storage.rate_buckets import KEY, ORG, Hands, both, day_of_key, per_minute, tokens
 
 ROOT = Path(__file__).parents[2]
 
@@ -192,6 +195,21 @@ async def test_a_clock_that_is_set_back_gives_nothing_away(buckets: Buckets, clo
     assert not (await buckets.draw(per_minute(60))).admitted
 
 
+async def test_a_clock_that_is_set_back_keeps_nobody_out_until_it_is_where_it_was(
+    buckets: Buckets, clock: Hands
+) -> None:
+    a_day = day_of_key(ORG, limit=60)
+    for _ in range(60):
+        await buckets.draw(both(per_minute(60), a_day))
+
+    clock.forward(days=-30)
+    at_once = await buckets.draw(per_minute(60))
+    clock.forward(seconds=1)
+    due = await buckets.draw(both(per_minute(60), a_day))
+
+    assert (at_once.admitted, due.admitted) == (False, True)
+
+
 async def test_the_store_s_own_clock_counts_when_none_is_given(connect: Connect) -> None:
     buckets = await connect(None)
 
@@ -209,7 +227,7 @@ async def test_both_stores_say_the_same_of_any_history(database: Database, valke
     )
     try:
         for _ in range(400):
-            clock.forward(seconds=chance.choice((0, 0, 0.3, 7, 61, 40_000)))
+            clock.forward(seconds=chance.choice((0, 0, 0.3, 7, 61, 40_000, -5, -50_000)))
             draw = chance.choice(
                 (
                     both(per_minute(7), tokens(1_000, chance.randint(1, 600))),
@@ -230,6 +248,53 @@ async def test_a_store_that_is_away_is_said_to_be_unavailable() -> None:
         with pytest.raises(UnavailableError):
             await buckets.draw(per_minute(60))
         await close()
+
+
+async def test_what_fails_for_one_organisation_in_valkey_fails_for_no_other(valkey_server: str) -> None:
+    client, other = _client(valkey_server), OrganizationId("01K00000000000000000000009")
+    client.flushall()
+    client.set(f"hasp:rate:{{{ORG}}}:key_daily:{KEY}", "no bucket")
+    buckets = ValkeyBuckets(valkey_server)
+
+    broken, well = await asyncio.gather(
+        buckets.draw(day_of_key(ORG, limit=5)), buckets.draw(day_of_key(other, limit=5)), return_exceptions=True
+    )
+    await buckets.close()
+
+    assert isinstance(broken, UnavailableError)
+    assert not isinstance(well, BaseException)
+    assert well.admitted
+
+
+async def test_who_queues_for_a_valkey_that_does_not_answer_waits_no_longer_than_the_first() -> None:
+    asked: list[StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: asked.append(writer), "127.0.0.1", 0)
+    buckets = ValkeyBuckets(f"valkey://127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+
+    drawn = await asyncio.gather(*(buckets.draw(per_minute(60)) for _ in range(300)), return_exceptions=True)
+
+    assert all(isinstance(each, UnavailableError) for each in drawn)
+    assert len(asked) == 1
+    await buckets.close()
+    for writer in asked:
+        writer.close()
+    silent.close()
+
+
+async def test_a_standby_which_has_no_unlogged_tables_is_a_database_that_is_away(database: Database) -> None:
+    with psycopg.connect(database.owner_url) as owner:
+        owner.execute("drop function hasp_draw")
+        owner.execute(
+            "create function hasp_draw(text[], bigint[], boolean[], int[], int[], bigint[], boolean[], bigint,"
+            " out at bigint, out admitted boolean[], out used bigint[]) language plpgsql as $$ begin"
+            " raise 'cannot access temporary or unlogged relations during recovery' using errcode = '0A000';"
+            " end $$"
+        )
+    buckets, close = await _connected(database.app_url, None)
+
+    with pytest.raises(UnavailableError):
+        await buckets.draw(per_minute(60))
+    await close()
 
 
 async def test_idle_buckets_leave_valkey(valkey_server: str) -> None:

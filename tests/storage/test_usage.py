@@ -180,6 +180,21 @@ async def test_a_period_is_as_long_as_its_account_says_though_the_cycle_has_chan
     assert found.period == Period(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
 
 
+async def test_a_period_without_a_call_is_shown_as_its_first_call_opens_it_though_the_cycle_has_changed(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await make_tenant(storage)
+    await spend(storage, tenant, 10, at=datetime(2026, 3, 5, tzinfo=UTC))
+    move(database, tenant, "UTC", anchor_day=20)
+    now = datetime(2026, 4, 5, tzinfo=UTC)
+
+    shown = (await summary_of(storage, tenant, now=now)).balance.period
+    await spend(storage, tenant, 10, at=now)
+
+    opened = (await summary_of(storage, tenant, now=now)).balance.period
+    assert shown == opened == Period(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 20, tzinfo=UTC))
+
+
 async def test_usage_of_another_organisation_is_not_counted(storage: Storage) -> None:
     tenant, other = await make_tenant(storage), await make_tenant(storage)
     now = datetime.now(UTC)

@@ -137,6 +137,20 @@ async def test_a_changed_cycle_moves_the_schedule_and_one_that_was_paused_stays_
     assert [(run.day, run.hour) for run in runs] == [(9, 15), (10, 3)]
 
 
+async def test_one_that_is_made_after_periods_have_begun_runs_at_once(client: Client, org: OrganizationId) -> None:
+    schedules, end = BudgetSchedules(client), datetime(2027, 2, 1, tzinfo=UTC)
+
+    await schedules.bring(org, Cycle("UTC", 1), open_until=None)
+    before = (await described(client, org)).info.num_actions
+    await client.get_schedule_handle(schedule_id(org)).delete()
+    for _ in range(2):
+        await schedules.bring(org, Cycle("UTC", 1), open_until=end)
+    while not (info := (await described(client, org)).info).num_actions:  # noqa: ASYNC110 - the server tells no event
+        await asyncio.sleep(0.1)
+
+    assert (before, info.num_actions) == (0, 1)
+
+
 async def test_many_who_bring_it_at_once_agree(client: Client, org: OrganizationId) -> None:
     schedules = BudgetSchedules(client)
 

@@ -45,7 +45,7 @@ def downgrade() -> None:
     for check in ("allotment", "period", "balance"):
         op.drop_constraint(op.f(f"ck_credit_accounts_{check}"), "credit_accounts")
     op.drop_constraint(op.f("pk_credit_accounts"), "credit_accounts")
-    for column in ("holder", "carried", "overrun", "closed_at"):
+    for column in ("holder", "carried", "overrun", "closed_at", "alert_thresholds"):
         op.drop_column("credit_accounts", column)
     op.alter_column("credit_accounts", "allotment", nullable=False)
     op.create_primary_key(op.f("pk_credit_accounts"), "credit_accounts", ["org_id", "period_start"])
@@ -153,6 +153,10 @@ def _widen_accounts() -> None:
     for name in ("carried", "overrun"):
         op.add_column("credit_accounts", sa.Column(name, sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column("credit_accounts", sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "credit_accounts",
+        sa.Column("alert_thresholds", postgresql.ARRAY(sa.Integer()), server_default=sa.text("'{}'"), nullable=False),
+    )
     op.alter_column("credit_accounts", "allotment", nullable=True)
     op.create_primary_key(op.f("pk_credit_accounts"), "credit_accounts", ["org_id", "period_start", "holder"])
     for name, condition in ACCOUNT_CHECKS.items():

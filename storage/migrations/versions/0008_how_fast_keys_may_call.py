@@ -42,10 +42,12 @@ begin
   at := coalesce(given_at, (extract(epoch from clock_timestamp()) * 1000000)::bigint);
   for i in 1 .. cardinality(keys) loop
     if daily[i] then
-      level[i] := case when since[i] / day < at / day then 0 else level[i] end;
+      level[i] := case when since[i] / day <> at / day then 0 else level[i] end;
     else
       level[i] := greatest(0, level[i] - limits[i] * least(greatest(at - since[i], 0), day));
     end if;
+    -- The clock was set back: written, or a full bucket would stay full until the clock is where it was.
+    changed := changed or since[i] > at;
   end loop;
   while line <= cardinality(draws) loop
     first := line;
@@ -88,9 +90,7 @@ def upgrade() -> None:
     )
     op.execute("grant select, insert, update on rate_buckets to hasp_app")
     op.execute("alter table rate_buckets enable row level security")
-    op.execute(
-        "create policy platform on rate_buckets to hasp_app using (current_setting('hasp.system', true) = 'on')"
-    )
+    op.execute("create policy platform on rate_buckets to hasp_app using (current_setting('hasp.system', true) = 'on')")
     op.execute(DRAW)
 
 

@@ -44,6 +44,15 @@ async def test_an_answer_is_given_after_every_gate_and_after_its_record() -> Non
     assert answer.completion.blocks == (Text(ANSWER),)
 
 
+async def test_a_call_that_slept_beyond_its_idempotency_key_s_patience_is_not_opened() -> None:
+    bench = Bench()
+
+    steps = await bench.refused(replace(make_call(access()), open_by=NOW), UnavailableError)
+
+    assert "open" not in steps
+    assert "provider" not in steps
+
+
 async def test_a_stream_takes_the_same_way() -> None:
     bench = Bench()
 
