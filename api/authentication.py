@@ -24,15 +24,19 @@ async def authenticate(request: Request, *accepted: Scope) -> Access:
     return access
 
 
-async def authenticate_ai(request: Request, *accepted: Scope) -> tuple[Access, Quota]:
+async def authenticate_ai(request: Request, *accepted: Scope, reads_only: bool = False) -> tuple[Access, Quota]:
     """`authenticate` for an AI endpoint: an agreement must be in force too, and its rate not be known to be used up.
 
-    The request counts once the route says so, to the quota.
+    The request counts once the route says so, to the quota. What only reads records is let in for a while after an
+    agreement has ended.
     """
     access, gateway = await _identified(request), gateway_of(request)
     exchange_of(request).quota = quota = gateway.limiter.quota(access)
     _require_scope(access, accepted)
-    gateway.pipeline.require_agreement(access.policy)
+    if reads_only:
+        gateway.pipeline.require_readable(access.policy)
+    else:
+        gateway.pipeline.require_agreement(access.policy)
     quota.require_open()
     return access, quota
 
@@ -61,11 +65,14 @@ def caller(*accepted: Scope) -> Callable[[Request], Awaitable[Access]]:
     return dependency
 
 
-def admitted(surface: Surface, *accepted: Scope) -> Callable[[Request], Awaitable[Access]]:
-    """`admit` as a dependency."""
+def admitted_reader(surface: Surface, *accepted: Scope) -> Callable[[Request], Awaitable[Access]]:
+    """`admit`, as a dependency, for what only reads records."""
 
     async def dependency(request: Request) -> Access:
-        return await admit(request, surface, *accepted)
+        exchange_of(request).surface = surface
+        access, quota = await authenticate_ai(request, *accepted, reads_only=True)
+        await quota.admit()
+        return access
 
     return dependency
 

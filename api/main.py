@@ -23,6 +23,7 @@ from api.manage import (
     audit,
     audit_exports,
     audit_verification,
+    baa,
     budget,
     compliance,
     health,
@@ -177,7 +178,8 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     inference = [route for module in (anthropic, native) for route in module.router.routes if _is_hot(route)]
     app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
-    control = (phi, keys, usage, budget, compliance, audit_verification, audit_exports, audit, provider_status)
+    trail = (audit_verification, audit_exports, audit)
+    control = (phi, keys, usage, budget, compliance, baa, *trail, provider_status)
     for module in (anthropic, native, models, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)

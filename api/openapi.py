@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.dialect import Dialect
 from api.manage.schemas import (
+    AcceptRequest,
     BudgetRequest,
     ChangeKeyRequest,
     CreateKeyRequest,
@@ -77,6 +78,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     BudgetRequest,
     ScanRequest,
     ExportAuditRequest,
+    AcceptRequest,
 )
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {

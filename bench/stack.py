@@ -23,6 +23,8 @@ from cli.embedded.parts import Part, answers
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.postgres import Cluster
 from cli.embedded.supervisor import Supervisor
+from gateway.baa.evidence import Signatory
+from gateway.baa.offer import AUTHORITY
 from gateway.baa.template import Cover
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Scope
@@ -30,7 +32,6 @@ from storage import Storage
 from storage.keyring import create_keyring
 from storage.migrate import APP_ROLE, migrate
 from storage.onboarding import accept_agreement, create_key, create_organization
-from storage.stores.agreements import Signer
 
 DIRECT: Final = "direct"
 GATEWAY: Final = "gateway"
@@ -140,8 +141,8 @@ async def _furnish(variables: Mapping[str, str]) -> str:
     storage = await Storage.open(settings)
     try:
         org = await create_organization(storage, name="Benchmark hospital", credits_allotment=_CREDITS)
-        signer = Signer(name="Benchmark", title="Operator of this machine", email="bench@localhost")
-        await accept_agreement(storage, org, signer=signer, covers=list(Cover))
+        signatory = Signatory("Benchmark", "Operator of this machine", "bench@localhost", AUTHORITY)
+        await accept_agreement(storage, org, signatory=signatory, operator=None, covers=list(Cover))
         _, token = await create_key(storage, org, name="bench", scopes=[Scope.AI_CHAT], mode=KeyMode.LIVE)
     finally:
         await storage.close()

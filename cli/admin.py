@@ -1,15 +1,16 @@
-"""Commands for operators: organisations and agreements."""
+"""Commands for operators: organisations."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from cli.configuration import load_settings, require_tier
 from cli.failure import CommandError
-from gateway.baa.template import Cover, current_template
+from gateway.baa.template import Cover
 from gateway.credits.budget import LARGEST_CAP
 from gateway.errors import GatewayError
 from gateway.ids import OrganizationId, find_ulid
@@ -23,7 +24,6 @@ T = TypeVar("T")
 DEMO_CREDITS = 50_000_000
 
 org_app = typer.Typer(help="Organizations and their policies.", no_args_is_help=True)
-baa_app = typer.Typer(help="Business associate agreements.", no_args_is_help=True)
 
 OrgOption = Annotated[str, typer.Option("--org", help="The organization's id.")]
 
@@ -47,41 +47,26 @@ def org_create(
     )
 
 
-@baa_app.command("show")
-def baa_show() -> None:
-    """Print the agreement's current text and its SHA-256."""
-    template = current_template()
-    print(f"{template.text}\nversion {template.version}  sha256 {template.sha256}")
-
-
-@baa_app.command("accept")
-def baa_accept(
-    org: OrgOption,
-    signer_name: Annotated[str, typer.Option(help="Who accepts.")],
-    signer_title: Annotated[str, typer.Option(help="In which capacity.")],
-    signer_email: Annotated[str, typer.Option(help="Where to reach them.")],
-    cover: Annotated[list[Cover] | None, typer.Option(help="Repeatable; default: all.")] = None,
-) -> None:
-    """Record an acceptance of the current agreement and put it in force; prints its id."""
-    from storage.onboarding import accept_agreement
-    from storage.stores.agreements import Signer
-
-    signer = Signer(name=signer_name, title=signer_title, email=signer_email)
-    covers = cover or list(Cover)
-    print(with_storage(lambda storage: accept_agreement(storage, organization(org), signer=signer, covers=covers)))
-
-
 def demo_seed(known: str | None) -> None:
     """Make the demo organization unless `known` still exists; prints one JSON line for the supervisor."""
+    from gateway.baa.countersigning import countersigner, seal_files
+    from gateway.baa.evidence import Signatory
+    from gateway.baa.offer import AUTHORITY
+    from gateway.baa.seal import create_seal, files_beside
     from storage.onboarding import accept_agreement, create_key, create_organization
-    from storage.stores.agreements import Signer
+
+    settings = load_settings()
+    files = seal_files(settings)
+    if files == files_beside(settings.keyring_file) and not files.key.exists():
+        create_seal(files, operator=countersigner(settings).name, now=datetime.now(UTC))
 
     async def seed(storage: "Storage") -> dict[str, str | None]:
         if known and await _exists(storage, OrganizationId(known)):
             return {"organization_id": known, "api_key": None}
         org = await create_organization(storage, name="Demo hospital", credits_allotment=DEMO_CREDITS)
-        signer = Signer(name="Demo", title="Operator of this machine", email="demo@localhost")
-        await accept_agreement(storage, org, signer=signer, covers=list(Cover))
+        signatory = Signatory("Demo", "Operator of this machine", "demo@localhost", AUTHORITY)
+        operator = countersigner(settings)
+        await accept_agreement(storage, org, signatory=signatory, operator=operator, covers=list(Cover))
         _, key = await create_key(storage, org, name="demo", scopes=list(Scope), mode=KeyMode.LIVE)
         return {"organization_id": org, "api_key": key}
 

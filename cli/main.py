@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, allotment, audit, audit_keys, books, catalog, keyring, keys, phi, policy
+from cli import admin, allotment, audit, audit_keys, baa, books, catalog, keyring, keys, phi, policy, seal
 from cli.failure import CommandError
 
 EXIT_INTERRUPTED = 130
@@ -31,9 +31,11 @@ admin.org_app.command("policy")(policy.org_policy)
 admin.org_app.command("credits")(allotment.org_credits)
 app.add_typer(admin.org_app, name="org")
 app.add_typer(keys.app, name="key")
-app.add_typer(admin.baa_app, name="baa")
 audit.app.add_typer(audit_keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+baa.app.command("seal")(seal.create)
+baa.app.command("verify")(seal.verify)
+app.add_typer(baa.app, name="baa")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
 app.add_typer(catalog.app, name="catalog")

@@ -146,6 +146,25 @@ class AlreadyRotatedError(GatewayError):
     message = "The API key has a successor already. Revoke that one to rotate again."
 
 
+class AgreementRevisionError(GatewayError):
+    """`details` has the hashes of what is on offer now."""
+
+    kind, code = Kind.CONFLICT, "BAA_REVISION_STALE"
+    message = "The agreement's text or the statements on offer are others. Fetch and read them again."
+
+
+class AgreementTokenError(GatewayError):
+    kind, code = Kind.CONFLICT, "BAA_TOKEN_INVALID"
+    message = "The token is not of this text, organization and key, or older than a day. Fetch the agreement again."
+
+
+class AgreementNotOfferedError(GatewayError):
+    """Without the other party there is no contract to accept."""
+
+    kind, code = Kind.CONFLICT, "BAA_NOT_OFFERED"
+    message = "This gateway's operator has not said who signs for them. Ask the operator."
+
+
 class IdempotencyConflictError(GatewayError):
     kind, code = Kind.CONFLICT, "IDEMPOTENCY_CONFLICT"
     message = "The idempotency key was used for another request. Send the same bytes again, or use a new key."

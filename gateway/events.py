@@ -27,7 +27,12 @@ class EventType(StrEnum):
     AUDIT_CHECKPOINT = "audit.checkpoint"
     AUDIT_EXPORT_READY = "audit.export_ready"
     AUDIT_EXPORT_REQUESTED = "audit.export_requested"
+    BAA_ACCEPTED = "baa.accepted"
     BAA_ACTIVATED = "baa.activated"
+    BAA_EXPIRED = "baa.expired"
+    BAA_EXPIRING = "baa.expiring"
+    BAA_REACCEPTANCE_REQUIRED = "baa.reacceptance_required"
+    BAA_TERMINATED = "baa.terminated"
     BOOKS_DISCREPANCY = "books.discrepancy"
 
 

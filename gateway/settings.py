@@ -10,6 +10,7 @@ from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.baa.template import Cover
 from gateway.phi.ner.backends import Backend
 
 
@@ -110,6 +111,39 @@ class Settings(BaseSettings):
     phi_ner: Backend = Field(
         default="rampart",
         description="Model behind the PHI rules, for names they do not know; `spacy` and `presidio` are extras.",
+    )
+
+    baa_operator_name: str | None = Field(
+        default=None, description="Legal name of whoever runs this gateway: the business associate in agreements."
+    )
+    baa_countersigner: str | None = Field(default=None, description="Who signs agreements for the operator.")
+    baa_countersigner_title: str = Field(default="Authorized representative", description="In which capacity.")
+    baa_signing_key_file: Path | None = Field(
+        default=None, description="PEM key that seals agreements; unset: the self-signed pair beside the keyring."
+    )
+    baa_signing_cert_file: Path | None = Field(
+        default=None, description="PEM certificate of `baa_signing_key_file`, followed by those up to its root."
+    )
+    baa_signing_passphrase_file: Path | None = Field(
+        default=None, description="File with the passphrase of `baa_signing_key_file`, if it has one."
+    )
+    baa_fonts: Path | None = Field(
+        default=None, description="Folder of further fonts, for names in scripts that agreements cannot show otherwise."
+    )
+    baa_timestamp_url: str | None = Field(
+        default=None, description="RFC 3161 time-stamp authority for agreements; unset: PAdES B-B without one."
+    )
+    baa_covers: list[Cover] = Field(
+        default_factory=lambda: [*Cover], description="JSON list of upstream covers that acceptances extend to."
+    )
+    baa_term_days: int | None = Field(
+        default=None, ge=1, le=3650, description="Days that an agreement lasts; unset: until terminated or replaced."
+    )
+    baa_reaccept_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days that agreements of an older text stay in force once a new one came.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")

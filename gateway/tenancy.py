@@ -58,7 +58,10 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """An accepted BAA in force. `covers` are the upstream covers it extends to (`hasp_anthropic_baa_2026`)."""
+    """An accepted BAA in force. `covers` are the upstream covers it extends to (`hasp_anthropic_baa_2026`).
+
+    `expires_at` is its end, whether agreed or decided since.
+    """
 
     id: AcceptanceId
     covers: frozenset[str]
@@ -87,6 +90,8 @@ class Policy:
     failover_enabled: bool = False
     """Whether an equivalent model of another vendor, under the same or a better cover, may answer (D12)."""
     agreement: Agreement | None = None
+    readable_until: datetime | None = None
+    """How long records can be read though no agreement is in force any more."""
     tier: str = DEFAULT_TIER
     """Its name in the table of rate limits (`gateway.limits.tiers`)."""
 

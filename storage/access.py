@@ -45,8 +45,10 @@ select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
        o.phi_mode, o.storage_mode, o.restore_answers, o.unscannable, o.opus_enabled, o.premium_models,
        o.failover_enabled,
        o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers, o.phi_terms,
-       a.id, a.covers, a.effective_at, a.expires_at,
-       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null, k.family, o.tier
+       a.id, a.covers, a.effective_at, least(a.expires_at, a.ends_at),
+       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null, k.family, o.tier,
+       (select max(least(e.expires_at, e.ends_at) + make_interval(days => e.grace_days))
+        from baa_acceptances e where e.org_id = o.id and e.status <> 'pending')
 from api_keys k
 join organizations o on o.id = k.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
@@ -260,6 +262,7 @@ def _access(row: tuple[Any, ...], terms: Terms) -> Access:
         failover_enabled=failover_enabled,
         agreement=agreement,
         tier=row[25],
+        readable_until=row[26],
     )
     return Access(principal, policy)
 

@@ -4,20 +4,23 @@ Each is one audited transaction; the command line and the demo are made of these
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from gateway.audit import AuditAction
+from gateway.baa.acceptance import Affirmation
+from gateway.baa.evidence import Operator, Origin, Signatory
+from gateway.baa.offer import CONSENT
 from gateway.baa.template import Cover, current_template
-from gateway.events import Event, EventType
 from gateway.ids import AcceptanceId, OrganizationId, new_ulid
 from gateway.keys.api_key import ApiKey
 from gateway.keys.networks import Network
 from gateway.organization_policy import Changes
 from gateway.tenancy import DEFAULT_TIER, KeyMode, Scope
-from storage import policy_change
+from storage import agreements, policy_change
+from storage.agreements import NothingToDoError
 from storage.key_issue import issue_key
 from storage.storage import Storage
-from storage.stores.agreements import Signer
 
 
 async def create_organization(
@@ -56,27 +59,42 @@ async def create_key(
 
 
 async def accept_agreement(
-    storage: Storage, org: OrganizationId, *, signer: Signer, covers: Collection[Cover]
+    storage: Storage,
+    org: OrganizationId,
+    *,
+    signatory: Signatory,
+    operator: Operator | None,
+    covers: Collection[Cover],
+    expires_at: datetime | None = None,
+    organization_name: str | None = None,
 ) -> AcceptanceId:
-    """Record that `signer` accepted the current template. Raises `NotFoundError` for an unknown organisation."""
-    template = current_template()
+    """Record that `signatory` accepted the current template, and put it in force at once.
+
+    A worker makes the signed document afterwards, if `operator` says who countersigns; without there is none. What is
+    in force already is left as it is. Raises `NotFoundError` for an unknown organisation.
+    """
     async with storage.as_operator(org, command="baa.accept") as tx:
-        await tx.organization.get()
-        acceptance = await tx.agreements.accept(
-            template_version=template.version, template_sha256=template.sha256, covers=covers, signer=signer
+        now = storage.clock.now()
+        affirmation = Affirmation(
+            organization_name=organization_name or (await tx.organization.get()).name,
+            signatory=signatory,
+            origin=Origin(key=None, ip_address=None, user_agent=None),
+            operator=operator,
+            acceptance_text=CONSENT,
+            text_fetched_at=now,
         )
-        tx.audit(
-            AuditAction.BAA_ACCEPTED,
-            entity_type="baa_acceptance",
-            entity_id=acceptance,
-            metadata={
-                "template_version": template.version,
-                "template_sha256": template.sha256,
-                "covers": [*sorted(covers)],
-            },
+        accepted = await agreements.accept(
+            tx, current_template(), covers=covers, affirmation=affirmation, now=now, expires_at=expires_at
         )
-        tx.tell(Event(EventType.BAA_ACTIVATED, {"acceptance_id": acceptance, "template_version": template.version}))
-    return acceptance
+        with suppress(NothingToDoError):
+            await agreements.activate(tx, accepted.id)
+    return accepted.id
+
+
+async def terminate_agreement(storage: Storage, org: OrganizationId, *, notice: timedelta, grace_days: int) -> datetime:
+    """As `storage.agreements.terminate` does."""
+    async with storage.as_operator(org, command="baa.terminate") as tx:
+        return await agreements.terminate(tx, now=storage.clock.now(), notice=notice, grace_days=grace_days)
 
 
 async def change_policy(

@@ -65,7 +65,7 @@ class Storage:
         self.rate_buckets = open_buckets(settings, pool)
         self.idempotency = IdempotencyClaims(pool, keyring.pepper, clock)
         self._engine = engine
-        self._clock = clock
+        self.clock = clock
 
     @classmethod
     async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
@@ -146,7 +146,7 @@ class Storage:
                 self.cipher,
                 peppers=self.keyring.pepper,
                 root_keys=self.root_keys,
-                clock=self._clock,
+                clock=self.clock,
                 actor=who,
                 ip_address=ip_address,
             )

@@ -21,7 +21,7 @@ from gateway.ids import OrganizationId, new_ulid
 from storage.encryption import ContentCipher
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
-from storage.stores.agreements import AgreementStore
+from storage.stores.agreements import AgreementReader, AgreementStore
 from storage.stores.audit_exports import AuditExportReader, AuditExportStore
 from storage.stores.audit_log import AuditLog
 from storage.stores.idempotency import AnswerReader, AnswerStore
@@ -44,6 +44,7 @@ class ReadTransaction:
         self.organization = OrganizationReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
+        self.agreements = AgreementReader(session, org, cipher)
         self.audit_log = AuditLog(session, org)
         self.audit_exports = AuditExportReader(session, org)
         self.answers = AnswerReader(session, org, cipher)
@@ -66,7 +67,7 @@ class Transaction(ReadTransaction):
     ) -> None:
         super().__init__(session, org, cipher)
         self.keys = KeyStore(session, org, peppers, clock)
-        self.agreements = AgreementStore(session, org, clock)
+        self.agreements = AgreementStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
         self.answers = AnswerStore(session, org, cipher, clock)

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.audit import AuditAction
+from gateway.baa.acceptance import Affirmation
+from gateway.baa.evidence import Operator, Origin, Signatory
+from gateway.baa.offer import AUTHORITY, CONSENT
 from gateway.catalog import Model, shipped_catalog
 from gateway.completion import Completion, StopReason, Usage
 from gateway.conversation import Conversation, Sampling, Text, Turn
-from gateway.ids import ConversationId, InferenceId, OrganizationId, new_ulid
+from gateway.ids import AcceptanceId, ConversationId, InferenceId, OrganizationId, new_ulid
 from gateway.inference.call import Call, Outcome, Status, Surface
 from gateway.keys.api_key import ApiKey
 from gateway.tenancy import Access, KeyMode, Scope
 from storage import Storage
 from storage.onboarding import change_policy
-from storage.stores.agreements import Signer
 
 COVERS = ("hasp_anthropic_baa_2026", "hasp_openai_baa_2026")
 HAIKU: Model = shipped_catalog().get("claude-haiku-4-5")
@@ -42,18 +44,34 @@ async def make_tenant(
     org = OrganizationId(new_ulid())
     async with storage.as_operator(org, command="test") as tx:
         await tx.organization.add(name="Test hospital", credits_allotment=allotment, spend_cap=spend_cap)
-        if agreement:
-            await tx.agreements.accept(
-                template_version="2026-01", template_sha256="0" * 64, covers=tuple(covers), signer=SIGNER
-            )
         key, token = await tx.keys.add(name="test", scopes=tuple(scopes), mode=mode)
         tx.audit(AuditAction.ORGANIZATION_CREATED, entity_type="organization", entity_id=org)
+    if agreement:
+        await put_in_force(storage, org, covers=covers)
     if policy:
         await change_policy(storage, org, policy, acknowledges_phi_leaves=True)
     return Tenant(org, key, token)
 
 
-SIGNER = Signer(name="A. Signer", title="Privacy officer", email="privacy@hospital.example")
+SIGNATORY = Signatory("A. Signer", "Privacy officer", "privacy@hospital.example", AUTHORITY)
+
+
+def make_affirmation(operator: Operator | None = None, *, fetched_at: datetime | None = None) -> Affirmation:
+    at = fetched_at or datetime.now(UTC)
+    return Affirmation("Test hospital", SIGNATORY, Origin(None, None, None), operator, CONSENT, at)
+
+
+async def put_in_force(storage: Storage, org: OrganizationId, *, covers: Iterable[str] = COVERS) -> AcceptanceId:
+    """An agreement as they were before there were documents, of a text that nobody offers. It leaves no audit entry."""
+    acceptance, now = AcceptanceId(new_ulid()), datetime.now(UTC)
+    async with storage.pool.connection() as connection:
+        await connection.execute(
+            "insert into baa_acceptances (id, org_id, template_version, template_sha256, covers, signer_name,"
+            " signer_title, signer_email, accepted_at, effective_at)"
+            " values (%s, %s, 'test', %s, %s, %s, %s, %s, %s, %s)",
+            [acceptance, org, "0" * 64, [*covers], SIGNATORY.name, SIGNATORY.title, SIGNATORY.email, now, now],
+        )
+    return acceptance
 
 
 def make_conversation(text: str = "Hello", *, max_tokens: int = 100) -> Conversation:

@@ -13,6 +13,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.audit_checkpoint import AuditCheckpointActivities
 from activities.audit_export import AuditExportActivities, ExportRequests
+from activities.baa import AcceptanceStarter, BaaActivities
 from activities.books import BooksActivities
 from activities.budget import BudgetActivities
 from activities.event_log import EventLog
@@ -39,6 +40,8 @@ from worker.temporal import TemporalWork
 from workflows.audit_checkpoint import CheckpointAudit
 from workflows.audit_export import ExportAudit
 from workflows.audit_export_runs import AuditExportRuns
+from workflows.baa_acceptance import BaaAcceptance, BaaAcceptances
+from workflows.baa_upkeep import BaaUpkeep
 from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_schedules import BudgetSchedules
@@ -98,12 +101,15 @@ def _workers(
     checkpoints = AuditCheckpointActivities(storage.pool, clock, signer, authority)
     writing = ExportWriting(storage.pool, storage.cipher, clock, signer, settings.base_url)
     exports = AuditExportActivities(storage.pool, clock, writing)
+    acceptances = BaaAcceptances(client)
+    agreements = BaaActivities(storage, acceptances, settings)
     books = BooksActivities(storage.pool)
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
-    outbox = OutboxActivities(storage.pool, clock, ExportRequests(AuditExportRuns(client), EventLog()))
+    export_requests = ExportRequests(AuditExportRuns(client), onward=EventLog())
+    outbox = OutboxActivities(storage.pool, clock, AcceptanceStarter(acceptances, then=export_requests))
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     drain = timedelta(seconds=settings.worker_drain_s)
     return [
@@ -111,6 +117,8 @@ def _workers(
             client,
             task_queue=TaskQueue.UPKEEP,
             workflows=[
+                BaaAcceptance,
+                BaaUpkeep,
                 BudgetReset,
                 BudgetUpkeep,
                 CheckpointAudit,
@@ -123,6 +131,10 @@ def _workers(
                 ProveBooks,
             ],
             activities=[
+                agreements.activate,
+                agreements.keep_page,
+                agreements.renew_page,
+                agreements.start_page,
                 books.prove_page,
                 budgets.close_period,
                 budgets.schedule_page,
@@ -141,7 +153,7 @@ def _workers(
         Worker(
             client,
             task_queue=TaskQueue.OUTBOUND,
-            activities=[checkpoints.stamp_page, providers.probe],
+            activities=[agreements.make_document, checkpoints.stamp_page, providers.probe],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),

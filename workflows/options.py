@@ -39,11 +39,21 @@ PROBE = ActivityConfig(
 )
 """A few seconds of asking outside, and a short transaction."""
 
+SIGNING = ActivityConfig(
+    task_queue=TaskQueue.OUTBOUND,
+    start_to_close_timeout=timedelta(seconds=45),
+    # While a seal or a time-stamp authority is not there nothing is lost: the agreement waits for it.
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""Some tenths of a second of work, and a time-stamp authority that may be slow."""
+
 SWEEP_CATCH_UP = timedelta(minutes=1)
 """After an outage one sweep does the work of all that were missed."""
 
 PROBE_CATCH_UP = timedelta(seconds=10)
 """A probe tells of now; one that was missed cannot be made up for. The server's least."""
+
+BAA_UPKEEP_EVERY = timedelta(minutes=1)
 
 BUDGET_UPKEEP_EVERY = timedelta(minutes=1)
 

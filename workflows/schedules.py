@@ -21,12 +21,14 @@ from temporalio.types import MethodAsyncNoParam
 from gateway.settings import Settings
 from workflows import outbox_relay
 from workflows.audit_checkpoint import CheckpointAudit
+from workflows.baa_upkeep import BaaUpkeep
 from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
 from workflows.options import (
+    BAA_UPKEEP_EVERY,
     BUDGET_UPKEEP_EVERY,
     CHECKPOINT_EVERY,
     IDEMPOTENCY_UPKEEP_EVERY,
@@ -41,6 +43,7 @@ from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 
 AUDIT_CHECKPOINT = "audit-checkpoint"
+BAA_UPKEEP = "baa-upkeep"
 BOOKS_PROOF = "books-proof"
 BUDGET_UPKEEP = "budget-upkeep"
 HOLD_SWEEP = "hold-sweep"
@@ -74,6 +77,7 @@ def _upkeep(settings: Settings) -> dict[str, Schedule]:
         HOLD_SWEEP: _regular(HOLD_SWEEP, HoldSweep.run, timedelta(seconds=settings.hold_sweep_s)),
         KEY_NOTICES: _regular(KEY_NOTICES, KeyNotices.run, timedelta(seconds=settings.key_notices_s)),
         BOOKS_PROOF: _regular(BOOKS_PROOF, ProveBooks.run, _DAY, offset=PROOF_OFFSET, catch_up=PROOF_CATCH_UP),
+        BAA_UPKEEP: _regular(BAA_UPKEEP, BaaUpkeep.run, BAA_UPKEEP_EVERY),
         BUDGET_UPKEEP: _regular(BUDGET_UPKEEP, BudgetUpkeep.run, BUDGET_UPKEEP_EVERY),
         IDEMPOTENCY_UPKEEP: _regular(IDEMPOTENCY_UPKEEP, IdempotencyUpkeep.run, IDEMPOTENCY_UPKEEP_EVERY),
         PROVIDER_PROBE: _regular(PROVIDER_PROBE, ProbeProviders.run, probing, catch_up=PROBE_CATCH_UP),

@@ -6,11 +6,12 @@ come from, where a bare name tells more than "an unknown field".
 """
 
 _OURS = """
-    acknowledge_phi_leaves alert_thresholds anchor_day conversation_id credit_cap credits_allotment expires_at
-    failover_enabled grace_seconds ip_allowlist max_tokens message messages metadata mode model name opus_enabled
-    phi_allow_terms phi_answers phi_deny_terms phi_entities phi_mode phi_profile phi_retrieval_behavior phi_threshold
-    premium_models premium_models_enabled restore_answers retention_days rollover_limit scopes spend_cap stop_sequences
-    storage_mode store stream system temperature thinking time_zone tool_choice tools top_p unscannable
+    acknowledge_phi_leaves alert_thresholds anchor_day authority consent_sha256 conversation_id credit_cap
+    credits_allotment email expires_at failover_enabled grace_seconds ip_allowlist max_tokens message messages
+    metadata mode model name opus_enabled organization_name phi_allow_terms phi_answers phi_deny_terms phi_entities
+    phi_mode phi_profile phi_retrieval_behavior phi_threshold premium_models premium_models_enabled restore_answers
+    retention_days rollover_limit scopes signer spend_cap stop_sequences storage_mode store stream system
+    temperature template_sha256 thinking time_zone title token tool_choice tools top_p unscannable
 """
 
 _ANTHROPIC = """

@@ -41,6 +41,8 @@ Networks = Annotated[
     ),
 ]
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$", description="Hex SHA-256.")]
+
 CreditCap = Annotated[
     int | None,
     Field(
@@ -173,6 +175,27 @@ class BudgetRequest(Strict):
         list[str],
         Field(max_length=1000, description="The other premium models that may be called, in place of those before."),
     ] = []  # noqa: RUF012 - pydantic copies it
+
+
+class SignerRequest(Strict):
+    """Who accepts. Names in scripts that the document has no font for are refused."""
+
+    name: Annotated[Name, Field(description="As typed, it is the signature.")]
+    title: Name
+    email: Annotated[str, Field(max_length=254, pattern=r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+$")]
+    organization_name: Annotated[
+        str, Field(max_length=200, pattern=_PRINTABLE, description="The organization's legal name.")
+    ]
+
+
+class AcceptRequest(Strict):
+    """An acceptance of the agreement, as fetched."""
+
+    template_sha256: Sha256
+    token: Annotated[str, Field(max_length=200, description="Handed out with the text; good for a day.")]
+    signer: SignerRequest
+    authority: Annotated[Literal[True], Field(description="The signer makes the `authority_statement`.")]
+    consent_sha256: Annotated[Sha256, Field(description="The statements that were shown and are made.")]
 
 
 class ScanRequest(Strict):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import examples
-from api.authentication import admit_call, admitted
+from api.authentication import admit_call, admitted_reader
 from api.dialect import JsonObject, dialect_route
 from api.exchange import exchange_of
 from api.inference import answered, new_call
@@ -90,7 +90,7 @@ def _body(answer: Answer | Replay) -> JsonObject:
 )
 async def get_message(
     request: Request,
-    access: Annotated[Access, Depends(admitted(Surface.NATIVE, Scope.AI_CHAT, Scope.CONTROL_READ))],
+    access: Annotated[Access, Depends(admitted_reader(Surface.NATIVE, Scope.AI_CHAT, Scope.CONTROL_READ))],
     message_id: str,
     view: Annotated[Literal["original", "redacted"], Query()] = "original",
 ) -> Response:

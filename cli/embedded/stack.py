@@ -111,23 +111,31 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """What every process of ours is started with. An empty `HASP_*` counts as unset."""
         inherited = {name: value for name, value in self.environ.items() if value or not name.startswith("HASP_")}
-        return inherited | {
-            "HASP_HOME": str(self.home.root),
-            "HASP_DATABASE_URL": self.cluster.url(APPLICATION_ROLE, self.home.secret(APPLICATION_PASSWORD)),
-            "HASP_DATABASE_OWNER_URL": self.cluster.owner_url,
-            "HASP_KEYRING_FILE": str(self.home.keyring),
-            "HASP_API_HOST": self.api_host,
-            "HASP_API_PORT": str(self.ports.api.number),
-            "HASP_TEMPORAL_ADDRESS": self.temporal.address,
-            "HASP_TEMPORAL_NAMESPACE": NAMESPACE,
-            "HASP_TEMPORAL_UI_URL": self.temporal.ui_url,
-            "HASP_SANDBOX_PORT": str(self.ports.sandbox.number),
-            "HASP_SANDBOX_URL": f"http://{LOOPBACK}:{self.ports.sandbox.number}",
-            "HASP_WORKER_HEALTH_PORT": str(self.ports.worker_health.number),
-            "PYTHONPATH": os.pathsep.join(filter(None, (SOURCE, self.environ.get("PYTHONPATH")))),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "",  # unset: the next start is faster for what this one compiles
-        }
+        return (
+            _PARTY
+            | inherited
+            | {
+                "HASP_HOME": str(self.home.root),
+                "HASP_DATABASE_URL": self.cluster.url(APPLICATION_ROLE, self.home.secret(APPLICATION_PASSWORD)),
+                "HASP_DATABASE_OWNER_URL": self.cluster.owner_url,
+                "HASP_KEYRING_FILE": str(self.home.keyring),
+                "HASP_API_HOST": self.api_host,
+                "HASP_API_PORT": str(self.ports.api.number),
+                "HASP_TEMPORAL_ADDRESS": self.temporal.address,
+                "HASP_TEMPORAL_NAMESPACE": NAMESPACE,
+                "HASP_TEMPORAL_UI_URL": self.temporal.ui_url,
+                "HASP_SANDBOX_PORT": str(self.ports.sandbox.number),
+                "HASP_SANDBOX_URL": f"http://{LOOPBACK}:{self.ports.sandbox.number}",
+                "HASP_WORKER_HEALTH_PORT": str(self.ports.worker_health.number),
+                "PYTHONPATH": os.pathsep.join(filter(None, (SOURCE, self.environ.get("PYTHONPATH")))),
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONDONTWRITEBYTECODE": "",  # unset: the next start is faster for what this one compiles
+            }
+        )
+
+
+# Of the demo's agreement, where the operator does not say better.
+_PARTY = {"HASP_BAA_OPERATOR_NAME": "Operator of this machine", "HASP_BAA_COUNTERSIGNER": "Operator of this machine"}
 
 
 def _migrations_digest() -> str:

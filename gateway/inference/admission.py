@@ -23,6 +23,12 @@ def require_agreement(policy: Policy, *, now: datetime, baa_url: str) -> None:
         raise BaaRequiredError(details={"baa_url": baa_url})
 
 
+def require_readable(policy: Policy, *, now: datetime, baa_url: str) -> None:
+    """`require_agreement` for reading what there is: for a while after an agreement's end that is still allowed."""
+    if policy.readable_until is None or policy.readable_until <= now:
+        require_agreement(policy, now=now, baa_url=baa_url)
+
+
 def require_model(model: Model, policy: Policy, *, baa_url: str) -> None:
     """Raises what keeps the organisation from `model`: its agreement's cover, or an opt-in it has not made."""
     if policy.agreement is None or model.covered_by not in policy.agreement.covers:

@@ -25,7 +25,7 @@ from gateway.errors import (
     ValidationFailedError,
 )
 from gateway.inference import trail
-from gateway.inference.admission import require_agreement, route_for
+from gateway.inference.admission import require_agreement, require_readable, route_for
 from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.explaining import explained, placed
 from gateway.inference.ports import Journal, Refusal
@@ -83,6 +83,10 @@ class InferencePipeline:
     def require_agreement(self, policy: Policy) -> None:
         """Raises `BaaRequiredError` unless an agreement is in force: the gate before a body is even parsed."""
         require_agreement(policy, now=self._clock.now(), baa_url=self._baa_url)
+
+    def require_readable(self, policy: Policy) -> None:
+        """Raises `BaaRequiredError` unless an agreement is in force, or has ended so lately that it lets one read."""
+        require_readable(policy, now=self._clock.now(), baa_url=self._baa_url)
 
     async def complete(self, call: Call) -> Answer:
         """The whole answer, recorded and charged. Raises `GatewayError`; every one is audited by then."""

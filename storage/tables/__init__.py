@@ -1,6 +1,6 @@
 """The schema, defined once. Rows never leave `storage`."""
 
-from storage.tables.agreements import AcceptanceRow
+from storage.tables.agreements import AcceptanceRow, BaaDocumentRow
 from storage.tables.api_keys import ApiKeyRow, KeyNoticeRow
 from storage.tables.audit import (
     AuditAnchorRow,
@@ -33,6 +33,7 @@ __all__ = [
     "AuditKeyRow",
     "AuditPendingRow",
     "AuditSealRow",
+    "BaaDocumentRow",
     "BudgetAlertRow",
     "DataKeyRow",
     "EntryRow",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -13,8 +14,9 @@ from gateway.keys.api_key import RevokedApiKeyError
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, PhiMode, Scope
 from storage import Storage
+from storage.onboarding import terminate_agreement
 from tests.conftest import Database
-from tests.tenants import COVERS, SIGNER, Tenant, make_tenant
+from tests.tenants import COVERS, Tenant, make_tenant, put_in_force
 
 
 @pytest_asyncio.fixture
@@ -126,13 +128,9 @@ async def test_an_agreement_opens_and_closes_the_gate_of_another_process(storage
         return not await covered()
 
     assert await uncovered()
-    async with storage.as_operator(tenant.org, command="test") as tx:
-        await tx.agreements.accept(template_version="1", template_sha256="0" * 64, covers=COVERS, signer=SIGNER)
-        tx.audit(AuditAction.BAA_ACCEPTED, entity_type="baa", entity_id=tenant.org)
+    await put_in_force(storage, tenant.org)
     await eventually(covered)
-    async with storage.as_operator(tenant.org, command="test") as tx:
-        await tx.agreements.end()
-        tx.audit(AuditAction.BAA_ACCEPTED, entity_type="baa", entity_id=tenant.org)
+    await terminate_agreement(storage, tenant.org, notice=timedelta(), grace_days=30)
     await eventually(uncovered)
 
 

@@ -35,6 +35,7 @@ async def clear(client: Client) -> None:
     """Take away what `schedules.ensure` made, where it is there."""
     for clearing in (
         client.get_schedule_handle(schedules.AUDIT_CHECKPOINT).delete(),
+        client.get_schedule_handle(schedules.BAA_UPKEEP).delete(),
         client.get_schedule_handle(schedules.BOOKS_PROOF).delete(),
         client.get_schedule_handle(schedules.BUDGET_UPKEEP).delete(),
         client.get_schedule_handle(schedules.HOLD_SWEEP).delete(),
