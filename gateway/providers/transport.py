@@ -7,6 +7,7 @@ texts may quote what a vendor sent.
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -161,7 +162,9 @@ class Transport:
             # aiohttp sets TCP_NODELAY on every connection itself. No limit on connections: admission is upstream of
             # here, and a queue in the pool would hide behind the connect timeout.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S, ttl_dns_cache=_DNS_CACHE_S),
+                connector=aiohttp.TCPConnector(
+                    limit=0, keepalive_timeout=_KEEPALIVE_S, ttl_dns_cache=_DNS_CACHE_S, ssl=_verified_tls()
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
                     total=self._settings.upstream_total_timeout_s, connect=self._settings.upstream_connect_timeout_s
@@ -210,6 +213,14 @@ class Transport:
             yield response
         finally:
             response.release()
+
+
+def _verified_tls() -> ssl.SSLContext:
+    """TLS 1.2 or newer; chain and name are checked, by the authorities of the system or of `SSL_CERT_FILE`."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 async def _send(
