@@ -1,5 +1,6 @@
 """Checkpoints of the audit chains: verified, signed, told of, and time-stamped."""
 
+import hashlib
 from dataclasses import dataclass
 
 import structlog
@@ -7,10 +8,11 @@ from temporalio import activity
 
 from activities.heartbeat import beating
 from activities.surface import surfaced
+from gateway.audit.checkpoints import Anchor
 from gateway.audit.signing import SigningKey
-from gateway.audit.stamping import TimeStampAuthority
 from gateway.clock import Clock
 from gateway.ids import OrganizationId
+from gateway.timestamps.authority import TimeStampAuthority
 from storage import audit_checkpoints
 from storage.audit_checkpoints import STRETCH
 from storage.pool import Pool
@@ -82,7 +84,10 @@ class AuditCheckpointActivities:
             if activity.is_worker_shutdown():
                 return StampedPage(after, stamped)
             activity.heartbeat()
-            anchor = await self._authority.stamp(each.seq, each.hash)
+            stamp = await self._authority.stamp(hashlib.sha256(each.hash.encode()).digest())
+            anchor = Anchor(
+                each.seq, each.hash, stamp.encoded, stamp.at, self._authority.url, self._authority.cacert_url
+            )
             await audit_checkpoints.keep_anchor(self._pool, each.org, anchor)
             after, stamped = each.org, stamped + 1
         return StampedPage(after, stamped, is_last=len(waiting) < _ORGANIZATIONS)

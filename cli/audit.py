@@ -11,8 +11,8 @@ from cli.failure import CommandError
 
 if TYPE_CHECKING:
     from gateway.audit.export_format import KeysDocument
-    from gateway.audit.timestamps import Authorities
     from gateway.audit.verdicts import ExportVerdict
+    from gateway.timestamps.stamps import Authorities
     from storage import Storage
 
 EXIT_UNREADABLE = 2
@@ -87,7 +87,7 @@ def _keys(path: Path | None) -> "KeysDocument | None":
 
 def _authorities(path: Path | None) -> "Authorities | None":
     from gateway.audit.export_format import UnreadableError
-    from gateway.audit.timestamps import Authorities
+    from gateway.timestamps.stamps import Authorities
 
     if path is None:
         return None

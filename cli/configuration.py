@@ -39,7 +39,7 @@ def require_keyring(settings: Settings) -> None:
 
 def require_time_stamp_roots(settings: Settings) -> None:
     """Exit code 2 for a file of roots that cannot be used."""
-    from gateway.audit.stamping import TimeStampAuthority
+    from gateway.timestamps.authority import TimeStampAuthority
 
     try:
         TimeStampAuthority.configured(settings)

@@ -23,13 +23,13 @@ from activities.key_notices import KeyNoticeActivities
 from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
 from gateway import logs
-from gateway.audit.stamping import TimeStampAuthority
 from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
 from gateway.providers.probe import ProviderProbe
 from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
+from gateway.timestamps.authority import TimeStampAuthority
 from storage import Storage
 from storage.audit_exports import ExportWriting
 from storage.audit_keys import signing_key

@@ -9,9 +9,9 @@ from gateway.audit.chain import Flaw
 from gateway.audit.checkpoints import checkpoint_digest
 from gateway.audit.export_format import AnchorPart, CheckpointPart, Header
 from gateway.audit.signing import is_signed
-from gateway.audit.timestamps import Authorities, TimeStamp, read_time_stamp
 from gateway.audit.trusted_keys import CLOCK_TOLERANCE, TrustedKeys
 from gateway.audit.verdicts import FlawError
+from gateway.timestamps.stamps import Authorities, TimeStamp, read_time_stamp
 
 
 class Marks:

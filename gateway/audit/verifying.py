@@ -15,9 +15,9 @@ from gateway.audit.marks import Marks
 from gateway.audit.repeats import IdLog
 from gateway.audit.signature_checks import SignatureChecks, Signed
 from gateway.audit.signing import is_signed, raw_public_key
-from gateway.audit.timestamps import Authorities
 from gateway.audit.trusted_keys import TrustedKey, TrustedKeys
 from gateway.audit.verdicts import ExportVerdict, FlawError
+from gateway.timestamps.stamps import Authorities
 
 
 def verify_export(

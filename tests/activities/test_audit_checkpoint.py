@@ -16,10 +16,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.audit_checkpoint import AuditCheckpointActivities, CheckedPage, CheckpointPage, StampedPage
 from gateway.audit.checkpoints import checkpoint_digest
 from gateway.audit.signing import is_signed, raw_public_key
-from gateway.audit.stamping import TimeStampAuthority
-from gateway.audit.timestamps import Authorities, read_time_stamp
 from gateway.clock import SystemClock
 from gateway.ids import PLATFORM
+from gateway.timestamps.authority import TimeStampAuthority
+from gateway.timestamps.stamps import Authorities, read_time_stamp
 from storage import Storage, audit_checkpoints
 from storage.audit_checkpoints import Latest
 from storage.audit_keys import signing_key

@@ -13,9 +13,9 @@ import pytest
 from gateway.audit import Flaw
 from gateway.audit.checkpoints import Anchor
 from gateway.audit.export_format import read_keys
-from gateway.audit.timestamps import Authorities, read_time_stamp
 from gateway.audit.verdicts import ExportVerdict
 from gateway.audit.verifying import verify_export
+from gateway.timestamps.stamps import Authorities, read_time_stamp
 from tests.timestamp_authority import TimestampAuthority
 from tests.unit.audit.exports import BEGIN, Log, keys_document, make_log, write_export
 

@@ -12,8 +12,9 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from rfc3161_client import TimeStampResponse, VerificationError, VerifierBuilder, decode_timestamp_response
 from rfc3161_client.verify import Verifier
 
+_SHA256 = "2.16.840.1.101.3.4.2.1"
 _DIGESTS = {
-    "2.16.840.1.101.3.4.2.1": hashlib.sha256,
+    _SHA256: hashlib.sha256,
     "2.16.840.1.101.3.4.2.2": hashlib.sha384,
     "2.16.840.1.101.3.4.2.3": hashlib.sha512,
 }
@@ -25,8 +26,10 @@ class _Encodable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TimeStamp:
-    """A response as its authority gave it. Nothing of it is believed before `Authorities.stamped` says so."""
+    """A response as its authority gave it. Nothing of it is believed before `Authorities` say so."""
 
+    encoded: bytes
+    """The TimeStampResp in DER, as it came."""
     response: TimeStampResponse
     at: datetime
 
@@ -36,12 +39,17 @@ class TimeStamp:
         digest = _DIGESTS.get(imprint.hash_algorithm.dotted_string)
         return digest is not None and digest(message.encode()).digest() == imprint.message
 
+    def is_of_sha256(self, digest: bytes) -> bool:
+        """Whether it says to be of a message with that SHA-256."""
+        imprint = self.response.tst_info.message_imprint
+        return imprint.hash_algorithm.dotted_string == _SHA256 and imprint.message == digest
+
 
 def read_time_stamp(response: bytes) -> TimeStamp:
     """`response`: a TimeStampResp in DER. Raises `ValueError` for anything else."""
     try:
         decoded = decode_timestamp_response(_in_der_order(response))
-        return TimeStamp(decoded, decoded.tst_info.gen_time)
+        return TimeStamp(response, decoded, decoded.tst_info.gen_time)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise ValueError("not a time-stamp response") from None
 
@@ -79,8 +87,12 @@ class Authorities:
         return cls(load_pem_x509_certificates(pem))
 
     def stamped(self, stamp: TimeStamp, message: str) -> bool:
-        """Whether one of them stamped `message`: imprint, signature, certificates valid at the stamp's own time."""
+        """Whether one of them stamped `message`."""
+        return stamp.is_of(message) and self.vouch_for(stamp)
+
+    def vouch_for(self, stamp: TimeStamp) -> bool:
+        """Whether one of them made it, of whatever: signature, certificates valid at the stamp's own time."""
         try:
-            return self._verifier.verify_message(stamp.response, message.encode())
+            return self._verifier.verify(stamp.response, stamp.response.tst_info.message_imprint.message)
         except (VerificationError, ValueError):
             return False

@@ -1,14 +1,15 @@
 """Asks an RFC 3161 authority for time-stamps, over HTTP (section 3.4)."""
 
+import secrets
 from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
-from rfc3161_client import HashAlgorithm, TimeStampRequest, TimestampRequestBuilder, TimeStampResponse
+from asn1crypto.tsp import TimeStampReq
 
-from gateway.audit.checkpoints import Anchor
-from gateway.audit.timestamps import Authorities, TimeStamp, read_time_stamp
 from gateway.errors import GatewayError, Kind
 from gateway.settings import Settings
+from gateway.timestamps.stamps import Authorities, TimeStamp, read_time_stamp
 
 _LIMIT_S = 15.0
 _LARGEST = 64 * 1024
@@ -29,8 +30,8 @@ class TimeStampAuthority:
     """`cacert_url` is where strangers find its root certificates; `roots` are those that this installation trusts."""
 
     def __init__(self, url: str, cacert_url: str, roots: Authorities | None) -> None:
-        self._url = url
-        self._cacert_url = cacert_url
+        self.url = url
+        self.cacert_url = cacert_url
         self._roots = roots
 
     @classmethod
@@ -42,20 +43,20 @@ class TimeStampAuthority:
         roots = Authorities.from_pem(file.read_bytes()) if file else None
         return cls(settings.tsa_url, settings.tsa_cacert_url, roots)
 
-    async def stamp(self, seq: int, digest: str) -> Anchor:
-        """`digest`, the 64 characters of a hash, as of now. Asked twice, it is stamped twice.
+    async def stamp(self, sha256: bytes) -> TimeStamp:
+        """The hash `sha256` as of now. Asked twice, it is stamped twice. Waits 15 seconds at most.
 
         Raises `NotStampedError`, also for a response by an authority that the configured roots do not vouch for.
         """
-        request = TimestampRequestBuilder().data(digest.encode()).hash_algorithm(HashAlgorithm.SHA256).build()
-        response = await self._ask(request.as_bytes())
+        nonce = secrets.randbits(63)
+        response = await self._ask(_query(sha256, nonce))
         try:
             stamp = read_time_stamp(response)
         except ValueError:
             raise NotStampedError from None
-        if not (_answers(request, stamp.response) and self._trusted(stamp, digest)):
+        if not _answers(stamp, sha256, nonce) or not (self._roots is None or self._roots.vouch_for(stamp)):
             raise NotStampedError
-        return Anchor(seq, digest, response, stamp.at, self._url, self._cacert_url)
+        return stamp
 
     async def _ask(self, query: bytes) -> bytes:
         limit = aiohttp.ClientTimeout(total=_LIMIT_S)
@@ -63,7 +64,7 @@ class TimeStampAuthority:
         try:
             async with (
                 aiohttp.ClientSession(timeout=limit, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
-                session.post(self._url, data=query, headers=headers, allow_redirects=False) as answer,
+                session.post(self.url, data=query, headers=headers, allow_redirects=False) as answer,
             ):
                 body = await answer.content.read(_LARGEST + 1) if answer.status == 200 else b""
                 while 0 < len(body) <= _LARGEST and (more := await answer.content.read(_LARGEST)):
@@ -74,16 +75,14 @@ class TimeStampAuthority:
             raise NotStampedError
         return body
 
-    def _trusted(self, stamp: TimeStamp, digest: str) -> bool:
-        return self._roots is None or self._roots.stamped(stamp, digest)
+
+def _query(sha256: bytes, nonce: int) -> bytes:
+    imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": sha256}
+    query = TimeStampReq({"version": 1, "message_imprint": imprint, "nonce": nonce, "cert_req": True})
+    return cast("Any", query).dump()
 
 
-def _answers(request: TimeStampRequest, response: TimeStampResponse) -> bool:
-    """Whether it is this request's: the imprint and the nonce come back as they were sent (RFC 3161, 2.4.2)."""
-    info = response.tst_info
-    return (
-        response.status == _GRANTED
-        and info.message_imprint.message == request.message_imprint.message
-        and info.message_imprint.hash_algorithm == request.message_imprint.hash_algorithm
-        and info.nonce == request.nonce
-    )
+def _answers(stamp: TimeStamp, sha256: bytes, nonce: int) -> bool:
+    """Whether it is this query's: the imprint and the nonce come back as they were sent (RFC 3161, 2.4.2)."""
+    response = stamp.response
+    return response.status == _GRANTED and stamp.is_of_sha256(sha256) and response.tst_info.nonce == nonce
