@@ -12,6 +12,7 @@ from storage.tables.audit import (
     AuditPendingRow,
     AuditSealRow,
 )
+from storage.tables.content_keys import ContentKeyRow
 from storage.tables.credits import AccountRow, BudgetAlertRow, EntryRow, HoldRow
 from storage.tables.idempotency import IdempotencyRow
 from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
@@ -19,6 +20,7 @@ from storage.tables.organizations import DataKeyRow, OrganizationRow
 from storage.tables.outbox import OutboxRow
 from storage.tables.provider_health import ProviderCircuitRow, ProviderHealthRow
 from storage.tables.rate_limits import RateBucketRow
+from storage.tables.retention import RetentionPurgeRow
 from storage.tables.schema import Row
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "AuditSealRow",
     "BaaDocumentRow",
     "BudgetAlertRow",
+    "ContentKeyRow",
     "DataKeyRow",
     "EntryRow",
     "FindingsRow",
@@ -47,6 +50,7 @@ __all__ = [
     "ProviderCircuitRow",
     "ProviderHealthRow",
     "RateBucketRow",
+    "RetentionPurgeRow",
     "Row",
     "UsageRow",
 ]

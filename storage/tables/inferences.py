@@ -19,6 +19,7 @@ class InferenceRow(Row):
             "id",
             postgresql_where="conversation_id is not null",
         ),
+        Index("ix_inferences_org_id_id", "org_id", "id"),
         Index("ix_inferences_seals", "seals", postgresql_using="gin", postgresql_where="seals is not null"),
     )
 

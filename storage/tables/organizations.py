@@ -1,6 +1,6 @@
 """Organisations, their policies, and the data keys their content is encrypted under."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, text
+from sqlalchemy import CheckConstraint, ForeignKey, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.tables.schema import Credits, Instant, Percents, Row, Sealed, Ulid, UlidKey, Words
@@ -18,6 +18,7 @@ class OrganizationRow(Row):
         CheckConstraint("phi_answers in ('record', 'block')", name="phi_answers"),
         CheckConstraint("phi_retrieval_behavior in ('redact', 'block', 'allow')", name="phi_retrieval_behavior"),
         CheckConstraint("retention_days between 1 and 36500", name="retention_days"),
+        CheckConstraint("(retention_floor_days is null) = (retention_floor_until is null)", name="retention_floor"),
         CheckConstraint("credits_allotment >= 0 and spend_cap >= 0 and rollover_limit >= 0", name="credits"),
         CheckConstraint("cardinality(alert_thresholds) <= 3", name="alert_thresholds"),
         CheckConstraint("anchor_day between 1 and 31", name="anchor_day"),
@@ -38,6 +39,12 @@ class OrganizationRow(Row):
     phi_answers: Mapped[str] = mapped_column(server_default="record")
     phi_retrieval_behavior: Mapped[str] = mapped_column(server_default="block")
     retention_days: Mapped[int] = mapped_column(server_default=text("2555"))
+    retention_floor_days: Mapped[int | None]
+    """What is kept already is kept so long until `retention_floor_until`, whatever the policy says now."""
+    retention_floor_until: Mapped[Instant | None]
+    legal_hold: Mapped[bool] = mapped_column(server_default=false())
+    hold_until: Mapped[Instant | None]
+    """A hold that was lifted still holds until then."""
     policy_version: Mapped[int] = mapped_column(server_default=text("1"))
     opus_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
     premium_models: Mapped[Words] = mapped_column(server_default=text("'{}'"))

@@ -1,16 +1,17 @@
 """The declarative root: one metadata, one naming convention, one way to spell a column."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar
 
 from pydantic import JsonValue
-from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, Date, DateTime, Integer, LargeBinary, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 Ulid = Annotated[str, mapped_column(Text)]
 UlidKey = Annotated[str, mapped_column(Text, primary_key=True)]
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Day = Annotated[date, mapped_column(Date)]
 Credits = Annotated[int, mapped_column(BigInteger)]
 Counter = Annotated[int, mapped_column(BigInteger)]
 Words = Annotated[list[str], mapped_column(ARRAY(Text))]
