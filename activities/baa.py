@@ -24,6 +24,7 @@ from gateway.events import EventType
 from gateway.ids import AcceptanceId, OrganizationId
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Principal
+from gateway.timestamps.authority import TimeStampAuthority
 from storage import Storage, agreement_queues, agreements
 from storage.agreement_queues import Queued
 from storage.agreements import NothingToDoError
@@ -83,10 +84,17 @@ class AcceptanceStarter:
 class BaaActivities:
     """Each is safe to run twice, also at once: what it would do a second time it finds done, under a lock."""
 
-    def __init__(self, storage: Storage, workflows: AcceptanceWorkflows, settings: Settings) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        workflows: AcceptanceWorkflows,
+        settings: Settings,
+        authority: TimeStampAuthority | None,
+    ) -> None:
         self._storage = storage
         self._workflows = workflows
         self._settings = settings
+        self._authority = authority
         self._reaccept_within = timedelta(days=settings.baa_reaccept_days)
 
     @activity.defn(name="baa.make_document")
@@ -153,11 +161,12 @@ class BaaActivities:
         if operator is None:
             raise ValueError("a document is awaited, and nobody is there to countersign it")
         # Read each time: a seal that was replaced, or put right, is used without a restart.
-        seal = await asyncio.to_thread(read_seal, seal_files(settings), self._storage.clock.now())
-        evidence = evidence_of(acceptance, affirmation, operator, seal.describe(settings.baa_timestamp_url))
+        now = self._storage.clock.now()
+        seal = await asyncio.to_thread(read_seal, seal_files(settings), now)
+        evidence = evidence_of(acceptance, affirmation, operator, seal.describe(self._authority))
         template = template_of(acceptance.template_sha256)
         document = await asyncio.to_thread(typeset, template, evidence, settings.baa_fonts)
-        return await seal_document(document, evidence, seal)
+        return await seal_document(document, evidence, seal, self._authority, now)
 
     async def _each(
         self, page: list[Queued], change: Callable[[Transaction, AcceptanceId], Awaitable[None]]

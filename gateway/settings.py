@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     tsa_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="RFC 3161 authority that time-stamps audit checkpoints; exports name it if it is `https`.",
+        description="RFC 3161 authority that time-stamps audit checkpoints and agreements; exports name it if `https`.",
     )
     tsa_cacert_url: str | None = Field(
         default=None,
@@ -129,9 +129,6 @@ class Settings(BaseSettings):
     )
     baa_fonts: Path | None = Field(
         default=None, description="Folder of further fonts, for names in scripts that agreements cannot show otherwise."
-    )
-    baa_timestamp_url: str | None = Field(
-        default=None, description="RFC 3161 time-stamp authority for agreements; unset: PAdES B-B without one."
     )
     baa_covers: list[Cover] = Field(
         default_factory=lambda: [*Cover], description="JSON list of upstream covers that acceptances extend to."

@@ -15,7 +15,7 @@ _CONFIGURATION = """\
 serial = {folder}/serial
 signer_cert = {folder}/tsa.pem
 signer_key = {folder}/tsa.key
-certs = {folder}/ca.pem
+certs = {folder}/chain.pem
 signer_digest = sha256
 default_policy = 1.2.3.4.1
 digests = sha256, sha384, sha512
@@ -38,6 +38,8 @@ class TimestampAuthority:
         signer = _certificate(_name("Authority of the tests"), root_name, key, root_key, lifetime)
         self.ca_file = folder / "ca.pem"
         self.ca_file.write_bytes(root.public_bytes(serialization.Encoding.PEM))
+        self._chain_file = folder / "chain.pem"
+        self._chain_file.write_bytes(self.ca_file.read_bytes())
         (folder / "tsa.pem").write_bytes(signer.public_bytes(serialization.Encoding.PEM))
         (folder / "tsa.key").write_bytes(
             key.private_bytes(
@@ -46,6 +48,11 @@ class TimestampAuthority:
         )
         (folder / "serial").write_text("01\n")
         (folder / "tsa.cnf").write_text(_CONFIGURATION.format(folder=folder))
+
+    def bring(self, further: x509.Certificate) -> None:
+        """From now on with this certificate beside those that lead to its root."""
+        pem = further.public_bytes(serialization.Encoding.PEM)
+        self._chain_file.write_bytes(self._chain_file.read_bytes() + pem)
 
     def answer(self, query: bytes) -> bytes:
         """The TimeStampResp to a TimeStampReq, both in DER."""

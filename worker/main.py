@@ -102,7 +102,7 @@ def _workers(
     writing = ExportWriting(storage.pool, storage.cipher, clock, signer, settings.base_url)
     exports = AuditExportActivities(storage.pool, clock, writing)
     acceptances = BaaAcceptances(client)
-    agreements = BaaActivities(storage, acceptances, settings)
+    agreements = BaaActivities(storage, acceptances, settings, authority)
     books = BooksActivities(storage.pool)
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     holds = HoldActivities(storage.pool, clock)

@@ -72,6 +72,8 @@ class SealDescription:
     self_signed: bool
     timestamp_authority: str | None
     """URL; None: the seal says when it was made on the operator's word alone (PAdES B-B)."""
+    timestamp_root: str | None
+    """URL of the authority's root certificate."""
 
 
 @dataclass(frozen=True, slots=True)

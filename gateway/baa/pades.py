@@ -5,48 +5,67 @@ calls even an appended form or comment a violation.
 """
 
 import io
+from datetime import datetime
+from typing import Any, cast
 
+from asn1crypto.cms import ContentInfo
+from asn1crypto.tsp import TimeStampResp
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
-from pyhanko.sign.timestamps import HTTPTimeStamper, TimestampRequestError
+from pyhanko.sign.timestamps import TimeStamper
 
 from gateway.baa.evidence import Evidence
 from gateway.baa.seal import Seal
+from gateway.baa.verification import InvalidSealError, verify_seal
+from gateway.timestamps.authority import NotStampedError, TimeStampAuthority
 
 FIELD = "Seal"
-_TIMESTAMP_TIMEOUT_S = 15
+_DIGEST = "sha256"
 
 
 class SealingError(Exception):
     """The document could not be sealed now; trying again may do. The text names the authority's failure, no more."""
 
 
-async def seal_document(document: bytes, evidence: Evidence, seal: Seal) -> bytes:
-    """`document` as typeset from `evidence`, with a signature of `seal`, and a time-stamp if the evidence says so.
+async def seal_document(
+    document: bytes, evidence: Evidence, seal: Seal, authority: TimeStampAuthority | None, now: datetime
+) -> bytes:
+    """`document` as typeset from `evidence`, with a signature of `seal`, and a time-stamp of `authority`, if any.
 
     Sealing twice makes two files, equally valid: keep the first, by the document's id. Raises `SealingError` when the
-    authority does not answer within 15 seconds, and when `seal` is not the one that the document says it has (the
-    operator changed it in between: make the document anew).
+    authority gives no stamp, when `seal` or `authority` is not the one that the document says it has (the operator
+    changed it in between: make the document anew), and for a result that `verify_seal` would not accept at `now`.
+    Of an authority whose roots are not known here the last is not looked into.
     """
-    if seal.fingerprint != evidence.seal.fingerprint:
-        raise SealingError("the document names another certificate than the seal's")
-    authority = evidence.seal.timestamp_authority
+    if seal.describe(authority) != evidence.seal:
+        raise SealingError("the document names another certificate or time-stamp authority than it is sealed with")
+    sealed = await _signed(document, evidence, seal, authority)
+    if authority is None or authority.roots is not None:
+        stampers = authority.roots.certificates if authority and authority.roots else ()
+        try:
+            await verify_seal(sealed, [seal.root, *stampers], now)
+        except InvalidSealError as failure:
+            raise SealingError(f"the document would not verify: {failure}") from None
+    return sealed
+
+
+async def _signed(document: bytes, evidence: Evidence, seal: Seal, authority: TimeStampAuthority | None) -> bytes:
     signer = PdfSigner(
         PdfSignatureMetadata(
             field_name=FIELD,
             name=evidence.operator.name,
             reason=f"Business associate agreement {evidence.document}",
-            md_algorithm="sha256",
+            md_algorithm=_DIGEST,
             subfilter=SigSeedSubFilter.PADES,
             certify=True,
             docmdp_permissions=MDPPerm.NO_CHANGES,
         ),
         signer=_signer(seal),
-        timestamper=HTTPTimeStamper(authority, timeout=_TIMESTAMP_TIMEOUT_S) if authority else None,
+        timestamper=_Stamper(authority) if authority else None,
     )
     sealed = io.BytesIO()
     try:
@@ -54,10 +73,23 @@ async def seal_document(document: bytes, evidence: Evidence, seal: Seal) -> byte
         await signer.async_sign_pdf(IncrementalPdfFileWriter(io.BytesIO(document)), output=sealed)  # pyright: ignore[reportUnknownMemberType]
     except SigningError:
         raise SealingError("the document cannot be sealed: is it sealed already?") from None
-    except (TimestampRequestError, TimeoutError, ValueError, TypeError, KeyError):
-        # The last three: an answer that is no time-stamp.
+    except NotStampedError:
         raise SealingError("the time-stamp authority gave no stamp") from None
     return sealed.getvalue()
+
+
+class _Stamper(TimeStamper):
+    """Asks the installation's authority, as the audit log does: bounded, without redirects, and only if vouched for."""
+
+    def __init__(self, authority: TimeStampAuthority) -> None:
+        super().__init__()
+        self._authority = authority
+
+    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> ContentInfo:
+        if md_algorithm != _DIGEST:
+            raise ValueError(md_algorithm)
+        stamp = await self._authority.stamp(message_digest)
+        return cast("Any", TimeStampResp.load(stamp.encoded))["time_stamp_token"]  # pyright: ignore[reportUnknownMemberType]
 
 
 def _signer(seal: Seal) -> SimpleSigner:

@@ -169,6 +169,7 @@ def _seal(seal: SealDescription) -> list[Row]:
         Row("Certificate", made_by),
         Row("Its SHA-256", seal.fingerprint, code=True),
         Row("Time of the seal", time),
+        *([Row("Authority's root", seal.timestamp_root)] if seal.timestamp_root else []),
     ]
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from gateway.baa.evidence import SealDescription
+from gateway.timestamps.authority import TimeStampAuthority
 
 SELF_SIGNED_FOR = timedelta(days=3653)
 """Ten years: longer than an agreement is kept (45 CFR 164.316(b)(2): six from when it last was in effect)."""
@@ -57,12 +58,18 @@ class Seal:
     def fingerprint(self) -> str:
         return self.certificate.fingerprint(SHA256()).hex()
 
-    def describe(self, timestamp_authority: str | None) -> SealDescription:
+    @property
+    def root(self) -> x509.Certificate:
+        """Whoever trusts this one trusts the seal."""
+        return self.chain[-1] if self.chain else self.certificate
+
+    def describe(self, authority: TimeStampAuthority | None) -> SealDescription:
         return SealDescription(
             subject=_name(self.certificate),
             fingerprint=self.fingerprint,
             self_signed=self.certificate.issuer == self.certificate.subject,
-            timestamp_authority=timestamp_authority,
+            timestamp_authority=authority.url if authority else None,
+            timestamp_root=authority.cacert_url if authority else None,
         )
 
 

@@ -32,7 +32,7 @@ class TimeStampAuthority:
     def __init__(self, url: str, cacert_url: str, roots: Authorities | None) -> None:
         self.url = url
         self.cacert_url = cacert_url
-        self._roots = roots
+        self.roots = roots
 
     @classmethod
     def configured(cls, settings: Settings) -> "TimeStampAuthority | None":
@@ -54,7 +54,7 @@ class TimeStampAuthority:
             stamp = read_time_stamp(response)
         except ValueError:
             raise NotStampedError from None
-        if not _answers(stamp, sha256, nonce) or not (self._roots is None or self._roots.vouch_for(stamp)):
+        if not _answers(stamp, sha256, nonce) or not (self.roots is None or self.roots.vouch_for(stamp)):
             raise NotStampedError
         return stamp
 

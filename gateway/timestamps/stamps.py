@@ -78,6 +78,7 @@ class Authorities:
         roots = [certificate for certificate in certificates if certificate.issuer == certificate.subject]
         if not roots:
             raise ValueError("no root certificate")
+        self.certificates = tuple(certificates)
         others = [certificate for certificate in certificates if certificate not in roots]
         self._verifier: Verifier = VerifierBuilder(roots=roots, intermediates=others).build()
 

@@ -12,6 +12,7 @@ from gateway.baa.template import Cover, Template, current_template
 from gateway.ids import AcceptanceId, OrganizationId
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Principal
+from gateway.timestamps.authority import TimeStampAuthority
 from storage import Storage, agreements
 from storage.agreements import Accepted
 from storage.onboarding import create_organization
@@ -35,7 +36,7 @@ def make_seal(settings: Settings, now: datetime) -> None:
 
 
 def activities_of(storage: Storage, settings: Settings, workflows: KeptWorkflows | None = None) -> BaaActivities:
-    return BaaActivities(storage, workflows or KeptWorkflows(), settings)
+    return BaaActivities(storage, workflows or KeptWorkflows(), settings, TimeStampAuthority.configured(settings))
 
 
 async def make_organization(storage: Storage) -> OrganizationId:

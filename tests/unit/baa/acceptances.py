@@ -17,7 +17,11 @@ SIGNATORY = Signatory(
 )
 
 SEAL = SealDescription(
-    subject="Example Health Cloud, Inc.", fingerprint="ab" * 32, self_signed=True, timestamp_authority=None
+    subject="Example Health Cloud, Inc.",
+    fingerprint="ab" * 32,
+    self_signed=True,
+    timestamp_authority=None,
+    timestamp_root=None,
 )
 
 

@@ -17,12 +17,13 @@ from gateway.baa.evidence import Evidence
 from gateway.baa.pades import seal_document
 from gateway.baa.seal import Seal, create_seal, files_beside
 from gateway.baa.template import current_template
+from gateway.timestamps.authority import TimeStampAuthority
 from tests.unit.baa.acceptances import evidence
 
 NOW = datetime.now(UTC)
 
 
-def evidence_for(seal: Seal, authority: str | None = None) -> Evidence:
+def evidence_for(seal: Seal, authority: TimeStampAuthority | None = None) -> Evidence:
     return replace(evidence(), seal=seal.describe(authority))
 
 
@@ -35,8 +36,12 @@ def self_signed(operator: str = "Example Health Cloud, Inc.") -> Seal:
 @cache
 def sealed() -> bytes:
     """With the seal of `self_signed()`, without a time-stamp."""
-    accepted = evidence_for(self_signed())
-    return asyncio.run(seal_document(typeset(current_template(), accepted), accepted, self_signed()))
+    return asyncio.run(sealed_with(self_signed()))
+
+
+async def sealed_with(seal: Seal, authority: TimeStampAuthority | None = None, at: datetime = NOW) -> bytes:
+    accepted = evidence_for(seal, authority)
+    return await seal_document(typeset(current_template(), accepted), accepted, seal, authority, at)
 
 
 @cache

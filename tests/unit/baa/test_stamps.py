@@ -10,12 +10,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography import x509
 
-from gateway.baa.document import typeset
-from gateway.baa.pades import SealingError, seal_document
-from gateway.baa.template import current_template
+from gateway.baa.pades import SealingError
 from gateway.baa.verification import InvalidSealError, verify_seal
+from gateway.timestamps.authority import TimeStampAuthority
+from gateway.timestamps.stamps import Authorities
 from tests.timestamp_authority import TimestampAuthority
-from tests.unit.baa.seals import NOW, evidence_for, self_signed
+from tests.unit.baa.seals import NOW, sealed_with, self_signed
 
 SOON = NOW + timedelta(minutes=10)
 
@@ -45,9 +45,8 @@ def root_of(authority: TimestampAuthority) -> x509.Certificate:
     return x509.load_pem_x509_certificate(authority.ca_file.read_bytes())
 
 
-async def sealed_at(url: str) -> bytes:
-    accepted = evidence_for(self_signed(), url)
-    return await seal_document(typeset(current_template(), accepted), accepted, self_signed())
+async def sealed_at(url: str, roots: Authorities | None = None) -> bytes:
+    return await sealed_with(self_signed(), TimeStampAuthority(url, "https://tsa.example/root.pem", roots))
 
 
 async def test_a_stamped_seal_is_accepted_with_both_certificates(url: str, authority: TimestampAuthority) -> None:
@@ -59,6 +58,30 @@ async def test_a_stamped_seal_is_accepted_with_both_certificates(url: str, autho
 async def test_a_stamp_of_an_authority_that_is_not_trusted_is_not_accepted(url: str) -> None:
     with pytest.raises(InvalidSealError, match="time-stamp"):
         await verify_seal(await sealed_at(url), [self_signed().certificate], SOON)
+
+
+async def test_a_stamp_that_the_roots_vouch_for_is_kept(url: str, authority: TimestampAuthority) -> None:
+    roots = Authorities.from_pem(authority.ca_file.read_bytes())
+
+    assert (await sealed_at(url, roots)).startswith(b"%PDF-")
+
+
+async def test_a_stamp_that_the_roots_do_not_vouch_for_leaves_no_document(url: str, tmp_path: Path) -> None:
+    (tmp_path / "stranger").mkdir()
+    stranger = TimestampAuthority(tmp_path / "stranger", since=NOW - timedelta(days=1), until=NOW + timedelta(days=1))
+
+    with pytest.raises(SealingError, match="gave no stamp"):
+        await sealed_at(url, Authorities.from_pem(stranger.ca_file.read_bytes()))
+
+
+async def test_an_authority_whose_stamps_would_not_verify_leaves_no_document(
+    url: str, authority: TimestampAuthority
+) -> None:
+    """It sends a certificate that belongs to nothing: no signature covers it, so our verification refuses it."""
+    authority.bring(self_signed().certificate)
+
+    with pytest.raises(SealingError, match="would not verify"):
+        await sealed_at(url, Authorities.from_pem(authority.ca_file.read_bytes()))
 
 
 async def test_no_byte_of_the_stamp_is_free(url: str, authority: TimestampAuthority) -> None:

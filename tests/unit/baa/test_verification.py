@@ -19,7 +19,7 @@ from gateway.baa.document import typeset
 from gateway.baa.pades import SealingError, seal_document
 from gateway.baa.template import current_template
 from gateway.baa.verification import InvalidSealError, Verdict, verify_seal
-from tests.unit.baa.seals import NOW, evidence_for, issued, sealed, self_signed
+from tests.unit.baa.seals import NOW, evidence_for, issued, sealed, sealed_with, self_signed
 
 SOON = NOW + timedelta(minutes=10)
 
@@ -75,10 +75,8 @@ def test_poppler_finds_the_signature_good_over_the_whole_file(tmp_path: Path) ->
 
 def test_a_seal_under_an_authority_is_accepted_by_its_root() -> None:
     seal, root = issued()
-    accepted = evidence_for(seal)
-    document = asyncio.run(seal_document(typeset(current_template(), accepted), accepted, seal))
 
-    assert verify(document, root).fingerprint == seal.fingerprint
+    assert verify(asyncio.run(sealed_with(seal)), root).fingerprint == seal.fingerprint
 
 
 @settings(max_examples=150, deadline=None)
@@ -126,7 +124,7 @@ def test_a_later_revision_is_found() -> None:
 
 def test_a_document_is_sealed_once() -> None:
     with pytest.raises(SealingError, match="sealed already"):
-        asyncio.run(seal_document(sealed(), evidence_for(self_signed()), self_signed()))
+        asyncio.run(seal_document(sealed(), evidence_for(self_signed()), self_signed(), None, NOW))
 
 
 def test_a_document_without_a_seal_is_found() -> None:
@@ -155,4 +153,4 @@ def test_a_document_is_not_sealed_with_another_certificate_than_it_names() -> No
     seal, _ = issued()
 
     with pytest.raises(SealingError, match="another certificate"):
-        asyncio.run(seal_document(typeset(current_template(), accepted), accepted, seal))
+        asyncio.run(seal_document(typeset(current_template(), accepted), accepted, seal, None, NOW))
