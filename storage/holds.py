@@ -8,6 +8,7 @@ from psycopg import IntegrityError
 from psycopg.types.json import Jsonb
 
 from gateway.audit import AuditAction, PhiDisposition
+from gateway.audit.compliance import ComplianceEvent
 from gateway.clock import Clock
 from gateway.events import EventType
 from gateway.ids import new_ulid, request_id
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 _LARGEST = 200
 _GRACE = timedelta(seconds=5)
 """Clocks of processes differ a little; a holder gets this much longer than its lease says."""
+
+_EVENTS = [ComplianceEvent.CREDITS_RESERVED, ComplianceEvent.CREDITS_RETURNED]
 
 _LAPSED = """
 select h.id, i.model, i.surface, i.key_id from credit_holds h join inferences i on i.id = h.id
@@ -88,7 +91,7 @@ def _row(place: int, inference: str, model: str, surface: str, key: str | None) 
             "id": new_ulid(),
             "action": AuditAction.AI_REQUEST_LOST,
             "actor": "system:hold_sweep",
-            "metadata": about,
+            "metadata": {**about, "compliance_events": _EVENTS},
             "phi_disposition": PhiDisposition.NOT_PRESENT,
         },
     }

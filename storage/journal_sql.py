@@ -174,7 +174,9 @@ audited as (
   insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, ip_address, metadata, phi_disposition,
     created_at)
   select a.id, m.org_id, a.action, 'inference', done.id, a.actor, a.ip_address,
-    a.metadata || jsonb_strip_nulls(jsonb_build_object('overrun', nullif(m.overrun, 0))), a.phi_disposition, done.at
+    a.metadata || case when m.overrun > 0 then jsonb_build_object('overrun', m.overrun,
+      'compliance_events', a.metadata -> 'compliance_events' || '["credits.overrun"]') else '{}' end,
+    a.phi_disposition, done.at
   from done join moves m using (id)
   cross join lateral jsonb_to_record(done.audit) as a(id text, action text, actor text, ip_address text,
     metadata jsonb, phi_disposition text)

@@ -29,6 +29,11 @@ def require_readable(policy: Policy, *, now: datetime, baa_url: str) -> None:
         require_agreement(policy, now=now, baa_url=baa_url)
 
 
+def needs_opt_in(model: Model) -> bool:
+    """Whether an organisation may call it only once somebody there has said so."""
+    return model.is_opus or model.tier is Tier.PREMIUM
+
+
 def require_model(model: Model, policy: Policy, *, baa_url: str) -> None:
     """Raises what keeps the organisation from `model`: its agreement's cover, or an opt-in it has not made."""
     if policy.agreement is None or model.covered_by not in policy.agreement.covers:
@@ -37,10 +42,12 @@ def require_model(model: Model, policy: Policy, *, baa_url: str) -> None:
             param="model",
             details={"baa_url": baa_url, "required_cover": model.covered_by},
         )
+    if not needs_opt_in(model):
+        return
     if model.is_opus:
         if not policy.opus_enabled:
             raise OpusNotEnabledError(param="model", details={"model": model.id})
-    elif model.tier is Tier.PREMIUM and model.id not in policy.premium_models:
+    elif model.id not in policy.premium_models:
         raise ModelNotEnabledError(param="model", details={"model": model.id})
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Model
 from gateway.completion import Completion
 from gateway.conversation import Conversation
@@ -20,6 +21,11 @@ from gateway.tenancy import Access
 class Surface(StrEnum):
     NATIVE = "native"
     MESSAGES = "messages"
+
+    @property
+    def route(self) -> str:
+        """Where inferences are asked for on it."""
+        return "/v1/ai/chat" if self is Surface.NATIVE else "/v1/messages"
 
 
 class Status(StrEnum):
@@ -61,10 +67,17 @@ class Call:
     """Not to be opened later: a process that slept may find its idempotency key with another call."""
     quota: Quota = field(default=UNLIMITED, repr=False, compare=False)
     """Its part of the organisation's rate."""
+    passed: tuple[ComplianceEvent, ...] = ()
+    """What fired at the gates behind it."""
 
     @property
     def keeps_content(self) -> bool:
         return self.store and self.access.policy.storage_mode != "none"
+
+    @property
+    def history_turns(self) -> int:
+        """How many of its turns were not sent with it, but opened from earlier records."""
+        return 0 if self.own_turns is None else len(self.conversation.turns) - self.own_turns
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ while a provider works: a hold spans the gap (decision 0002).
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
 from gateway.completion import Completion
@@ -25,7 +27,7 @@ from gateway.errors import (
     ValidationFailedError,
 )
 from gateway.inference import trail
-from gateway.inference.admission import require_agreement, require_readable, route_for
+from gateway.inference.admission import needs_opt_in, require_agreement, require_readable, route_for
 from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.explaining import explained, placed
 from gateway.inference.ports import Journal, Refusal
@@ -139,21 +141,28 @@ class InferencePipeline:
         )
 
     async def _admit(self, call: Call) -> _Admitted:
-        model: Model | None = None
+        passed: list[ComplianceEvent] = []
         try:
             self.require_agreement(call.access.policy)
+            passed.append(ComplianceEvent.BAA_VERIFIED)
             call = await self._resumed(call)
+            passed += trail.recalled(call)
             await call.quota.admit(call.conversation)
+            if call.quota.limits:
+                passed.append(ComplianceEvent.RATE_ADMITTED)
             model = self._catalog.get(call.model, now=call.received_at)
             route = self._route(call, model)
+            if needs_opt_in(model):
+                passed.append(ComplianceEvent.MODEL_OPT_IN_VERIFIED)
             self._dispatcher.require(model, call.access.principal.mode)
             self._require_timely(call)
+            call = replace(call, passed=tuple(passed))
             route = await self._open(call, route)
         except GatewayError as refusal:
-            await self._refuse(call, model, placed(refusal, call))
+            await self._refuse(call, passed, placed(refusal, call))
             raise
         except Exception as failure:
-            await self._refuse(call, model, InternalError())
+            await self._refuse(call, passed, InternalError())
             raise InternalError from failure
         try:
             screened = await self._guard.screen(call.conversation, call.access, call.known)
@@ -235,10 +244,11 @@ class InferencePipeline:
         finally:
             outcome.call.quota.settle(outcome.tokens)
 
-    async def _refuse(self, call: Call, model: Model | None, error: GatewayError) -> None:
+    async def _refuse(self, call: Call, passed: Sequence[ComplianceEvent], error: GatewayError) -> None:
         call.quota.settle(0)
         if isinstance(error, RateLimitedError) and error.repeated:
             return
+        model = self._catalog.find(call.model)
         await uninterrupted(
             self._journal.refuse(
                 Refusal(
@@ -249,7 +259,10 @@ class InferencePipeline:
                     surface=call.surface,
                     actor=trail.actor(call.access.principal.key),
                     ip_address=call.ip_address,
+                    path=call.surface.route,
                     model=model.id if model else None,
+                    passed=tuple(passed),
+                    history_turns=call.history_turns,
                 )
             )
         )

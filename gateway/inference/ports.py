@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Model
 from gateway.conversation import Turn
 from gateway.errors import GatewayError
@@ -28,6 +29,10 @@ class Refusal:
     """The route's template, never the path as sent."""
     model: str | None = None
     """Only a model of the catalog: an unknown name is text of the caller's."""
+    passed: tuple[ComplianceEvent, ...] = ()
+    """What fired at the gates behind it."""
+    history_turns: int = 0
+    """How many stored turns were opened for it."""
 
 
 @dataclass(frozen=True, slots=True)

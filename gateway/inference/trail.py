@@ -3,13 +3,18 @@
 Ids, numbers, enums and declared names only; nothing a caller wrote.
 """
 
+from collections.abc import Iterable
+
 from pydantic import JsonValue
 
 from gateway.audit import AuditAction, PhiDisposition
+from gateway.audit.compliance import ComplianceEvent, Gate, gate_of
 from gateway.credits import pricing
+from gateway.errors import PhiBlockedError, PhiInToolSchemaError
 from gateway.events import Event, EventType
 from gateway.ids import ApiKeyId, request_id
-from gateway.inference.call import Outcome, Status
+from gateway.inference.admission import needs_opt_in
+from gateway.inference.call import Call, Outcome, Status
 from gateway.inference.ports import Refusal
 from gateway.inference.records import InferenceRecord
 from gateway.phi.report import PhiReport, kinds, phi_of
@@ -74,6 +79,7 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
     facts: dict[str, JsonValue] = {
         "request_id": request_id(call.id),
         "surface": call.surface.value,
+        "route": call.surface.route,
         "model": model.id,
         "provider": model.provider,
         "key_mode": call.access.principal.mode.value,
@@ -82,7 +88,12 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         "stored": call.keeps_content,
         "baa": {"acceptance_id": agreement.id if agreement else None, "cover": model.covered_by},
         "credits": outcome.charge,
+        "compliance_events": [*compliance_events(outcome)],
     }
+    if limits := call.quota.limits:
+        facts["rate_limits"] = [*limits]
+    if call.history_turns:
+        facts["history_turns"] = call.history_turns
     if outcome.completion is not None:
         usage = outcome.completion.usage
         facts["input_tokens"] = usage.total_input
@@ -93,7 +104,60 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         facts["phi_scan"] = phi_scan(outcome.report)
     if outcome.error is not None:
         facts["error_code"] = outcome.error.code
+    if outcome.status is Status.BLOCKED:
+        facts["gate"] = Gate.PHI
     return facts
+
+
+def compliance_events(outcome: Outcome) -> Iterable[ComplianceEvent]:
+    """What fired on a call's way, once it was opened."""
+    call, completion, delivery = outcome.call, outcome.completion, outcome.delivery
+    yield from call.passed
+    yield ComplianceEvent.CREDITS_RESERVED
+    if outcome.report is not None:
+        yield from scan_events(outcome.report)
+    if isinstance(outcome.error, PhiBlockedError | PhiInToolSchemaError) and completion is None:
+        yield ComplianceEvent.PHI_BLOCKED
+    if delivery is not None and delivery.is_failover:
+        yield ComplianceEvent.PROVIDER_FAILOVER
+        if needs_opt_in(delivery.model) and not needs_opt_in(delivery.asked):
+            yield ComplianceEvent.MODEL_OPT_IN_VERIFIED
+    if completion is not None:
+        yield from _answer_events(outcome)
+    yield ComplianceEvent.CREDITS_SETTLED if completion else ComplianceEvent.CREDITS_RETURNED
+    keeps = completion is not None and call.keeps_content
+    yield ComplianceEvent.CONTENT_STORED if keeps else ComplianceEvent.CONTENT_NOT_STORED
+
+
+def scan_events(report: PhiReport) -> Iterable[ComplianceEvent]:
+    """What the guard did with a prompt."""
+    yield ComplianceEvent.PHI_SCANNED
+    if report.action == "redacted":
+        yield ComplianceEvent.PHI_REDACTED
+    elif report.action == "allowed":
+        yield ComplianceEvent.PHI_ALLOWED
+    if report.unscanned:
+        yield ComplianceEvent.PHI_UNSCANNED
+
+
+def _answer_events(outcome: Outcome) -> Iterable[ComplianceEvent]:
+    findings = outcome.report.answer_findings if outcome.report else None
+    if findings is not None:
+        yield ComplianceEvent.ANSWER_SCANNED
+    if outcome.error is not None:
+        yield ComplianceEvent.ANSWER_WITHHELD
+    elif findings:
+        yield ComplianceEvent.ANSWER_PHI_RECORDED
+    if disposition(outcome) is PhiDisposition.REIDENTIFIED:
+        yield ComplianceEvent.ANSWER_RESTORED
+
+
+def recalled(call: Call) -> Iterable[ComplianceEvent]:
+    """What was opened of earlier records for `call`."""
+    if call.history_turns:
+        yield ComplianceEvent.HISTORY_READ
+    elif call.known:
+        yield ComplianceEvent.PLACEHOLDERS_RECALLED
 
 
 def _delivered(delivery: Delivery) -> dict[str, JsonValue]:
@@ -148,14 +212,21 @@ def _guarded(outcome: Outcome, report: PhiReport) -> tuple[EventType, dict[str, 
 
 
 def refusal_metadata(refusal: Refusal) -> dict[str, JsonValue]:
-    return {
+    """What was asked for, as far as it is known, and which gate refused it."""
+    facts: dict[str, JsonValue] = {
         "request_id": request_id(refusal.id),
         "surface": refusal.surface.value if refusal.surface else None,
         "route": refusal.path,
         "model": refusal.model,
         "error_code": refusal.error.code,
         "kind": refusal.error.kind.value,
+        "gate": gate_of(refusal.error),
     }
+    if refusal.passed:
+        facts["compliance_events"] = [*refusal.passed]
+    if refusal.history_turns:
+        facts["history_turns"] = refusal.history_turns
+    return facts
 
 
 def cost_micro_usd(outcome: Outcome) -> int | None:

@@ -110,6 +110,11 @@ class Quota:
         """The buckets after this request was counted; empty before that, and where there is no limit."""
         return self._levels
 
+    @property
+    def limits(self) -> list[LimitName]:
+        """By which it was counted."""
+        return [level.bucket.name for level in self._levels]
+
     def require_open(self) -> None:
         """Raises `RateLimitedError` if no request can be admitted as far as this process knows: before any work."""
         known = self._limiter and self._limiter.known_refusal(self._buckets)

@@ -76,7 +76,20 @@ class Guard:
         conversation = with_numbered_calls(conversation)
         reader = await _read(conversation)
         _refuse_files(reader, policy)
-        hits = await self._hits(reader.passages, access)
+        screened = await self._screened(conversation, reader.passages, access, known)
+        if not reader.files:
+            return screened
+        return replace(screened, report=replace(screened.report, unscanned=len(reader.files)))
+
+    async def _screened(
+        self,
+        conversation: Conversation,
+        passages: Sequence[Passage],
+        access: Access,
+        known: Mapping[str, str] | None,
+    ) -> Screened:
+        policy = access.policy
+        hits = await self._hits(passages, access)
         match policy.phi_mode:
             case PhiMode.BLOCK:
                 if found := hits.findings:
@@ -92,7 +105,7 @@ class Guard:
                     )
                 if hits.content or known:
                     placeholders = Placeholders(known or {})
-                    return await self._redact(conversation, reader.passages, hits, placeholders, policy)
+                    return await self._redact(conversation, passages, hits, placeholders, policy)
             case _:
                 assert_never(policy.phi_mode)
         return _unchanged(conversation, PhiReport.of(policy.phi_mode, "none", []))

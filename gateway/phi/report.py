@@ -22,6 +22,8 @@ class PhiReport:
     findings: tuple[Finding, ...]
     answer_findings: tuple[Finding, ...] | None = None
     """What the model itself wrote; values of the prompt's that were put back are not among them. None: not read."""
+    unscanned: int = 0
+    """Images and documents that were let through unread."""
 
     @classmethod
     def of(cls, mode: PhiMode, action: Action, findings: Sequence[Finding]) -> "PhiReport":
