@@ -12,9 +12,10 @@ from cli.failure import CommandError
 from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS, read_thresholds
 from gateway.credits.period import read_zone
 from gateway.errors import ValidationFailedError
-from gateway.organization_policy import RETENTION_DAYS, read_entities, read_terms
+from gateway.organization_policy import read_entities, read_terms
 from gateway.phi.findings import Entity
 from gateway.phi.screening import THRESHOLDS_MILLI, Profile
+from gateway.retention import RETENTION_DAYS
 from gateway.tenancy import PhiMode, StorageMode
 
 TermsOption = Annotated[
@@ -49,8 +50,14 @@ def org_policy(
         Literal["refuse", "pass"] | None, typer.Option(help="Images and PDFs: refuse (default), or pass.")
     ] = None,
     retention_days: Annotated[
-        int | None, typer.Option(min=RETENTION_DAYS[0], max=RETENTION_DAYS[1], help="Nothing expires yet.")
+        int | None,
+        typer.Option(
+            min=RETENTION_DAYS[0],
+            max=RETENTION_DAYS[1],
+            help="Days that content is kept. Less than before bears a week later.",
+        ),
     ] = None,
+    legal_hold: Annotated[bool | None, typer.Option(help="Destroy nothing. Lifting it bears a week later.")] = None,
     phi_retrieval_behavior: Annotated[PhiMode | None, typer.Option(help="There are no retrieval tools yet.")] = None,
     failover: Annotated[
         bool | None,
@@ -96,6 +103,7 @@ def org_policy(
         "restore_answers": restore_answers,
         "unscannable": unscannable,
         "retention_days": retention_days,
+        "legal_hold": legal_hold,
         "phi_retrieval_behavior": phi_retrieval_behavior,
         "failover_enabled": failover,
         "opus_enabled": opus,

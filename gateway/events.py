@@ -34,6 +34,8 @@ class EventType(StrEnum):
     BAA_REACCEPTANCE_REQUIRED = "baa.reacceptance_required"
     BAA_TERMINATED = "baa.terminated"
     BOOKS_DISCREPANCY = "books.discrepancy"
+    RETENTION_PURGED = "retention.purged"
+    RETENTION_REDUCED = "retention.reduced"
 
 
 @dataclass(frozen=True, slots=True)

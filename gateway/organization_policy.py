@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from pydantic import JsonValue
@@ -12,10 +13,9 @@ from gateway.phi.detector import CERTAIN
 from gateway.phi.findings import Entity
 from gateway.phi.phrases import MOST_WORDS, is_phrase
 from gateway.phi.screening import MAX_TERM_LENGTH, MAX_TERMS, SELECTABLE, Profile
+from gateway.retention import Retention
 from gateway.tenancy import DEFAULT_TIER, PhiMode, StorageMode, Unscannable
 
-RETENTION_DAYS = (1, 36_500)
-"""The shortest and the longest that content may be kept: a century is as good as for ever."""
 _SHORTEST_TERM = 2
 
 Changes = Mapping[str, Any]
@@ -38,7 +38,12 @@ class OrganizationPolicy:
     restore_answers: bool = True
     unscannable: Unscannable = "refuse"
     storage_mode: StorageMode = StorageMode.FULL
-    retention_days: int = 2555
+    retention_days: int = Retention().days
+    legal_hold: bool = False
+    retention_floor_days: int | None = None
+    retention_floor_until: datetime | None = None
+    hold_until: datetime | None = None
+    """With the two above: what of an earlier choice still bears, as `Retention` says. Nobody sets them."""
     phi_retrieval_behavior: PhiMode = PhiMode.BLOCK
     opus_enabled: bool = False
     premium_models: tuple[str, ...] = ()
@@ -56,7 +61,17 @@ class OrganizationPolicy:
     tier: str = DEFAULT_TIER
     """Its name in the table of rate limits. The operator's to set, not the organisation's."""
 
-    def changed(self, changes: Changes) -> "OrganizationPolicy":
+    @property
+    def retention(self) -> Retention:
+        return Retention(
+            days=self.retention_days,
+            legal_hold=self.legal_hold,
+            floor_days=self.retention_floor_days,
+            floor_until=self.retention_floor_until,
+            hold_until=self.hold_until,
+        )
+
+    def changed(self, changes: Changes, *, now: datetime) -> "OrganizationPolicy":
         """With `changes`, one version on when they change anything. Leaving the profile `custom` drops its entities.
 
         Raises `ValidationFailedError` for entities without that profile, or that profile without entities.
@@ -67,6 +82,13 @@ class OrganizationPolicy:
             raise ValidationFailedError("The profile `custom` needs `phi_entities`.", param="phi_entities")
         if after.phi_profile != Profile.CUSTOM and after.phi_entities is not None:
             raise ValidationFailedError("`phi_entities` goes with the profile `custom` only.", param="phi_entities")
+        kept = self.retention.changed(days=after.retention_days, legal_hold=after.legal_hold, now=now)
+        after = replace(
+            after,
+            retention_floor_days=kept.floor_days,
+            retention_floor_until=kept.floor_until,
+            hold_until=kept.hold_until,
+        )
         return self if after == self else replace(after, version=self.version + 1)
 
 
@@ -129,7 +151,7 @@ def _told(name: str, value: Any) -> JsonValue:  # noqa: ANN401 - fields differ i
         return len(value)
     if isinstance(value, frozenset | tuple | list):
         return [*sorted(cast("Iterable[str]", value))]
-    return value
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _is_term(term: str) -> bool:

@@ -1,5 +1,6 @@
 """`/v1/compliance/policy`: what an organisation has masked, kept and put back (spec D14, D36)."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -19,6 +20,7 @@ from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.errors import MissingScopeError, ValidationFailedError
 from gateway.organization_policy import Changes, OrganizationPolicy, read_entities, read_terms, require_acknowledged
+from gateway.retention import Retention
 from gateway.tenancy import Access, KeyMode, Scope
 from storage.policy_change import change_policy
 from storage.transaction import Transaction
@@ -51,7 +53,7 @@ async def get_policy(
             metadata={"version": policy.version},
             phi=PhiDisposition.CONTAINS_PHI if has_terms else PhiDisposition.NOT_PRESENT,
         )
-    return _answer(policy, exchange.request_id)
+    return _answer(policy, exchange.request_id, now=gateway_of(request).storage.clock.now())
 
 
 @router.put(
@@ -94,15 +96,17 @@ async def put_policy(
             changes,
             acknowledges_phi_leaves=acknowledged,
             only_versions=versions(if_match),
+            keeps_retention=access.principal.mode is KeyMode.TEST,
         )
-        return _answer(policy, exchange_of(request).request_id)
+        now = gateway_of(request).storage.clock.now()
+        return _answer(policy, exchange_of(request).request_id, now=now)
 
     return await once(request, access, change)
 
 
 def _changes(wanted: PolicyRequest) -> Changes:
     """Raises `ValidationFailedError` for terms or kinds that cannot be taken, and for no change at all."""
-    changes = wanted.model_dump(exclude_none=True, exclude={"acknowledge_phi_leaves"})
+    changes = wanted.model_dump(exclude_none=True, exclude={"acknowledge_phi_leaves", "retention"})
     if not changes:
         raise ValidationFailedError("Send at least one field to change.")
     if "phi_threshold" in changes:
@@ -115,11 +119,11 @@ def _changes(wanted: PolicyRequest) -> Changes:
     return changes
 
 
-def _answer(policy: OrganizationPolicy, request_id: str) -> Response:
-    return tagged(success(_data(policy), request_id=request_id), policy.version)
+def _answer(policy: OrganizationPolicy, request_id: str, *, now: datetime) -> Response:
+    return tagged(success(_data(policy, now), request_id=request_id), policy.version)
 
 
-def _data(policy: OrganizationPolicy) -> dict[str, Any]:
+def _data(policy: OrganizationPolicy, now: datetime) -> dict[str, Any]:
     """Exactly what a request may send, so that an answer can be edited and sent back."""
     return {
         "phi_mode": policy.phi_mode.value,
@@ -133,6 +137,18 @@ def _data(policy: OrganizationPolicy) -> dict[str, Any]:
         "unscannable": policy.unscannable,
         "storage_mode": policy.storage_mode.value,
         "retention_days": policy.retention_days,
+        "legal_hold": policy.legal_hold,
+        "retention": _retention(policy.retention, now),
         "phi_retrieval_behavior": policy.phi_retrieval_behavior.value,
         "failover_enabled": policy.failover_enabled,
+    }
+
+
+def _retention(retention: Retention, now: datetime) -> dict[str, Any]:
+    """What bears at `now`, while what was chosen may not yet."""
+    bears_from = retention.bears_from(now)
+    return {
+        "effective_days": retention.effective_days(now),
+        "held": retention.is_held(now),
+        "takes_effect_at": bears_from and bears_from.isoformat(),
     }

@@ -9,9 +9,9 @@ from api.content.schemas import Strict
 from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS
 from gateway.keys.api_key import DEFAULT_GRACE_S, GRACE_S
 from gateway.keys.networks import MAX_NETWORKS
-from gateway.organization_policy import RETENTION_DAYS
 from gateway.phi.findings import Entity
 from gateway.phi.screening import MAX_TERMS, THRESHOLDS_MILLI, Profile
+from gateway.retention import RETENTION_DAYS
 from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode, Unscannable
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
@@ -93,6 +93,14 @@ class RotateKeyRequest(Strict):
     ] = DEFAULT_GRACE_S
 
 
+class RetentionAnswered(Strict):
+    """How long content is kept now, so that an answer can be sent back."""
+
+    effective_days: int | None = None
+    held: bool | None = None
+    takes_effect_at: Annotated[str | None, Field(max_length=64)] = None
+
+
 class PolicyRequest(Strict):
     """What to change; a field left out, or null, stays as it is."""
 
@@ -133,7 +141,17 @@ class PolicyRequest(Strict):
     storage_mode: Annotated[StorageMode | None, Field(strict=False, description="`none` keeps no content.")] = None
     retention_days: Annotated[
         int | None,
-        Field(ge=RETENTION_DAYS[0], le=RETENTION_DAYS[1], description="Kept for later versions: nothing expires yet."),
+        Field(
+            ge=RETENTION_DAYS[0],
+            le=RETENTION_DAYS[1],
+            description="How long content is kept. Less than before bears a week later.",
+        ),
+    ] = None
+    legal_hold: Annotated[
+        bool | None, Field(description="While true nothing is destroyed. Lifting it bears a week later.")
+    ] = None
+    retention: Annotated[
+        RetentionAnswered | None, Field(description="As answered: what bears now. Read-only, changes nothing.")
     ] = None
     phi_retrieval_behavior: Annotated[
         PhiMode | None, Field(strict=False, description="Kept for later versions: there are no retrieval tools yet.")

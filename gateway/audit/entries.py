@@ -50,6 +50,8 @@ class AuditAction(StrEnum):
     POLICY_UPDATED = "policy.updated"
     PHI_SCANNED = "phi.scanned"
     DATA_KEY_ROTATED = "data_key.rotated"
+    RETENTION_KEYS_DESTROYED = "retention.keys_destroyed"
+    RETENTION_PURGED = "retention.purged"
 
 
 class PhiDisposition(StrEnum):

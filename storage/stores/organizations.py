@@ -31,6 +31,10 @@ _AS_THEY_ARE = (
     "unscannable",
     "storage_mode",
     "retention_days",
+    "legal_hold",
+    "retention_floor_days",
+    "retention_floor_until",
+    "hold_until",
     "phi_retrieval_behavior",
     "opus_enabled",
     "failover_enabled",
@@ -86,6 +90,10 @@ class OrganizationReader:
             unscannable=cast("Unscannable", row.unscannable),
             storage_mode=StorageMode(row.storage_mode),
             retention_days=row.retention_days,
+            legal_hold=row.legal_hold,
+            retention_floor_days=row.retention_floor_days,
+            retention_floor_until=row.retention_floor_until,
+            hold_until=row.hold_until,
             phi_retrieval_behavior=PhiMode(row.phi_retrieval_behavior),
             opus_enabled=row.opus_enabled,
             premium_models=tuple(row.premium_models),
@@ -138,7 +146,7 @@ class OrganizationStore(OrganizationReader):
         if row is None:
             raise NotFoundError("The organization does not exist.")
         before = await self._policy(row)
-        after = before.changed(changes)
+        after = before.changed(changes, now=self._clock.now())
         terms = Terms(after.phi_deny_terms, after.phi_allow_terms)
         if terms != Terms(before.phi_deny_terms, before.phi_allow_terms):
             row.phi_terms = await seal_terms(self._cipher, self._org, terms)

@@ -1,6 +1,7 @@
 """An organisation's own policy over real HTTP: read, changed, refused, audited."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -26,6 +27,8 @@ DEFAULTS: Json = {
     "unscannable": "refuse",
     "storage_mode": "full",
     "retention_days": 2555,
+    "legal_hold": False,
+    "retention": {"effective_days": 2555, "held": False, "takes_effect_at": None},
     "phi_retrieval_behavior": "block",
     "failover_enabled": False,
 }
@@ -72,8 +75,6 @@ async def test_a_new_organisation_has_the_defaults(gateway_server: GatewayServer
         {"phi_answers": "block"},
         {"restore_answers": False},
         {"storage_mode": "none"},
-        {"retention_days": 1},
-        {"retention_days": 36_500},
         {"phi_retrieval_behavior": "redact"},
         {"failover_enabled": True},
     ],
@@ -156,6 +157,11 @@ async def test_lists_of_the_largest_size_are_kept_whole_and_can_be_emptied(gatew
         ({"retention_days": 36_501}, "retention_days"),
         ({"retention_days": 30.5}, "retention_days"),
         ({"retention_days": True}, "retention_days"),
+        ({"legal_hold": "yes"}, "legal_hold"),
+        ({"legal_hold": 1}, "legal_hold"),
+        ({"retention": {"effective_days": "x"}, "retention_days": 5}, "retention.effective_days"),
+        ({"retention": {"effective_days": 1}}, None),
+        ({"retention_floor_days": 1}, None),
         ({"phi_retrieval_behavior": "refuse"}, "phi_retrieval_behavior"),
         ({"failover_enabled": "on"}, "failover_enabled"),
         ({"failover_enabled": 1}, "failover_enabled"),
@@ -384,3 +390,81 @@ async def test_the_reference_shows_what_is_answered(gateway_server: GatewayServe
     # The framework leaves nulls out of examples.
     assert {*shown["content"]["application/json"]["example"]["data"], "phi_entities"} == set(DEFAULTS)
     assert "ETag" in shown["headers"]
+
+
+def bearing(answer: Json) -> timedelta:
+    """How long from now it takes until all of the policy bears."""
+    return datetime.fromisoformat(answer["retention"]["takes_effect_at"]) - datetime.now(UTC)
+
+
+async def test_a_longer_time_bears_at_once(gateway_server: GatewayServer) -> None:
+    tenant = await officer(gateway_server)
+
+    reply = await put(gateway_server, tenant, {"retention_days": 36_500})
+
+    retention = {"effective_days": 36_500, "held": False, "takes_effect_at": None}
+    assert reply.json()["data"] == DEFAULTS | {"retention_days": 36_500, "retention": retention}
+
+
+async def test_a_shorter_time_bears_a_week_later_and_can_be_taken_back(gateway_server: GatewayServer) -> None:
+    tenant = await officer(gateway_server)
+
+    shortened = (await put(gateway_server, tenant, {"retention_days": 1})).json()["data"]
+    taken_back = (await put(gateway_server, tenant, {"retention_days": 2555})).json()["data"]
+
+    assert (shortened["retention_days"], shortened["retention"]["effective_days"]) == (1, 2555)
+    assert timedelta(days=6, hours=23) < bearing(shortened) <= timedelta(days=7)
+    assert taken_back == DEFAULTS
+    changes = (await changes_of(gateway_server, tenant))[1]["changes"]
+    assert changes["retention_days"] == {"from": 2555, "to": 1}
+    assert changes["retention_floor_until"] == {"from": None, "to": shortened["retention"]["takes_effect_at"]}
+
+
+async def test_a_hold_bears_at_once_and_its_end_a_week_later(gateway_server: GatewayServer) -> None:
+    tenant = await officer(gateway_server)
+
+    held = (await put(gateway_server, tenant, {"legal_hold": True})).json()["data"]
+    lifted = (await put(gateway_server, tenant, {"legal_hold": False})).json()["data"]
+
+    assert held == DEFAULTS | {"legal_hold": True, "retention": DEFAULTS["retention"] | {"held": True}}
+    assert (lifted["legal_hold"], lifted["retention"]["held"]) == (False, True)
+    assert timedelta(days=6, hours=23) < bearing(lifted) <= timedelta(days=7)
+
+
+async def test_whoever_listens_hears_that_content_will_be_destroyed_sooner(
+    gateway_server: GatewayServer, server_settings: Settings
+) -> None:
+    tenant = await officer(gateway_server)
+
+    await put(gateway_server, tenant, {"retention_days": 3000, "legal_hold": True})
+    shortened = (await put(gateway_server, tenant, {"retention_days": 30})).json()["data"]
+
+    with psycopg.connect(str(server_settings.database_url), options="-c hasp.system=on") as connection:
+        told = connection.execute(
+            "select data from outbox where org_id = %s and type = 'retention.reduced'", [tenant.org]
+        ).fetchall()
+    takes_effect_at = shortened["retention"]["takes_effect_at"]
+    assert told == [({"retention_days": 30, "legal_hold": True, "takes_effect_at": takes_effect_at},)]
+
+
+async def test_a_read_policy_with_what_is_pending_can_be_sent_back(gateway_server: GatewayServer) -> None:
+    tenant = await officer(gateway_server)
+    await put(gateway_server, tenant, {"retention_days": 30})
+    read = await policy_of(gateway_server, tenant)
+
+    reply = await put(gateway_server, tenant, read)
+
+    assert (reply.json()["data"], reply.headers["etag"]) == (read, '"2"')
+
+
+@pytest.mark.parametrize("change", [{"retention_days": 3000}, {"retention_days": 30}, {"legal_hold": True}], ids=str)
+async def test_a_test_key_cannot_change_how_long_content_of_live_calls_is_kept(
+    gateway_server: GatewayServer, change: Json
+) -> None:
+    tenant = await officer(gateway_server, mode=KeyMode.TEST)
+
+    refused = await put(gateway_server, tenant, {"phi_mode": "block"} | change)
+    kept = await put(gateway_server, tenant, DEFAULTS | {"phi_mode": "block"})
+
+    assert (refused.status, refused.json()["error"]["code"]) == (403, "MISSING_SCOPE")
+    assert (kept.status, kept.json()["data"]) == (200, DEFAULTS | {"phi_mode": "block"})
