@@ -17,6 +17,7 @@ from gateway.keys.api_key import ApiKey
 from gateway.tenancy import Access, KeyMode, Scope
 from storage import Storage
 from storage.onboarding import change_policy
+from storage.pool import fetch
 
 COVERS = ("hasp_anthropic_baa_2026", "hasp_openai_baa_2026")
 HAIKU: Model = shipped_catalog().get("claude-haiku-4-5")
@@ -64,13 +65,13 @@ def make_affirmation(operator: Operator | None = None, *, fetched_at: datetime |
 async def put_in_force(storage: Storage, org: OrganizationId, *, covers: Iterable[str] = COVERS) -> AcceptanceId:
     """An agreement as they were before there were documents, of a text that nobody offers. It leaves no audit entry."""
     acceptance, now = AcceptanceId(new_ulid()), datetime.now(UTC)
-    async with storage.pool.connection() as connection:
-        await connection.execute(
-            "insert into baa_acceptances (id, org_id, template_version, template_sha256, covers, signer_name,"
-            " signer_title, signer_email, accepted_at, effective_at)"
-            " values (%s, %s, 'test', %s, %s, %s, %s, %s, %s, %s)",
-            [acceptance, org, "0" * 64, [*covers], SIGNATORY.name, SIGNATORY.title, SIGNATORY.email, now, now],
-        )
+    await fetch(
+        storage.pool,
+        "insert into baa_acceptances (id, org_id, template_version, template_sha256, covers, signer_name,"
+        " signer_title, signer_email, accepted_at, effective_at)"
+        " values (%s, %s, 'test', %s, %s, %s, %s, %s, %s, %s) on conflict (id) do nothing",
+        [acceptance, org, "0" * 64, [*covers], SIGNATORY.name, SIGNATORY.title, SIGNATORY.email, now, now],
+    )
     return acceptance
 
 
