@@ -35,11 +35,11 @@ from storage.journal_rows import (
     fitting,
     is_recorded,
     opening_row,
-    refusal_row,
     why_refused,
 )
 from storage.leases import Leases
 from storage.pool import Pool, fetch
+from storage.refusals import RefusalWriter
 
 log = structlog.get_logger()
 
@@ -63,12 +63,12 @@ class PostgresJournal:
         self._accounts = Accounts(pool)
         self._opening = GroupCommit(self._open_group)
         self._closing = GroupCommit(self._close_group)
-        self._refusing = GroupCommit(self._refuse_group)
+        self._refusals = RefusalWriter(pool)
 
     async def close_down(self) -> None:
         """Commit what was submitted and stop renewing."""
         await self.leases.close()
-        for group in (self._opening, self._closing, self._refusing):
+        for group in (self._opening, self._closing, self._refusals):
             await group.close()
 
     async def history(self, access: Access, thread: ConversationId) -> History:
@@ -115,7 +115,7 @@ class PostgresJournal:
             self.leases.drop(call.id)
 
     async def refuse(self, refusal: Refusal) -> None:
-        await self._refusing.submit(refusal_row(refusal))
+        await self._refusals.write(refusal)
 
     async def _sealed(self, outcome: Outcome) -> tuple[bytes | None, bytes | None]:
         call, completion = outcome.call, outcome.completion
@@ -180,10 +180,6 @@ class PostgresJournal:
             states |= dict(await fetch(self._pool, journal_sql.STATES, {"ids": waited}))
         recorded = (is_recorded(closing.row, states.get(closing.row["id"])) for closing in closings)
         return [None if is_so else UnavailableError() for is_so in recorded]
-
-    async def _refuse_group(self, rows: Sequence[Json]) -> Sequence[Exception | None]:
-        await self._run(journal_sql.REFUSE, rows)
-        return [None] * len(rows)
 
     async def _run(self, statement: LiteralString, rows: Sequence[Json]) -> set[str]:
         """Ids that the statement returned."""

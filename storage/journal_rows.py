@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.audit import AuditAction, PhiDisposition
 from gateway.catalog import Model
 from gateway.completion import Completion
 from gateway.credits.period import Period
@@ -14,7 +13,6 @@ from gateway.events import Event
 from gateway.ids import new_ulid
 from gateway.inference import trail
 from gateway.inference.call import Call, Outcome
-from gateway.inference.ports import Refusal
 from gateway.inference.seals import seals_of
 from gateway.tenancy import Principal
 from storage.accounts import ORGANIZATION, key_holder, key_of
@@ -112,22 +110,6 @@ def _usage(outcome: Outcome, completion: Completion) -> Json:
 
 def _events(events: Sequence[Event]) -> list[Json]:
     return [{"id": new_ulid(), "type": event.type, "data": event.data} for event in events]
-
-
-def refusal_row(refusal: Refusal) -> Json:
-    return {
-        "id": new_ulid(),
-        "org_id": refusal.org,
-        "action": AuditAction.AI_REQUEST_REFUSED if refusal.surface else AuditAction.ACCESS_REFUSED,
-        "entity_type": "request",
-        "entity_id": refusal.id,
-        "actor": refusal.actor,
-        "ip_address": refusal.ip_address,
-        "metadata": trail.refusal_metadata(refusal),
-        "phi_disposition": PhiDisposition.NOT_PRESENT,
-        "created_at": refusal.at,
-        "exhausted": refusal.error.alert() if isinstance(refusal.error, AccountExhaustedError) else None,
-    }
 
 
 @dataclass(frozen=True, slots=True)

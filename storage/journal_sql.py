@@ -216,6 +216,19 @@ audited as (
   select id, org_id, action, entity_type, entity_id, actor, ip_address, metadata, phi_disposition, created_at
   from refused on conflict (id) do nothing returning id
 ),
+repeated as (
+  select * from jsonb_to_recordset(%(counts)s) as c(
+    minute timestamptz, digest text, org_id text, facts jsonb, count bigint, first_at timestamptz, last_at timestamptz)
+),
+counted as (
+  insert into refusal_counts as c (minute, digest, counter, org_id, facts, count, first_at, last_at, batch)
+  select minute, digest, %(counter)s, org_id, facts, count, first_at, last_at, %(batch)s from repeated
+  on conflict (minute, digest, counter) do update set count = c.count + excluded.count,
+    first_at = least(c.first_at, excluded.first_at), last_at = greatest(c.last_at, excluded.last_at),
+    batch = excluded.batch
+  -- Each counter sends one batch at a time: a batch that comes again is the last one there was.
+  where c.batch <> excluded.batch
+),
 exhausted as (
   select distinct on (r.org_id, e.period_start, e.kind) r.org_id, r.created_at, e.*
   from refused r cross join lateral jsonb_to_record(r.exhausted) as e(

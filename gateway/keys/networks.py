@@ -45,6 +45,17 @@ def admits(networks: Sequence[Network], address: str | None) -> bool:
     return any(found in network for network in networks)
 
 
+def caller_network(address: str | None) -> str:
+    """The network whose addresses are in one hand, as text: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        found = _unmapped(ipaddress.ip_address(address or ""))
+    except ValueError:
+        return "unknown"
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((int(found) >> 64 << 64, 64)))
+    return str(IPv4Network(found))
+
+
 def all_within(networks: Sequence[Network], outer: Sequence[Network]) -> bool:
     """Whether every address of `networks` is in `outer` too. None listed: everywhere."""
     if not outer:

@@ -20,6 +20,7 @@ from storage.tables.organizations import DataKeyRow, OrganizationRow
 from storage.tables.outbox import OutboxRow
 from storage.tables.provider_health import ProviderCircuitRow, ProviderHealthRow
 from storage.tables.rate_limits import RateBucketRow
+from storage.tables.refusals import RefusalCountRow
 from storage.tables.retention import RetentionPurgeRow
 from storage.tables.schema import Row
 
@@ -50,6 +51,7 @@ __all__ = [
     "ProviderCircuitRow",
     "ProviderHealthRow",
     "RateBucketRow",
+    "RefusalCountRow",
     "RetentionPurgeRow",
     "Row",
     "UsageRow",
