@@ -8,6 +8,7 @@ from starlette.types import Scope as AsgiScope
 from starlette.types import Send
 
 from gateway import ids
+from gateway.catalog import Model
 from gateway.ids import InferenceId
 from gateway.inference.call import Surface
 from gateway.limits.limiter import Quota
@@ -26,7 +27,9 @@ class Exchange:
     access: Access | None = None
     """Set once the key is known."""
     surface: Surface | None = None
-    """Set on inference routes, where every refusal is audited."""
+    """Set on inference routes."""
+    model: Model | None = None
+    """The one that is asked for, once the body is read and if there is such a model."""
     quota: Quota | None = None
     """Set on AI endpoints once the key is known: what their requests are counted against."""
     handed_over: bool = False

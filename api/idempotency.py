@@ -7,8 +7,11 @@ it; the headers are this request's own, with `Idempotent-Replayed: true`.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Literal
 
+import orjson
 from fastapi import Request, Response
+from pydantic import JsonValue
 
 from api.exchange import exchange_of
 from api.state import gateway_of
@@ -29,8 +32,16 @@ _BELONGING = ("content-type", "etag")
 """Headers that are part of an answer; the others are of the request that it answers."""
 
 
-async def once(request: Request, access: Access, effect: Callable[[Transaction], Awaitable[Response]]) -> Response:
+async def once(
+    request: Request,
+    access: Access,
+    effect: Callable[[Transaction], Awaitable[Response]],
+    *,
+    shows: Literal["request", "api_key"] = "request",
+) -> Response:
     """What `effect` answers, in one audited transaction with it; under a key that was used before, what it answered.
+
+    Showing an answer again is audited as well: of the API key whose plaintext is in it, or of the request that it was.
 
     Raises `ValidationFailedError` for a key that cannot be one, and what `AnswerReader.get` raises.
     """
@@ -46,9 +57,26 @@ async def once(request: Request, access: Access, effect: Callable[[Transaction],
             await tx.answers.keep(asked, GivenAnswer(response.status_code, headers, bytes(response.body)))
             return response
     except AlreadyAnsweredError as known:
-        async with storage.read(access.principal) as view:
-            given = await view.answers.get(known.asked)
+        async with storage.begin(access.principal, ip_address=exchange_of(request).ip_address) as tx:
+            given = await tx.answers.get(known.asked)
+            _audit_showing(tx, request, given, shows)
     return Response(given.body, status_code=given.status, headers={**given.headers, **REPLAYED})
+
+
+def _audit_showing(tx: Transaction, request: Request, given: GivenAnswer, shows: Literal["request", "api_key"]) -> None:
+    answer = orjson.loads(given.body)
+    first: str = answer["meta"]["request_id"]
+    about: dict[str, JsonValue] = {
+        "request_id": exchange_of(request).request_id,
+        "replay_of": first,
+        "route": request.scope["route"].path,
+        "status": given.status,
+    }
+    if shows == "api_key":
+        tx.audit(AuditAction.API_KEY_SHOWN_AGAIN, entity_type=shows, entity_id=answer["data"]["id"], metadata=about)
+    else:
+        entity_id = first.removeprefix("req_")
+        tx.audit(AuditAction.ANSWER_SHOWN_AGAIN, entity_type=shows, entity_id=entity_id, metadata=about)
 
 
 @asynccontextmanager

@@ -38,7 +38,8 @@ class Asked(Protocol):
 
 def new_call(request: Request, access: Access, surface: Surface, asked: Asked) -> Call:
     """What `request` asks for, under its own id and as of now."""
-    exchange, now = exchange_of(request), gateway_of(request).clock.now()
+    exchange, gateway = exchange_of(request), gateway_of(request)
+    exchange.model, now = gateway.catalog.find(asked.model), gateway.clock.now()
     return Call(
         id=exchange.id,
         access=access,

@@ -1,4 +1,4 @@
-"""Errors to answers: every refusal of access is audited before it is told, in the dialect of the route."""
+"""Errors to answers: refusals are audited before they are told, in the dialect of the route."""
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -50,11 +50,15 @@ async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
 
 
 def _is_ours_to_audit(exchange: Exchange, error: GatewayError) -> bool:
+    """Whatever a known caller is refused, and a stranger's every attempt at access.
+
+    Not audited are our own failures, which are in the logs, and paths and methods that nobody serves.
+    """
     if exchange.handed_over or error.kind in _OURS:
         return False
     if isinstance(error, RateLimitedError) and error.repeated:
         return False
-    return exchange.surface is not None or error.kind in _ACCESS
+    return exchange.access is not None or exchange.surface is not None or error.kind in _ACCESS
 
 
 def _refusal(scope: AsgiScope, exchange: Exchange, error: GatewayError) -> Refusal:
@@ -69,6 +73,7 @@ def _refusal(scope: AsgiScope, exchange: Exchange, error: GatewayError) -> Refus
         actor=actor(key),
         ip_address=exchange.ip_address,
         path=route.path if route else None,
+        model=exchange.model.id if exchange.model else None,
     )
 
 

@@ -19,6 +19,7 @@ from gateway import errors as facts
 from gateway.audit import AuditAction
 from gateway.inference import trail
 from gateway.inference.call import Surface
+from gateway.limits.limiter import UNLIMITED
 from gateway.tenancy import Scope
 
 router = APIRouter(route_class=dialect_route(ANTHROPIC), tags=["Anthropic-compatible inference"])
@@ -66,21 +67,18 @@ async def count_tokens(request: Request) -> Response:
     access = await admit(request, Surface.MESSAGES, Scope.AI_CHAT)
     parsed = translate.count_tokens(await request.body())
     gateway, exchange = gateway_of(request), exchange_of(request)
-    counted = await gateway.token_counter.count(parsed.conversation, parsed.model, access)
-    # The prompt may have reached a vendor's counter: recorded like any other AI call.
+    exchange.model = gateway.catalog.find(parsed.model)
+    prompt = await gateway.token_counter.admit(parsed.conversation, parsed.model, access)
+    # Before it leaves: whatever becomes of it then, it was recorded like any other AI call.
     async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         tx.audit(
             AuditAction.AI_TOKENS_COUNTED,
             entity_type="request",
             entity_id=exchange.id,
-            metadata={
-                "request_id": exchange.request_id,
-                "model": counted.model,
-                "phi_scan": trail.phi_scan(counted.report),
-            },
-            phi=trail.counting_disposition(counted.report),
+            metadata=trail.counting_metadata(prompt, exchange.id, (exchange.quota or UNLIMITED).limits),
+            phi=trail.counting_disposition(prompt.report),
         )
-    body = orjson.dumps({"input_tokens": counted.tokens})
+    body = orjson.dumps({"input_tokens": await gateway.token_counter.count(prompt)})
     return Response(body, media_type="application/json", headers=_ignored(parsed))
 
 

@@ -100,7 +100,7 @@ async def create_key(request: Request, access: Writer) -> Response:
         )
         return success(_new_key(key, plaintext), request_id=exchange_of(request).request_id, status=201)
 
-    return await once(request, access, issue)
+    return await once(request, access, issue, shows="api_key")
 
 
 @router.patch(
@@ -164,7 +164,7 @@ async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
         key, plaintext = await key_issue.rotate_key(tx, ulid, grace_s=wanted.grace_seconds)
         return success(_new_key(key, plaintext), request_id=exchange_of(request).request_id, status=201)
 
-    return await once(request, access, rotate)
+    return await once(request, access, rotate, shows="api_key")
 
 
 @router.delete(

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from gateway.catalog import Catalog
+from gateway.audit.compliance import ComplianceEvent
+from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
 from gateway.conversation import Conversation
 from gateway.errors import ProviderRejectedError
-from gateway.inference.admission import require_agreement, require_model
+from gateway.inference.admission import needs_opt_in, require_agreement, require_model
 from gateway.inference.explaining import explained
 from gateway.phi.guard import Guard
 from gateway.phi.report import PhiReport
@@ -17,12 +18,16 @@ from gateway.tenancy import Access
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Input tokens, the catalog's id of the model, and what the guard found and did before they were counted."""
+class Countable:
+    """A prompt with every gate behind it. It may reach a vendor's counter: record it before it does."""
 
-    tokens: int
-    model: str
+    conversation: Conversation
+    """As it may be sent."""
+    model: Model
+    access: Access
     report: PhiReport
+    passed: tuple[ComplianceEvent, ...]
+    """What fired at the gates behind it."""
 
 
 class TokenCounter:
@@ -35,8 +40,8 @@ class TokenCounter:
         self._clock = clock
         self._baa_url = baa_url
 
-    async def count(self, conversation: Conversation, model_id: str, access: Access) -> Counted:
-        """Counts `conversation` as the model would see it. Raises `GatewayError`; audits nothing itself."""
+    async def admit(self, conversation: Conversation, model_id: str, access: Access) -> Countable:
+        """`conversation` as the model would see it. Raises `GatewayError`; audits nothing itself."""
         now = self._clock.now()
         require_agreement(access.policy, now=now, baa_url=self._baa_url)
         model = self._catalog.get(model_id, now=now)
@@ -44,10 +49,17 @@ class TokenCounter:
         require_able(conversation, model)
         self._dispatcher.require(model, access.principal.mode)
         screened = await self._guard.screen(conversation, access)
+        passed = [ComplianceEvent.BAA_VERIFIED]
+        if needs_opt_in(model):
+            passed.append(ComplianceEvent.MODEL_OPT_IN_VERIFIED)
+        return Countable(screened.conversation, model, access, screened.report, tuple(passed))
+
+    async def count(self, prompt: Countable) -> int:
+        """Input tokens of `prompt`. Raises `GatewayError`."""
+        principal = prompt.access.principal
         try:
-            tokens = await self._dispatcher.count_tokens(
-                screened.conversation, model, Sender(access.principal.mode, access.principal.org)
+            return await self._dispatcher.count_tokens(
+                prompt.conversation, prompt.model, Sender(principal.mode, principal.org)
             )
         except ProviderRejectedError as failure:
             raise await explained(failure, self._guard) from failure
-        return Counted(tokens, model.id, screened.report)

@@ -12,11 +12,13 @@ from gateway.audit.compliance import ComplianceEvent, Gate, gate_of
 from gateway.credits import pricing
 from gateway.errors import PhiBlockedError, PhiInToolSchemaError
 from gateway.events import Event, EventType
-from gateway.ids import ApiKeyId, request_id
+from gateway.ids import ApiKeyId, InferenceId, request_id
 from gateway.inference.admission import needs_opt_in
-from gateway.inference.call import Call, Outcome, Status
+from gateway.inference.call import Call, Outcome, Status, Surface
+from gateway.inference.counting import Countable
 from gateway.inference.ports import Refusal
 from gateway.inference.records import InferenceRecord
+from gateway.limits.buckets import LimitName
 from gateway.phi.report import PhiReport, kinds, phi_of
 from gateway.phi.verdicts import ENGINE
 from gateway.routing.route import Delivery
@@ -182,6 +184,23 @@ def phi_scan(report: PhiReport) -> dict[str, JsonValue]:
         "categories_detected": list(report.entity_types),
         "answer": None if answer is None else {"count": len(answer), "categories_detected": list(kinds(answer))},
     }
+
+
+def counting_metadata(prompt: Countable, request: InferenceId, limits: Iterable[LimitName]) -> dict[str, JsonValue]:
+    """What is about to be counted, for which nothing is charged and nothing kept. `limits` are those that let it in."""
+    rated = [ComplianceEvent.RATE_ADMITTED] if (names := [*limits]) else []
+    facts: dict[str, JsonValue] = {
+        "request_id": request_id(request),
+        "surface": Surface.MESSAGES.value,
+        "route": f"{Surface.MESSAGES.route}/count_tokens",
+        "model": prompt.model.id,
+        "provider": prompt.model.provider,
+        "compliance_events": [*rated, *prompt.passed, *scan_events(prompt.report)],
+        "phi_scan": phi_scan(prompt.report),
+    }
+    if names:
+        facts["rate_limits"] = [*names]
+    return facts
 
 
 def events(outcome: Outcome) -> list[Event]:
