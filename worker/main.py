@@ -22,6 +22,7 @@ from activities.idempotency import IdempotencyActivities
 from activities.key_notices import KeyNoticeActivities
 from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
+from activities.refusals import RefusalActivities
 from gateway import logs
 from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
@@ -52,6 +53,7 @@ from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
+from workflows.refusal_summary import RefusalSummary
 
 log = structlog.get_logger()
 
@@ -111,6 +113,7 @@ def _workers(
     export_requests = ExportRequests(AuditExportRuns(client), onward=EventLog())
     outbox = OutboxActivities(storage.pool, clock, AcceptanceStarter(acceptances, then=export_requests))
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
+    refusals = RefusalActivities(storage.pool, clock)
     drain = timedelta(seconds=settings.worker_drain_s)
     return [
         Worker(
@@ -129,6 +132,7 @@ def _workers(
                 OutboxRelay,
                 ProbeProviders,
                 ProveBooks,
+                RefusalSummary,
             ],
             activities=[
                 agreements.activate,
@@ -146,6 +150,7 @@ def _workers(
                 notices.tell_page,
                 outbox.relay,
                 outbox.forget,
+                refusals.sum_up_page,
             ],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),

@@ -60,6 +60,8 @@ BUDGET_UPKEEP_EVERY = timedelta(minutes=1)
 IDEMPOTENCY_UPKEEP_EVERY = timedelta(minutes=10)
 """How much longer than they count keys are kept at most, while a worker runs."""
 
+REFUSALS_SUMMED_EVERY = timedelta(minutes=1)
+
 RESET_CATCH_UP = timedelta(days=7)
 """A run that an outage took is made up for within the week; after that the next one closes what it would have."""
 

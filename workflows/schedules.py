@@ -36,11 +36,13 @@ from workflows.options import (
     PROBE_CATCH_UP,
     PROOF_CATCH_UP,
     PROOF_OFFSET,
+    REFUSALS_SUMMED_EVERY,
     SWEEP_CATCH_UP,
 )
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
+from workflows.refusal_summary import RefusalSummary
 
 AUDIT_CHECKPOINT = "audit-checkpoint"
 BAA_UPKEEP = "baa-upkeep"
@@ -50,6 +52,7 @@ HOLD_SWEEP = "hold-sweep"
 IDEMPOTENCY_UPKEEP = "idempotency-upkeep"
 KEY_NOTICES = "key-notices"
 PROVIDER_PROBE = "provider-probe"
+REFUSAL_SUMMARY = "refusal-summary"
 
 _DAY = timedelta(days=1)
 
@@ -81,6 +84,7 @@ def _upkeep(settings: Settings) -> dict[str, Schedule]:
         BUDGET_UPKEEP: _regular(BUDGET_UPKEEP, BudgetUpkeep.run, BUDGET_UPKEEP_EVERY),
         IDEMPOTENCY_UPKEEP: _regular(IDEMPOTENCY_UPKEEP, IdempotencyUpkeep.run, IDEMPOTENCY_UPKEEP_EVERY),
         PROVIDER_PROBE: _regular(PROVIDER_PROBE, ProbeProviders.run, probing, catch_up=PROBE_CATCH_UP),
+        REFUSAL_SUMMARY: _regular(REFUSAL_SUMMARY, RefusalSummary.run, REFUSALS_SUMMED_EVERY),
     }
 
 
