@@ -27,6 +27,7 @@ from tests.workflows.test_idempotency_upkeep import ScriptedIdempotency
 from tests.workflows.test_key_notices import ScriptedNotices
 from tests.workflows.test_outbox_relay import CountingOutbox
 from tests.workflows.test_provider_probe import ScriptedProbe
+from tests.workflows.test_refusal_summary import ScriptedRefusals
 from workflows import codec, outbox_relay, schedules
 from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
@@ -36,6 +37,7 @@ from workflows.key_notices import KeyNotices
 from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
+from workflows.refusal_summary import RefusalSummary
 
 HISTORIES = Path(__file__).parent / "histories"
 NAMESPACE = "default"
@@ -55,6 +57,10 @@ _FORGETTING: dict[str, Sequence[int | Exception]] = {
 _NOTICES: dict[str, Sequence[int | Exception]] = {
     "key-notices-two-pages": [200, 13, 0],
     "key-notices-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 5, 0],
+}
+
+_SUMMARIES: dict[str, Sequence[int | Exception]] = {
+    "refusal-summary-after-a-failure": [ApplicationError("away", type="INFERENCE_UNAVAILABLE"), 500, 5, 0],
 }
 
 _FIRST = ProvenPage("01ORG", "2026-05-01T00:00:00+00:00", periods=200)
@@ -108,6 +114,8 @@ async def record() -> None:
             _keep(name, await _forget(client, script))
         for name, script in _NOTICES.items():
             _keep(name, await _tell(client, script))
+        for name, script in _SUMMARIES.items():
+            _keep(name, await _sum_up(client, script))
         for name, probes in _PROBES.items():
             _keep(name, await _probe(client, probes))
         _keep("outbox-relay-continued-as-new", await _relay(client))
@@ -159,6 +167,18 @@ async def _tell(client: Client, script: Sequence[int | Exception]) -> WorkflowHi
     notices = ScriptedNotices(script)
     async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[KeyNotices], activities=[notices.tell_page]):
         handle = await client.start_workflow(KeyNotices.run, id=schedules.KEY_NOTICES, task_queue=TaskQueue.UPKEEP)
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _sum_up(client: Client, script: Sequence[int | Exception]) -> WorkflowHistory:
+    refusals = ScriptedRefusals(script)
+    async with Worker(
+        client, task_queue=TaskQueue.UPKEEP, workflows=[RefusalSummary], activities=[refusals.sum_up_page]
+    ):
+        handle = await client.start_workflow(
+            RefusalSummary.run, id=schedules.REFUSAL_SUMMARY, task_queue=TaskQueue.UPKEEP
+        )
         await handle.result()
         return await handle.fetch_history()
 

@@ -23,6 +23,7 @@ from workflows.key_notices import KeyNotices
 from workflows.options import QUICK_WRITE
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
+from workflows.refusal_summary import RefusalSummary
 
 FILES = sorted(HISTORIES.glob("*.json"))
 
@@ -39,7 +40,15 @@ class Reordered:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 async def test_a_kept_history_replays(file: Path) -> None:
     await _replayer(
-        BudgetReset, BudgetUpkeep, HoldSweep, IdempotencyUpkeep, KeyNotices, OutboxRelay, ProbeProviders, ProveBooks
+        BudgetReset,
+        BudgetUpkeep,
+        HoldSweep,
+        IdempotencyUpkeep,
+        KeyNotices,
+        OutboxRelay,
+        ProbeProviders,
+        ProveBooks,
+        RefusalSummary,
     ).replay_workflow(_history(file))
 
 
@@ -61,6 +70,7 @@ def test_every_workflow_has_a_history() -> None:
         "key.notices",
         "outbox.relay",
         "provider.probe",
+        "refusal.summary",
     }
 
 

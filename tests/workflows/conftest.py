@@ -42,6 +42,8 @@ async def clear(client: Client) -> None:
         client.get_schedule_handle(schedules.IDEMPOTENCY_UPKEEP).delete(),
         client.get_schedule_handle(schedules.KEY_NOTICES).delete(),
         client.get_schedule_handle(schedules.PROVIDER_PROBE).delete(),
+        client.get_schedule_handle(schedules.RETENTION_PURGE).delete(),
+        client.get_schedule_handle(schedules.REFUSAL_SUMMARY).delete(),
         client.get_workflow_handle(outbox_relay.WORKFLOW_ID).terminate(),
     ):
         try:
