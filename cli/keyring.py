@@ -57,9 +57,21 @@ def rotate(ring: Annotated[RingName, typer.Argument(help="Which ring gets a new 
 
 
 @app.command("rewrap")
-def rewrap() -> None:
-    """Wrap every organization's data key under the newest root key, and print how many were. Safe to repeat."""
-    from cli.admin import with_storage
-    from storage.encryption import rewrap_data_keys
+def rewrap(
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Also what is under the newest key: for a key service that has rotated its own."),
+    ] = False,
+) -> None:
+    """Wrap every organization's data and content keys under the newest root key, and print how many were.
 
-    print(with_storage(lambda storage: rewrap_data_keys(storage.pool, storage.root_keys)))
+    Safe to repeat. Under a key service that rotates its key by itself, `--all` is what wraps them anew.
+    """
+    from cli.admin import with_storage
+    from storage.rewrapping import rewrap as wrap_anew
+    from storage.root_keys import UnwrapError
+
+    try:
+        print(with_storage(lambda storage: wrap_anew(storage.pool, storage.root_keys, everything=everything)))
+    except UnwrapError as failure:
+        raise CommandError(str(failure)) from None

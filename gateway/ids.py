@@ -6,6 +6,7 @@ spellings: `req_…` for support, `msg_…` on the Anthropic surface, bare in ro
 """
 
 import re
+from datetime import date
 from typing import NewType
 
 from ulid import ULID
@@ -22,11 +23,21 @@ PLATFORM = OrganizationId("0" * 26)
 """Owner of what belongs to no customer: refusals of unknown keys are audited under it."""
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
+_TIME_DIGITS = 10
+_BASE_32 = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
+"""Crockford's digits as Python's `int` reads them."""
+_DAY_MS = 86_400_000
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def new_ulid() -> str:
     """A fresh ULID; unique across processes, ordered to the millisecond."""
     return str(ULID())
+
+
+def day_of(ulid: str) -> date:
+    """The UTC day on which `ulid` was made."""
+    return date.fromordinal(_EPOCH + int(ulid[:_TIME_DIGITS].translate(_BASE_32), 32) // _DAY_MS)
 
 
 def find_ulid(text: str, *prefixes: str) -> str | None:

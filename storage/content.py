@@ -1,6 +1,7 @@
 """What is sealed of an inference, and under which names: the only plaintext content ever takes on its way to disk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -10,16 +11,16 @@ from gateway.conversation import Conversation
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
 from gateway.transcript import dump_block, dump_content, dump_stop_details, dump_turn
-from storage.encryption import ContentCipher, SealedValueError
+from storage.encryption import ContentCipher, SealedValueError, SealingKey
 
 Json = dict[str, Any]
 
 
-def request_place(inference: str) -> str:
+def _request_place(inference: str) -> str:
     return f"inferences.request_content/{inference}"
 
 
-def answer_place(inference: str) -> str:
+def _answer_place(inference: str) -> str:
     return f"inferences.answer_content/{inference}"
 
 
@@ -54,13 +55,51 @@ def dump_answer(completion: Completion) -> bytes:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What was asked and what was answered, in the form that `dump_request` and `dump_answer` give it."""
+
+    request: Json
+    answer: Json
+
+
+@dataclass(frozen=True, slots=True)
+class SealedExchange:
+    """The same, as it lies in its row."""
+
+    inference: str
+    request: bytes
+    answer: bytes
+
+
+def seal(key: SealingKey, inference: str, *, request: bytes, answer: bytes) -> SealedExchange:
+    """What `dump_request` and `dump_answer` made, under the key of the inference's day."""
+    return SealedExchange(
+        inference, key.seal(_request_place(inference), request), key.seal(_answer_place(inference), answer)
+    )
+
+
 async def unseal(
-    cipher: ContentCipher, org: OrganizationId, inference: str, *, request: bytes, answer: bytes
-) -> tuple[Json, Json]:
-    """What `dump_request` and `dump_answer` made. Raises `UnavailableError` for content that does not open."""
+    cipher: ContentCipher, org: OrganizationId, exchanges: Sequence[SealedExchange]
+) -> list[Exchange | None]:
+    """Each exchange opened; None: its content was destroyed. All keys are asked for at once.
+
+    Raises `UnavailableError` for content that does not open.
+    """
+    values = [
+        value
+        for sealed in exchanges
+        for value in (
+            (_request_place(sealed.inference), sealed.request),
+            (_answer_place(sealed.inference), sealed.answer),
+        )
+    ]
     try:
-        asked = await cipher.open(org, request_place(inference), request)
-        said = await cipher.open(org, answer_place(inference), answer)
+        opened = await cipher.open_all(org, values)
     except SealedValueError:
         raise UnavailableError("The stored content could not be opened.") from None
-    return orjson.loads(asked), orjson.loads(said)
+    pairs = zip(opened[::2], opened[1::2], strict=True)
+    return [
+        None if request is None or answer is None else Exchange(orjson.loads(request), orjson.loads(answer))
+        for request, answer in pairs
+    ]

@@ -1,127 +1,139 @@
-"""Envelope encryption of content: root key, then a data key per organisation, then the value (AES-256-GCM).
+"""Envelope encryption: a root key wraps an organisation's keys, and those seal its values (AES-256-GCM).
 
-A sealed value is a format byte, the data key's version (4 bytes), a nonce
-and the ciphertext. Where it belongs (organisation, column, row) is bound to
-it, so a value copied to another row or tenant does not open.
+A sealed value is a format byte, the key's number (4 bytes), a nonce and the
+ciphertext. Format 2 is content, under the key of a UTC day, which can be
+destroyed; its number counts days from 1970 on. Format 1 is everything else,
+and content from before there were keys by day, under a version of the
+organisation's data key. Where a value belongs (organisation, column, row) is
+bound to it, so a value copied to another row or tenant does not open.
 """
 
-import asyncio
 import os
-import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
-from storage.pool import Pool, durable, fetch
-from storage.root_keys import RootKeys, UnwrapError
+from storage.content_keys import ContentKeys
+from storage.data_keys import DataKeys
+from storage.pool import Pool
+from storage.root_keys import RootKeys
 
-_FORMAT = b"\x01"
+_DATA = b"\x01"
+_CONTENT = b"\x02"
 _NONCE_BYTES = 12
 _HEAD_BYTES = 1 + 4 + _NONCE_BYTES
-_CACHE_S = 60.0
+_EPOCH = date(1970, 1, 1).toordinal()
+
+_Number = tuple[bytes, int]
+"""A key of an organisation as a sealed value names it: the format and the number."""
 
 
 class SealedValueError(Exception):
     """A sealed value does not open: it was changed, moved, or its key is gone."""
 
 
-@dataclass(slots=True)
-class _DataKeys:
-    """An organisation's unwrapped keys, for at most a minute: a destroyed key must stop working soon."""
+class DestroyedError(SealedValueError):
+    """The key of that day's content was destroyed, as it was meant to be."""
 
-    ciphers: dict[int, AESGCM]
-    newest: int
-    until: float
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """One unwrapped key of one organisation."""
+
+    org: OrganizationId
+    number: _Number
+    cipher: AESGCM
+
+    def seal(self, place: str, value: bytes) -> bytes:
+        """`value` sealed for `place` (`"inferences.answer_content/<id>"`)."""
+        kind, number = self.number
+        nonce = os.urandom(_NONCE_BYTES)
+        return b"".join(
+            (kind, number.to_bytes(4, "big"), nonce, self.cipher.encrypt(nonce, value, _context(self.org, place)))
+        )
 
 
 class ContentCipher:
-    """Seals and opens values of any organisation."""
+    """Seals and opens values of any organisation. One per process."""
 
     def __init__(self, pool: Pool, root_keys: RootKeys) -> None:
-        self._pool = pool
-        self._root_keys = root_keys
-        self._cached: dict[OrganizationId, _DataKeys] = {}
-        self._loading: dict[OrganizationId, asyncio.Lock] = {}
+        self._data_keys = DataKeys(pool, root_keys)
+        self._content_keys = ContentKeys(pool, root_keys)
 
     async def seal(self, org: OrganizationId, place: str, value: bytes) -> bytes:
-        """`value` sealed for `place` (`"inferences.answer_content/<id>"`). Raises `UnavailableError` without a key."""
-        keys = await self._keys(org)
-        nonce = os.urandom(_NONCE_BYTES)
-        head = _FORMAT + keys.newest.to_bytes(4, "big") + nonce
-        return head + keys.ciphers[keys.newest].encrypt(nonce, value, _context(org, place))
+        """`value` sealed for `place`, beyond the reach of every purge. Raises `UnavailableError` without a key."""
+        versions = await self._data_keys.of(org)
+        newest = max(versions)
+        return SealingKey(org, (_DATA, newest), versions[newest]).seal(place, value)
+
+    async def content_key(self, org: OrganizationId, day: date) -> SealingKey:
+        """What seals the content of `day`, without asking anybody any more.
+
+        Raises `UnavailableError` when it cannot be had, also because it was destroyed.
+        """
+        number = day.toordinal() - _EPOCH
+        return SealingKey(org, (_CONTENT, number), await self._content_keys.to_seal(org, day))
 
     async def open(self, org: OrganizationId, place: str, sealed: bytes) -> bytes:
-        """Raises `SealedValueError` for a value that is not what was sealed for this place."""
-        version = int.from_bytes(sealed[1:5], "big")
-        cipher = (await self._keys(org)).ciphers.get(version)
-        if cipher is None:
-            # Another process may have added a data key since we looked.
-            self._cached.pop(org, None)
-            cipher = (await self._keys(org)).ciphers.get(version)
-        if cipher is None or sealed[:1] != _FORMAT:
+        """Raises `SealedValueError` for a value that is not what was sealed for this place.
+
+        `DestroyedError` for content that was destroyed; `UnavailableError` when keys cannot be read or unwrapped.
+        """
+        (opened,) = await self.open_all(org, [(place, sealed)])
+        if opened is None:
+            raise DestroyedError
+        return opened
+
+    async def open_all(self, org: OrganizationId, values: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
+        """Values by their places, opened; None for those that were destroyed. Asks for all their keys at once.
+
+        Raises as `open` does.
+        """
+        numbers = [_number(sealed) for _, sealed in values]
+        keys = await self._keys(org, set(numbers))
+        return [
+            None if (key := keys[number]) is None else _opened(key, org, place, sealed)
+            for number, (place, sealed) in zip(numbers, values, strict=True)
+        ]
+
+    async def _keys(self, org: OrganizationId, numbers: Collection[_Number]) -> Mapping[_Number, AESGCM | None]:
+        keys: dict[_Number, AESGCM | None] = {}
+        if versions := {number for kind, number in numbers if kind == _DATA}:
+            known = await self._data_keys.of(org)
+            if not versions <= known.keys():
+                known = await self._data_keys.looked_up(org)
+            keys |= {(_DATA, version): known[version] for version in versions & known.keys()}
+        if days := {_day(number) for kind, number in numbers if kind == _CONTENT}:
+            of_days = await self._content_keys.of(org, days)
+            keys |= {(_CONTENT, day.toordinal() - _EPOCH): key for day, key in of_days.items()}
+        if not keys.keys() >= set(numbers):
             raise SealedValueError
-        try:
-            return cipher.decrypt(sealed[5:_HEAD_BYTES], sealed[_HEAD_BYTES:], _context(org, place))
-        except InvalidTag:
-            raise SealedValueError from None
-
-    async def _keys(self, org: OrganizationId) -> _DataKeys:
-        cached = self._cached.get(org)
-        if cached is not None and cached.until > time.monotonic():
-            return cached
-        async with self._loading.setdefault(org, asyncio.Lock()):
-            cached = self._cached.get(org)
-            if cached is not None and cached.until > time.monotonic():
-                return cached
-            self._cached[org] = loaded = await self._load(org)
-            return loaded
-
-    async def _load(self, org: OrganizationId) -> _DataKeys:
-        rows = await fetch(self._pool, "select version, wrapped from data_keys where org_id = %s", [org])
-        if not rows:
-            raise UnavailableError("The organization has no data key.")
-        try:
-            ciphers = {
-                version: AESGCM(await self._root_keys.unwrap(bytes(wrapped), context=key_context(org, version)))
-                for version, wrapped in rows
-            }
-        except UnwrapError:
-            raise UnavailableError from None
-        return _DataKeys(ciphers, max(ciphers), time.monotonic() + _CACHE_S)
+        return keys
 
 
-async def new_data_key(root_keys: RootKeys, org: OrganizationId, version: int) -> bytes:
-    """A fresh data key, wrapped. Raises `UnavailableError` when the root key's holder does not answer."""
+def _number(sealed: bytes) -> _Number:
+    if len(sealed) < _HEAD_BYTES:
+        raise SealedValueError
+    return sealed[:1], int.from_bytes(sealed[1:5], "big")
+
+
+def _day(number: int) -> date:
     try:
-        return await root_keys.wrap(AESGCM.generate_key(256), context=key_context(org, version))
-    except UnwrapError:
-        raise UnavailableError from None
+        return date.fromordinal(_EPOCH + number)
+    except (ValueError, OverflowError):
+        raise SealedValueError from None
 
 
-async def rewrap_data_keys(pool: Pool, root_keys: RootKeys) -> int:
-    """Wrap every data key under the newest root key; content is not touched. Returns how many; safe to repeat."""
-    done = 0
-    async with durable(pool) as connection:
-        cursor = await connection.execute(
-            "select org_id, version, wrapped from data_keys where root_key <> %s", [root_keys.name]
-        )
-        for org, version, wrapped in await cursor.fetchall():
-            context = key_context(org, version)
-            fresh = await root_keys.wrap(await root_keys.unwrap(bytes(wrapped), context=context), context=context)
-            await connection.execute(
-                "update data_keys set wrapped = %s, root_key = %s where org_id = %s and version = %s and wrapped = %s",
-                [fresh, root_keys.name, org, version, wrapped],
-            )
-            done += 1
-    return done
-
-
-def key_context(org: OrganizationId, version: int) -> bytes:
-    return orjson.dumps(["data_key", org, version])
+def _opened(key: AESGCM, org: OrganizationId, place: str, sealed: bytes) -> bytes:
+    try:
+        return key.decrypt(sealed[5:_HEAD_BYTES], sealed[_HEAD_BYTES:], _context(org, place))
+    except InvalidTag:
+        raise SealedValueError from None
 
 
 def _context(org: OrganizationId, place: str) -> bytes:

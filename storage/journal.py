@@ -16,7 +16,7 @@ from gateway.catalog import Model
 from gateway.conversation import Turn
 from gateway.credits.period import Period
 from gateway.errors import NotFoundError, UnavailableError
-from gateway.ids import ConversationId, OrganizationId, request_id
+from gateway.ids import ConversationId, OrganizationId, day_of, request_id
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import History, Refusal
 from gateway.inference.seals import unsealed
@@ -24,7 +24,8 @@ from gateway.tenancy import Access
 from gateway.transcript import load_block, load_turn
 from storage import content, journal_sql
 from storage.accounts import Accounts
-from storage.encryption import ContentCipher
+from storage.content import Exchange, SealedExchange
+from storage.encryption import ContentCipher, SealingKey
 from storage.group_commit import GroupCommit
 from storage.journal_rows import (
     Json,
@@ -49,8 +50,7 @@ _TRIES = 3
 @dataclass(frozen=True, slots=True)
 class _Closing:
     row: Json
-    request: bytes | None
-    answer: bytes | None
+    sealed: SealedExchange | None
 
 
 class PostgresJournal:
@@ -60,6 +60,7 @@ class PostgresJournal:
         self.leases = leases
         self._pool = pool
         self._cipher = cipher
+        self._sealing: dict[str, SealingKey] = {}
         self._accounts = Accounts(pool)
         self._opening = GroupCommit(self._open_group)
         self._closing = GroupCommit(self._close_group)
@@ -79,24 +80,22 @@ class PostgresJournal:
             raise NotFoundError("The conversation does not exist.", param="conversation_id")
         turns: list[Turn] = []
         placeholders: dict[str, str] = {}
-        for inference, request, answer in rows:
-            if request is not None and answer is not None:
-                exchange = await self._exchange(org, inference, request, answer)
-                agree = _agree(placeholders, exchange.placeholders)
-                turns += exchange.turns if agree else map(unsealed, exchange.turns)
-                placeholders = {**exchange.placeholders, **placeholders}
+        for exchange in await self._exchanges(org, rows):
+            agree = _agree(placeholders, exchange.placeholders)
+            turns += exchange.turns if agree else map(unsealed, exchange.turns)
+            placeholders = {**exchange.placeholders, **placeholders}
         return History(tuple(turns), placeholders)
 
     async def placeholders(self, access: Access, seals: Sequence[str]) -> Mapping[str, str]:
         org = access.principal.org
         rows = await fetch(self._pool, journal_sql.SEALED, {"org": org, "seals": [*seals]})
-        if not rows:
-            return {}
-        ((inference, request, answer),) = rows
-        return (await self._exchange(org, inference, request, answer)).placeholders
+        exchanges = await self._exchanges(org, rows)
+        return exchanges[0].placeholders if exchanges else {}
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
         principal = call.access.principal
+        # Before anything goes out: an answer is not lost to a key service that fails while it is made.
+        key = await self._key(call)
         period = await self._accounts.period(principal.org, call.received_at, family=principal.family)
         self.leases.take(call.id)
         try:
@@ -104,36 +103,49 @@ class PostgresJournal:
         except BaseException:
             self.leases.drop(call.id)
             raise
+        if key is not None:
+            self._sealing[call.id] = key
 
     async def close(self, outcome: Outcome) -> None:
         call = outcome.call
         try:
             sealed = await self._sealed(outcome)
-            await self._closing.submit(_Closing(closing_row(outcome), *sealed))
+            await self._closing.submit(_Closing(closing_row(outcome), sealed))
         finally:
             # Ours no longer, whatever came of it: a hold left open now lapses.
             self.leases.drop(call.id)
+            self._sealing.pop(call.id, None)
 
     async def refuse(self, refusal: Refusal) -> None:
         await self._refusals.write(refusal)
 
-    async def _sealed(self, outcome: Outcome) -> tuple[bytes | None, bytes | None]:
+    async def _sealed(self, outcome: Outcome) -> SealedExchange | None:
         call, completion = outcome.call, outcome.completion
-        if completion is None or not call.keeps_content:
-            return None, None
-        org = call.access.principal.org
-        request = content.dump_request(call.conversation, own_turns=call.own_turns, placeholders=outcome.placeholders)
-        answer = content.dump_answer(completion)
-        return (
-            await self._cipher.seal(org, content.request_place(call.id), request),
-            await self._cipher.seal(org, content.answer_place(call.id), answer),
+        if completion is None:
+            return None
+        key = self._sealing.get(call.id) or await self._key(call)
+        if key is None:
+            return None
+        return content.seal(
+            key,
+            call.id,
+            request=content.dump_request(
+                call.conversation, own_turns=call.own_turns, placeholders=outcome.placeholders
+            ),
+            answer=content.dump_answer(completion),
         )
 
-    async def _exchange(self, org: OrganizationId, inference: str, request: bytes, answer: bytes) -> History:
-        asked, said = await content.unseal(self._cipher, org, inference, request=request, answer=answer)
-        turns = [load_turn(turn) for turn in asked["messages"]]
-        answered = Turn("assistant", tuple(load_block(block) for block in said["content"]))
-        return History((*turns, answered), asked["placeholders"])
+    async def _key(self, call: Call) -> SealingKey | None:
+        """What seals the content of `call`; None when it is not kept."""
+        if not call.keeps_content:
+            return None
+        return await self._cipher.content_key(call.access.principal.org, day_of(call.id))
+
+    async def _exchanges(self, org: OrganizationId, rows: Sequence[tuple[Any, ...]]) -> list[History]:
+        """Of rows of an inference, its request and its answer, those whose content was kept and is there still."""
+        kept = [SealedExchange(*row) for row in rows if row[1] is not None and row[2] is not None]
+        exchanges = await content.unseal(self._cipher, org, kept)
+        return [_history(exchange) for exchange in exchanges if exchange is not None]
 
     async def _open_group(self, rows: Sequence[Json]) -> Sequence[Exception | None]:
         # A group asks for its organisations' sums at once. Where a sum does not fit, as many as do are asked for again,
@@ -167,8 +179,8 @@ class PostgresJournal:
     async def _close_group(self, closings: Sequence[_Closing]) -> Sequence[Exception | None]:
         rows = [closing.row | {"place": place} for place, closing in enumerate(closings, start=1)]
         parameters = {
-            "requests": [closing.request for closing in closings],
-            "answers": [closing.answer for closing in closings],
+            "requests": [closing.sealed and closing.sealed.request for closing in closings],
+            "answers": [closing.sealed and closing.sealed.answer for closing in closings],
         }
         states: dict[str, str] = {}
         for call, org, state, overrun in await self._send(journal_sql.CLOSE, rows, parameters):
@@ -190,6 +202,12 @@ class PostgresJournal:
     ) -> Sequence[tuple[Any, ...]]:
         """Rows of a statement. Each is one transaction that counts a row once, so it may be sent again."""
         return await fetch(self._pool, statement, {"rows": Jsonb(rows, dumps=orjson.dumps), **(parameters or {})})
+
+
+def _history(exchange: Exchange) -> History:
+    turns = [load_turn(turn) for turn in exchange.request["messages"]]
+    answered = Turn("assistant", tuple(load_block(block) for block in exchange.answer["content"]))
+    return History((*turns, answered), exchange.request["placeholders"])
 
 
 def _agree(before: Mapping[str, str], after: Mapping[str, str]) -> bool:

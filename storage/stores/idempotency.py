@@ -3,7 +3,7 @@
 So whatever dies when, either all of it is there or nothing is.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
 import psycopg
@@ -13,10 +13,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
-from gateway.errors import IdempotencyConflictError, IdempotencyInProgressError, UnavailableError
+from gateway.errors import (
+    IdempotencyConflictError,
+    IdempotencyInProgressError,
+    IdempotencyNotReplayableError,
+    UnavailableError,
+)
 from gateway.idempotency import KEPT, Asked, GivenAnswer
 from gateway.ids import OrganizationId
-from storage.encryption import ContentCipher, SealedValueError
+from storage.encryption import ContentCipher, DestroyedError, SealedValueError, SealingKey
 from storage.tables import IdempotencyRow
 
 _WAIT_MS = 1_000
@@ -44,6 +49,7 @@ class AnswerReader:
         Raises:
             IdempotencyConflictError: it was another request's.
             IdempotencyInProgressError: there is none, or none any more.
+            IdempotencyNotReplayableError: it was given, and destroyed since.
             UnavailableError: the answer does not open.
         """
         row = await self._session.scalar(select(IdempotencyRow).where(_is(asked)))
@@ -53,6 +59,8 @@ class AnswerReader:
             raise IdempotencyConflictError
         try:
             opened = await self._cipher.open(self._org, _place(asked), row.answer)
+        except DestroyedError:
+            raise IdempotencyNotReplayableError from None
         except SealedValueError:
             raise UnavailableError("The stored answer could not be opened.") from None
         headers, _, body = opened.partition(b"\n")
@@ -70,8 +78,11 @@ class AnswerStore(AnswerReader):
         Raises:
             AlreadyAnsweredError: the key is taken.
             IdempotencyInProgressError: whoever has it did not finish within a second.
+            UnavailableError: the answer could not be kept.
         """
         now = self._clock.now()
+        # While nothing is locked yet: making it may take a key service's time. `keep` then has it at hand.
+        await self._key()
         await self._session.execute(text(f"set local lock_timeout = {_WAIT_MS}"))
         try:
             # Waits for whoever has just written the key and has not committed: afterwards it is theirs, or free.
@@ -86,12 +97,14 @@ class AnswerStore(AnswerReader):
 
     async def keep(self, asked: Asked, answer: GivenAnswer) -> None:
         """Seal the answer to what was claimed in this transaction: it may show what is shown only once."""
-        sealed = await self._cipher.seal(
-            self._org, _place(asked), orjson.dumps(dict(answer.headers)) + b"\n" + answer.body
-        )
+        key = await self._key()
+        sealed = key.seal(_place(asked), orjson.dumps(dict(answer.headers)) + b"\n" + answer.body)
         await self._session.execute(
             update(IdempotencyRow).where(_is(asked)).values(status=answer.status, answer=sealed)
         )
+
+    async def _key(self) -> SealingKey:
+        return await self._cipher.content_key(self._org, self._clock.now().astimezone(UTC).date())
 
 
 def _claim(asked: Asked, now: datetime):  # noqa: ANN202 - SQLAlchemy's own

@@ -30,7 +30,8 @@ class InferenceReader:
         self._cipher = cipher
 
     async def get(self, inference: InferenceId, *, redacted: bool = False) -> InferenceRecord:
-        """The record, its content opened; `redacted`, as the provider saw it.
+        """The record, its content opened; `redacted`, as the provider saw it. Content that was destroyed is None, as
+        content is that was never kept.
 
         Raises `NotFoundError`, also for another organisation's record.
         """
@@ -72,9 +73,11 @@ class InferenceReader:
     async def _content(self, row: InferenceRow) -> Content | None:
         if row.request_content is None or row.answer_content is None:
             return None
-        asked, said = await content.unseal(
-            self._cipher, self._org, row.id, request=row.request_content, answer=row.answer_content
-        )
+        sealed = content.SealedExchange(row.id, row.request_content, row.answer_content)
+        (exchange,) = await content.unseal(self._cipher, self._org, [sealed])
+        if exchange is None:
+            return None
+        asked, said = exchange.request, exchange.answer
         return Content(
             system=asked["system"],
             messages=tuple(asked["messages"]),

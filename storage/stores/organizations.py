@@ -17,7 +17,8 @@ from gateway.phi.screening import Profile
 from gateway.tenancy import DEFAULT_TIER, PhiMode, StorageMode, Unscannable
 from storage.accounts import ORGANIZATION
 from storage.budget_alerts import newly_reached
-from storage.encryption import ContentCipher, new_data_key
+from storage.data_keys import new_data_key
+from storage.encryption import ContentCipher
 from storage.root_keys import RootKeys
 from storage.tables import AccountRow, DataKeyRow, EntryRow, OrganizationRow
 from storage.terms import Terms, open_terms, seal_terms

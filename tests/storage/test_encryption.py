@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.audit import AuditAction
 from gateway.settings import Settings
 from storage import Storage
-from storage.encryption import SealedValueError, rewrap_data_keys
+from storage.encryption import SealedValueError
 from storage.keyring import KeyringError, create_keyring, read_keyring, rotate
+from storage.rewrapping import rewrap
 from storage.root_keys import FileRootKeys, UnwrapError, VaultRootKeys
 from tests.conftest import Database
 from tests.tenants import make_tenant
@@ -77,8 +78,8 @@ async def test_rotating_the_root_key_rewraps_data_keys_and_keeps_content(
     rotate(settings.keyring_file, "root")
     rotated = FileRootKeys(read_keyring(settings.keyring_file).root)
 
-    assert await rewrap_data_keys(storage.pool, rotated) == 1
-    assert await rewrap_data_keys(storage.pool, rotated) == 0
+    assert await rewrap(storage.pool, rotated) == 1
+    assert await rewrap(storage.pool, rotated) == 0
 
     later = await Storage.open(settings)
     try:

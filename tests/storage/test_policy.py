@@ -14,10 +14,10 @@ from gateway.phi.findings import Entity
 from gateway.phi.screening import Profile, Screening
 from gateway.settings import Settings
 from storage import Storage
-from storage.encryption import rewrap_data_keys
 from storage.keyring import read_keyring, rotate
 from storage.onboarding import change_policy
 from storage.policy_change import change_policy as change_policy_in
+from storage.rewrapping import rewrap
 from storage.root_keys import FileRootKeys
 from tests.conftest import Database
 from tests.storage.test_access import eventually, resolved
@@ -114,7 +114,7 @@ async def test_terms_stay_readable_when_data_and_root_keys_are_rotated(storage: 
         await tx.organization.add_data_key()
         tx.audit(AuditAction.DATA_KEY_ROTATED, entity_type="organization", entity_id=tenant.org)
     rotate(settings.keyring_file, "root")
-    await rewrap_data_keys(storage.pool, FileRootKeys(read_keyring(settings.keyring_file).root))
+    await rewrap(storage.pool, FileRootKeys(read_keyring(settings.keyring_file).root))
 
     later = await Storage.open(settings)
     try:
