@@ -10,6 +10,7 @@ import typer
 
 from cli.configuration import load_settings, require_tier
 from cli.failure import CommandError
+from cli.operator import operator
 from gateway.baa.template import Cover
 from gateway.credits.budget import LARGEST_CAP
 from gateway.errors import GatewayError
@@ -65,8 +66,8 @@ def demo_seed(known: str | None) -> None:
             return {"organization_id": known, "api_key": None}
         org = await create_organization(storage, name="Demo hospital", credits_allotment=DEMO_CREDITS)
         signatory = Signatory("Demo", "Operator of this machine", "demo@localhost", AUTHORITY)
-        operator = countersigner(settings)
-        await accept_agreement(storage, org, signatory=signatory, operator=operator, covers=list(Cover))
+        party = countersigner(settings)
+        await accept_agreement(storage, org, signatory=signatory, operator=party, covers=list(Cover))
         _, key = await create_key(storage, org, name="demo", scopes=list(Scope), mode=KeyMode.LIVE)
         return {"organization_id": org, "api_key": key}
 
@@ -100,13 +101,17 @@ def organization(given: str) -> OrganizationId:
 
 
 def with_storage(work: "Callable[[Storage], Awaitable[T]]") -> T:
-    """What `work` returns, done on the configured store. What it refuses ends the command with one line."""
-    from cli.configuration import load_settings
+    """What `work` returns, done on the configured store by whoever is at the command line.
+
+    What it refuses ends the command with one line.
+    """
     from storage import Storage
     from storage.keyring import KeyringError
 
+    who = operator()
+
     async def run() -> T:
-        storage = await Storage.open(load_settings())
+        storage = await Storage.open(load_settings(), operator=who)
         try:
             return await work(storage)
         finally:

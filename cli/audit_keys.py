@@ -9,8 +9,6 @@ from cli.admin import with_storage
 
 app = typer.Typer(help="The keys that sign the audit log.", no_args_is_help=True)
 
-_BY = "system:audit.keys"
-
 KeyArgument = Annotated[str, typer.Argument(help="Its id, as `hasp audit keys list` shows it.")]
 
 
@@ -36,7 +34,9 @@ def retire(key_id: KeyArgument) -> None:
     from storage import audit_keys
 
     now = datetime.now(UTC)
-    is_new = with_storage(lambda storage: audit_keys.retire(storage.pool, key_id, at=now, by=f"{_BY}.retire"))
+    is_new = with_storage(
+        lambda storage: audit_keys.retire(storage.pool, key_id, at=now, by=storage.acting_as("audit.keys.retire"))
+    )
     print("retired" if is_new else "was not active")
 
 
@@ -46,5 +46,7 @@ def revoke(key_id: KeyArgument) -> None:
     from storage import audit_keys
 
     now = datetime.now(UTC)
-    is_new = with_storage(lambda storage: audit_keys.revoke(storage.pool, key_id, at=now, by=f"{_BY}.revoke"))
+    is_new = with_storage(
+        lambda storage: audit_keys.revoke(storage.pool, key_id, at=now, by=storage.acting_as("audit.keys.revoke"))
+    )
     print("revoked" if is_new else "was revoked")

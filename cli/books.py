@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.admin import organization, require_organization, with_storage
+from gateway.audit import AuditAction
+from gateway.ids import PLATFORM
 
 if TYPE_CHECKING:
     from storage import Storage
@@ -27,7 +29,7 @@ def verify(
 ) -> None:
     """Add up all books anew, as the nightly proof does. Exit code 1 and every check that fails if they disagree.
 
-    Changes nothing, and may run while calls do.
+    Changes nothing, and may run while calls do. That it was asked, and what came of it, is audited.
     """
     from storage.proof import first_place, periods_after, prove
 
@@ -47,6 +49,14 @@ def verify(
                 if not found:
                     print(f"ok    {period.org}  {period.start:%Y-%m-%dT%H:%M:%SZ}")
             place = periods[-1].place
+        async with storage.as_operator(only or PLATFORM, command="books.verify") as tx:
+            entity_type = "organization" if only else "installation"
+            tx.audit(
+                AuditAction.BOOKS_VERIFIED,
+                entity_type=entity_type,
+                entity_id=only or PLATFORM,
+                metadata={"sound": sound},
+            )
         return sound
 
     if not with_storage(walk):

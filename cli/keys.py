@@ -10,6 +10,7 @@ import typer
 
 from cli.admin import OrgOption, organization, with_storage
 from cli.failure import CommandError
+from gateway.audit import AuditAction
 from gateway.credits.budget import LARGEST_CAP
 from gateway.errors import ValidationFailedError
 from gateway.ids import ApiKeyId, find_ulid
@@ -71,11 +72,13 @@ def list_keys(org: OrgOption) -> None:
     principal = Principal(organization(org), None, frozenset(), KeyMode.LIVE)
 
     async def show(storage: "Storage") -> None:
+        async with storage.as_operator(principal.org, command="key.list") as tx:
+            await tx.organization.get()
+            tx.audit(AuditAction.API_KEY_LISTED, entity_type="organization", entity_id=principal.org)
         cursor: str | None = None
         while True:
-            async with storage.read(principal) as tx:
-                await tx.organization.get()
-                page = await tx.keys.page(cursor=cursor, limit=MAX_LIMIT, now=datetime.now(UTC))
+            async with storage.read(principal) as view:
+                page = await view.keys.page(cursor=cursor, limit=MAX_LIMIT, now=datetime.now(UTC))
             for key in page.items:
                 print(json.dumps(_shown(key)))
             if (cursor := page.next_cursor) is None:

@@ -10,14 +10,12 @@ from datetime import datetime
 from time import monotonic
 from typing import LiteralString
 
-from psycopg.types.json import Jsonb
-
-from gateway.audit import AuditAction, PhiDisposition
+from gateway.audit import AuditAction
 from gateway.audit.signing import KeyStatus, PublishedKey, SigningKey
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Kind, NotFoundError
-from gateway.ids import PLATFORM, new_ulid
 from storage.keyring import Ring
+from storage.platform_log import write_entry
 from storage.pool import Connection, Pool, durable, fetch
 
 FRESH_S = 5.0
@@ -42,13 +40,6 @@ _REVOKE = """
 update audit_keys set status = 'revoked', revoked_at = greatest(%(at)s, published_at),
   retired_at = coalesce(retired_at, greatest(%(at)s, published_at))
 where status <> 'revoked' and key_id = %(key_id)s returning key_id
-"""
-
-_AUDIT = """
-with written as (
-  insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, metadata, phi_disposition, created_at)
-  values (%s, %s, %s, 'audit_key', %s, %s, %s, %s, %s) returning id)
-insert into audit_pending (entry_id) select id from written
 """
 
 
@@ -144,9 +135,7 @@ async def _change(
 
 
 async def _audit(connection: Connection, action: AuditAction, key_id: str, by: str, at: datetime) -> None:
-    phi = PhiDisposition.NOT_PRESENT.value
-    values = [new_ulid(), PLATFORM, action.value, key_id, by, Jsonb({}), phi, at]
-    await connection.execute(_AUDIT, values)
+    await write_entry(connection, action, entity_type="audit_key", entity_id=key_id, by=by, at=at)
 
 
 def _audit_key(

@@ -1,10 +1,11 @@
 """The open store of one process: its pools, its keys, and the transactions made from them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Self
 
+from pydantic import JsonValue
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -44,6 +45,7 @@ class Storage:
         engine: AsyncEngine,
         root_keys: RootKeys,
         clock: Clock,
+        operator: str | None = None,
     ) -> None:
         self.pool = pool
         self.keyring = keyring
@@ -65,11 +67,12 @@ class Storage:
         self.rate_buckets = open_buckets(settings, pool)
         self.idempotency = IdempotencyClaims(pool, keyring.pepper, clock)
         self._engine = engine
+        self._operator = operator
         self.clock = clock
 
     @classmethod
-    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
-        """Raises `KeyringError` when the keyring cannot be used."""
+    async def open(cls, settings: Settings, *, clock: Clock | None = None, operator: str | None = None) -> Self:
+        """`operator` is who is at the command line, if anybody is. Raises `KeyringError` for an unusable keyring."""
         keyring = read_keyring(settings.keyring_file)
         url = str(settings.database_url)
         engine = create_async_engine(
@@ -84,7 +87,13 @@ class Storage:
         pool = await open_pool(url, size=settings.database_pool_size)
         root_keys = _root_keys(settings, keyring)
         return cls(
-            settings, keyring=keyring, pool=pool, engine=engine, root_keys=root_keys, clock=clock or SystemClock()
+            settings,
+            keyring=keyring,
+            pool=pool,
+            engine=engine,
+            root_keys=root_keys,
+            clock=clock or SystemClock(),
+            operator=operator,
         )
 
     async def close(self) -> None:
@@ -113,9 +122,17 @@ class Storage:
 
     @asynccontextmanager
     async def as_operator(self, org: OrganizationId, *, command: str) -> AsyncGenerator[Transaction]:
-        """A transaction of the installation's operator, at the command line; audited as `system:<command>`."""
-        async with self._transaction(org, f"system:{command}", None) as tx:
+        """A transaction of the installation's operator, audited as who is at the command line, with `command`.
+
+        Where nobody is, as in a worker, it is audited as `system:<command>`.
+        """
+        about = {"command": command} if self._operator else {}
+        async with self._transaction(org, self.acting_as(command), None, about=about) as tx:
             yield tx
+
+    def acting_as(self, command: str) -> str:
+        """Who acts when `command` does, in the audit log's spelling."""
+        return self._operator or f"system:{command}"
 
     async def health(self) -> dict[str, bool]:
         """State of each dependency; never raises."""
@@ -137,7 +154,12 @@ class Storage:
 
     @asynccontextmanager
     async def _transaction(
-        self, org: OrganizationId, who: str | None, ip_address: str | None
+        self,
+        org: OrganizationId,
+        who: str | None,
+        ip_address: str | None,
+        *,
+        about: Mapping[str, JsonValue] | None = None,
     ) -> AsyncGenerator[Transaction]:
         async with tenant_session(self._engine, org, writes=True) as session:
             tx = Transaction(
@@ -149,6 +171,7 @@ class Storage:
                 clock=self.clock,
                 actor=who,
                 ip_address=ip_address,
+                about=about or {},
             )
             yield tx
             tx.require_audit()

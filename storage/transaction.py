@@ -64,7 +64,9 @@ class Transaction(ReadTransaction):
         clock: Clock,
         actor: str | None,
         ip_address: str | None,
+        about: Mapping[str, JsonValue],
     ) -> None:
+        """`about` goes into the metadata of every entry."""
         super().__init__(session, org, cipher)
         self.keys = KeyStore(session, org, peppers, clock)
         self.agreements = AgreementStore(session, org, cipher, clock)
@@ -76,6 +78,7 @@ class Transaction(ReadTransaction):
         self._now = clock.now()
         self._actor = actor
         self._ip_address = ip_address
+        self._about = about
         self._audited = False
 
     def audit(
@@ -96,7 +99,7 @@ class Transaction(ReadTransaction):
             entity_id=entity_id,
             actor=self._actor,
             ip_address=self._ip_address,
-            entry_metadata=dict(metadata or {}),
+            entry_metadata={**self._about, **(metadata or {})},
             phi_disposition=phi,
             subject_type=None,
             subject_id_hmac=None,

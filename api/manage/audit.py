@@ -33,7 +33,7 @@ class AuditQuery(BaseModel):
     action: Word | None = None
     entity_type: Word | None = None
     entity_id: Word | None = None
-    actor: Annotated[Word | None, Field(description="`key:<id>`, `user:<id>`, `system:<what>`.")] = None
+    actor: Annotated[Word | None, Field(description="`key:…`, `user:…`, `operator:…` or `system:…`.")] = None
     since: Annotated[AwareDatetime | None, Field(alias="from", description="ISO 8601 with offset, inclusive.")] = None
     until: Annotated[AwareDatetime | None, Field(alias="to", description="ISO 8601 with offset, exclusive.")] = None
     cursor: str | None = None

@@ -23,6 +23,7 @@ class AuditAction(StrEnum):
     ANSWER_SHOWN_AGAIN = "answer.shown_again"
     API_KEY_CREATED = "api_key.created"
     API_KEY_EXPIRED = "api_key.expired"
+    API_KEY_LISTED = "api_key.listed"
     API_KEY_REVOKED = "api_key.revoked"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_SHOWN_AGAIN = "api_key.shown_again"
@@ -35,6 +36,7 @@ class AuditAction(StrEnum):
     AUDIT_KEY_RETIRED = "audit_key.retired"
     AUDIT_KEY_REVOKED = "audit_key.revoked"
     AUDIT_READ = "audit.read"
+    AUDIT_VERIFIED = "audit.verified"
     BAA_ACCEPTED = "baa.accepted"
     BAA_ACTIVATED = "baa.activated"
     BAA_DOCUMENT_RETRIEVED = "baa.document_retrieved"
@@ -46,9 +48,13 @@ class AuditAction(StrEnum):
     BAA_SUPERSEDED = "baa.superseded"
     BAA_TERMINATED = "baa.terminated"
     BOOKS_DISCREPANCY = "books.discrepancy"
+    BOOKS_VERIFIED = "books.verified"
     BUDGET_PERIOD_CLOSED = "budget.period_closed"
     BUDGET_UPDATED = "budget.updated"
     CREDITS_ALLOTTED = "credits.allotted"
+    DATABASE_MIGRATED = "database.migrated"
+    DATA_KEYS_REWRAPPED = "data_keys.rewrapped"
+    KEYRING_ROTATED = "keyring.rotated"
     ORGANIZATION_CREATED = "organization.created"
     POLICY_RETRIEVED = "policy.retrieved"
     POLICY_UPDATED = "policy.updated"
@@ -81,7 +87,7 @@ class AuditEntry:
     entity_type: str | None = None
     entity_id: str | None = None
     actor: str | None = None
-    """`key:<id>`, `user:<id>` or `system:<what>`."""
+    """`key:<id>`, `user:<id>`, `operator:<user>` at the command line, or `system:<what>`."""
     ip_address: str | None = None
     metadata: Mapping[str, JsonValue] | None = None
     phi: PhiDisposition | str = PhiDisposition.NOT_PRESENT

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.operator import operator
 from gateway.inference.records import AuditFilter
 from gateway.organization_policy import OrganizationPolicy
 from gateway.phi.findings import Entity
@@ -81,7 +82,7 @@ async def test_every_option_is_a_choice_of_the_policy(
     )
     async with storage.read(Principal(tenant.org, None, frozenset(), KeyMode.LIVE)) as tx:
         (entry,) = (await tx.audit_log.page(AuditFilter(action="policy.updated"), cursor=None, limit=10)).items
-    assert entry.actor == "system:org.policy"
+    assert (entry.actor, entry.metadata["command"]) == (operator(), "org.policy")
     assert "Quillfeather" not in str(entry.metadata)
 
 

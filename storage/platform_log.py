@@ -1,0 +1,34 @@
+"""The platform's audit log, for acts that concern every organisation and for processes that have but a connection."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+from pydantic import JsonValue
+
+from gateway.audit import AuditAction, PhiDisposition
+from gateway.ids import PLATFORM, new_ulid
+from storage.pool import Connection
+
+_WRITE = """
+with written as (
+  insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, metadata, phi_disposition, created_at)
+  values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id)
+insert into audit_pending (entry_id) select id from written
+"""
+
+
+async def write_entry(
+    connection: Connection,
+    action: AuditAction,
+    *,
+    entity_type: str,
+    entity_id: str,
+    by: str,
+    at: datetime,
+    metadata: Mapping[str, JsonValue] | None = None,
+) -> None:
+    """Audit an act of `by`, in the transaction of `connection`. `metadata` is ids, numbers and enums only."""
+    phi = PhiDisposition.NOT_PRESENT.value
+    facts = Jsonb(dict(metadata or {}))
+    await connection.execute(_WRITE, [new_ulid(), PLATFORM, action.value, entity_type, entity_id, by, facts, phi, at])
