@@ -8,7 +8,7 @@ time; and no snapshot outlives `_FRESH_S` in any case.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import structlog
+from psycopg.rows import TupleRow
 
 from gateway.clock import Clock
 from gateway.errors import InvalidApiKeyError
@@ -27,6 +28,7 @@ from gateway.phi.findings import Entity
 from gateway.phi.screening import SELECTABLE, Profile, Screening
 from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope, StorageMode
 from storage.encryption import ContentCipher
+from storage.group_commit import GroupCommit
 from storage.keyring import Ring
 from storage.pool import Pool, fetch, libpq_url
 from storage.terms import Terms, open_terms
@@ -48,7 +50,8 @@ select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
        a.id, a.covers, a.effective_at, least(a.expires_at, a.ends_at),
        least(k.expires_at, k.retires_at), k.networks, replaced.id is not null, k.family, o.tier,
        (select max(least(e.expires_at, e.ends_at) + make_interval(days => e.grace_days))
-        from baa_acceptances e where e.org_id = o.id and e.status <> 'pending')
+        from baa_acceptances e where e.org_id = o.id and e.status <> 'pending'),
+       k.digest
 from api_keys k
 join organizations o on o.id = k.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
@@ -97,6 +100,8 @@ class AccessCache:
         self._epoch = 0
         self._heard_at = float("-inf")
         self._used: dict[ApiKeyId, datetime] = {}
+        # Keys that nobody has are looked up each time: a flood of them shares a connection, and leaves the others free.
+        self._lookups = GroupCommit(self._look_up)
         self._tasks = [asyncio.create_task(self._listen_forever()), asyncio.create_task(self._note_use_forever())]
 
     @property
@@ -108,6 +113,7 @@ class AccessCache:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await self._lookups.close()
         with suppress(Exception):
             await self._note_use()
 
@@ -154,10 +160,9 @@ class AccessCache:
 
     async def _read(self, token: str, cached_as: bytes) -> _Snapshot:
         epoch, until = self._epoch, time.monotonic() + _FRESH_S
-        rows = await fetch(self._pool, _SELECT, [api_key.digests(token, self._peppers.keys)])
-        if not rows:
+        row = await self._lookups.submit(api_key.digests(token, self._peppers.keys))
+        if row is None:
             raise InvalidApiKeyError
-        (row,) = rows
         key, org, revoked = ApiKeyId(row[0]), OrganizationId(row[1]), row[4]
         if revoked:
             raise RevokedApiKeyError(org, key)
@@ -169,6 +174,12 @@ class AccessCache:
         if epoch == self._epoch:
             self._keep(cached_as, snapshot)
         return snapshot
+
+    async def _look_up(self, wanted: Sequence[Sequence[bytes]]) -> Sequence[TupleRow | None]:
+        """For the digests of each token the row of its key, if there is one."""
+        rows = await fetch(self._pool, _SELECT, [[digest for digests in wanted for digest in digests]])
+        known: dict[bytes, TupleRow] = {row[-1]: row for row in rows}
+        return [next((known[digest] for digest in digests if digest in known), None) for digests in wanted]
 
     def _sharing(self, access: Access) -> Access:
         """With the policy that another key of the organisation brought, if it is the same: lists of terms are large."""
