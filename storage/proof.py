@@ -18,9 +18,10 @@ from ulid import ULID
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.events import EventType
 from gateway.ids import PLATFORM, OrganizationId
+from gateway.retention import first_id_after
 from storage.accounts import period_entry
 from storage.pool import Connection, Pool, durable, fetch, repeatable
-from storage.proof_sql import PERIODS, PROVE
+from storage.proof_sql import PERIODS, PROVE, PURGED_THROUGH
 
 _OVERDUE = timedelta(minutes=10)
 """How long after its lease an open hold is a discrepancy: many sweeps have been by then."""
@@ -107,12 +108,14 @@ def first_place(only: OrganizationId | None) -> Place:
 
 async def prove(pool: Pool, period: BooksPeriod, *, at: datetime) -> list[Discrepancy]:
     """What does not agree in `period`; nothing when all does. One that takes ten minutes counts as not proven."""
-    named = {"org": period.org, "start": period.start, "overdue": at - _OVERDUE}
+    named: dict[str, object] = {"org": period.org, "start": period.start, "overdue": at - _OVERDUE}
 
     async def look(connection: Connection) -> list[Discrepancy]:
         try:
             async with connection.transaction():
                 await connection.execute(_SNAPSHOT)
+                ((purged,),) = await (await connection.execute(PURGED_THROUGH, named)).fetchall()
+                named["kept_from"] = first_id_after(purged) if purged else ""
                 rows = await (await connection.execute(PROVE, named)).fetchall()
         except QueryCanceled:
             return [Discrepancy(period.org, period.start, "not_proven_in_time", None, 1, None, None, None)]

@@ -30,6 +30,9 @@ where p.n > 0 order by p.n
 """
 """Periods after a place, in order, each with whether it is open, ended after `since`, or has no account."""
 
+PURGED_THROUGH = "select max(through) from retention_purges where org_id = %(org)s"
+"""The last day whose records retention may have removed."""
+
 PROVE = """
 with moved as (
   select id,
@@ -99,6 +102,7 @@ of_calls as (
   select f.name, count(*) as count, min(c.id) as example
   from calls c left join period p on true cross join lateral (values
     ('call_without_hold', not c.is_held),
+    ('call_without_record', c.is_held and not c.is_recorded and c.id >= %(kept_from)s),
     ('entries_of_call', c.is_held and not (
       c.reserves = 1 and c.reserved = c.amount and case c.state
         when 'open' then c.posted + c.released + c.voided + c.expired + c.overrun = 0

@@ -23,6 +23,7 @@ from activities.key_notices import KeyNoticeActivities
 from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
 from activities.refusals import RefusalActivities
+from activities.retention import RetentionActivities
 from gateway import logs
 from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
@@ -54,6 +55,7 @@ from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 from workflows.refusal_summary import RefusalSummary
+from workflows.retention_purge import RetentionPurge
 
 log = structlog.get_logger()
 
@@ -114,6 +116,7 @@ def _workers(
     outbox = OutboxActivities(storage.pool, clock, AcceptanceStarter(acceptances, then=export_requests))
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     refusals = RefusalActivities(storage.pool, clock)
+    retention = RetentionActivities(storage.pool, clock)
     drain = timedelta(seconds=settings.worker_drain_s)
     return [
         Worker(
@@ -133,6 +136,7 @@ def _workers(
                 ProbeProviders,
                 ProveBooks,
                 RefusalSummary,
+                RetentionPurge,
             ],
             activities=[
                 agreements.activate,
@@ -151,6 +155,8 @@ def _workers(
                 outbox.relay,
                 outbox.forget,
                 refusals.sum_up_page,
+                retention.due_page,
+                retention.purge_organization,
             ],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),

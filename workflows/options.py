@@ -82,6 +82,21 @@ PROOF_OFFSET = timedelta(hours=3, minutes=30)
 PROOF_CATCH_UP = timedelta(hours=20)
 """A proof that an outage took is made up for on its day."""
 
+PURGE = ActivityConfig(
+    start_to_close_timeout=timedelta(hours=1),
+    heartbeat_timeout=timedelta(seconds=30),
+    # One organisation that cannot be purged must not hold up the others for ever.
+    schedule_to_close_timeout=timedelta(hours=2),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""Some hundred small transactions; one that ends early goes on where it stopped."""
+
+PURGE_OFFSET = timedelta(hours=4, minutes=30)
+"""After midnight, UTC, and after the proof of the books, which so has seen every record that goes."""
+
+PURGE_CATCH_UP = timedelta(hours=20)
+"""A purge that an outage took is made up for on its day; the next one does the work of all that were missed."""
+
 AUDIT_PAGE = ActivityConfig(
     start_to_close_timeout=timedelta(hours=2),
     heartbeat_timeout=timedelta(seconds=30),

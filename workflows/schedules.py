@@ -36,6 +36,8 @@ from workflows.options import (
     PROBE_CATCH_UP,
     PROOF_CATCH_UP,
     PROOF_OFFSET,
+    PURGE_CATCH_UP,
+    PURGE_OFFSET,
     REFUSALS_SUMMED_EVERY,
     SWEEP_CATCH_UP,
 )
@@ -43,6 +45,7 @@ from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 from workflows.refusal_summary import RefusalSummary
+from workflows.retention_purge import RetentionPurge
 
 AUDIT_CHECKPOINT = "audit-checkpoint"
 BAA_UPKEEP = "baa-upkeep"
@@ -52,6 +55,7 @@ HOLD_SWEEP = "hold-sweep"
 IDEMPOTENCY_UPKEEP = "idempotency-upkeep"
 KEY_NOTICES = "key-notices"
 PROVIDER_PROBE = "provider-probe"
+RETENTION_PURGE = "retention-purge"
 REFUSAL_SUMMARY = "refusal-summary"
 
 _DAY = timedelta(days=1)
@@ -84,6 +88,9 @@ def _upkeep(settings: Settings) -> dict[str, Schedule]:
         BUDGET_UPKEEP: _regular(BUDGET_UPKEEP, BudgetUpkeep.run, BUDGET_UPKEEP_EVERY),
         IDEMPOTENCY_UPKEEP: _regular(IDEMPOTENCY_UPKEEP, IdempotencyUpkeep.run, IDEMPOTENCY_UPKEEP_EVERY),
         PROVIDER_PROBE: _regular(PROVIDER_PROBE, ProbeProviders.run, probing, catch_up=PROBE_CATCH_UP),
+        RETENTION_PURGE: _regular(
+            RETENTION_PURGE, RetentionPurge.run, _DAY, offset=PURGE_OFFSET, catch_up=PURGE_CATCH_UP
+        ),
         REFUSAL_SUMMARY: _regular(REFUSAL_SUMMARY, RefusalSummary.run, REFUSALS_SUMMED_EVERY),
     }
 

@@ -1,0 +1,234 @@
+"""Content whose time is over is destroyed: its keys first, then its rows, each step a transaction of its own.
+
+Every step looks anew at what is due, under a lock that policies and agreements are changed under, and counts what it
+did in the same transaction. So whatever dies when, and however many purge at once, the counts are exact; and a hold
+or a longer time that is set between two steps stops the next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import orjson
+from psycopg.types.json import Jsonb
+
+from gateway.audit import AuditAction
+from gateway.events import EventType
+from gateway.ids import OrganizationId, new_ulid
+from gateway.retention import Due, PurgeReason, Retention, due, first_id_after
+from storage import content_keys, retention_sql
+from storage.pool import Connection, Pool, fetch, repeatable
+
+_BATCH = 1_000
+"""Records, or answers under idempotency keys, that one transaction removes: some tenths of a second."""
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A purge to begin or to go on with. `bound` is the last day that it may touch now: less than all of it when a
+    longer time was chosen meanwhile.
+    """
+
+    purge: Due
+    bound: date
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an organisation keeps that may be destroyed one day, and by which rules."""
+
+    org: OrganizationId
+    retention: Retention
+    closed_from: datetime | None
+    oldest_key: date | None
+    oldest_record: str | None
+    """Its id. Calls that run are none."""
+    unfinished: Due | None
+    """A purge that was begun."""
+
+    def work_at(self, now: datetime) -> "Work | None":
+        """What a purge may do at `now`; None when nothing is to be done."""
+        allowed = self.due_at(now)
+        if allowed is None:
+            return None
+        purge = self.unfinished or allowed
+        bound = min(purge.through, allowed.through)
+        is_to_finish = self.unfinished is not None and bound == purge.through
+        return Work(purge, bound, is_new=self.unfinished is None) if is_to_finish or self._has_of(bound) else None
+
+    def due_at(self, now: datetime) -> Due | None:
+        """What may be destroyed at `now`, whether there is any or not."""
+        return due(self.retention, closed_from=self.closed_from, now=now)
+
+    def _has_of(self, through: date) -> bool:
+        return (self.oldest_key is not None and self.oldest_key <= through) or (
+            self.oldest_record is not None and self.oldest_record < first_id_after(through)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeStep:
+    """What one transaction did. All zero and not `finished`: nothing was to be done, or may be."""
+
+    keys: int = 0
+    records: int = 0
+    answers: int = 0
+    finished: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        return self == PurgeStep()
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """As counted so far."""
+
+    through: date
+    reason: PurgeReason
+    started_at: datetime
+    finished_at: datetime | None
+    keys: int
+    records: int
+
+
+async def kept_after(
+    pool: Pool, place: str, *, now: datetime, limit: int, only: OrganizationId | None = None
+) -> list[Kept]:
+    """The next `limit` organisations behind the id `place`, in order; `only` one. Fewer than `limit` are the last."""
+    return await repeatable(pool, lambda connection: _kept(connection, now, after=place, limit=limit, only=only))
+
+
+async def purge_step(
+    pool: Pool, org: OrganizationId, *, now: datetime, actor: str, batch: int = _BATCH
+) -> PurgeStep:
+    """Do the next thing that is due in `org`: at most `batch` rows. Safe to repeat, and to run at once.
+
+    Raises `UnavailableError` without a database.
+    """
+
+    async def step(connection: Connection) -> PurgeStep:
+        async with connection.transaction():
+            await connection.execute(retention_sql.LOCK, {"org": org})
+            for kept in await _kept(connection, now, only=org):
+                if (work := kept.work_at(now)) is not None:
+                    return await _Purging(connection, org, work, now, actor, batch).step()
+        return PurgeStep()
+
+    return await repeatable(pool, step)
+
+
+async def count_due(pool: Pool, kept: Kept, *, now: datetime) -> tuple[int, int]:
+    """How many keys and records a purge at `now` would destroy."""
+    allowed = kept.due_at(now)
+    if allowed is None:
+        return 0, 0
+    named = {"org": kept.org, "through": allowed.through, "below": first_id_after(allowed.through)}
+    ((keys, records),) = await fetch(pool, retention_sql.COUNT_DUE, named)
+    return keys, records
+
+
+async def last_purges(pool: Pool, org: OrganizationId, *, limit: int) -> list[Purge]:
+    """Newest first."""
+    rows = await fetch(pool, retention_sql.LAST_PURGES, {"org": org, "limit": limit})
+    return [Purge(through, PurgeReason(reason), *rest) for through, reason, *rest in rows]
+
+
+async def database_time(pool: Pool) -> datetime:
+    """A second opinion on what time it is: a process whose clock runs ahead must not destroy what is not due."""
+    ((now,),) = await fetch(pool, "select now()")
+    return now
+
+
+@dataclass(frozen=True, slots=True)
+class _Purging:
+    """One transaction of a purge, in which `org` is locked."""
+
+    connection: Connection
+    org: OrganizationId
+    work: Work
+    now: datetime
+    actor: str
+    batch: int
+
+    async def step(self) -> PurgeStep:
+        if self.work.is_new:
+            await self.connection.execute(retention_sql.BEGIN, self._named())
+        if days := await self._destroy_keys():
+            await self._audit(
+                AuditAction.RETENTION_KEYS_DESTROYED,
+                {"from": days[0].isoformat(), "to": days[-1].isoformat(), "keys": len(days)},
+            )
+            return await self._counted(PurgeStep(keys=len(days)))
+        if records := await self._remove_records():
+            return await self._counted(PurgeStep(records=records))
+        if answers := await self._remove_answers():
+            return PurgeStep(answers=answers)
+        if self.work.bound < self.work.purge.through:
+            return PurgeStep()
+        return await self._finish()
+
+    async def _destroy_keys(self) -> Sequence[date]:
+        usable = await self.connection.execute(retention_sql.USABLE_KEYS, self._named(bound=self.work.bound))
+        days = [day for (day,) in await usable.fetchall()]
+        await content_keys.destroy(self.connection, self.org, days, at=self.now)
+        return days
+
+    async def _remove_records(self) -> int:
+        named = self._named(below=first_id_after(self.work.bound), limit=self.batch)
+        rows = await (await self.connection.execute(retention_sql.OLD_RECORDS, named)).fetchall()
+        if not rows:
+            return 0
+        named = self._named(ids=[row[0] for row in rows])
+        await self.connection.execute(retention_sql.GIVE_UP, named)
+        return (await self.connection.execute(retention_sql.REMOVE_RECORDS, named)).rowcount
+
+    async def _remove_answers(self) -> int:
+        before = datetime.combine(self.work.bound, time(), UTC) + timedelta(days=1)
+        named = self._named(before=before, limit=self.batch)
+        return (await self.connection.execute(retention_sql.REMOVE_ANSWERS, named)).rowcount
+
+    async def _finish(self) -> PurgeStep:
+        ((keys, records),) = await (await self.connection.execute(retention_sql.FINISH, self._named())).fetchall()
+        facts = {"through": self.work.purge.through.isoformat(), "keys": keys, "records": records}
+        await self._audit(AuditAction.RETENTION_PURGED, facts)
+        told = {"event": new_ulid(), "type": EventType.RETENTION_PURGED, "facts": self._facts(facts)}
+        await self.connection.execute(retention_sql.TELL, self._named(**told))
+        return PurgeStep(finished=True)
+
+    async def _counted(self, step: PurgeStep) -> PurgeStep:
+        await self.connection.execute(retention_sql.COUNT, self._named(keys=step.keys, records=step.records))
+        return step
+
+    async def _audit(self, action: AuditAction, facts: Facts) -> None:
+        named = self._named(audit=new_ulid(), action=action, facts=self._facts(facts), actor=self.actor)
+        await self.connection.execute(retention_sql.AUDIT, named)
+
+    def _facts(self, facts: Facts) -> Jsonb:
+        return Jsonb({"reason": self.work.purge.reason, **facts}, dumps=orjson.dumps)
+
+    def _named(self, **more: object) -> dict[str, object]:
+        purge = {"through": self.work.purge.through, "reason": self.work.purge.reason}
+        return {"org": self.org, "now": self.now, **purge, **more}
+
+
+async def _kept(
+    connection: Connection, now: datetime, *, after: str = "", limit: int = 1, only: OrganizationId | None = None
+) -> list[Kept]:
+    named = {"now": now, "after": after, "limit": limit, "only": only}
+    rows = await (await connection.execute(retention_sql.KEPT, named)).fetchall()
+    return [
+        Kept(
+            org=OrganizationId(row[0]),
+            retention=Retention(*row[1:6]),
+            closed_from=row[6],
+            oldest_key=row[7],
+            oldest_record=row[8],
+            unfinished=None if row[9] is None else Due(row[9], PurgeReason(row[10])),
+        )
+        for row in rows
+    ]

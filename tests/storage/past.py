@@ -1,0 +1,59 @@
+"""Calls of any day, and what is left of them."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import psycopg
+from ulid import ULID
+
+from gateway.ids import ConversationId, InferenceId
+from gateway.inference.call import Call
+from storage import Storage
+from storage.retention import PurgeStep, purge_step
+from tests.conftest import Database
+from tests.tenants import HAIKU, Tenant, make_call, make_outcome
+
+ACTOR = "system:test"
+
+
+async def opened_at(
+    storage: Storage, tenant: Tenant, at: datetime, *, thread: ConversationId | None = None, store: bool = True
+) -> Call:
+    """A call that was asked then, by its id too, and runs."""
+    call = make_call(await storage.access.resolve(tenant.token), at=at, thread=thread, store=store)
+    call = replace(call, id=InferenceId(str(ULID.from_datetime(at))))
+    await storage.journal.open(call, HAIKU, 100)
+    return call
+
+
+async def made_at(
+    storage: Storage, tenant: Tenant, at: datetime, *, thread: ConversationId | None = None, store: bool = True
+) -> Call:
+    """A call that was answered then."""
+    call = await opened_at(storage, tenant, at, thread=thread, store=store)
+    await storage.journal.close(make_outcome(call))
+    return call
+
+
+async def purged(storage: Storage, tenant: Tenant, now: datetime, *, batch: int = 1_000) -> list[PurgeStep]:
+    """All that is due at `now`, step by step."""
+    steps: list[PurgeStep] = []
+    while not steps or not steps[-1].is_idle:
+        steps.append(await purge_step(storage.pool, tenant.org, now=now, actor=ACTOR, batch=batch))
+    return steps[:-1]
+
+
+def left(database: Database, tenant: Tenant) -> list[str]:
+    """Ids of the records there are."""
+    return _column(database, "select id from inferences where org_id = %s order by id", tenant)
+
+
+def usable_days(database: Database, tenant: Tenant) -> list[str]:
+    """Days whose keys were not destroyed."""
+    query = "select day::text from content_keys where org_id = %s and destroyed_at is null order by day"
+    return _column(database, query, tenant)
+
+
+def _column(database: Database, query: str, tenant: Tenant) -> list[str]:
+    with psycopg.connect(database.owner_url) as owner:
+        return [row[0] for row in owner.execute(query.encode(), [tenant.org]).fetchall()]

@@ -1,0 +1,462 @@
+"""Purges on a real database: what goes and what stays, killed at any line, run at once, and stopped by a hold."""
+
+import asyncio
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from gateway.errors import NotFoundError, UnavailableError
+from gateway.ids import ConversationId, InferenceId, new_ulid
+from gateway.retention import DELAY, PurgeReason
+from gateway.settings import Settings
+from storage import Storage
+from storage.holds import expire_lapsed
+from storage.onboarding import change_policy
+from storage.retention import PurgeStep, kept_after, last_purges, purge_step
+from tests.activities.conftest import SetClock
+from tests.conftest import Database
+from tests.storage.past import ACTOR, left, made_at, opened_at, purged, usable_days
+from tests.storage.test_proof import found as discrepancies
+from tests.tenants import Tenant, failed, make_outcome, make_tenant
+
+DAY = timedelta(days=1)
+FIRST = datetime(2026, 3, 1, tzinfo=UTC)
+KEPT_DAYS = 30
+DUE = FIRST + (1 + KEPT_DAYS) * DAY
+"""The first moment at which the first day is not kept any more."""
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(FIRST)
+
+
+@pytest_asyncio.fixture
+async def storage(settings: Settings, clock: SetClock) -> AsyncIterator[Storage]:
+    """As it is at the clock's time."""
+    opened = await Storage.open(settings, clock=clock)
+    yield opened
+    await opened.close()
+
+
+async def tenant_of(storage: Storage, days: int = KEPT_DAYS) -> Tenant:
+    """Its retention has been `days` for long."""
+    tenant = await make_tenant(storage)
+    async with storage.pool.connection() as connection:
+        await connection.execute("update organizations set retention_days = %s where id = %s", [days, tenant.org])
+    return tenant
+
+
+def log_of(database: Database, tenant: Tenant) -> list[tuple[str, dict[str, Any]]]:
+    """Retention's audit entries, oldest first."""
+    with psycopg.connect(database.owner_url) as owner:
+        return owner.execute(
+            "select action, metadata from audit_entries where org_id = %s and action like 'retention.%%' order by id",
+            [tenant.org],
+        ).fetchall()
+
+
+async def counted(storage: Storage, tenant: Tenant) -> list[tuple[str, int, int, bool]]:
+    purges = await last_purges(storage.pool, tenant.org, limit=10)
+    return [(each.through.isoformat(), each.keys, each.records, each.finished_at is not None) for each in purges]
+
+
+async def test_a_day_is_kept_whole_until_its_time_is_over_and_then_goes_whole(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await tenant_of(storage)
+    for at in (FIRST, FIRST + DAY - timedelta(milliseconds=1)):
+        await made_at(storage, tenant, at)
+    next_day = await made_at(storage, tenant, FIRST + DAY)
+
+    early = await purged(storage, tenant, DUE - timedelta(microseconds=1))
+    kept = left(database, tenant)
+    steps = await purged(storage, tenant, DUE)
+
+    assert (early, len(kept)) == ([], 3)
+    assert steps == [PurgeStep(keys=1), PurgeStep(records=2), PurgeStep(finished=True)]
+    assert left(database, tenant) == [next_day.id]
+    assert usable_days(database, tenant) == ["2026-03-02"]
+
+
+async def test_what_was_purged_is_counted_audited_and_told_once(storage: Storage, database: Database) -> None:
+    tenant = await tenant_of(storage)
+    for day in range(5):
+        await made_at(storage, tenant, FIRST + day * DAY)
+
+    await purged(storage, tenant, DUE + 2 * DAY)
+    again = await purged(storage, tenant, DUE + 2 * DAY)
+
+    assert again == []
+    facts = {"reason": "retention", "keys": 3}
+    assert log_of(database, tenant) == [
+        ("retention.keys_destroyed", facts | {"from": "2026-03-01", "to": "2026-03-03"}),
+        ("retention.purged", facts | {"through": "2026-03-03", "records": 3}),
+    ]
+    assert await counted(storage, tenant) == [("2026-03-03", 3, 3, True)]
+    with psycopg.connect(database.owner_url) as owner:
+        told = owner.execute("select data from outbox where type = 'retention.purged'").fetchall()
+    assert told == [(facts | {"through": "2026-03-03", "records": 3},)]
+
+
+async def test_a_record_that_is_gone_is_not_found_and_its_usage_audit_and_credits_stay(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await tenant_of(storage)
+    call = await made_at(storage, tenant, FIRST)
+    before = _books(database)
+
+    await purged(storage, tenant, DUE)
+
+    principal = (await storage.access.resolve(tenant.token)).principal
+    async with storage.read(principal) as tx:
+        with pytest.raises(NotFoundError):
+            await tx.inferences.get(InferenceId(call.id))
+    assert _books(database) == before
+    assert await discrepancies(storage) == []
+
+
+async def test_a_conversation_begins_with_what_is_left_of_it_until_nothing_is(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await tenant_of(storage)
+    thread = ConversationId(new_ulid())
+    for day in range(3):
+        await made_at(storage, tenant, FIRST + day * DAY, thread=thread)
+    access = await storage.access.resolve(tenant.token)
+
+    lengths: list[int] = []
+    for day in range(3):
+        lengths.append(len((await storage.journal.history(access, thread)).turns))
+        await purged(storage, tenant, DUE + day * DAY)
+
+    assert lengths == [6, 4, 2]
+    with pytest.raises(NotFoundError):
+        await storage.journal.history(access, thread)
+
+
+async def test_other_organisations_keep_theirs(storage: Storage, database: Database) -> None:
+    tenant, other = await tenant_of(storage), await tenant_of(storage)
+    for each in (tenant, other):
+        await made_at(storage, each, FIRST)
+
+    await purged(storage, tenant, DUE)
+
+    assert (len(left(database, tenant)), len(left(database, other))) == (0, 1)
+    assert usable_days(database, other) == ["2026-03-01"]
+
+
+async def test_records_without_content_go_too(storage: Storage, database: Database) -> None:
+    tenant = await tenant_of(storage)
+    await made_at(storage, tenant, FIRST, store=False)
+    refused = await opened_at(storage, tenant, FIRST)
+    await storage.journal.close(failed(make_outcome(refused)))
+
+    await purged(storage, tenant, DUE)
+
+    assert left(database, tenant) == []
+
+
+async def test_a_call_that_runs_stays_until_it_is_lost_and_can_then_never_be_settled(
+    storage: Storage, database: Database, clock: SetClock
+) -> None:
+    tenant = await tenant_of(storage)
+    asleep = await opened_at(storage, tenant, FIRST)
+
+    await purged(storage, tenant, DUE)
+    running = left(database, tenant)
+    clock.time = DUE
+    await expire_lapsed(storage.pool, clock)
+    await purged(storage, tenant, DUE)
+
+    assert running == [asleep.id]
+    assert left(database, tenant) == []
+    with psycopg.connect(database.owner_url) as owner:
+        assert owner.execute("select state from credit_holds").fetchall() == [("voided",)]
+    assert await discrepancies(storage) == []
+
+
+@contextmanager
+def failing(database: Database, table: str, on: str) -> Generator[None]:
+    """Whoever does that to `table` dies in the middle of its transaction."""
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(
+            f"""
+            create function die() returns trigger language plpgsql as $$
+            begin raise exception 'killed' using errcode = '57P01'; end $$;
+            create trigger die before {on} on {table} for each statement execute function die()
+            """.encode()
+        )
+        yield
+        owner.execute("drop function die() cascade")
+
+
+@pytest.mark.parametrize(
+    ("table", "on"),
+    [
+        ("retention_purges", "insert"),
+        ("content_keys", "update"),
+        ("retention_purges", "update"),
+        ("audit_entries", "insert"),
+        ("audit_pending", "insert"),
+        ("phi_findings", "delete"),
+        ("inferences", "delete"),
+        ("idempotency_keys", "delete"),
+        ("outbox", "insert"),
+    ],
+)
+async def test_killed_at_any_statement_and_begun_again_it_counts_everything_once(
+    storage: Storage, database: Database, table: str, on: str
+) -> None:
+    tenant = await tenant_of(storage)
+    for hour in range(5):
+        await made_at(storage, tenant, FIRST + timedelta(hours=hour))
+
+    with failing(database, table, on), pytest.raises(UnavailableError):
+        await purged(storage, tenant, DUE, batch=2)
+    await purged(storage, tenant, DUE, batch=2)
+
+    assert left(database, tenant) == []
+    assert await counted(storage, tenant) == [("2026-03-01", 1, 5, True)]
+    assert [action for action, _ in log_of(database, tenant)] == ["retention.keys_destroyed", "retention.purged"]
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_left_after_any_step_another_process_ends_it(
+    storage: Storage, database: Database, settings: Settings, steps: int
+) -> None:
+    tenant = await tenant_of(storage)
+    for hour in range(5):
+        await made_at(storage, tenant, FIRST + timedelta(hours=hour))
+    for _ in range(steps):
+        await purge_step(storage.pool, tenant.org, now=DUE, actor=ACTOR, batch=2)
+
+    other = await Storage.open(settings)
+    await purged(other, tenant, DUE + 2 * DAY, batch=2)
+    await other.close()
+
+    assert left(database, tenant) == []
+    assert sum(records for _, _, records, _ in await counted(storage, tenant)) == 5
+    assert [action for action, _ in log_of(database, tenant)] == ["retention.keys_destroyed", "retention.purged"]
+
+
+async def test_many_at_once_count_everything_once(storage: Storage, database: Database) -> None:
+    tenant = await tenant_of(storage)
+    for hour in range(20):
+        await made_at(storage, tenant, FIRST + timedelta(hours=hour))
+
+    ran = await asyncio.gather(*(purged(storage, tenant, DUE, batch=3) for _ in range(6)))
+
+    steps = [step for each in ran for step in each]
+    assert (sum(step.keys for step in steps), sum(step.records for step in steps)) == (1, 20)
+    assert await counted(storage, tenant) == [("2026-03-01", 1, 20, True)]
+    assert [action for action, _ in log_of(database, tenant)] == ["retention.keys_destroyed", "retention.purged"]
+
+
+async def test_a_hold_that_is_set_between_two_steps_stops_the_next_until_a_week_after_its_end(
+    storage: Storage, database: Database, clock: SetClock
+) -> None:
+    tenant = await tenant_of(storage)
+    for hour in range(4):
+        await made_at(storage, tenant, FIRST + timedelta(hours=hour))
+    clock.time = DUE
+    keys_gone = await purge_step(storage.pool, tenant.org, now=DUE, actor=ACTOR, batch=2)
+
+    await change_policy(storage, tenant.org, {"legal_hold": True})
+    held = await purged(storage, tenant, DUE + 400 * DAY)
+    clock.time = DUE + 400 * DAY
+    await change_policy(storage, tenant.org, {"legal_hold": False})
+    waiting = await purged(storage, tenant, clock.time + DELAY - timedelta(seconds=1))
+
+    assert (keys_gone, held, waiting) == (PurgeStep(keys=1), [], [])
+    assert len(left(database, tenant)) == 4
+    await purged(storage, tenant, clock.time + DELAY)
+    assert left(database, tenant) == []
+    assert await counted(storage, tenant) == [("2026-03-01", 1, 4, True)]
+
+
+async def test_a_longer_time_stops_what_a_purge_has_not_come_to(
+    storage: Storage, database: Database, clock: SetClock
+) -> None:
+    tenant = await tenant_of(storage)
+    calls = [await made_at(storage, tenant, FIRST + day * DAY) for day in range(4)]
+    clock.time = DUE + 3 * DAY
+    await purge_step(storage.pool, tenant.org, now=clock.time, actor=ACTOR)
+
+    await change_policy(storage, tenant.org, {"retention_days": KEPT_DAYS + 2})
+    await purged(storage, tenant, clock.time)
+    kept = left(database, tenant)
+    again = await purged(storage, tenant, clock.time)
+    await purged(storage, tenant, clock.time + 2 * DAY)
+
+    assert (kept, again) == ([calls[2].id, calls[3].id], [])
+    assert left(database, tenant) == []
+    assert await counted(storage, tenant) == [("2026-03-04", 4, 4, True)]
+
+
+async def test_a_clock_that_goes_back_destroys_nothing_and_ends_later_what_it_began(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await tenant_of(storage)
+    for day in range(3):
+        await made_at(storage, tenant, FIRST + day * DAY)
+    await purge_step(storage.pool, tenant.org, now=DUE + 2 * DAY, actor=ACTOR)
+
+    back = await purged(storage, tenant, DUE - DAY)
+    kept = left(database, tenant)
+    await purged(storage, tenant, DUE + 2 * DAY)
+
+    assert (back, len(kept)) == ([], 3)
+    assert await counted(storage, tenant) == [("2026-03-03", 3, 3, True)]
+
+
+async def test_a_destroyed_key_is_not_made_again_by_a_process_that_slept(
+    storage: Storage, database: Database, settings: Settings
+) -> None:
+    tenant = await tenant_of(storage)
+    await made_at(storage, tenant, FIRST)
+    asleep = await opened_at(storage, tenant, FIRST)
+    await purged(storage, tenant, DUE)
+
+    other = await Storage.open(settings)
+    with pytest.raises(UnavailableError):
+        await made_at(other, tenant, FIRST)
+    await other.close()
+
+    assert left(database, tenant) == [asleep.id]
+    assert usable_days(database, tenant) == []
+
+
+async def _end(storage: Storage, tenant: Tenant, status: str, until: datetime, *, grace_days: int = 30) -> None:
+    async with storage.pool.connection() as connection:
+        await connection.execute(
+            "update baa_acceptances set ends_at = %(until)s, ends_as = %(as)s, expires_at = %(expires)s,"
+            " grace_days = %(grace)s where org_id = %(org)s and status = 'active'",
+            {
+                "until": None if status == "expired" else until,
+                "as": None if status == "expired" else status,
+                "expires": until if status == "expired" else None,
+                "grace": grace_days,
+                "org": tenant.org,
+            },
+        )
+
+
+async def _accept_anew(storage: Storage, tenant: Tenant, status: str) -> None:
+    async with storage.pool.connection() as connection:
+        await connection.execute("update baa_acceptances set status = 'terminated' where org_id = %s", [tenant.org])
+        await connection.execute(
+            "insert into baa_acceptances (id, org_id, template_version, template_sha256, covers, signer_name,"
+            " signer_title, signer_email, accepted_at, effective_at, status)"
+            " values (%s, %s, 'test', %s, '{}', 'A', 'B', 'C', %s, %s, %s)",
+            [new_ulid(), tenant.org, "1" * 64, FIRST, FIRST, status],
+        )
+
+
+CLOSED = FIRST + 40 * DAY
+"""Ten days after the first day, and 30 of grace."""
+
+
+async def terminated(storage: Storage, *, status: str = "terminated") -> Tenant:
+    tenant = await tenant_of(storage, days=2555)
+    for day in (0, 9):
+        await made_at(storage, tenant, FIRST + day * DAY)
+    await _end(storage, tenant, status, FIRST + 10 * DAY)
+    return tenant
+
+
+async def test_a_terminated_agreement_leaves_no_content_once_its_grace_is_over(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await terminated(storage)
+    books = _books(database)
+
+    early = await purged(storage, tenant, CLOSED - timedelta(seconds=1))
+    await purged(storage, tenant, CLOSED)
+
+    assert early == []
+    assert (left(database, tenant), usable_days(database, tenant)) == ([], [])
+    ((purge, *_),) = [await last_purges(storage.pool, tenant.org, limit=5)]
+    assert (purge.reason, purge.through.isoformat(), purge.records) == (PurgeReason.TERMINATION, "2026-04-09", 2)
+    assert _books(database) == books
+    with psycopg.connect(database.owner_url) as owner:
+        agreements = owner.execute("select status from baa_acceptances where org_id = %s", [tenant.org]).fetchall()
+    assert agreements == [("active",)]
+    assert await discrepancies(storage) == []
+
+
+@pytest.mark.parametrize("status", ["expired", "superseded"])
+async def test_an_agreement_that_merely_ended_leaves_content_to_its_retention(
+    storage: Storage, database: Database, status: str
+) -> None:
+    tenant = await terminated(storage, status=status)
+
+    await purged(storage, tenant, CLOSED + 100 * DAY)
+
+    assert len(left(database, tenant)) == 2
+
+
+@pytest.mark.parametrize("status", ["active", "pending"])
+async def test_content_stays_when_an_agreement_was_accepted_after_the_terminated_one(
+    storage: Storage, database: Database, status: str
+) -> None:
+    tenant = await terminated(storage)
+    await _accept_anew(storage, tenant, status)
+
+    await purged(storage, tenant, CLOSED + 100 * DAY)
+
+    assert len(left(database, tenant)) == 2
+
+
+async def test_a_hold_keeps_the_content_of_a_terminated_organisation(storage: Storage, database: Database) -> None:
+    tenant = await terminated(storage)
+    await change_policy(storage, tenant.org, {"legal_hold": True})
+
+    await purged(storage, tenant, CLOSED + 100 * DAY)
+
+    assert len(left(database, tenant)) == 2
+
+
+async def test_who_has_something_due_is_known_without_touching_it(storage: Storage) -> None:
+    due, young, empty = await tenant_of(storage), await tenant_of(storage), await tenant_of(storage)
+    await made_at(storage, due, FIRST)
+    await made_at(storage, young, FIRST + DAY)
+
+    kept = await kept_after(storage.pool, "", now=DUE, limit=10)
+
+    named = {each.org for each in kept}
+    assert {due.org, young.org, empty.org} <= named
+    assert [each.org for each in kept if each.work_at(DUE)] == [due.org]
+
+
+async def test_a_record_that_is_deleted_by_hand_is_noticed_unless_a_purge_has_come_to_its_day(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await tenant_of(storage)
+    for day in range(2):
+        await made_at(storage, tenant, FIRST + day * DAY)
+    await purged(storage, tenant, DUE)
+    honest = await discrepancies(storage)
+
+    with psycopg.connect(database.owner_url) as owner:
+        owner.execute("delete from inferences where org_id = %s", [tenant.org])
+
+    assert honest == []
+    assert [(each.check, each.count) for each in await discrepancies(storage)] == [("call_without_record", 1)]
+
+
+def _books(database: Database) -> list[tuple[Any, ...]]:
+    """Rows that outlive content."""
+    with psycopg.connect(database.owner_url) as owner:
+        return [
+            row
+            for table in ("usage_records", "credit_holds", "credit_entries")
+            for row in owner.execute(f"select t::text from {table} t order by 1".encode()).fetchall()
+        ] + owner.execute(
+            "select e::text from audit_entries e where action not like 'retention.%%' order by id", []
+        ).fetchall()
