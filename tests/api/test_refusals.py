@@ -1,6 +1,7 @@
 """Every refusal: its status, its dialect's body, its headers, and its audit entry."""
 
 import asyncio
+import secrets
 from io import BytesIO
 from typing import Any
 
@@ -46,7 +47,9 @@ def error_of(reply: Reply) -> dict[str, Any]:
 async def test_a_key_nobody_has_is_401_and_audited_by_the_platform(
     gateway_server: GatewayServer, path: str, body: object, headers: dict[str, str]
 ) -> None:
-    reply = await gateway_server.post(path, body, key=None, headers=headers)
+    somewhere = {"x-forwarded-for": f"2001:db8:{secrets.randbelow(2**16):x}:{secrets.randbelow(2**16):x}::1"}
+
+    reply = await gateway_server.post(path, body, key=None, headers=headers | somewhere)
 
     assert reply.status == 401
     assert error_of(reply)["code"] == "INVALID_API_KEY"
