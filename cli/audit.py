@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.admin import organization, with_storage
+from cli.admin import organization, require_organization, with_storage
 from cli.failure import CommandError
+from gateway.audit import AuditAction
+from gateway.ids import PLATFORM, OrganizationId
 
 if TYPE_CHECKING:
     from gateway.audit.export_format import KeysDocument
@@ -47,7 +49,10 @@ def _verify_database(org: str | None) -> None:
     from storage.chain import organizations, verify
 
     async def walk(storage: "Storage") -> bool:
-        chains = [organization(org)] if org else await organizations(storage.pool)
+        only = organization(org) if org else None
+        if only:
+            await require_organization(storage, only)
+        chains = [only] if only else await organizations(storage.pool)
         sound = True
         for chain in chains:
             verdict = await verify(storage.pool, chain)
@@ -56,10 +61,16 @@ def _verify_database(org: str | None) -> None:
             else:
                 sound = False
                 print(f"BAD   {chain}  {verdict.flaw} after entry {verdict.length}: {verdict.entry_id}")
+        await _audit_verification(storage, only or PLATFORM, sound=sound)
         return sound
 
     if not with_storage(walk):
         raise typer.Exit(1)
+
+
+async def _audit_verification(storage: "Storage", org: OrganizationId, *, sound: bool) -> None:
+    async with storage.as_operator(org, command="audit.verify") as tx:
+        tx.audit(AuditAction.AUDIT_VERIFIED, entity_type="organization", entity_id=org, metadata={"sound": sound})
 
 
 def _verify_export(export: Path, keys: Path | None, ca: Path | None, as_json: bool) -> None:

@@ -50,13 +50,8 @@ def verify(
                     print(f"ok    {period.org}  {period.start:%Y-%m-%dT%H:%M:%SZ}")
             place = periods[-1].place
         async with storage.as_operator(only or PLATFORM, command="books.verify") as tx:
-            entity_type = "organization" if only else "installation"
-            tx.audit(
-                AuditAction.BOOKS_VERIFIED,
-                entity_type=entity_type,
-                entity_id=only or PLATFORM,
-                metadata={"sound": sound},
-            )
+            whose, facts = only or PLATFORM, {"sound": sound}
+            tx.audit(AuditAction.BOOKS_VERIFIED, entity_type="organization", entity_id=whose, metadata=facts)
         return sound
 
     if not with_storage(walk):

@@ -1,13 +1,21 @@
 """Commands for the keyring file: make it, rotate its rings, wrap data keys anew."""
 
+import asyncio
+import os
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.failure import CommandError
+from cli.operator import operator
+
+if TYPE_CHECKING:
+    from storage import Storage
 
 app = typer.Typer(help="Root keys, peppers and codec keys.", no_args_is_help=True)
 
@@ -41,19 +49,49 @@ def rotate(ring: Annotated[RingName, typer.Argument(help="Which ring gets a new 
     """Add a version to a ring and print its number. Old versions stay, and read what they wrote.
 
     Give the file to every process and restart them; after `root`, run `hasp keyring rewrap`. A ring that a keyring
-    of an earlier version lacks is begun.
+    of an earlier version lacks is begun. Audited in the database of HASP_DATABASE_URL, if that is set: without, the
+    keyring may have no installation yet.
     """
+    from gateway.errors import UnavailableError
     from storage.keyring import IncompleteKeyringError, KeyringError, read_keyring
     from storage.keyring import rotate as add_version
 
-    try:
+    def add() -> int:
         with suppress(IncompleteKeyringError):
             read_keyring(file)
-        print(add_version(file, ring))
-    except KeyringError as failure:
+        return add_version(file, ring)
+
+    database_url = os.environ.get("HASP_DATABASE_URL")
+    try:
+        print(asyncio.run(_audited(database_url, ring, add)) if database_url else add())
+    except (KeyringError, UnavailableError) as failure:
         raise CommandError(str(failure)) from None
     except OSError as failure:
         raise CommandError(f"cannot write {file}: {failure.strerror}") from None
+
+
+async def _audited(database_url: str, ring: RingName, add: Callable[[], int]) -> int:
+    """The version that `add` made, with its entry in the platform's audit log. Without a database nothing is made."""
+    from gateway.audit import AuditAction
+    from storage.platform_log import write_entry
+    from storage.pool import durable, open_pool
+
+    by, pool = operator(), await open_pool(database_url, size=2)
+    try:
+        async with durable(pool) as connection, connection.transaction():
+            version = add()
+            await write_entry(
+                connection,
+                AuditAction.KEYRING_ROTATED,
+                entity_type="keyring",
+                entity_id=ring.value,
+                by=by,
+                at=datetime.now(UTC),
+                metadata={"version": version},
+            )
+    finally:
+        await pool.close()
+    return version
 
 
 @app.command("rewrap")
@@ -68,10 +106,21 @@ def rewrap(
     Safe to repeat. Under a key service that rotates its key by itself, `--all` is what wraps them anew.
     """
     from cli.admin import with_storage
-    from storage.rewrapping import rewrap as wrap_anew
     from storage.root_keys import UnwrapError
 
     try:
-        print(with_storage(lambda storage: wrap_anew(storage.pool, storage.root_keys, everything=everything)))
+        print(with_storage(lambda storage: _rewrap(storage, everything=everything)))
     except UnwrapError as failure:
         raise CommandError(str(failure)) from None
+
+
+async def _rewrap(storage: "Storage", *, everything: bool) -> int:
+    from gateway.audit import AuditAction
+    from gateway.ids import PLATFORM
+    from storage.rewrapping import rewrap as wrap_anew
+
+    wrapped = await wrap_anew(storage.pool, storage.root_keys, everything=everything)
+    async with storage.as_operator(PLATFORM, command="keyring.rewrap") as tx:
+        facts = {"wrapped": wrapped, "root_key": storage.root_keys.name}
+        tx.audit(AuditAction.DATA_KEYS_REWRAPPED, entity_type="installation", entity_id=PLATFORM, metadata=facts)
+    return wrapped

@@ -13,6 +13,7 @@ import typer
 
 from cli import admin, allotment, audit, audit_keys, baa, books, catalog, keyring, keys, phi, policy, seal
 from cli.failure import CommandError
+from cli.operator import operator
 
 EXIT_INTERRUPTED = 130
 GRACEFUL_SHUTDOWN_S = 30
@@ -125,7 +126,7 @@ def migrate() -> None:
     from storage.migrate import StillRunningError, migrate
 
     try:
-        migrate(settings)
+        migrate(settings, by=operator())
     except StillRunningError:
         raise CommandError(
             "this upgrade changes how credits are booked: stop every `hasp api` and `hasp worker`, then migrate"

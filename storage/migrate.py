@@ -1,5 +1,6 @@
 """Brings a database to this version's schema, and the application's role to its few rights."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -12,7 +13,10 @@ from psycopg import sql
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
 
+from gateway.audit import AuditAction
+from gateway.ids import PLATFORM
 from gateway.settings import Settings
+from storage import platform_log
 from storage.tables import Row
 
 APP_ROLE = "hasp_app"
@@ -26,6 +30,10 @@ select count(*) from pg_stat_activity a join pg_roles r on r.oid = a.usesysid
 where a.datname = current_database() and not r.rolsuper and pg_has_role(r.oid, 'hasp_app', 'member')
 """
 
+_TOLD = """
+select metadata ->> 'to' from audit_entries where org_id = %s and action = %s order by id desc limit 1
+"""
+
 _LOCK = 0x48415350  # "HASP": two migrations at once would race each other's DDL
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -34,8 +42,10 @@ class StillRunningError(Exception):
     """Processes of an earlier version would go on writing what this version reads otherwise."""
 
 
-def migrate(settings: Settings) -> None:
+def migrate(settings: Settings, *, by: str | None = None) -> None:
     """Upgrade to head and let the user of `HASP_DATABASE_URL` act as `hasp_app`. Safe to run twice, also at once.
+
+    `by` is who is at the command line, if anybody is: then the platform's audit log tells of another schema.
 
     Raises:
         ValueError: no owner's URL is configured.
@@ -48,6 +58,8 @@ def migrate(settings: Settings) -> None:
     upgrade(owner_url)
     login = make_url(str(settings.database_url))
     _admit(owner_url, login.username or APP_ROLE, login.password)
+    if by is not None:
+        _audit(owner_url, by)
 
 
 def upgrade(owner_url: str, revision: str = "head") -> None:
@@ -120,6 +132,19 @@ def _admit(owner_url: str, user: str, password: str | None) -> None:
             connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(user), sql.Literal(password)))
         if user != APP_ROLE:
             connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(APP_ROLE), sql.Identifier(user)))
+
+
+def _audit(owner_url: str, by: str) -> None:
+    """Tell of the schema there is, unless that was told: whoever is killed before it tells the next time."""
+    with _locked(owner_url) as locked:
+        current = _current(locked)
+        with psycopg.connect(_libpq(owner_url)) as connection:
+            told = connection.execute(_TOLD, [PLATFORM, AuditAction.DATABASE_MIGRATED]).fetchone()
+            before = told[0] if told else None
+            if current != before:
+                change = {"from": before, "to": current}
+                entry = (AuditAction.DATABASE_MIGRATED, "installation", PLATFORM, by, datetime.now(UTC), change)
+                connection.execute(platform_log.WRITE, platform_log.values(*entry))
 
 
 def _libpq(url: str) -> str:

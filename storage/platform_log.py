@@ -10,7 +10,7 @@ from gateway.audit import AuditAction, PhiDisposition
 from gateway.ids import PLATFORM, new_ulid
 from storage.pool import Connection
 
-_WRITE = """
+WRITE = """
 with written as (
   insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, metadata, phi_disposition, created_at)
   values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id)
@@ -29,6 +29,12 @@ async def write_entry(
     metadata: Mapping[str, JsonValue] | None = None,
 ) -> None:
     """Audit an act of `by`, in the transaction of `connection`. `metadata` is ids, numbers and enums only."""
-    phi = PhiDisposition.NOT_PRESENT.value
-    facts = Jsonb(dict(metadata or {}))
-    await connection.execute(_WRITE, [new_ulid(), PLATFORM, action.value, entity_type, entity_id, by, facts, phi, at])
+    await connection.execute(WRITE, values(action, entity_type, entity_id, by, at, metadata or {}))
+
+
+def values(
+    action: AuditAction, entity_type: str, entity_id: str, by: str, at: datetime, metadata: Mapping[str, JsonValue]
+) -> list[object]:
+    """Of one entry, as `WRITE` takes them."""
+    facts, phi = Jsonb(dict(metadata)), PhiDisposition.NOT_PRESENT.value
+    return [new_ulid(), PLATFORM, action.value, entity_type, entity_id, by, facts, phi, at]
