@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 from activities.books import ProvenPage
 from activities.budget import Cursor, ResetStep, SchedulePage
 from activities.provider_probe import ProbeReport
+from activities.retention import DuePage, PurgeShift
 from cli.embedded import temporal
 from tests.workflows.test_books_proof import ScriptedBooks
 from tests.workflows.test_budget_reset import ScriptedBudgets, start, working
@@ -28,6 +29,7 @@ from tests.workflows.test_key_notices import ScriptedNotices
 from tests.workflows.test_outbox_relay import CountingOutbox
 from tests.workflows.test_provider_probe import ScriptedProbe
 from tests.workflows.test_refusal_summary import ScriptedRefusals
+from tests.workflows.test_retention_purge import ScriptedRetention
 from workflows import codec, outbox_relay, schedules
 from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
@@ -38,6 +40,7 @@ from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 from workflows.refusal_summary import RefusalSummary
+from workflows.retention_purge import RetentionPurge
 
 HISTORIES = Path(__file__).parent / "histories"
 NAMESPACE = "default"
@@ -91,6 +94,20 @@ _PROBES: dict[str, Sequence[ProbeReport | Exception]] = {
 }
 
 
+_PURGES: dict[str, ScriptedRetention] = {
+    "retention-purge-two-organisations": ScriptedRetention(
+        [DuePage(["01A", "01B"])], {"01B": [PurgeShift(is_over=False)]}
+    ),
+    "retention-purge-after-failures": ScriptedRetention(
+        [DuePage(["01A", "01B"])],
+        {
+            "01A": [ApplicationError("a fault", type="TypeError", non_retryable=True)],
+            "01B": [ApplicationError("away", type="INFERENCE_UNAVAILABLE")],
+        },
+    ),
+}
+
+
 async def record() -> None:
     async with await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]
         dev_server_existing_path=temporal.binary(),
@@ -118,6 +135,8 @@ async def record() -> None:
             _keep(name, await _sum_up(client, script))
         for name, probes in _PROBES.items():
             _keep(name, await _probe(client, probes))
+        for name, retention in _PURGES.items():
+            _keep(name, await _purge(client, retention))
         _keep("outbox-relay-continued-as-new", await _relay(client))
 
 
@@ -190,6 +209,20 @@ async def _probe(client: Client, script: Sequence[ProbeReport | Exception]) -> W
     ):
         handle = await client.start_workflow(
             ProbeProviders.run, id=schedules.PROVIDER_PROBE, task_queue=TaskQueue.UPKEEP
+        )
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _purge(client: Client, retention: ScriptedRetention) -> WorkflowHistory:
+    async with Worker(
+        client,
+        task_queue=TaskQueue.UPKEEP,
+        workflows=[RetentionPurge],
+        activities=[retention.due_page, retention.purge_organization],
+    ):
+        handle = await client.start_workflow(
+            RetentionPurge.run, id=schedules.RETENTION_PURGE, task_queue=TaskQueue.UPKEEP
         )
         await handle.result()
         return await handle.fetch_history()

@@ -24,6 +24,7 @@ from workflows.options import QUICK_WRITE
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.refusal_summary import RefusalSummary
+from workflows.retention_purge import RetentionPurge
 
 FILES = sorted(HISTORIES.glob("*.json"))
 
@@ -49,6 +50,7 @@ async def test_a_kept_history_replays(file: Path) -> None:
         ProbeProviders,
         ProveBooks,
         RefusalSummary,
+        RetentionPurge,
     ).replay_workflow(_history(file))
 
 
@@ -71,6 +73,7 @@ def test_every_workflow_has_a_history() -> None:
         "outbox.relay",
         "provider.probe",
         "refusal.summary",
+        "retention.purge",
     }
 
 
