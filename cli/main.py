@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, allotment, audit, audit_keys, baa, books, catalog, keyring, keys, phi, policy, seal
+from cli import admin, allotment, audit, audit_keys, baa, books, catalog, keyring, keys, phi, policy, retention, seal
 from cli.failure import CommandError
 from cli.operator import operator
 
@@ -39,6 +39,7 @@ baa.app.command("verify")(seal.verify)
 app.add_typer(baa.app, name="baa")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
+app.add_typer(retention.app, name="retention")
 app.add_typer(catalog.app, name="catalog")
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from psycopg.types.json import Jsonb
+from ulid import ULID
 
 from gateway.audit import AuditAction
 from gateway.events import EventType
@@ -49,6 +50,12 @@ class Kept:
     """Its id. Calls that run are none."""
     unfinished: Due | None
     """A purge that was begun."""
+
+    @property
+    def oldest_day(self) -> date | None:
+        """Of a key, or of a record that may be without content."""
+        of_record = None if self.oldest_record is None else ULID.from_str(self.oldest_record).datetime.date()
+        return min((day for day in (self.oldest_key, of_record) if day is not None), default=None)
 
     def work_at(self, now: datetime) -> "Work | None":
         """What a purge may do at `now`; None when nothing is to be done."""

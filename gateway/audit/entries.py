@@ -62,6 +62,7 @@ class AuditAction(StrEnum):
     DATA_KEY_ROTATED = "data_key.rotated"
     RETENTION_KEYS_DESTROYED = "retention.keys_destroyed"
     RETENTION_PURGED = "retention.purged"
+    RETENTION_READ = "retention.read"
 
 
 class PhiDisposition(StrEnum):
