@@ -335,7 +335,9 @@ async def test_an_agreement_that_nobody_offers_is_audited(gateway_server: Gatewa
 def test_there_is_no_code_without_an_entry_or_a_reason() -> None:
     alone = {"RATE_LIMITED", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_NOT_REPLAYABLE", "BAA_NOT_OFFERED"}
 
-    assert {each.code for each in _kinds_of(GatewayError)} == {*CALLS, *CONTROLLED, *NOT_AUDITED, *alone}
+    ours = {each.code for each in _kinds_of(GatewayError) if not each.__module__.startswith("tests.")}
+
+    assert ours == {*CALLS, *CONTROLLED, *NOT_AUDITED, *alone}
 
 
 def _kinds_of(error: type[GatewayError]) -> Iterator[type[GatewayError]]:
