@@ -50,6 +50,7 @@ AUDITED = {
     "books verify": Audited(AuditAction.BOOKS_VERIFIED),
     "retention show": Audited(AuditAction.RETENTION_READ),
     "audit verify": Audited(AuditAction.AUDIT_VERIFIED),
+    "audit review": Audited(AuditAction.AUDIT_READ),
     "audit keys retire": Audited(AuditAction.AUDIT_KEY_RETIRED, "{audit_key}", by_platform=True),
     "audit keys revoke": Audited(AuditAction.AUDIT_KEY_REVOKED, "{audit_key}", by_platform=True),
     "keyring rotate": Audited(AuditAction.KEYRING_ROTATED, "root", by_platform=True),
