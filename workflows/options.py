@@ -91,11 +91,11 @@ PURGE = ActivityConfig(
 )
 """Some hundred small transactions; one that ends early goes on where it stopped."""
 
-PURGE_OFFSET = timedelta(hours=4, minutes=30)
-"""After midnight, UTC, and after the proof of the books, which so has seen every record that goes."""
+PURGE_EVERY = timedelta(hours=1)
+"""Days end once a day, but the time to export after a termination at any hour, and with it the time to destroy."""
 
-PURGE_CATCH_UP = timedelta(hours=20)
-"""A purge that an outage took is made up for on its day; the next one does the work of all that were missed."""
+PURGE_OFFSET = timedelta(minutes=30)
+"""After midnight, UTC, when the next day is due everywhere: not at once with all that else begins then."""
 
 AUDIT_PAGE = ActivityConfig(
     start_to_close_timeout=timedelta(hours=2),

@@ -147,7 +147,7 @@ class Years:
     runs: int = 0
 
     async def until(self, moment: datetime, *, runs: int = 1) -> None:
-        """The night of that day is there, and the schedule's runs of it are over."""
+        """The night of that day is there, and the runs of then are over."""
         clock_of(self.storage).time = moment.replace(hour=4, minute=30)
         self.runs += 1
         await asyncio.gather(*(self._run(f"purge/{self.task_queue}/{self.runs}/{n}") for n in range(runs)))
