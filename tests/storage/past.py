@@ -6,6 +6,7 @@ from datetime import datetime
 import psycopg
 from ulid import ULID
 
+from gateway.conversation import Conversation
 from gateway.ids import ConversationId, InferenceId
 from gateway.inference.call import Call
 from storage import Storage
@@ -17,10 +18,17 @@ ACTOR = "system:test"
 
 
 async def opened_at(
-    storage: Storage, tenant: Tenant, at: datetime, *, thread: ConversationId | None = None, store: bool = True
+    storage: Storage,
+    tenant: Tenant,
+    at: datetime,
+    *,
+    thread: ConversationId | None = None,
+    store: bool = True,
+    conversation: Conversation | None = None,
 ) -> Call:
     """A call that was asked then, by its id too, and runs."""
-    call = make_call(await storage.access.resolve(tenant.token), at=at, thread=thread, store=store)
+    access = await storage.access.resolve(tenant.token)
+    call = make_call(access, at=at, thread=thread, store=store, conversation=conversation)
     call = replace(call, id=InferenceId(str(ULID.from_datetime(at))))
     await storage.journal.open(call, HAIKU, 100)
     return call

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from gateway.conversation import Conversation, Sampling, Text, ToolResult, Turn
 from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import ConversationId, InferenceId, new_ulid
 from gateway.retention import DELAY, PurgeReason
@@ -138,6 +139,26 @@ async def test_a_conversation_begins_with_what_is_left_of_it_until_nothing_is(
     assert lengths == [6, 4, 2]
     with pytest.raises(NotFoundError):
         await storage.journal.history(access, thread)
+
+
+async def test_a_conversation_does_not_begin_with_what_a_tool_said_to_a_purged_answer(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await tenant_of(storage)
+    thread = ConversationId(new_ulid())
+    await made_at(storage, tenant, FIRST, thread=thread)
+    result = Turn("user", (ToolResult("toolu_1", (Text("42"),)),))
+    answering = await opened_at(
+        storage, tenant, FIRST + DAY, thread=thread, conversation=Conversation((result,), Sampling(max_tokens=9))
+    )
+    await storage.journal.close(make_outcome(answering))
+    await made_at(storage, tenant, FIRST + DAY + timedelta(hours=1), thread=thread)
+
+    await purged(storage, tenant, DUE)
+    history = await storage.journal.history(await storage.access.resolve(tenant.token), thread)
+
+    assert [turn.role for turn in history.turns] == ["user", "assistant"]
+    assert history.turns[0].blocks == (Text("Hello"),)
 
 
 async def test_other_organisations_keep_theirs(storage: Storage, database: Database) -> None:
