@@ -39,7 +39,8 @@ _WRITE: Final = """
 with written as (
   insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, metadata, phi_disposition, created_at)
   select id, %(org)s, 'ai.request.completed', 'inference', id, 'key:01K0B6W4M7RT2V9YQ3X5ZC8D1E',
-    '{"model": "claude-sonnet-4-6", "charge": 92, "entity_types": ["PERSON"]}', 'redacted_at_delivery', clock_timestamp()
+    '{"model": "claude-sonnet-4-6", "charge": 92, "entity_types": ["PERSON"]}', 'redacted_at_delivery',
+    clock_timestamp()
   from unnest(%(ids)s::text[]) as w(id) returning id)
 insert into audit_pending (entry_id) select id from written
 """
