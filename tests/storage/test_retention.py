@@ -17,6 +17,7 @@ from gateway.retention import DELAY, PurgeReason
 from gateway.settings import Settings
 from storage import Storage
 from storage.holds import expire_lapsed
+from storage.migrate import downgrade, upgrade
 from storage.onboarding import change_policy
 from storage.retention import PurgeStep, kept_after, last_purges, purge_step
 from tests.activities.conftest import SetClock
@@ -481,3 +482,17 @@ def _books(database: Database) -> list[tuple[Any, ...]]:
         ] + owner.execute(
             "select e::text from audit_entries e where action not like 'retention.%%' order by id", []
         ).fetchall()
+
+
+async def test_an_organisation_from_before_there_were_purges_keeps_everything_for_a_week(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await tenant_of(storage, days=1)
+
+    downgrade(database.owner_url, "0012")
+    upgrade(database.owner_url)
+
+    (kept,) = await kept_after(storage.pool, "", now=DUE, limit=1, only=tenant.org)
+    upgraded = datetime.now(UTC)
+    assert kept.due_at(upgraded + DELAY - timedelta(minutes=5)) is None
+    assert kept.due_at(upgraded + DELAY) is not None

@@ -17,6 +17,8 @@ def upgrade() -> None:
     op.add_column("organizations", sa.Column("retention_floor_days", sa.Integer(), nullable=True))
     op.add_column("organizations", sa.Column("retention_floor_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("organizations", sa.Column("hold_until", sa.DateTime(timezone=True), nullable=True))
+    # Until now nothing was ever destroyed, whatever was chosen: a week to look at it.
+    op.execute("update organizations set hold_until = now() + interval '7 days'")
     op.create_check_constraint(
         op.f("ck_organizations_retention_floor"),
         "organizations",
