@@ -280,11 +280,7 @@ async def test_a_hold_keeps_the_content_of_a_terminated_organisation(
 
 
 async def test_who_has_something_due_is_known_without_touching_it(storage: Storage) -> None:
-    due, young, empty = (
-        await retaining(storage, KEPT_DAYS),
-        await retaining(storage, KEPT_DAYS),
-        await retaining(storage, KEPT_DAYS),
-    )
+    due, young, empty = [await retaining(storage, KEPT_DAYS) for _ in range(3)]
     await made_at(storage, due, FIRST)
     await made_at(storage, young, FIRST + DAY)
 

@@ -1,4 +1,4 @@
-"""Purges that die, run at once, or are stopped between two steps: nothing is counted twice, and nothing goes that may not."""
+"""Purges that die, run at once, or are stopped: nothing counts twice, and nothing goes that may not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Generator
