@@ -5,12 +5,15 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pypdfium2
 import pytest
 
 from gateway.baa.document import DocumentError, offered, require_glyphs, typeset
+from gateway.baa.evidence import LONGEST_NAME, Signatory
 from gateway.baa.template import Template, current_template, templates
 from gateway.errors import ValidationFailedError
 from tests.unit.baa.acceptances import evidence, named
@@ -87,6 +90,19 @@ def test_the_pages_name_both_parties_and_the_evidence() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_signer_is_named_as_typed(name: str) -> None:
     assert name in words_of(typeset(current_template(), named(name)))
+
+
+def test_nothing_runs_off_a_page_however_long_a_name_is() -> None:
+    widest = "W" * LONGEST_NAME
+    signatory = Signatory(widest, widest, widest, evidence().signatory.authority)
+    document = typeset(current_template(), replace(evidence(signatory=signatory), organization_name=widest))
+
+    for page in pypdfium2.PdfDocument(document):
+        text, (width, height) = page.get_textpage(), page.get_size()
+        for at in range(text.count_chars()):
+            left, bottom, right, top = cast("tuple[float, float, float, float]", text.get_charbox(at))
+            assert 0 <= left <= right <= width
+            assert 0 <= bottom <= top <= height
 
 
 def test_the_agreement_and_the_evidence_are_attached_byte_for_byte() -> None:
