@@ -24,7 +24,7 @@ from gateway.clock import SystemClock
 from gateway.ids import OrganizationId, new_ulid
 from storage import Storage
 from storage.audit_keys import signing_key
-from storage.chain import verify
+from storage.audit_verification import verify
 from storage.migrate import migrate
 from storage.onboarding import create_organization
 from storage.pool import Pool, fetch, open_pool

@@ -1,7 +1,7 @@
 """Checkpoints of audit chains: what was verified is signed, told to the customer, and time-stamped by others."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -11,11 +11,11 @@ from ulid import ULID
 
 from gateway.audit import AuditAction, ChainWalk, Flaw, PhiDisposition, canonical_time
 from gateway.audit.checkpoints import Anchor, Checkpoint, checkpoint_digest, sign_checkpoint
-from gateway.audit.signing import SigningKey, is_signed, raw_public_key
+from gateway.audit.signing import SigningKey
 from gateway.clock import Clock
 from gateway.events import EventType
 from gateway.ids import PLATFORM, OrganizationId, new_ulid
-from storage.audit_keys import SEALING, active_key, audit_keys
+from storage.audit_keys import SEALING, SealingKey, active_key, sealing_keys
 from storage.chain import Verdict, follow, walk_behind
 from storage.pool import Pool, durable, fetch
 
@@ -139,18 +139,21 @@ async def verify_behind(pool: Pool, org: OrganizationId, last: Checkpoint | None
     if last is None:
         return await follow(pool, org, ChainWalk(), most=most)
     walk = await walk_behind(pool, org, last.seq)
-    keys = {each.key.key_id: raw_public_key(each.key.public_key_pem) for each in await audit_keys(pool)}
-    digest = checkpoint_digest(org, seq=last.seq, head=last.hash, at=last.at)
-    flaw: Flaw | None = None
-    if walk is None:
-        flaw = Flaw.TRUNCATED
-    elif walk.head != last.hash:
-        flaw = Flaw.FORKED
-    elif last.key_id not in keys or not is_signed(digest, last.signature, keys[last.key_id]):
-        flaw = Flaw.MISSIGNED
+    flaw = compare(last, walk.head if walk else None, await sealing_keys(pool))
     if flaw is not None:
         return Verdict(org, last.seq - 1, last.hash, flaw)
     return await follow(pool, org, ChainWalk(last.seq, last.hash), most=most)
+
+
+def compare(checkpoint: Checkpoint, head: str | None, keys: Mapping[str, SealingKey]) -> Flaw | None:
+    """What is wrong if the chain has the hash `head` in the checkpoint's place now, None for no entry."""
+    if head is None:
+        return Flaw.TRUNCATED
+    if head != checkpoint.hash:
+        return Flaw.FORKED
+    digest = checkpoint_digest(checkpoint.org, seq=checkpoint.seq, head=checkpoint.hash, at=checkpoint.at)
+    key = keys.get(checkpoint.key_id)
+    return None if key and key.has_signed(digest, checkpoint.signature, checkpoint.at) else Flaw.MISSIGNED
 
 
 async def unstamped(pool: Pool, *, after: str, limit: int) -> list[Unstamped]:

@@ -11,7 +11,7 @@ from gateway.clock import SystemClock
 from gateway.ids import new_ulid
 from storage import Storage
 from storage.audit_keys import signing_key
-from storage.chain import verify
+from storage.audit_verification import verify
 from storage.pool import fetch, open_pool
 from storage.sequencer import Sequencer
 from tests.conftest import Database

@@ -16,7 +16,7 @@ from gateway.clock import SystemClock
 from gateway.ids import OrganizationId, new_ulid
 from storage import Storage
 from storage.audit_keys import SEALING
-from storage.chain import verify
+from storage.audit_verification import verify
 from storage.pool import Pool, fetch
 from storage.sequencer import Sequencer
 from tests.conftest import Database
