@@ -39,7 +39,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Report an export's verdict as JSON.")] = False,
     org: Annotated[str | None, typer.Option("--org", help="In the database, only this organization's chain.")] = None,
 ) -> None:
-    """Check an export offline, or walk the chains of the database.
+    """Check an export offline, or walk the chains of the database, and hold its published keys to the keyring.
 
     Exit code 1, and the first bad entry, when something does not hold; 2 when there is no such organization, or the
     export, the keys, the certificates or a checkpoint cannot be read.
@@ -55,6 +55,7 @@ def verify(
 
 
 def _verify_database(org: str | None, held: "list[Checkpoint]") -> None:
+    from storage.audit_keys import strangers
     from storage.audit_verification import verify
     from storage.unsealed import by_organization
 
@@ -67,6 +68,9 @@ def _verify_database(org: str | None, held: "list[Checkpoint]") -> None:
             verdict = await verify(storage.pool, chain, [each for each in held if each.org == chain])
             print(_chain_text(verdict, unsealed.get(chain)))
             sound = sound and verdict.flaw is None
+        for key_id in await strangers(storage.pool, storage.keyring.audit):
+            print(f"BAD   key {key_id} is published, and is not in this keyring")
+            sound = False
         await _audit_verification(storage, only or PLATFORM, sound=sound)
         return sound
 

@@ -104,6 +104,12 @@ async def audit_keys(pool: Pool) -> list[AuditKey]:
     return [_audit_key(*row) for row in await fetch(pool, _KEYS)]
 
 
+async def strangers(pool: Pool, ring: Ring) -> list[str]:
+    """Published keys that are not `ring`'s: who writes to the database can add one, and seal history again by it."""
+    own = {key.public_key_pem for key in map(SigningKey, ring.keys.values())}
+    return [known.key.key_id for known in await audit_keys(pool) if known.key.public_key_pem not in own]
+
+
 async def sealing_keys(pool: Pool) -> dict[str, SealingKey]:
     """All of them by id."""
     return {known.key.key_id: _sealing_key(known.key) for known in await audit_keys(pool)}

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gateway.audit.signing import SigningKey
 from gateway.clock import SystemClock
 from gateway.settings import Settings
 from storage import Storage, audit_checkpoints
@@ -94,3 +95,26 @@ async def test_a_checkpoint_that_would_be_passed_over_is_refused(
     answer = verify(environ, "--org", other.org, "--checkpoint", checkpoint)
 
     assert (answer.returncode, answer.stdout) == (2, "")
+
+
+async def test_a_key_that_somebody_added_to_the_published_ones_is_named(
+    storage: Storage, environ: dict[str, str], database: Database
+) -> None:
+    tenant, added = await sealed_tenant(storage), SigningKey(bytes(32))
+    with psycopg.connect(database.owner_url) as owner:
+        owner.execute("set session_replication_role = replica")
+        owner.execute(
+            "insert into audit_keys (key_id, public_key_pem, status, published_at, retired_at)"
+            " values (%s, %s, 'retired', now() - interval '1 day', now() + interval '1 day')",
+            [added.key_id, added.public_key_pem],
+        )
+        for entry_id, sealed in owner.execute("select entry_id, hash from audit_seals").fetchall():
+            owner.execute(
+                "update audit_seals set key_id = %s, signature = %s where entry_id = %s",
+                [added.key_id, added.sign(sealed), entry_id],
+            )
+
+    answer = verify(environ, "--org", tenant.org)
+
+    assert answer.returncode == 1
+    assert answer.stdout.splitlines()[-1] == f"BAD   key {added.key_id} is published, and is not in this keyring"
