@@ -26,7 +26,7 @@ from storage import Storage
 from storage.onboarding import terminate_agreement
 from storage.pool import fetch
 from tests.chaos.announcements import Announcements
-from tests.chaos.installation import Installation, running
+from tests.chaos.installation import Installation, reached
 from tests.tenants import Tenant, make_tenant
 
 APIS: Final = 4
@@ -142,20 +142,11 @@ async def _posted(session: aiohttp.ClientSession, url: str, tenant: Tenant, body
         return answer.status
 
 
-@asynccontextmanager
-async def gate(folder: Path, *, apis: int = APIS) -> AsyncGenerator[Gate]:
-    async with running(folder, apis=apis) as installation, aiohttp.ClientSession() as session:
-        storage = await Storage.open(installation.settings())
-        try:
-            yield Gate(installation, storage, session)
-        finally:
-            await storage.close()
-
-
 async def _measure(rounds: int) -> None:
     _STATE.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gate-", dir=_STATE) as folder:
-        async with gate(Path(folder)) as measured:
+        async with reached(Path(folder), apis=APIS) as installed:
+            measured = Gate(*installed)
             for name, cut in (("channel works", False), ("channel cut", True)):
                 seen = [await measured.opened_and_closed(cut=cut) for _ in range(rounds)]
                 print(name)

@@ -9,8 +9,8 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from gateway import logs
 from gateway.audit import AuditAction
 from storage import Storage
 from tests.chaos.announcements import Announcements
-from tests.chaos.installation import Installation, running
+from tests.chaos.installation import Installation, reached
 from tests.tenants import Tenant, make_tenant
 
 APIS: Final = 4
@@ -82,20 +82,11 @@ class Revoker:
             tx.audit(AuditAction.API_KEY_REVOKED, entity_type="api_key", entity_id=tenant.key.id)
 
 
-@asynccontextmanager
-async def revoker(folder: Path, *, apis: int = APIS) -> AsyncGenerator[Revoker]:
-    async with running(folder, apis=apis) as installation, aiohttp.ClientSession() as session:
-        storage = await Storage.open(installation.settings())
-        try:
-            yield Revoker(installation, storage, session)
-        finally:
-            await storage.close()
-
-
 async def _measure(rounds: int) -> None:
     _STATE.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="revocation-", dir=_STATE) as folder:
-        async with revoker(Path(folder)) as revoking:
+        async with reached(Path(folder), apis=APIS) as installed:
+            revoking = Revoker(*installed)
             for name, cut in (("channel works", False), ("channel cut", True)):
                 seen = [await revoking.revoked(cut=cut) for _ in range(rounds)]
                 print(_line(name, seen), flush=True)
