@@ -20,6 +20,7 @@ from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
 from storage.audit_keys import SEALING, KeyNotActiveError, active_key
 from storage.chain import COLUMNS, entry_of
+from storage.clock_check import MOST_APART, apart
 from storage.pool import Connection, Pool, durable
 from storage.unsealed import overdue
 
@@ -74,19 +75,21 @@ class Sequencer:
         self._looked_at = float("-inf")
         self.overdue = False
         """Whether an entry has waited too long, whichever worker should have sealed it."""
+        self.in_step = True
+        """Whether the clock agrees with the database's: else nothing is sealed here."""
 
     async def run(self) -> None:
         """Seal until cancelled. A database that is away is waited for."""
         while True:
+            await self._look()
             try:
-                sealed = await self.seal()
+                sealed = await self.seal() if self.in_step else await self._wait()
             except KeyNotActiveError:
                 log.error("audit_key_not_active", key_id=self._key.key_id)  # noqa: TRY400 - the event says it all
                 sealed = await self._wait()
             except UnavailableError:
                 log.warning("audit_not_sealed")
                 sealed = await self._wait()
-            await self._look()
             if sealed < _LARGEST:
                 await asyncio.sleep(_IDLE_S)
 
@@ -146,9 +149,13 @@ class Sequencer:
             return
         self._looked_at = monotonic()
         try:
+            off = await apart(self._pool, self._clock)
             behind = await overdue(self._pool, now=self._clock.now())
         except UnavailableError:
             return
+        self.in_step = off <= MOST_APART
+        if not self.in_step:
+            log.error("clock_differs", duration_ms=off // timedelta(milliseconds=1))
         self.overdue = behind is not None
         if behind:
             log.error("audit_overdue", duration_ms=behind.longest // timedelta(milliseconds=1), count=behind.count)

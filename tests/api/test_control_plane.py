@@ -205,7 +205,10 @@ async def test_health_names_each_dependency(gateway_server: GatewayServer) -> No
     ready = await gateway_server.get("/readyz", key=None)
     assert (ready.status, ready.json()) == (
         200,
-        {"status": "ready", "dependencies": {"database": "up", "access_channel": "up", "phi_scanner": "up"}},
+        {
+            "status": "ready",
+            "dependencies": {"database": "up", "access_channel": "up", "clock": "up", "phi_scanner": "up"},
+        },
     )
 
 
