@@ -1,16 +1,18 @@
 """Keys by day: content opens while its day's key is there, and never after; nothing else goes with it."""
 
 import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
 from gateway.settings import Settings
 from storage import Storage, rewrapping, unwrapped
-from storage.content_keys import content_key_context
+from storage.content_keys import ContentKeys, content_key_context
 from storage.encryption import ContentCipher, DestroyedError, SealedValueError
 from storage.keyring import Ring, read_keyring, rotate
 from storage.pool import fetch
@@ -128,6 +130,47 @@ async def test_processes_that_begin_a_day_at_once_make_one_key(storage: Storage)
     reader = another_process(storage)
     for key in keys:
         assert await reader.open(tenant.org, "place/1", key.seal("place/1", b"value")) == b"value"
+
+
+class BesideALook(ContentKeys):
+    """Another looks for the key just before it is made, and hears that there is none only when it has been."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage.pool, storage.root_keys)
+        self._looks = 0
+        self._looked, self._told = asyncio.Event(), asyncio.Event()
+        self.other: asyncio.Task[object] | None = None
+
+    async def of(self, org: OrganizationId, days: Collection[date]) -> Mapping[date, AESGCM | None]:
+        self._looks += 1
+        if self._looks == 3:
+            self._told.set()
+        return await super().of(org, days)
+
+    async def _load(
+        self, names: Sequence[tuple[OrganizationId, date]]
+    ) -> Mapping[tuple[OrganizationId, date], AESGCM | None]:
+        looks, loaded = self._looks, await super()._load(names)
+        if looks == 2:
+            self._looked.set()
+            await self._told.wait()
+        return loaded
+
+    async def _make(self, org: OrganizationId, day: date) -> None:
+        self.other = asyncio.create_task(self.of(org, [day]))
+        await self._looked.wait()
+        await super()._make(org, day)
+
+
+async def test_a_look_that_began_before_the_key_was_made_has_nobody_refused(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    keys = BesideALook(storage)
+
+    key = await keys.to_seal(tenant.org, DAY)
+
+    assert keys.other is not None
+    assert await keys.other == {}
+    assert await keys.of(tenant.org, [DAY]) == {DAY: key}
 
 
 async def test_a_key_of_another_day_in_the_row_does_not_unwrap(storage: Storage, database: Database) -> None:
