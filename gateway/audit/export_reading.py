@@ -117,10 +117,11 @@ class _Text:
             except json.JSONDecodeError:
                 if self._ended:
                     raise UnreadableError("it is not JSON, or is cut off") from None
-                if len(self._window) - self._at > limit:
+                have = len(self._window) - self._at
+                if have > limit:
                     raise HostileError("is not JSON, or too long") from None
-                # Twice as much each time: what does not end is not parsed again and again.
-                self._read(max(_CHUNK, len(self._window) - self._at))
+                # Twice as much each time, up to the limit: what does not end is not parsed again and again.
+                self._read(max(_CHUNK, min(have, limit - have)))
                 continue
             except HostileError:
                 raise
