@@ -206,9 +206,9 @@ def _verification(evidence: Evidence) -> tuple[Step, ...]:
         Step(
             "In a PDF reader",
             "Open the signature panel. The reader must say that the document has not been changed since it was signed, "
-            "and show a certificate whose SHA-256 is the one on the acceptance record. Unless the certificate was issued "
-            "by an authority that the reader knows, it calls the signer unknown until you add the certificate to those you trust: "
-            "compare the SHA-256 with one that you got from the operator by another way first.",
+            "and show a certificate whose SHA-256 is the one on the acceptance record. Unless the certificate was "
+            "issued by an authority that the reader knows, it calls the signer unknown until you add the certificate "
+            "to those you trust: compare the SHA-256 with one that you got from the operator by another way first.",
         ),
         Step(
             "The text of the agreement",
