@@ -36,6 +36,8 @@ class Work:
     purge: Due
     bound: date
     is_new: bool
+    empties_terms: bool = False
+    """Nothing of the organisation's is to be left that may name patients, its own lists of terms neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Kept:
     """Its id. Calls that run are none."""
     unfinished: Due | None
     """A purge that was begun."""
+    has_terms: bool
+    """Its own lists, which may name patients: content once an agreement was terminated, before that a choice."""
 
     @property
     def oldest_day(self) -> date | None:
@@ -65,7 +69,11 @@ class Kept:
         purge = self.unfinished or allowed
         bound = min(purge.through, allowed.through)
         is_to_finish = self.unfinished is not None and bound == purge.through
-        return Work(purge, bound, is_new=self.unfinished is None) if is_to_finish or self._has_of(bound) else None
+        has_terms = self.has_terms and allowed.reason is PurgeReason.TERMINATION
+        if not (is_to_finish or has_terms or self._has_of(bound)):
+            return None
+        empties_terms = has_terms and purge.reason is PurgeReason.TERMINATION
+        return Work(purge, bound, is_new=self.unfinished is None, empties_terms=empties_terms)
 
     def due_at(self, now: datetime) -> Due | None:
         """What may be destroyed at `now`, whether there is any or not."""
@@ -199,7 +207,10 @@ class _Purging:
 
     async def _finish(self) -> PurgeStep:
         ((keys, records),) = await (await self.connection.execute(retention_sql.FINISH, self._named())).fetchall()
-        facts = {"through": self.work.purge.through.isoformat(), "keys": keys, "records": records}
+        facts: Facts = {"through": self.work.purge.through.isoformat(), "keys": keys, "records": records}
+        if self.work.empties_terms:
+            await self.connection.execute(retention_sql.EMPTY_TERMS, self._named())
+            facts["terms_emptied"] = True
         await self._audit(AuditAction.RETENTION_PURGED, facts)
         told = {"event": new_ulid(), "type": EventType.RETENTION_PURGED, "facts": self._facts(facts)}
         await self.connection.execute(retention_sql.TELL, self._named(**told))
@@ -234,6 +245,7 @@ async def _kept(
             oldest_key=row[7],
             oldest_record=row[8],
             unfinished=None if row[9] is None else Due(row[9], PurgeReason(row[10])),
+            has_terms=row[11],
         )
         for row in rows
     ]

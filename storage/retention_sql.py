@@ -15,7 +15,7 @@ select o.id, o.retention_days, o.legal_hold, o.retention_floor_days, o.retention
    where k.org_id between o.id and o.id and k.destroyed_at is null order by k.org_id, k.day limit 1),
   (select i.id from inferences i
    where i.org_id between o.id and o.id and i.status <> 'in_progress' order by i.org_id, i.id limit 1),
-  p.through, p.reason
+  p.through, p.reason, o.phi_terms is not null
 from organizations o
 left join lateral (
   select through, reason from retention_purges where org_id = o.id and finished_at is null order by through limit 1
@@ -74,6 +74,9 @@ delete from idempotency_keys k using (
 ) as old
 where k.org_id = old.org_id and k.digest = old.digest
 """
+
+EMPTY_TERMS = "update organizations set phi_terms = null, policy_version = policy_version + 1 where id = %(org)s"
+"""Every API process hears of it, as of any change of a policy."""
 
 AUDIT = """
 with audited as (

@@ -13,14 +13,15 @@ from gateway.errors import NotFoundError
 from gateway.ids import ConversationId, InferenceId, new_ulid
 from gateway.retention import DELAY, PurgeReason
 from gateway.settings import Settings
+from gateway.tenancy import KeyMode, Principal
 from storage import Storage
 from storage.holds import expire_lapsed
 from storage.migrate import downgrade, upgrade
 from storage.onboarding import change_policy, terminate_agreement
-from storage.retention import PurgeStep, kept_after, last_purges
+from storage.retention import PurgeStep, kept_after, last_purges, purge_step
 from tests.activities.conftest import SetClock
 from tests.conftest import Database
-from tests.storage.past import books_of, left, made_at, opened_at, purged, retaining, usable_days
+from tests.storage.past import ACTOR, books_of, left, made_at, opened_at, purged, retaining, usable_days
 from tests.storage.test_proof import found as discrepancies
 from tests.tenants import Tenant, failed, make_outcome
 
@@ -195,11 +196,20 @@ async def test_a_call_that_runs_stays_until_it_is_lost_and_can_then_never_be_set
 
 CLOSED = FIRST + 40 * DAY
 """Ten days after the first day, and 30 of grace."""
+TERMS = ("Jane Doe",)
 
 
-async def ended(storage: Storage, clock: SetClock, *, how: str = "terminated", notice: timedelta = 10 * DAY) -> Tenant:
+async def ended(
+    storage: Storage,
+    clock: SetClock,
+    *,
+    how: str = "terminated",
+    notice: timedelta = 10 * DAY,
+    terms: tuple[str, ...] = (),
+) -> Tenant:
     """Its agreement was in force for ten days, in which two calls were made."""
     tenant = await retaining(storage, 2555)
+    await change_policy(storage, tenant.org, {"phi_deny_terms": terms})
     for day in (0, 9):
         await made_at(storage, tenant, FIRST + day * DAY)
     clock.time = FIRST + 10 * DAY - notice
@@ -212,6 +222,11 @@ async def ended(storage: Storage, clock: SetClock, *, how: str = "terminated", n
                 f"update baa_acceptances set {column} where org_id = %s".encode(), [FIRST + 10 * DAY, tenant.org]
             )
     return tenant
+
+
+async def terms_of(storage: Storage, tenant: Tenant) -> tuple[str, ...]:
+    async with storage.read(Principal(tenant.org, None, frozenset(), KeyMode.LIVE)) as tx:
+        return (await tx.organization.policy()).phi_deny_terms
 
 
 async def accepted_anew(storage: Storage, tenant: Tenant, status: str) -> None:
@@ -243,6 +258,33 @@ async def test_a_terminated_agreement_leaves_no_content_once_its_grace_is_over(
         agreements = owner.execute("select ends_as from baa_acceptances where org_id = %s", [tenant.org]).fetchall()
     assert agreements == [("terminated",)]
     assert await discrepancies(storage) == []
+
+
+async def test_a_terminated_organisations_own_terms_go_with_its_content_since_they_may_name_patients(
+    storage: Storage, database: Database, clock: SetClock
+) -> None:
+    tenant = await ended(storage, clock, terms=TERMS)
+
+    await purged(storage, tenant, CLOSED - timedelta(seconds=1))
+    before = await terms_of(storage, tenant)
+    await purged(storage, tenant, CLOSED)
+    again = await purged(storage, tenant, CLOSED)
+
+    assert (before, await terms_of(storage, tenant), again) == (TERMS, (), [])
+    assert log_of(database, tenant)[-1][1]["terms_emptied"] is True
+
+
+@pytest.mark.parametrize("status", ["active", "pending"])
+async def test_terms_stay_when_an_agreement_was_accepted_after_the_terminated_one(
+    storage: Storage, clock: SetClock, status: str
+) -> None:
+    tenant = await ended(storage, clock, notice=timedelta(), terms=TERMS)
+    await purge_step(storage.pool, tenant.org, now=CLOSED, actor=ACTOR)
+    await accepted_anew(storage, tenant, status)
+
+    await purged(storage, tenant, CLOSED + 100 * DAY)
+
+    assert await terms_of(storage, tenant) == TERMS
 
 
 @pytest.mark.parametrize("how", ["expired", "superseded"])
