@@ -36,7 +36,7 @@ class Work:
     purge: Due
     bound: date
     is_new: bool
-    empties_terms: bool = False
+    empties_terms: bool
     """Nothing of the organisation's is to be left that may name patients, its own lists of terms neither."""
 
 
@@ -66,18 +66,28 @@ class Kept:
         allowed = self.due_at(now)
         if allowed is None:
             return None
-        purge = self.unfinished or allowed
+        purge = self._purge(allowed)
+        is_new = purge != self.unfinished
         bound = min(purge.through, allowed.through)
-        is_to_finish = self.unfinished is not None and bound == purge.through
+        is_to_finish = not is_new and bound == purge.through
         has_terms = self.has_terms and allowed.reason is PurgeReason.TERMINATION
         if not (is_to_finish or has_terms or self._has_of(bound)):
             return None
-        empties_terms = has_terms and purge.reason is PurgeReason.TERMINATION
-        return Work(purge, bound, is_new=self.unfinished is None, empties_terms=empties_terms)
+        return Work(purge, bound, is_new, empties_terms=has_terms and purge.reason is PurgeReason.TERMINATION)
 
     def due_at(self, now: datetime) -> Due | None:
         """What may be destroyed at `now`, whether there is any or not."""
         return due(self.retention, closed_from=self.closed_from, now=now)
+
+    def _purge(self, allowed: Due) -> Due:
+        """The one that was begun, or a new one. What was begun for a termination that was taken back waits until
+        retention has come as far: what is due before that has its own reason, and its own end.
+        """
+        begun = self.unfinished
+        if begun is None:
+            return allowed
+        is_taken_back = begun.reason is PurgeReason.TERMINATION and allowed.reason is PurgeReason.RETENTION
+        return allowed if is_taken_back and allowed.through < begun.through else begun
 
     def _has_of(self, through: date) -> bool:
         return (self.oldest_key is not None and self.oldest_key <= through) or (

@@ -310,6 +310,27 @@ async def test_content_stays_when_an_agreement_was_accepted_after_the_terminated
     assert len(left(database, tenant)) == 2
 
 
+async def test_a_purge_for_a_termination_that_was_taken_back_leaves_later_ones_to_their_own_reason(
+    storage: Storage, database: Database, clock: SetClock
+) -> None:
+    tenant = await ended(storage, clock, notice=timedelta())
+    await purge_step(storage.pool, tenant.org, now=CLOSED, actor=ACTOR)
+    await accepted_anew(storage, tenant, "active")
+    waiting = await purged(storage, tenant, CLOSED)
+
+    over = FIRST + (1 + 2555) * DAY
+    first = await purged(storage, tenant, over, batch=1)
+    rest = await purged(storage, tenant, over + 100 * DAY, batch=1)
+
+    assert waiting == []
+    assert first == [PurgeStep(records=1), PurgeStep(finished=True)]
+    assert rest == [PurgeStep(records=1), PurgeStep(finished=True)]
+    told = [
+        (facts["reason"], facts["records"]) for action, facts in log_of(database, tenant) if action[10:] == "purged"
+    ]
+    assert told == [("retention", 1), ("termination", 1)]
+
+
 async def test_a_hold_keeps_the_content_of_a_terminated_organisation(
     storage: Storage, database: Database, clock: SetClock
 ) -> None:
