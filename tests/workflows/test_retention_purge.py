@@ -17,12 +17,13 @@ from gateway.ids import PLATFORM, InferenceId
 from gateway.settings import Settings
 from storage import Storage
 from storage.onboarding import change_policy
-from storage.pool import Pool
+from storage.pool import STATEMENT_TIMEOUT_MS, Pool
 from tests.activities.conftest import SetClock
 from tests.conftest import Database
 from tests.storage.past import left, made_at, usable_days
 from tests.storage.test_proof import found as discrepancies
 from tests.tenants import Tenant, make_tenant
+from workflows.options import PURGE, PURGE_EVERY
 from workflows.retention_purge import MOST_PAGES, Progress, RetentionPurge
 from workflows.search_attributes import KIND, ORGANIZATION, STATE
 
@@ -104,6 +105,17 @@ async def test_an_organisation_that_cannot_be_purged_holds_up_no_other_and_raise
 
     assert done == Progress(purged=1, failed=1)
     assert (await handle.describe()).typed_search_attributes.get(STATE) == "alarm"
+
+
+def test_an_organisation_whose_purge_never_works_is_given_up_long_before_the_next_run() -> None:
+    policy = PURGE.get("retry_policy")
+    assert policy is not None
+    assert policy.maximum_interval is not None
+    assert policy.maximum_attempts > 1
+
+    waiting = policy.maximum_attempts * (policy.maximum_interval + 3 * timedelta(milliseconds=STATEMENT_TIMEOUT_MS))
+
+    assert waiting < PURGE_EVERY / 4
 
 
 async def test_more_than_a_history_holds_goes_on_in_the_next(client: Client, task_queue: str) -> None:
