@@ -3,13 +3,16 @@
 Each is one audited transaction; the command line and the demo are made of these.
 """
 
+import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from gateway.audit import AuditAction
 from gateway.baa.acceptance import Affirmation
-from gateway.baa.evidence import Operator, Origin, Signatory
+from gateway.baa.document import require_glyphs
+from gateway.baa.evidence import Operator, Origin, Signatory, as_printed
 from gateway.baa.offer import CONSENT
 from gateway.baa.template import Cover, current_template
 from gateway.ids import AcceptanceId, OrganizationId, new_ulid
@@ -67,16 +70,20 @@ async def accept_agreement(
     covers: Collection[Cover],
     expires_at: datetime | None = None,
     organization_name: str | None = None,
+    fonts: Path | None = None,
 ) -> AcceptanceId:
     """Record that `signatory` accepted the current template, and put it in force at once.
 
     A worker makes the signed document afterwards, if `operator` says who countersigns; without there is none. What is
-    in force already is left as it is. Raises `NotFoundError` for an unknown organisation.
+    in force already is left as it is. Raises `NotFoundError` for an unknown organisation, and `ValidationFailedError`
+    for one whose name, the one it was created with unless given here, the document could not show.
     """
     async with storage.as_operator(org, command="baa.accept") as tx:
         now = storage.clock.now()
+        name = as_printed("organization_name", organization_name or (await tx.organization.get()).name)
+        await asyncio.to_thread(require_glyphs, {"organization_name": name}, fonts)
         affirmation = Affirmation(
-            organization_name=organization_name or (await tx.organization.get()).name,
+            organization_name=name,
             signatory=signatory,
             origin=Origin(key=None, ip_address=None, user_agent=None),
             operator=operator,

@@ -26,6 +26,16 @@ NAMES = [
 ]
 
 
+PANICKING = (
+    " ".join(map(chr, [*range(0x5D9, 0x5EB), *range(0x5EF, 0x5F3)]))
+    + "  "
+    + " ".join(map(chr, [0x5F4, *range(0x606, 0x616)]))
+    + " ".join(map(chr, range(0x616, 0x61C)))
+    + "\u061d"
+)
+"""Wraps where the typesetter of today takes a slice of what is not there."""
+
+
 def pages_of(document: bytes) -> list[str]:
     return [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(document)]
 
@@ -151,6 +161,20 @@ def test_a_document_never_shows_boxes_for_letters() -> None:
 @pytest.mark.parametrize("name", [*NAMES, "שרה כהן", "فاطمة الزهراء"])
 def test_a_script_with_a_font_is_let_in(name: str) -> None:
     require_glyphs({"name": name})
+
+
+@pytest.mark.parametrize("bracket", ["\u2329", "\u232a"])
+def test_a_name_is_tried_out_in_the_spelling_that_is_kept(bracket: str) -> None:
+    with pytest.raises(ValidationFailedError):
+        require_glyphs({"name": f"Mercy {bracket}North"})
+
+
+def test_a_name_that_the_typesetter_falls_over_is_refused_by_field(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValidationFailedError) as refusal:
+        require_glyphs({"name": "Anna", "organization_name": PANICKING})
+
+    assert refusal.value.param == "organization_name"
+    assert PANICKING[:9] not in capfd.readouterr().err
 
 
 def test_an_offer_has_the_text_and_no_party() -> None:
