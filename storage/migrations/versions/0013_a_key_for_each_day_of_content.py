@@ -65,7 +65,10 @@ def _keep_content_keys() -> None:
         sa.PrimaryKeyConstraint("org_id", "day", name=op.f("pk_content_keys")),
     )
     op.create_index(
-        "ix_content_keys_day_usable", "content_keys", ["day"], postgresql_where=sa.text("destroyed_at is null")
+        "ix_content_keys_org_id_day_usable",
+        "content_keys",
+        ["org_id", "day"],
+        postgresql_where=sa.text("destroyed_at is null"),
     )
     # A destroyed key is dead in the table and still in its pages: vacuumed at the next round, however few there are.
     op.execute("alter table content_keys set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0)")
