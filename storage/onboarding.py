@@ -5,23 +5,22 @@ Each is one audited transaction; the command line and the demo are made of these
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.audit import AuditAction
-from gateway.baa.acceptance import Affirmation
+from gateway.baa.acceptance import AcceptanceStatus, Affirmation
 from gateway.baa.document import require_glyphs
 from gateway.baa.evidence import Operator, Origin, Signatory, as_printed
 from gateway.baa.offer import CONSENT
 from gateway.baa.template import Cover, current_template
+from gateway.errors import PreconditionFailedError
 from gateway.ids import AcceptanceId, OrganizationId, new_ulid
 from gateway.keys.api_key import ApiKey
 from gateway.keys.networks import Network
 from gateway.organization_policy import Changes
 from gateway.tenancy import DEFAULT_TIER, KeyMode, Scope
 from storage import agreements, policy_change
-from storage.agreements import NothingToDoError
 from storage.key_issue import issue_key
 from storage.storage import Storage
 
@@ -75,8 +74,13 @@ async def accept_agreement(
     """Record that `signatory` accepted the current template, and put it in force at once.
 
     A worker makes the signed document afterwards, if `operator` says who countersigns; without there is none. What is
-    in force already is left as it is. Raises `NotFoundError` for an unknown organisation, and `ValidationFailedError`
-    for one whose name, the one it was created with unless given here, the document could not show.
+    in force already is left as it is.
+
+    Raises:
+        NotFoundError: there is no such organisation.
+        PreconditionFailedError: what somebody accepted over the API waits for its document still.
+        ValidationFailedError: the document could not show the organisation's name, the one it was created with unless
+            given here.
     """
     async with storage.as_operator(org, command="baa.accept") as tx:
         now = storage.clock.now()
@@ -93,8 +97,12 @@ async def accept_agreement(
         accepted = await agreements.accept(
             tx, current_template(), covers=covers, affirmation=affirmation, now=now, expires_at=expires_at
         )
-        with suppress(NothingToDoError):
+        if accepted.is_new:
             await agreements.activate(tx, accepted.id)
+        elif (await tx.agreements.find(accepted.id)).status is AcceptanceStatus.PENDING:
+            raise PreconditionFailedError(
+                "An acceptance is pending, and takes effect when its document is made; terminate it to record another."
+            )
     return accepted.id
 
 
