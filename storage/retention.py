@@ -103,9 +103,7 @@ async def kept_after(
     return await repeatable(pool, lambda connection: _kept(connection, now, after=place, limit=limit, only=only))
 
 
-async def purge_step(
-    pool: Pool, org: OrganizationId, *, now: datetime, actor: str, batch: int = _BATCH
-) -> PurgeStep:
+async def purge_step(pool: Pool, org: OrganizationId, *, now: datetime, actor: str, batch: int = _BATCH) -> PurgeStep:
     """Do the next thing that is due in `org`: at most `batch` rows. Safe to repeat, and to run at once.
 
     Raises `UnavailableError` without a database.
