@@ -30,6 +30,7 @@ from storage.stores.keys import KeyReader, KeyStore
 from storage.stores.organizations import OrganizationReader, OrganizationStore
 from storage.stores.usage import UsageReader
 from storage.tables import AuditEntryRow, AuditPendingRow, OutboxRow
+from storage.webhooks.endpoints import EndpointReader, EndpointStore
 
 
 class UnauditedChangeError(Exception):
@@ -47,6 +48,7 @@ class ReadTransaction:
         self.agreements = AgreementReader(session, org, cipher)
         self.audit_log = AuditLog(session, org)
         self.audit_exports = AuditExportReader(session, org)
+        self.webhooks = EndpointReader(session, org)
         self.answers = AnswerReader(session, org, cipher)
 
 
@@ -72,6 +74,7 @@ class Transaction(ReadTransaction):
         self.agreements = AgreementStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
+        self.webhooks = EndpointStore(session, org, cipher, clock)
         self.answers = AnswerStore(session, org, cipher, clock)
         self._session = session
         self._org = org

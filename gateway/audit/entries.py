@@ -62,6 +62,13 @@ class AuditAction(StrEnum):
     DATA_KEY_ROTATED = "data_key.rotated"
     RETENTION_KEYS_DESTROYED = "retention.keys_destroyed"
     RETENTION_PURGED = "retention.purged"
+    WEBHOOK_ENDPOINT_CREATED = "webhook_endpoint.created"
+    WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"
+    WEBHOOK_ENDPOINT_LISTED = "webhook_endpoint.listed"
+    WEBHOOK_ENDPOINT_TESTED = "webhook_endpoint.tested"
+    WEBHOOK_ENDPOINT_UPDATED = "webhook_endpoint.updated"
+    WEBHOOK_ENDPOINT_ROTATED = "webhook_endpoint.secret_rotated"
+    WEBHOOK_ENDPOINT_SHOWN_AGAIN = "webhook_endpoint.shown_again"
 
 
 class PhiDisposition(StrEnum):
