@@ -10,6 +10,7 @@ from gateway.webhooks.addresses import Address, is_public, parse
 MAX_URL_CHARS = 2048
 
 _LOWEST_FREE_PORT = 1024
+_NEVER_IN_A_URL = re.compile(r'[\s\\<>"{}|^`]')
 _NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """At least two labels, and a last one that begins with a letter: what does not could be read as an address."""
 _LOCAL = (
@@ -49,10 +50,15 @@ def read_target(url: str, *, allow_private: bool = False) -> Target:
     """
     if len(url) > MAX_URL_CHARS:
         raise TargetError(f"is longer than {MAX_URL_CHARS} characters")
-    if not url.isprintable() or " " in url or "\\" in url:
+    if not url.isprintable() or _NEVER_IN_A_URL.search(url):
         raise TargetError("holds characters that a URL cannot")
+    if "@" in re.split(r"[/?#]", url.partition("//")[2], maxsplit=1)[0]:
+        raise TargetError("holds a user name or password")
+    if "#" in url:
+        raise TargetError("holds a fragment")
     parsed = _parsed(url)
-    _check_form(parsed, allow_private=allow_private)
+    if parsed.scheme != "https" and not (allow_private and parsed.scheme == "http"):
+        raise TargetError("does not begin with https://")
     host, port = parsed.raw_host, parsed.port
     if not host or not port:
         raise TargetError("names no host, or port 0")
@@ -69,15 +75,6 @@ def _parsed(url: str) -> URL:
         return URL(url)
     except ValueError:
         raise TargetError("is not a URL") from None
-
-
-def _check_form(url: URL, *, allow_private: bool) -> None:
-    if url.scheme != "https" and not (allow_private and url.scheme == "http"):
-        raise TargetError("does not begin with https://")
-    if url.user is not None or url.password is not None:
-        raise TargetError("holds a user name or password")
-    if url.raw_fragment:
-        raise TargetError("holds a fragment")
 
 
 def _check_place(host: str, port: int, address: Address | None) -> None:
