@@ -67,8 +67,14 @@ class WebhookHealthRow(Row):
     """The first of them."""
     noticed_percent: Mapped[int] = mapped_column(server_default=text("0"))
     """Of the time after which it is disabled: what was told of last."""
+    rests: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often its circuit opened since it last answered well; above 0 one delivery at a time is tried."""
+    opened_at: Mapped[Instant | None]
+    """When it opened last: what was tried before then says nothing of the rest."""
     rests_until: Mapped[Instant | None]
-    """Nothing is tried before: its circuit is open, it asked for time, or its rate is used up."""
+    """No first try before: its circuit is open, or it asked for time."""
+    paced_until: Mapped[Instant | None]
+    """No try before: its rate is used up."""
 
 
 class WebhookDeliveryRow(Row):
@@ -89,13 +95,15 @@ class WebhookDeliveryRow(Row):
         Index(
             "ix_webhook_deliveries_endpoint_id_open",
             "endpoint_id",
+            "priority",
             "id",
             postgresql_where=text("state in ('pending', 'retrying')"),
         ),
+        # One whose time is past has no workflow, or a late one.
         Index(
-            "ix_webhook_deliveries_id_unstarted",
-            "id",
-            postgresql_where=text("state = 'retrying' and ladder_started_at is null"),
+            "ix_webhook_deliveries_next_attempt_at_retrying",
+            "next_attempt_at",
+            postgresql_where=text("state = 'retrying'"),
         ),
         Index("ix_webhook_deliveries_org_id_id", "org_id", "id"),
         Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
@@ -113,11 +121,12 @@ class WebhookDeliveryRow(Row):
     created_at: Mapped[Instant]
     claimed_until: Mapped[Instant | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    attempts_before: Mapped[int] = mapped_column(server_default=text("0"))
+    """Those of earlier chains: a replay begins a new one."""
     next_attempt_at: Mapped[Instant | None]
     last_status: Mapped[int | None]
     last_failure: Mapped[str | None]
     finished_at: Mapped[Instant | None]
-    ladder_started_at: Mapped[Instant | None]
     replay_id: Mapped[Ulid | None]
     """The replay that it is on its way for."""
 
@@ -148,7 +157,6 @@ class WebhookReplayRow(Row):
     __table_args__ = (
         CheckConstraint("state in ('running', 'paused', 'cancelled', 'done')", name="state"),
         Index("ix_webhook_replays_org_id_id", "org_id", "id"),
-        Index("ix_webhook_replays_id_unstarted", "id", postgresql_where=text("started_at is null")),
     )
 
     id: Mapped[UlidKey]
@@ -160,12 +168,11 @@ class WebhookReplayRow(Row):
     matched: Mapped[Counter]
     requested_by: Mapped[str | None]
     created_at: Mapped[Instant]
-    started_at: Mapped[Instant | None]
     finished_at: Mapped[Instant | None]
 
 
 class WebhookReplayItemRow(Row):
-    """A delivery that a replay sends again, once."""
+    """A delivery that a replay sends again, once. A trigger settles it together with the delivery."""
 
     __tablename__ = "webhook_replay_items"
     __table_args__ = (
@@ -179,3 +186,5 @@ class WebhookReplayItemRow(Row):
     delivery_id: Mapped[Ulid]
     org_id: Mapped[Ulid]
     state: Mapped[str] = mapped_column(server_default="planned")
+    state_before: Mapped[str | None]
+    """The delivery's, before it was queued: what a cancelled replay takes it back to."""

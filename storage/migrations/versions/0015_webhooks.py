@@ -35,6 +35,17 @@ begin
 end $$
 """
 
+# Whoever settles a delivery that is on its way for a replay (a try, a webhook that is disabled or deleted) settles
+# the replay's item in the same transaction.
+SETTLE_ITEM = """
+create function hasp_settle_replay_item() returns trigger language plpgsql as $$
+begin
+  update webhook_replay_items set state = new.state
+  where replay_id = new.replay_id and delivery_id = new.id and state = 'queued';
+  return null;
+end $$
+"""
+
 
 def upgrade() -> None:
     _make_tables()
@@ -50,6 +61,15 @@ def upgrade() -> None:
         for each statement execute function hasp_fan_out()
         """
     )
+    op.execute(SETTLE_ITEM)
+    op.execute(
+        """
+        create trigger webhook_deliveries_settle_item after update of state on webhook_deliveries for each row
+        when (new.replay_id = old.replay_id and old.state in ('pending', 'retrying')
+          and new.state in ('delivered', 'failed', 'skipped'))
+        execute function hasp_settle_replay_item()
+        """
+    )
 
 
 def downgrade() -> None:
@@ -57,6 +77,7 @@ def downgrade() -> None:
     op.execute("drop function hasp_fan_out()")
     for table in TABLES:
         op.drop_table(table)
+    op.execute("drop function hasp_settle_replay_item()")
 
 
 def _make_tables() -> None:
@@ -108,7 +129,10 @@ def _make_tables() -> None:
         sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("noticed_percent", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("rests", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("rests_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paced_until", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["endpoint_id"], ["webhook_endpoints.id"], name=op.f("fk_webhook_health_endpoint_id")),
         sa.PrimaryKeyConstraint("endpoint_id", name=op.f("pk_webhook_health")),
     )
@@ -124,11 +148,11 @@ def _make_tables() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("attempts_before", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_status", sa.Integer(), nullable=True),
         sa.Column("last_failure", sa.Text(), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("ladder_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("replay_id", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "state in ('pending', 'retrying', 'delivered', 'failed', 'skipped')",
@@ -166,7 +190,6 @@ def _make_tables() -> None:
         sa.Column("matched", sa.BigInteger(), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state in ('running', 'paused', 'cancelled', 'done')", name=op.f("ck_webhook_replays_state")
@@ -180,6 +203,7 @@ def _make_tables() -> None:
         sa.Column("delivery_id", sa.Text(), nullable=False),
         sa.Column("org_id", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default="planned", nullable=False),
+        sa.Column("state_before", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "state in ('planned', 'queued', 'delivered', 'failed', 'skipped')",
             name=op.f("ck_webhook_replay_items_state"),
@@ -201,7 +225,7 @@ def _make_indexes() -> None:
     op.create_index(
         "ix_webhook_deliveries_endpoint_id_open",
         "webhook_deliveries",
-        ["endpoint_id", "id"],
+        ["endpoint_id", "priority", "id"],
         postgresql_where=sa.text("state in ('pending', 'retrying')"),
     )
     op.create_index(
@@ -212,18 +236,12 @@ def _make_indexes() -> None:
     )
     op.create_index("ix_webhook_deliveries_event_id", "webhook_deliveries", ["event_id"])
     op.create_index(
-        "ix_webhook_deliveries_id_unstarted",
+        "ix_webhook_deliveries_next_attempt_at_retrying",
         "webhook_deliveries",
-        ["id"],
-        postgresql_where=sa.text("state = 'retrying' and ladder_started_at is null"),
+        ["next_attempt_at"],
+        postgresql_where=sa.text("state = 'retrying'"),
     )
     op.create_index("ix_webhook_deliveries_org_id_id", "webhook_deliveries", ["org_id", "id"])
-    op.create_index(
-        "ix_webhook_replays_id_unstarted",
-        "webhook_replays",
-        ["id"],
-        postgresql_where=sa.text("started_at is null"),
-    )
     op.create_index("ix_webhook_replays_org_id_id", "webhook_replays", ["org_id", "id"])
     op.create_index(
         "ix_webhook_replay_items_replay_id_state",
