@@ -52,6 +52,7 @@ class EventType(StrEnum):
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
     WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
+    WEBHOOK_REPLAY_CHANGED = "webhook_replay.changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ AcceptanceId = NewType("AcceptanceId", str)
 AppId = NewType("AppId", str)
 EndpointId = NewType("EndpointId", str)
 DeliveryId = NewType("DeliveryId", str)
+ReplayId = NewType("ReplayId", str)
 
 PLATFORM = OrganizationId("0" * 26)
 """Owner of what belongs to no customer: refusals of unknown keys are audited under it."""
