@@ -22,6 +22,12 @@ from api.manage.schemas import (
     RotateKeyRequest,
     ScanRequest,
 )
+from api.manage.webhook_schemas import (
+    ChangeWebhookRequest,
+    CreateWebhookRequest,
+    RotateWebhookSecretRequest,
+    WebhookTestRequest,
+)
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.errors import GatewayError
@@ -79,6 +85,10 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ScanRequest,
     ExportAuditRequest,
     AcceptRequest,
+    CreateWebhookRequest,
+    ChangeWebhookRequest,
+    RotateWebhookSecretRequest,
+    WebhookTestRequest,
 )
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {

@@ -7,8 +7,8 @@ from pydantic import JsonValue
 from gateway.audit import AuditAction
 from gateway.ids import DeliveryId, EndpointId
 from gateway.webhooks.endpoints import Endpoint, EndpointChanges
-from gateway.webhooks.signing import SigningSecret
 from storage.transaction import Transaction
+from storage.webhooks.endpoints import Rotated
 
 
 def tell_created(tx: Transaction, endpoint: Endpoint) -> None:
@@ -41,14 +41,17 @@ async def remove_endpoint(tx: Transaction, endpoint_id: EndpointId) -> None:
 
 async def rotate_secrets(
     tx: Transaction, endpoint_id: EndpointId, *, overlap_hours: int, signs_asymmetrically: bool | None
-) -> tuple[Endpoint, tuple[SigningSecret, ...]]:
+) -> Rotated:
     """Raises as `EndpointStore.rotate` does."""
-    endpoint, secrets = await tx.webhooks.rotate(
+    rotated = await tx.webhooks.rotate(
         endpoint_id, overlap_hours=overlap_hours, signs_asymmetrically=signs_asymmetrically
     )
-    about: dict[str, JsonValue] = {"overlap_hours": overlap_hours, "kinds": [each.kind.value for each in secrets]}
+    about: dict[str, JsonValue] = {
+        "overlap_hours": overlap_hours,
+        "kinds": [each.kind.value for each in rotated.secrets],
+    }
     _audit(tx, AuditAction.WEBHOOK_ENDPOINT_ROTATED, endpoint_id, about)
-    return endpoint, secrets
+    return rotated
 
 
 async def send_test(tx: Transaction, endpoint_id: EndpointId, kind: str) -> DeliveryId:

@@ -1,7 +1,8 @@
 """Webhook endpoints of one organisation."""
 
 from collections.abc import Container
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +26,15 @@ from gateway.webhooks.signing import SecretKind, SigningSecret
 from storage.encryption import ContentCipher
 from storage.tables import OrganizationRow, OutboxRow, WebhookDeliveryRow, WebhookEndpointRow, WebhookHealthRow
 from storage.webhooks.secrets import SecretStore
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """`secrets` are the new ones; those before them are signed with until `overlap_ends_at` at the latest."""
+
+    endpoint: Endpoint
+    secrets: tuple[SigningSecret, ...]
+    overlap_ends_at: datetime
 
 
 class EndpointReader:
@@ -138,20 +148,22 @@ class EndpointStore(EndpointReader):
 
     async def rotate(
         self, endpoint_id: EndpointId, *, overlap_hours: int, signs_asymmetrically: bool | None = None
-    ) -> tuple[Endpoint, tuple[SigningSecret, ...]]:
+    ) -> Rotated:
         """New secrets, beside which the ones before are signed with for so long; None leaves the kinds as they are.
 
         Raises `NotFoundError` and `TooManySecretsError`.
         """
         row = await self._row(endpoint_id, lock=True)
         now = self._clock.now()
-        await self._secrets.retire(endpoint_id, at=now + timedelta(hours=overlap_hours), now=now)
+        overlap_ends_at = now + timedelta(hours=overlap_hours)
+        await self._secrets.retire(endpoint_id, at=overlap_ends_at, now=now)
         if signs_asymmetrically is not None:
             row.signs_asymmetrically = signs_asymmetrically
         row.version += 1
         row.updated_at = now
         await self._session.flush()
-        return _endpoint(row), await self._secrets.add(endpoint_id, _kinds(row), now=now)
+        secrets = await self._secrets.add(endpoint_id, _kinds(row), now=now)
+        return Rotated(_endpoint(row), secrets, overlap_ends_at)
 
     async def send_test(self, endpoint_id: EndpointId, kind: str) -> DeliveryId:
         """Have an example of an event delivered to this endpoint alone, whatever it asked for.
