@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.baa.template import Cover
 from gateway.phi.ner.backends import Backend
+from gateway.webhooks.ladder import DEFAULT_WAITS_S, check_waits
 
 
 class Settings(BaseSettings):
@@ -93,6 +94,12 @@ class Settings(BaseSettings):
         description="Webhooks may go to any host by `http`, this machine too. For local development only.",
     )
 
+    webhook_ladder: list[float] = Field(
+        default_factory=lambda: [*DEFAULT_WAITS_S],
+        description="JSON list of the seconds to wait between the tries of a webhook's delivery.",
+    )
+    webhook_shards: int = Field(default=2, ge=1, le=64, description="Dispatchers that webhook endpoints are shared by.")
+
     provider_probe_s: int = Field(
         default=60, ge=10, le=240, description="Period of the probe that asks whether providers answer."
     )
@@ -162,6 +169,12 @@ class Settings(BaseSettings):
         if (url is None) != (known.data.get("tsa_url") is None):
             raise PydanticCustomError("unpaired", "goes with HASP_TSA_URL, and that with it")
         return url
+
+    @field_validator("webhook_ladder")
+    @classmethod
+    def _is_a_ladder(cls, waits_s: list[float]) -> list[float]:
+        check_waits(waits_s)
+        return waits_s
 
     @property
     def base_url(self) -> str:

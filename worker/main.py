@@ -32,6 +32,7 @@ from gateway.providers.probe import ProviderProbe
 from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
 from gateway.timestamps.authority import TimeStampAuthority
+from gateway.webhooks.sender import Sender
 from storage import Storage
 from storage.audit_exports import ExportWriting
 from storage.audit_keys import signing_key
@@ -39,6 +40,7 @@ from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
+from worker.webhooks import webhook_worker
 from workflows.audit_checkpoint import CheckpointAudit
 from workflows.audit_export import ExportAudit
 from workflows.audit_export_runs import AuditExportRuns
@@ -75,10 +77,14 @@ async def run(settings: Settings) -> None:
     storage = await Storage.open(settings)
     sealing = Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit))
     sequencer = Service("sequencer", sealing.run)
+    sender = Sender.configured(settings)
     temporal = TemporalWork(
         settings,
         keys=storage.keyring.codec.keys,
-        workers=lambda client: _workers(client, settings, storage, catalog, authority),
+        workers=lambda client: [
+            *_workers(client, settings, storage, catalog, authority),
+            webhook_worker(client, settings, storage, sender, _deployment()),
+        ],
     )
 
     async def database() -> bool:
@@ -92,6 +98,7 @@ async def run(settings: Settings) -> None:
         async with health.serving(settings.worker_health_port, checks), sequencer.running(), following.running():
             await temporal.run(stopping)
     finally:
+        await sender.close()
         await storage.close()
     log.info("worker_stopped")
 
@@ -99,7 +106,7 @@ async def run(settings: Settings) -> None:
 def _workers(
     client: Client, settings: Settings, storage: Storage, catalog: Catalog, authority: TimeStampAuthority | None
 ) -> Sequence[Worker]:
-    """One for each task queue."""
+    """One for each task queue but the webhooks'."""
     clock = SystemClock()
     signer = signing_key(storage.keyring.audit)
     checkpoints = AuditCheckpointActivities(storage.pool, clock, signer, authority)

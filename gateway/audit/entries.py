@@ -65,6 +65,8 @@ class AuditAction(StrEnum):
     WEBHOOK_DELIVERY_REPLAYED = "webhook_delivery.replayed"
     WEBHOOK_ENDPOINT_CREATED = "webhook_endpoint.created"
     WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
     WEBHOOK_ENDPOINT_LISTED = "webhook_endpoint.listed"
     WEBHOOK_ENDPOINT_TESTED = "webhook_endpoint.tested"
     WEBHOOK_ENDPOINT_UPDATED = "webhook_endpoint.updated"
