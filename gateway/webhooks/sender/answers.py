@@ -18,7 +18,6 @@ HEAD_CHARS = 512
 _LOOKED_AT_CHARS = 2 * HEAD_CHARS
 """Scrubbed, before it is cut: what is cut through the middle is not recognised."""
 _LARGEST_BODY = 16 * 1024
-_BODY_S = 2.0
 _TEXTUAL = ("text/", "application/json", "application/xml", "application/problem+", "application/x-www-form-urlencoded")
 _LONGEST_WAIT_S = 7 * 86_400
 _ABORT = "abort-message"
@@ -57,24 +56,24 @@ def aborts(headers: Mapping[str, str]) -> bool:
     return headers.get("webhook-delivery", "").strip().lower() == _ABORT
 
 
-async def read_head(response: aiohttp.ClientResponse) -> str | None:
+async def read_head(response: aiohttp.ClientResponse, limit_s: float) -> str | None:
     """The first of a text, scrubbed; None for what is no text, or is empty. Never raises for what was answered.
 
-    Reads 16 kB and two seconds at most. A connection whose answer was not read to its end is closed.
+    Reads 16 kB and `limit_s` at most. A connection whose answer was not read to its end is closed.
     """
-    body = await _read(response)
-    if not _is_text(response.headers):
+    body = await _read(response, limit_s)
+    if not body or not _is_text(response.headers):
         return None
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = "".join(c if c.isprintable() or c in "\n\t" else " " for c in decoder.decode(body)[:_LOOKED_AT_CHARS])
     return scrubbed(text.strip())[:HEAD_CHARS] or None
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, limit_s: float) -> bytes:
     pieces: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(_BODY_S):
+        async with asyncio.timeout(limit_s):
             while size <= _LARGEST_BODY and (piece := await response.content.readany()):
                 pieces.append(piece)
                 size += len(piece)

@@ -20,6 +20,7 @@ from gateway.webhooks.target import Target, TargetError, read_target
 
 USER_AGENT = "Hasp-Webhook/1.0"
 
+_BODY_S = 2.0
 _RENEW_S = 300.0
 
 _log: FilteringBoundLogger = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ class Sender:
         return cls(timeout_s=settings.webhook_timeout_s, allow_private=settings.webhook_allow_private, clock=clock)
 
     async def close(self) -> None:
-        """Close every connection. Safe to call twice; nothing is sent afterwards."""
+        """Close every connection. Safe to call twice."""
         await self._connections.close()
         if self._own_lookup is not None:
             self._own_lookup.close()
@@ -79,7 +80,7 @@ class Sender:
                 failure_of(response.status),
                 took,
                 response.status,
-                await read_head(response),
+                await read_head(response, min(_BODY_S, self._timeout_s)),
                 retry_after_s(response.headers, self._clock.now()),
                 aborts(response.headers),
             )
