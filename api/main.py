@@ -31,6 +31,8 @@ from api.manage import (
     phi,
     provider_status,
     usage,
+    webhook_deliveries,
+    webhook_replays,
     webhooks,
 )
 from api.middleware import API_VERSION, ExchangeMiddleware
@@ -199,7 +201,9 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
     trail = (audit_verification, audit_exports, audit)
-    control = (phi, keys, usage, budget, compliance, baa, *trail, webhooks, provider_status)
+    # Before webhooks by their ids, which these paths would be taken for.
+    hooks = (webhook_replays, webhook_deliveries, webhooks)
+    control = (phi, keys, usage, budget, compliance, baa, *trail, *hooks, provider_status)
     for module in (anthropic, native, models, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)

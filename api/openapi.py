@@ -22,6 +22,7 @@ from api.manage.schemas import (
     RotateKeyRequest,
     ScanRequest,
 )
+from api.manage.webhook_replay_schemas import BulkReplayRequest
 from api.manage.webhook_schemas import (
     ChangeWebhookRequest,
     CreateWebhookRequest,
@@ -86,6 +87,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ExportAuditRequest,
     AcceptRequest,
     CreateWebhookRequest,
+    BulkReplayRequest,
     ChangeWebhookRequest,
     RotateWebhookSecretRequest,
     WebhookTestRequest,
@@ -142,8 +144,11 @@ def json_body(schema: type[BaseModel], examples: Mapping[str, Any]) -> dict[str,
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def once_a_key(described: Mapping[str, Any]) -> dict[str, Any]:
-    """`described`, an `openapi_extra=`, of a route that does once what is asked under one idempotency key."""
+def once_a_key(described: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:
+    """`described`, an `openapi_extra=`, of a route that does once what is asked under one idempotency key.
+
+    `headers` are others that it takes.
+    """
     header = {
         "name": HEADER,
         "in": "header",
@@ -151,7 +156,7 @@ def once_a_key(described: Mapping[str, Any]) -> dict[str, Any]:
         "description": f"Asked again within a day, answers as the first time and does nothing. Alias: `X-{HEADER}`.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     }
-    return {**described, "parameters": [header]}
+    return {**described, "parameters": [header, *headers]}
 
 
 def answer(

@@ -222,16 +222,11 @@ class ScanRequest(Strict):
     text: Annotated[str, Field(max_length=1_000_000, description="At most 1,000,000 characters.")]
 
 
+Moment = Annotated[Annotated[AwareDatetime, Field(strict=False)], BeforeValidator(_written_out)]
+
+
 class ExportAuditRequest(Strict):
     """A range of time, both ends inclusive."""
 
-    start: Annotated[
-        Annotated[AwareDatetime, Field(strict=False)],
-        BeforeValidator(_written_out),
-        Field(alias="from", description="ISO 8601 with offset."),
-    ]
-    end: Annotated[
-        Annotated[AwareDatetime, Field(strict=False)],
-        BeforeValidator(_written_out),
-        Field(alias="to", description="ISO 8601 with offset."),
-    ]
+    start: Annotated[Moment, Field(alias="from", description="ISO 8601 with offset.")]
+    end: Annotated[Moment, Field(alias="to", description="ISO 8601 with offset.")]

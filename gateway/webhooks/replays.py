@@ -89,8 +89,6 @@ class TooManyReplaysError(GatewayError):
 
 
 class ReplayTooLargeError(GatewayError):
-    """`details.matched` says how many it would be."""
-
     kind, code = Kind.INVALID, "WEBHOOK_REPLAY_TOO_LARGE"
     message = f"More than {MOST_DELIVERIES:,} deliveries match. Ask for fewer: one webhook, or less time."
 
