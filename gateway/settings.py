@@ -98,6 +98,9 @@ class Settings(BaseSettings):
         default_factory=lambda: [*DEFAULT_WAITS_S],
         description="JSON list of the seconds to wait between the tries of a webhook's delivery.",
     )
+    webhook_keep_days: int = Field(
+        default=30, ge=7, le=365, description="Days that events, their deliveries and finished replays are kept."
+    )
     webhook_shards: int = Field(default=2, ge=1, le=64, description="Dispatchers that webhook endpoints are shared by.")
 
     provider_probe_s: int = Field(

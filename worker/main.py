@@ -24,6 +24,7 @@ from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
 from activities.refusals import RefusalActivities
 from activities.retention import RetentionActivities
+from activities.webhook_replay import ReplayStarter, WebhookReplayActivities
 from gateway import logs
 from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
@@ -58,6 +59,7 @@ from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 from workflows.refusal_summary import RefusalSummary
 from workflows.retention_purge import RetentionPurge
+from workflows.webhook_replay import ReplayPage, ReplayWebhooks, WebhookReplays
 
 log = structlog.get_logger()
 
@@ -120,10 +122,17 @@ def _workers(
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
     export_requests = ExportRequests(AuditExportRuns(client), onward=EventLog())
-    outbox = OutboxActivities(storage.pool, clock, AcceptanceStarter(acceptances, then=export_requests))
+    replay_decisions = ReplayStarter(WebhookReplays(client), then=export_requests)
+    outbox = OutboxActivities(
+        storage.pool,
+        clock,
+        AcceptanceStarter(acceptances, then=replay_decisions),
+        kept=timedelta(days=settings.webhook_keep_days),
+    )
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     refusals = RefusalActivities(storage.pool, clock)
     retention = RetentionActivities(storage.pool, clock)
+    replays = WebhookReplayActivities(storage)
     drain = timedelta(seconds=settings.worker_drain_s)
     return [
         Worker(
@@ -143,6 +152,8 @@ def _workers(
                 ProbeProviders,
                 ProveBooks,
                 RefusalSummary,
+                ReplayPage,
+                ReplayWebhooks,
                 RetentionPurge,
             ],
             activities=[
@@ -162,6 +173,11 @@ def _workers(
                 outbox.relay,
                 outbox.forget,
                 refusals.sum_up_page,
+                replays.finish,
+                replays.queue,
+                replays.step,
+                replays.take_back,
+                replays.untried,
                 retention.due_page,
                 retention.purge_organization,
             ],

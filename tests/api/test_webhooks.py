@@ -183,7 +183,7 @@ async def test_a_disabled_webhook_is_resumed_in_good_health(gateway_server: Gate
     assert (disabled["is_active"], disabled["state"], disabled["disabled_because"]) == (False, "disabled", because)
     assert paused.json()["data"]["state"] == "disabled"
     assert (resumed.json()["data"]["state"], resumed.json()["data"]["disabled_because"]) == ("active", None)
-    health = "select from webhook_health where endpoint_id = %s"
+    health = "select 1 from webhook_health where endpoint_id = %s"
     assert await fetch(gateway_server.storage.pool, health, [webhook["id"]]) == []
 
 
@@ -282,7 +282,7 @@ async def test_a_secret_is_kept_nowhere_readable(gateway_server: GatewayServer) 
     raw = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
     for form in (webhook["secret"], raw.hex(), webhook["secret"].removeprefix("whsec_")):
         for (table,) in tables:
-            query = f"select from {table} t where position(%s in t::text) > 0 limit 1"
+            query = f"select 1 from {table} t where position(%s in t::text) > 0 limit 1"
             assert await fetch(gateway_server.storage.pool, query, [form]) == [], table  # pyright: ignore[reportArgumentType]
 
 
