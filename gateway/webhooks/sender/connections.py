@@ -28,8 +28,7 @@ _MOST_HEADERS = 100
 class Connections:
     """HTTP connections that are kept and shared. Open it in the loop that uses it.
 
-    None serves longer than `renew_s`, twice that at most: a name that moved is followed, however busy its old
-    address is kept.
+    None is used for longer than `renew_s`: a name that moved is followed, however busy its old address is kept.
     """
 
     def __init__(self, lookup: Lookup, tls: ssl.SSLContext, *, allow_private: bool, renew_s: float) -> None:
