@@ -61,7 +61,7 @@ class ReplayReader:
             .where(WebhookReplayItemRow.org_id == self._org, WebhookReplayItemRow.replay_id == replay_id)
             .group_by(WebhookReplayItemRow.state)
         )
-        counts: dict[str, int] = dict(counted.tuples())
+        counts: dict[str, int] = dict(counted.all())
         return Progress(
             matched=sum(counts.values()),
             **{name: counts.get(name, 0) for name in ("planned", "queued", "delivered", "failed", "skipped")},
