@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, allotment, audit, audit_keys, baa, books, catalog, keyring, keys, phi, policy, seal
+from cli import admin, allotment, audit, audit_keys, baa, books, catalog, keyring, keys, phi, policy, seal, webhooks
 from cli.failure import CommandError
 from cli.operator import operator
 
@@ -40,6 +40,7 @@ app.add_typer(baa.app, name="baa")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(webhooks.app, name="webhook")
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]
 

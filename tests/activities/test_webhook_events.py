@@ -69,7 +69,7 @@ async def calls(storage: Storage, clock: SetClock) -> None:
     first = make_outcome(await opened_at(storage, tenant, clock.now()), charge=600)
     await storage.journal.close(replace(first, report=report))
     blocked = failed(make_outcome(await opened_at(storage, tenant, clock.now())))
-    report = PhiReport.of(PhiMode.BLOCK, "blocked", [finding])
+    report = PhiReport.of(PhiMode.BLOCK, "none", [finding])
     await storage.journal.close(replace(blocked, status=Status.BLOCKED, report=report))
     await storage.journal.close(make_outcome(await opened_at(storage, tenant, clock.now()), charge=400))
     await opened_at(storage, await make_tenant(storage), clock.now())
