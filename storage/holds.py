@@ -87,13 +87,7 @@ def _row(place: int, inference: str, model: str, surface: str, key: str | None) 
         "entity_types": [],
         "redaction_count": 0,
         "findings": [],
-        "events": [
-            {
-                "id": new_ulid(),
-                "type": EventType.AI_REQUEST_FAILED,
-                "data": {**about, "key_id": key, "error_code": None},
-            }
-        ],
+        "events": [{"id": new_ulid(), "type": EventType.AI_REQUEST_FAILED, "data": told}],
         "audit": {
             "id": new_ulid(),
             "action": AuditAction.AI_REQUEST_LOST,
