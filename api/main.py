@@ -62,6 +62,7 @@ from gateway.routing.dispatch import Dispatcher
 from gateway.routing.health import Health
 from gateway.settings import Settings
 from gateway.webhooks.sender import Lookup, SystemLookup
+from gateway.webhooks.target import warn_of_private_targets
 from storage import Storage
 
 _HOT = frozenset({"/v1/messages", "/v1/ai/chat"})
@@ -84,6 +85,7 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         opened.push_async_callback(scanners.close)
         await scanners.start()
         guard = Guard(scanners, scanners)
+        warn_of_private_targets(settings)
         lookup = SystemLookup()
         opened.callback(lookup.close)
 

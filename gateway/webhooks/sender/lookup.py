@@ -10,7 +10,8 @@ from gateway.webhooks.addresses import Address, is_public, parse
 Lookup = Callable[[str], Awaitable[Sequence[Address]]]
 """All addresses of a name. Raises `OSError` when there is none, or nobody who could tell."""
 
-_THREADS = 64
+_THREADS = 32
+_MOST_REMEMBERED = 10_000
 
 
 class NotPublicError(OSError):
@@ -32,17 +33,31 @@ async def find_addresses(name: str, lookup: Lookup, *, allow_private: bool = Fal
 
 
 class SystemLookup:
-    """As this machine resolves names: hosts file, search list and all."""
+    """As this machine resolves names: hosts file, search list and all. `resolve` may take its time.
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="webhook-lookup")
+    Names that were answered when they were last asked for have threads to themselves. Anybody can have names whose
+    servers hang; those who have them wait for each other.
+    """
+
+    def __init__(self, resolve: Callable[[str], Sequence[Address]] | None = None) -> None:
+        self._resolve = resolve or _addresses
+        self._known = ThreadPoolExecutor(_THREADS, thread_name_prefix="webhook-lookup")
+        self._strange = ThreadPoolExecutor(_THREADS, thread_name_prefix="webhook-first-lookup")
+        self._answered: dict[str, None] = {}
 
     async def __call__(self, name: str) -> Sequence[Address]:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _addresses, name)
+        threads = self._known if name in self._answered else self._strange
+        self._answered.pop(name, None)
+        found = await asyncio.get_running_loop().run_in_executor(threads, self._resolve, name)
+        if len(self._answered) >= _MOST_REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        self._answered[name] = None
+        return found
 
     def close(self) -> None:
         """Wait for nothing. Safe to call twice."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._known, self._strange):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _addresses(name: str) -> list[Address]:

@@ -16,7 +16,7 @@ from gateway.webhooks.sender.answers import aborts, failure_of, read_head, retry
 from gateway.webhooks.sender.connections import Connections, Trial
 from gateway.webhooks.sender.lookup import Lookup, NotPublicError, SystemLookup
 from gateway.webhooks.signing import signature_headers
-from gateway.webhooks.target import Target, TargetError, read_target
+from gateway.webhooks.target import Target, TargetError, read_target, warn_of_private_targets
 
 USER_AGENT = "Hasp-Webhook/1.0"
 
@@ -54,6 +54,7 @@ class Sender:
 
     @classmethod
     def configured(cls, settings: Settings, clock: Clock | None = None) -> "Sender":
+        warn_of_private_targets(settings)
         return cls(timeout_s=settings.webhook_timeout_s, allow_private=settings.webhook_allow_private, clock=clock)
 
     async def close(self) -> None:
@@ -128,10 +129,11 @@ def _failure(error: Exception) -> Failure:
             return Failure.TIMEOUT
         case aiohttp.ClientSSLError():
             return Failure.TLS_FAILED
+        case aiohttp.ClientConnectorDNSError():
+            # Also of one that leads to private addresses only: whoever asks may be learning the names of our network.
+            return Failure.NAME_NOT_RESOLVED
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, NotPublicError):
             return Failure.FORBIDDEN_TARGET
-        case aiohttp.ClientConnectorDNSError():
-            return Failure.NAME_NOT_RESOLVED
         case aiohttp.ClientConnectorError():
             return Failure.CONNECTION_FAILED
         case aiohttp.InvalidURL():
