@@ -20,6 +20,7 @@ from activities.books import ProvenPage
 from activities.budget import Cursor, ResetStep, SchedulePage
 from activities.provider_probe import ProbeReport
 from cli.embedded import temporal
+from tests.replay import deliveries
 from tests.workflows.test_books_proof import ScriptedBooks
 from tests.workflows.test_budget_reset import ScriptedBudgets, start, working
 from tests.workflows.test_hold_sweep import ScriptedHolds
@@ -119,6 +120,8 @@ async def record() -> None:
         for name, probes in _PROBES.items():
             _keep(name, await _probe(client, probes))
         _keep("outbox-relay-continued-as-new", await _relay(client))
+        for name, history in (await deliveries.histories(client)).items():
+            _keep(name, history)
 
 
 async def _sweep(client: Client, script: Sequence[int | Exception]) -> WorkflowHistory:

@@ -24,6 +24,8 @@ from workflows.options import QUICK_WRITE
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.refusal_summary import RefusalSummary
+from workflows.webhook_delivery import WebhookDelivery
+from workflows.webhook_dispatch import WebhookDispatch
 
 FILES = sorted(HISTORIES.glob("*.json"))
 
@@ -49,6 +51,8 @@ async def test_a_kept_history_replays(file: Path) -> None:
         ProbeProviders,
         ProveBooks,
         RefusalSummary,
+        WebhookDelivery,
+        WebhookDispatch,
     ).replay_workflow(_history(file))
 
 
@@ -71,6 +75,8 @@ def test_every_workflow_has_a_history() -> None:
         "outbox.relay",
         "provider.probe",
         "refusal.summary",
+        "webhook.delivery",
+        "webhook.dispatch",
     }
 
 
