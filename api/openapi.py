@@ -220,7 +220,8 @@ def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 def _drop_framework_errors(document: dict[str, Any]) -> None:
     """FastAPI documents its own validation error wherever there is a parameter; ours are documented by `errors`."""
-    document.get("components", {}).pop("schemas", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document.get("components", {}).get("schemas", {}).pop(name, None)
     for methods in document["paths"].values():
         for operation in methods.values():
             unprocessable = operation["responses"].get("422", {})
