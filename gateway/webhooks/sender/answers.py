@@ -59,7 +59,8 @@ def aborts(headers: Mapping[str, str]) -> bool:
 async def read_head(response: aiohttp.ClientResponse, limit_s: float) -> str | None:
     """The first of a text, scrubbed; None for what is no text, or is empty. Never raises for what was answered.
 
-    Reads 16 kB and `limit_s` at most. A connection whose answer was not read to its end is closed.
+    Reads 16 kB and `limit_s` at most. A connection whose answer was not read to its end is
+    closed when the answer is released.
     """
     body = await _read(response, limit_s)
     if not body or not _is_text(response.headers):
@@ -78,9 +79,7 @@ async def _read(response: aiohttp.ClientResponse, limit_s: float) -> bytes:
                 pieces.append(piece)
                 size += len(piece)
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        response.close()  # the head is the answer; what was to follow does not change it
-    if size > _LARGEST_BODY:
-        response.close()
+        pass  # the head is the answer; what was to follow does not change it
     return b"".join(pieces)
 
 
