@@ -1,11 +1,14 @@
 """Documents that must keep up with the code."""
 
+import re
 from pathlib import Path
 
+import orjson
 import pytest
 
 from gateway.events import EventType
 from gateway.settings import Settings
+from gateway.webhooks.events import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,9 +25,22 @@ def test_every_event_of_a_key_is_documented_with_an_example(event: EventType) ->
     assert ['{"key_id":"' in row for row in rows] == [True]
 
 
-def test_every_link_between_documents_leads_somewhere() -> None:
-    import re
+@pytest.mark.parametrize("event", CATALOGUE)
+def test_every_event_of_webhooks_is_documented_with_its_example(event: str) -> None:
+    rows = [line for line in (ROOT / "docs" / "webhook-events.md").read_text().splitlines() if f"| `{event}` |" in line]
 
+    subject = CATALOGUE[event]
+    sometimes = "".join(f", *{name}*" for name in sorted(subject.sometimes))
+    assert rows == [f"| `{event}` | {subject.summary} | `{orjson.dumps(subject.example).decode()}`{sometimes} |"]
+
+
+def test_no_event_is_documented_that_nobody_can_ask_for() -> None:
+    text = (ROOT / "docs" / "webhook-events.md").read_text()
+
+    assert set(re.findall(r"^\| `([a-z_.]+)` \|", text, re.MULTILINE)) == set(CATALOGUE)
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
     broken = [
         f"{document.relative_to(ROOT)} -> {target}"
         for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
