@@ -37,7 +37,8 @@ class Outgoing:
     """A delivery to try. `delivery_id` is its `webhook-id`, the same at every try and every replay."""
 
     delivery_id: str
-    url: str
+    url: str = field(repr=False)
+    """Its path may be a secret."""
     body: bytes = field(repr=False)
     secrets: tuple[SigningSecret, ...]
     """Those that are live, the newest first."""

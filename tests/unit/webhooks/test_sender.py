@@ -393,7 +393,7 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(
     assert [outcome.status for outcome in outcomes] == [500, 500]
 
 
-def test_what_is_sent_shows_neither_body_nor_key() -> None:
+def test_what_is_sent_shows_neither_url_nor_body_nor_key() -> None:
     shown = repr(OUTGOING)
 
-    assert (DELIVERY in shown, "body" in shown, "key" in shown) == (True, False, False)
+    assert (DELIVERY in shown, NAME in shown, "body" in shown, "key" in shown) == (True, False, False, False)
