@@ -31,6 +31,7 @@ from api.manage import (
     phi,
     provider_status,
     usage,
+    webhook_acts,
     webhook_deliveries,
     webhook_replays,
     webhooks,
@@ -204,7 +205,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
     trail = (audit_verification, audit_exports, audit)
     # Before webhooks by their ids, which these paths would be taken for.
-    hooks = (webhook_replays, webhook_deliveries, webhooks)
+    hooks = (webhook_replays, webhook_deliveries, webhooks, webhook_acts)
     control = (phi, keys, usage, budget, compliance, baa, *trail, *hooks, provider_status)
     for module in (anthropic, native, models, *control, trust, health):
         app.include_router(module.router)

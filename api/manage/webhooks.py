@@ -1,4 +1,4 @@
-"""Webhooks: list, create, change, delete, rotate their secrets, try them (spec B9, D24, D28)."""
+"""Webhooks: list, create, change, delete (spec B9, D24, D28)."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -15,8 +15,6 @@ from api.manage.preconditions import IfMatch, tagged, versions
 from api.manage.webhook_schemas import (
     ChangeWebhookRequest,
     CreateWebhookRequest,
-    RotateWebhookSecretRequest,
-    WebhookTestRequest,
 )
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, IDEMPOTENCY_ERRORS, errors, json_body, once_a_key
@@ -24,18 +22,14 @@ from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.errors import MissingScopeError, NotFoundError, ValidationFailedError
-from gateway.events import EventType
 from gateway.ids import AppId, EndpointId, find_ulid
 from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.tenancy import Access, KeyMode, Scope
 from gateway.webhooks.endpoints import (
     Endpoint,
     EndpointChanges,
-    EndpointNotActiveError,
     EndpointState,
     TooManyEndpointsError,
-    TooManySecretsError,
-    read_event,
     read_events,
 )
 from gateway.webhooks.registration import require_reachable
@@ -117,7 +111,7 @@ async def create_webhook(request: Request, access: Writer) -> Response:
             signs_asymmetrically=wanted.signs_asymmetrically,
         )
         acts.tell_created(tx, endpoint)
-        return _answer(request, endpoint, {**_webhook(endpoint), **_shown(secrets)}, status=201)
+        return answered(request, endpoint, {**_webhook(endpoint), **shown_once(secrets)}, status=201)
 
     return await once(request, access, create, shows="webhook_endpoint")
 
@@ -131,8 +125,8 @@ async def create_webhook(request: Request, access: Writer) -> Response:
 async def get_webhook(request: Request, access: Reader, webhook_id: str) -> Response:
     """How it is set, and whether it is active. Its `ETag` is for changing it. Needs the scope `control:webhooks`."""
     async with gateway_of(request).storage.read(access.principal) as tx:
-        endpoint = await tx.webhooks.get(_id(webhook_id))
-    return _answer(request, endpoint, _webhook(endpoint))
+        endpoint = await tx.webhooks.get(find_webhook(webhook_id))
+    return answered(request, endpoint, _webhook(endpoint))
 
 
 @router.patch(
@@ -159,14 +153,14 @@ async def change_webhook(request: Request, access: Writer, webhook_id: str, if_m
     Needs the scope `control:webhooks`, of a live key.
     """
     wanted = validated(ChangeWebhookRequest, read_object(await request.body()), unknown=ValidationFailedError)
-    endpoint_id = _id(webhook_id)
+    endpoint_id = find_webhook(webhook_id)
     changes = await _changes(request, wanted)
     if not changes:
         raise ValidationFailedError("Send at least one field to change.")
     storage, address = gateway_of(request).storage, exchange_of(request).ip_address
     async with storage.begin(access.principal, ip_address=address) as tx:
         endpoint = await acts.change_endpoint(tx, endpoint_id, changes, only_versions=versions(if_match))
-    return _answer(request, endpoint, _webhook(endpoint))
+    return answered(request, endpoint, _webhook(endpoint))
 
 
 @router.delete(
@@ -180,95 +174,10 @@ async def delete_webhook(request: Request, access: Writer, webhook_id: str) -> R
 
     Needs the scope `control:webhooks`, of a live key.
     """
-    exchange, endpoint_id = exchange_of(request), _id(webhook_id)
+    exchange, endpoint_id = exchange_of(request), find_webhook(webhook_id)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         await acts.remove_endpoint(tx, endpoint_id)
     return success({"id": endpoint_id, "deleted": True}, request_id=exchange.request_id)
-
-
-@router.post(
-    "/v1/webhooks/{webhook_id}/rotate-secret",
-    summary="Rotate a webhook's secret",
-    status_code=201,
-    response_class=Response,
-    responses={
-        201: examples.ROTATED,
-        **errors(
-            CONTROL,
-            *ACCESS_ERRORS,
-            *IDEMPOTENCY_ERRORS,
-            facts.NotFoundError,
-            TooManySecretsError,
-            facts.ValidationFailedError,
-            facts.TooLargeError,
-        ),
-    },
-    openapi_extra=once_a_key(json_body(RotateWebhookSecretRequest, examples.ROTATE_REQUEST)),
-)
-async def rotate_secret(request: Request, access: Writer, webhook_id: str) -> Response:
-    """A new secret, which is never shown again. Those before it are signed with too until their overlap ends.
-
-    An empty body is `{}`. Needs the scope `control:webhooks`, of a live key.
-    """
-    body = read_object(await request.body() or b"{}")
-    wanted = validated(RotateWebhookSecretRequest, body, unknown=ValidationFailedError)
-    endpoint_id = _id(webhook_id)
-
-    async def rotate(tx: Transaction) -> Response:
-        rotated = await acts.rotate_secrets(
-            tx,
-            endpoint_id,
-            overlap_hours=wanted.overlap_hours,
-            signs_asymmetrically=wanted.signs_asymmetrically,
-        )
-        data = {
-            "id": rotated.endpoint.id,
-            **_shown(rotated.secrets),
-            "overlap_ends_at": rotated.overlap_ends_at.isoformat(),
-        }
-        return _answer(request, rotated.endpoint, data, status=201)
-
-    return await once(request, access, rotate, shows="webhook_endpoint")
-
-
-@router.post(
-    "/v1/webhooks/{webhook_id}/test",
-    summary="Send a test event",
-    status_code=202,
-    response_class=Response,
-    responses={
-        202: examples.TESTED,
-        **errors(
-            CONTROL,
-            *ACCESS_ERRORS,
-            *IDEMPOTENCY_ERRORS,
-            facts.NotFoundError,
-            EndpointNotActiveError,
-            facts.ValidationFailedError,
-            facts.TooLargeError,
-        ),
-    },
-    openapi_extra=once_a_key(json_body(WebhookTestRequest, examples.TEST_REQUEST)),
-)
-async def try_webhook(request: Request, access: Writer, webhook_id: str) -> Response:
-    """Has an example sent to this webhook alone, as real events are: signed, tried again, listed. `test` is true in it.
-
-    An empty body is `{}`. Needs the scope `control:webhooks`, of a live key.
-    """
-    wanted = validated(WebhookTestRequest, read_object(await request.body() or b"{}"), unknown=ValidationFailedError)
-    kind = EventType.WEBHOOK_ENDPOINT_TEST.value
-    if wanted.event is not None and wanted.event != kind:
-        kind = read_event("event", wanted.event)
-    endpoint_id = _id(webhook_id)
-
-    async def send(tx: Transaction) -> Response:
-        delivery_id = await acts.send_test(tx, endpoint_id, kind)
-        data = {"webhook_id": endpoint_id, "delivery_id": delivery_id, "event": kind}
-        response = success(data, request_id=exchange_of(request).request_id, status=202)
-        response.headers["location"] = f"/v1/webhooks/deliveries/{delivery_id}"
-        return response
-
-    return await once(request, access, send)
 
 
 async def _reachable(request: Request, url: str) -> str:
@@ -298,7 +207,7 @@ async def _changes(request: Request, wanted: ChangeWebhookRequest) -> EndpointCh
     return changes
 
 
-def _id(given: str) -> EndpointId:
+def find_webhook(given: str) -> EndpointId:
     """Raises `NotFoundError` for what cannot be a webhook's id."""
     ulid = find_ulid(given)
     if ulid is None:
@@ -313,11 +222,13 @@ def _app_id(given: str | None) -> AppId | None:
     return AppId(ulid) if ulid else None
 
 
-def _answer(request: Request, endpoint: Endpoint, data: dict[str, Any], *, status: int = 200) -> Response:
+def answered(request: Request, endpoint: Endpoint, data: dict[str, Any], *, status: int = 200) -> Response:
+    """`data` with the version of `endpoint`."""
     return tagged(success(data, request_id=exchange_of(request).request_id, status=status), endpoint.version)
 
 
-def _shown(secrets: Iterable[SigningSecret]) -> dict[str, str | None]:
+def shown_once(secrets: Iterable[SigningSecret]) -> dict[str, str | None]:
+    """What receivers need of new secrets: the shared one, and the public key if there is one."""
     shown = {secret.kind: secret.shown for secret in secrets}
     return {"secret": shown[SecretKind.HMAC], "public_key": shown.get(SecretKind.ED25519)}
 
