@@ -20,7 +20,7 @@ from activities.books import ProvenPage
 from activities.budget import Cursor, ResetStep, SchedulePage
 from activities.provider_probe import ProbeReport
 from cli.embedded import temporal
-from tests.replay import deliveries
+from tests.replay import deliveries, replays
 from tests.workflows.test_books_proof import ScriptedBooks
 from tests.workflows.test_budget_reset import ScriptedBudgets, start, working
 from tests.workflows.test_hold_sweep import ScriptedHolds
@@ -121,6 +121,8 @@ async def record() -> None:
             _keep(name, await _probe(client, probes))
         _keep("outbox-relay-continued-as-new", await _relay(client))
         for name, history in (await deliveries.histories(client)).items():
+            _keep(name, history)
+        for name, history in (await replays.histories(client)).items():
             _keep(name, history)
 
 

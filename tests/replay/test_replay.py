@@ -26,6 +26,7 @@ from workflows.provider_probe import ProbeProviders
 from workflows.refusal_summary import RefusalSummary
 from workflows.webhook_delivery import WebhookDelivery
 from workflows.webhook_dispatch import WebhookDispatch
+from workflows.webhook_replay import ReplayPage, ReplayWebhooks
 
 FILES = sorted(HISTORIES.glob("*.json"))
 
@@ -51,6 +52,8 @@ async def test_a_kept_history_replays(file: Path) -> None:
         ProbeProviders,
         ProveBooks,
         RefusalSummary,
+        ReplayPage,
+        ReplayWebhooks,
         WebhookDelivery,
         WebhookDispatch,
     ).replay_workflow(_history(file))
@@ -77,6 +80,8 @@ def test_every_workflow_has_a_history() -> None:
         "refusal.summary",
         "webhook.delivery",
         "webhook.dispatch",
+        "webhook.replay",
+        "webhook.replay_page",
     }
 
 
