@@ -24,8 +24,9 @@ from temporalio.testing import ActivityEnvironment
 from activities.webhook_delivery import Retries
 from activities.webhook_dispatch import ShardShift, WebhookDispatchActivities
 from activities.webhook_tries import Tries
-from bench.database import STATE, database, settings_of
+from bench.database import STATE, Ground, database, settings_of
 from bench.measurement import percentile
+from bench.processes import cpu_ms, spent_ms, tree
 from cli.embedded.ports import LOOPBACK
 from gateway.clock import SystemClock
 from gateway.ids import OrganizationId, new_ulid
@@ -53,6 +54,8 @@ class Measured:
     drained: list[float]
     drained_s: float
     dispatcher_cpu: float
+    postgres_cpu: float
+    """Of those at once, publishing them included."""
     received: int
     distinct: int
 
@@ -65,14 +68,15 @@ async def measure(*, events: int, endpoints: int, rate: int, seconds: float) -> 
             await asyncio.to_thread(migrate, settings)
             storage = await Storage.open(settings)
             try:
-                return await _measure(storage, ground.environment, events, endpoints, rate, seconds)
+                return await _measure(storage, ground, events, endpoints, rate, seconds)
             finally:
                 await storage.close()
 
 
 async def _measure(
-    storage: Storage, environment: Mapping[str, str], events: int, endpoints: int, rate: int, seconds: float
+    storage: Storage, ground: Ground, events: int, endpoints: int, rate: int, seconds: float
 ) -> Measured:
+    environment = ground.environment
     org = await create_organization(storage, name="Benchmark hospital", credits_allotment=0)
     async with _process(environment, "--receive") as receiver:
         port = int(await _line(receiver))
@@ -81,15 +85,24 @@ async def _measure(
             await _line(dispatcher)
             published = await _publish_steadily(storage, org, rate, seconds)
             await _settled(storage)
-            began = time.perf_counter()
+            began, spent = time.perf_counter(), cpu_ms(tree(ground.postgres))
             for at in range(0, events, 1000):
                 published += await _publish(storage, org, min(1000, events - at))
             await _settled(storage)
             drained_s = time.perf_counter() - began
+            postgres_ms = spent_ms(spent, cpu_ms(tree(ground.postgres)))
             cpu_s = float(await _ended(dispatcher))
         waits, distinct = orjson.loads(await _ended(receiver))
     steady = round(rate * seconds) * endpoints
-    return Measured(waits[:steady], waits[steady:], drained_s, cpu_s * 1000 / len(waits), len(waits), distinct)
+    return Measured(
+        waits[:steady],
+        waits[steady:],
+        drained_s,
+        cpu_s * 1000 / len(waits),
+        postgres_ms / max(1, len(waits) - steady),
+        len(waits),
+        distinct,
+    )
 
 
 async def _make_endpoints(storage: Storage, org: OrganizationId, port: int, count: int) -> None:
@@ -234,7 +247,8 @@ def report(measured: Measured, *, events: int, endpoints: int, rate: int) -> str
             f"{rate} events/s to {endpoints} endpoint(s), ms from publishing to receipt: {waits(measured.steady)}",
             f"{events} events at once: {rate_at_once:.0f} deliveries/s, published, made and settled",
             f"  in {measured.drained_s:.1f} s; ms from publishing to receipt: {waits(measured.drained)}",
-            f"processor time of the dispatcher: {measured.dispatcher_cpu:.2f} ms a delivery",
+            f"processor time a delivery: dispatcher {measured.dispatcher_cpu:.2f} ms, and of those at once",
+            f"  PostgreSQL {measured.postgres_cpu:.2f} ms, publishing included",
             f"{measured.received} received, {measured.distinct} of them distinct",
         ]
     )

@@ -27,20 +27,11 @@ LEASE: Final = timedelta(seconds=60)
 
 _PAGE = 64
 
-# Endpoints with something open, one index entry each, however much they have.
 _WAITING = """
-with recursive page(endpoint_id, n) as (
-  (select endpoint_id, 1 from webhook_deliveries
-   where state in ('pending', 'retrying') and endpoint_id > %(after)s order by endpoint_id limit 1)
-  union all
-  select later.endpoint_id, page.n + 1 from page cross join lateral (
-    select endpoint_id from webhook_deliveries
-    where state in ('pending', 'retrying') and endpoint_id > page.endpoint_id order by endpoint_id limit 1) as later
-  where page.n < %(limit)s
-)
 select w.id, w.state, w.url, w.is_ordered, w.rate_per_minute, coalesce(h.rests, 0),
   greatest(h.rests_until, h.paced_until)
-from page join webhook_endpoints w on w.id = page.endpoint_id left join webhook_health h on h.endpoint_id = w.id
+from hasp_webhooks_waiting(%(after)s, %(limit)s) as open(endpoint_id)
+join webhook_endpoints w on w.id = open.endpoint_id left join webhook_health h on h.endpoint_id = w.id
 order by w.id
 """
 
