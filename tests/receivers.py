@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import orjson
 from aiohttp import web
 from ulid import ULID
 
@@ -32,12 +33,16 @@ def status(code: int, **headers: str) -> Answer:
 
 @dataclass(slots=True)
 class Receiver:
-    """Keeps the `webhook-id` of each request, in order, and of those that it answered well. `answer` may be changed."""
+    """Keeps the `webhook-id` of each request, in order, and of those that it answered well. `answer` may be changed.
+
+    `events` are the ids of what each of `taken` tells of.
+    """
 
     answer: Answer = well
     url: str = ""
     seen: list[str] = field(default_factory=list[str])
     taken: list[str] = field(default_factory=list[str])
+    events: list[str] = field(default_factory=list[str])
     replays: list[str | None] = field(default_factory=list[str | None])
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -48,7 +53,7 @@ class Receiver:
 
     async def handle(self, request: web.Request) -> web.Response:
         delivery = request.headers["webhook-id"]
-        await request.read()
+        told = orjson.loads(await request.read())
         async with self._changed:
             self.seen.append(delivery)
             self.replays.append(request.headers.get("webhook-replay-id"))
@@ -57,6 +62,7 @@ class Receiver:
         if 200 <= response.status < 300:
             async with self._changed:
                 self.taken.append(delivery)
+                self.events.append(told["id"])
                 self._changed.notify_all()
         return response
 

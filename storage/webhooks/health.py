@@ -102,8 +102,8 @@ async def judge(
         rows = Jsonb(told)
         audited = {"rows": rows, "actor": _ACTOR, "phi": PhiDisposition.NOT_PRESENT.value, "now": now}
         await connection.execute(_TELL, audited)
-        for each in told:
-            log.warning(each["type"].replace(".", "_"), org_id=each["org_id"], **each["data"])
+        for each in judged:
+            _log(each)
 
 
 def _judged(row: TupleRow, tries: Sequence[tuple[Tried, bool]]) -> _Judged:
@@ -130,6 +130,14 @@ def _failing(endpoint: EndpointId, health: Health, percent: int) -> Mapping[str,
         "percent": percent,
         **{name: at.isoformat(timespec="seconds") for name, at in times.items() if at is not None},
     }
+
+
+def _log(judged: _Judged) -> None:
+    for kind, data in judged.told:
+        if kind is EventType.WEBHOOK_ENDPOINT_FAILING:
+            log.warning("webhook_endpoint_failing", org_id=judged.org, endpoint_id=judged.id, percent=data["percent"])
+        else:
+            log.warning("webhook_endpoint_disabled", org_id=judged.org, endpoint_id=judged.id, reason=data["reason"])
 
 
 def _row(judged: _Judged, kind: EventType, data: Mapping[str, JsonValue]) -> dict[str, Any]:
