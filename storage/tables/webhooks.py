@@ -105,6 +105,13 @@ class WebhookDeliveryRow(Row):
             "next_attempt_at",
             postgresql_where=text("state = 'retrying'"),
         ),
+        # Looked for, and replayed, far more often than what was delivered.
+        Index(
+            "ix_webhook_deliveries_org_id_id_missed",
+            "org_id",
+            "id",
+            postgresql_where=text("state in ('failed', 'skipped')"),
+        ),
         Index("ix_webhook_deliveries_org_id_id", "org_id", "id"),
         Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
         Index("ix_webhook_deliveries_event_id", "event_id"),

@@ -33,7 +33,7 @@ from gateway.webhooks.sender import Sender
 from storage import Storage
 from storage.outbox import OutboxEvent
 from storage.pool import fetch
-from tests.activities.test_webhook_dispatch import Dispatching
+from tests.activities.dispatching import Dispatching
 from tests.receivers import Receiver, make_endpoint, make_org, receiving
 from tests.replaying import begin, progress, put_deliveries, settle, state_of, states, turn
 from workflows.queues import TaskQueue

@@ -271,6 +271,12 @@ def _make_indexes() -> None:
         ["next_attempt_at"],
         postgresql_where=sa.text("state = 'retrying'"),
     )
+    op.create_index(
+        "ix_webhook_deliveries_org_id_id_missed",
+        "webhook_deliveries",
+        ["org_id", "id"],
+        postgresql_where=sa.text("state in ('failed', 'skipped')"),
+    )
     op.create_index("ix_webhook_deliveries_org_id_id", "webhook_deliveries", ["org_id", "id"])
     op.create_index("ix_webhook_replays_org_id_id", "webhook_replays", ["org_id", "id"])
     op.create_index(
