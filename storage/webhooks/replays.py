@@ -27,7 +27,6 @@ from gateway.webhooks.replays import (
     TooManyReplaysError,
 )
 from storage.tables import (
-    OrganizationRow,
     WebhookDeliveryRow,
     WebhookEndpointRow,
     WebhookReplayItemRow,
@@ -216,9 +215,11 @@ class ReplayStore(ReplayReader):
         return planned
 
     async def _require_room(self) -> None:
-        # One request of an organisation at a time, or each would count without the others; calls are not held up.
-        organization = select(OrganizationRow.id).where(OrganizationRow.id == self._org)
-        await self._session.execute(organization.with_for_update(key_share=True))
+        # One request of an organisation at a time, or each would count without the others. Not by a lock on its row:
+        # planning takes seconds, and a call that opens a billing period would wait for it.
+        await self._session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(f"replays/{self._org}", 0)))
+        )
         running = select(func.count()).where(
             WebhookReplayRow.org_id == self._org, WebhookReplayRow.state.in_(_UNFINISHED)
         )

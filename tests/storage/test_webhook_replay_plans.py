@@ -1,5 +1,6 @@
 """What a replay is planned to send: by whom, how much, and nothing that comes later."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -113,6 +114,14 @@ async def test_an_organisation_has_so_many_replays_at_most(storage: Storage, org
         await begin(storage, org)
     await turn(storage, org, begun[0].id, ReplayState.CANCELLED)
     await begin(storage, org)
+
+
+async def test_replays_asked_for_at_once_are_counted_one_by_one(storage: Storage, org: OrganizationId) -> None:
+    await put_deliveries(storage, org, 1)
+
+    asked = await asyncio.gather(*(begin(storage, org) for _ in range(MOST_RUNNING + 3)), return_exceptions=True)
+
+    assert sum(isinstance(each, TooManyReplaysError) for each in asked) == 3
 
 
 async def test_a_replay_has_so_many_deliveries_at_most(
