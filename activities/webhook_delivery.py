@@ -9,6 +9,7 @@ from temporalio import activity
 from activities.surface import surfaced
 from activities.webhook_tries import Tries
 from gateway.clock import Clock
+from gateway.errors import UnavailableError
 from gateway.ids import DeliveryId, OrganizationId
 from gateway.webhooks import ladder
 from gateway.webhooks.deliveries import DeliveryState
@@ -19,6 +20,13 @@ from storage.pool import Pool
 from storage.webhooks import retries, settling
 from storage.webhooks.claims import Due
 from storage.webhooks.retries import Found
+
+_LEFT = {
+    EndpointState.PAUSED: DeliveryState.PENDING,
+    EndpointState.DISABLED: DeliveryState.SKIPPED,
+    EndpointState.DELETED: DeliveryState.SKIPPED,
+}
+"""What becomes of a delivery whose endpoint takes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +92,18 @@ class WebhookDeliveryActivities:
         """Try a delivery once more and settle that, or say why not.
 
         Run twice, the second one sends again only when the first could not be settled: then the receiver gets
-        the same `webhook-id` twice.
+        the same `webhook-id` twice. Raises `UnavailableError`, also while there is nothing to sign with.
         """
         found = await self._find(asked)
         if found is None:
             return Tried(DeliveryState.SKIPPED, asked.number, before=0)
         if found.state is not DeliveryState.RETRYING or found.attempts >= asked.number:
             return Tried(found.state, found.attempts, found.before)
-        if left := _left(found):
+        if left := _LEFT.get(found.endpoint_state):
             await retries.leave(self._pool, DeliveryId(asked.delivery), left, now=self._clock.now())
             return Tried(left, found.attempts, found.before)
-        assert found.due is not None  # noqa: S101 - what has nothing to sign with was left
+        if found.due is None:
+            raise UnavailableError
         if not asked.at_once and (put_off_s := await self._put_off_s(found, found.due)):
             return Tried(found.state, found.attempts, found.before, put_off_s=put_off_s)
         return await self._make(found.due, asked)
@@ -123,15 +132,6 @@ class WebhookDeliveryActivities:
             return None
         await retries.postpone(self._pool, due.id, until)
         return (until - now).total_seconds()
-
-
-def _left(found: Found) -> DeliveryState | None:
-    """What becomes of a delivery whose endpoint takes nothing; None when it does."""
-    if found.endpoint_state is EndpointState.PAUSED:
-        return DeliveryState.PENDING
-    if found.endpoint_state is not EndpointState.ACTIVE or found.due is None:
-        return DeliveryState.SKIPPED
-    return None
 
 
 def retries_of(due: Due, next_at: datetime, waits_s: list[float]) -> Retries:

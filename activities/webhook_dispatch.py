@@ -100,20 +100,24 @@ class WebhookDispatchActivities:
     async def _serve(self, shift: ShardShift, bell: Bell, work: "_Work", starts: "_Starts") -> None:
         ends = monotonic() + shift.seconds
         looked_at = -_OVERDUE_EVERY_S
+        after = ""
         while (left := ends - monotonic()) > 0 and not activity.is_worker_shutdown():
             wait_s = _LONGEST_WAIT_S
             try:
                 if monotonic() - looked_at >= _OVERDUE_EVERY_S:
                     looked_at = monotonic()
                     await self._start_overdue(starts)
-                wait_s = await self._round(shift.shard, bell, work)
+                after, wait_s = await self._round(shift.shard, bell, work, after)
             except UnavailableError:
                 log.warning("webhooks_not_claimed", shard=shift.shard)
             await bell.wait(at_most_s=min(wait_s, left))
 
-    async def _round(self, shard: int, bell: Bell, work: "_Work") -> float:
-        """Claim once of every endpoint of the shard with something open; how long nothing more can be, at most."""
-        after, wait_s = "", _LONGEST_WAIT_S
+    async def _round(self, shard: int, bell: Bell, work: "_Work", begun: str) -> tuple[str, float]:
+        """Claim of every endpoint of the shard with something open, from `begun` on and round, while there is room.
+
+        Returns where to begin next, so that all have their turn, and for how long nothing more can be, at most.
+        """
+        after, wait_s, is_round = begun, _LONGEST_WAIT_S, not begun
         while free := _MOST_UNDER_WAY - work.under_way:
             limit = min(_PAGE, free)
             page = await claims.waiting(self._pool, after=after, limit=limit)
@@ -124,10 +128,11 @@ class WebhookDispatchActivities:
                 for due in await claims.claim(self._pool, self._cipher, rooms, now=now):
                     work.begin(due)
             wait_s = min([wait_s, *(_until_s(endpoint, now) for endpoint in mine)])
-            if len(page) < limit:
-                break
-            after = page[-1].id
-        return wait_s
+            is_last = len(page) < limit
+            if is_round and (is_last or page[-1].id >= begun > ""):
+                return "", wait_s
+            after, is_round = ("", True) if is_last else (page[-1].id, is_round)
+        return after, wait_s
 
     async def _skip(self, ended: Sequence[Waiting], bell: Bell, now: datetime) -> None:
         if ended and await retries.skip(self._pool, [endpoint.id for endpoint in ended], now=now):

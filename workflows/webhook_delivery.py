@@ -66,7 +66,9 @@ class WebhookDelivery:
             if tried.state != DeliveryState.RETRYING:
                 self._enter(_ENDS[DeliveryState(tried.state)])
                 return Ended(tried.state, tried.tried)
-            self._plan(tried)
+            # Somebody may have told of a later one meanwhile, of another chain.
+            if self._retries is asked:
+                self._plan(tried)
 
     @workflow.signal
     def tell(self, retries: Retries) -> None:
@@ -89,9 +91,7 @@ class WebhookDelivery:
                 return
 
     def _plan(self, tried: Tried) -> None:
-        """The next try, unless somebody told of a later one while this one was made."""
-        if tried.tried < self._retries.tried:
-            return
+        """The next try."""
         self._at_once = tried.put_off_s is not None
         wait = tried.put_off_s
         if wait is None:

@@ -5,22 +5,26 @@ nothing of the others up, however many dispatchers there are.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 
+import structlog
 from psycopg.rows import TupleRow
 
+from gateway.errors import UnavailableError
 from gateway.events import EventType
 from gateway.ids import DeliveryId, EndpointId, EventId, OrganizationId
 from gateway.webhooks.attempts import Outgoing
 from gateway.webhooks.endpoints import EndpointState
 from gateway.webhooks.events import body
 from gateway.webhooks.signing import SecretKind, SigningSecret
-from storage.encryption import ContentCipher
+from storage.encryption import ContentCipher, SealedValueError
 from storage.pool import Connection, Pool, fetch, repeatable
 from storage.webhooks.secrets import place
+
+log = structlog.get_logger()
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than any try lasts."""
@@ -102,7 +106,7 @@ class Waiting:
 
     id: EndpointId
     state: EndpointState
-    url: str
+    url: str = field(repr=False)
     is_ordered: bool
     rate_per_minute: int | None
     rests: int
@@ -137,28 +141,38 @@ async def claim(
 ) -> list[Due]:
     """What waits first of each endpoint, as far as its room goes, reserved for `LEASE`.
 
-    What is under way already takes room; of an ordered endpoint nothing passes what is open before it.
-    Raises `UnavailableError`; what was claimed then lapses.
+    What is under way already takes room; of an ordered endpoint nothing passes what is open before it. What cannot
+    be signed is left where it is. Raises `UnavailableError`; what was claimed then lapses.
     """
-    known = {endpoint.id: endpoint for endpoint, _ in endpoints}
-    rows = await repeatable(pool, lambda connection: _claim(connection, endpoints, known, now))
-    secrets = await live_secrets(pool, cipher, {row[2] for row in rows}, now=now)
-    # One that was deleted just now has none; what was claimed of it is skipped when its lease is over.
-    return [due(row, known[row[2]].url, signed) for row in rows if (signed := secrets.get(row[2]))]
+    secrets = await live_secrets(pool, cipher, [endpoint.id for endpoint, _ in endpoints], now=now)
+    signed = [(endpoint, room) for endpoint, room in endpoints if endpoint.id in secrets]
+    if not signed:
+        return []
+    known = {endpoint.id: endpoint for endpoint, _ in signed}
+    rows = await repeatable(pool, lambda connection: _claim(connection, signed, known, now))
+    return [due(row, known[row[2]].url, secrets[row[2]]) for row in rows]
 
 
 async def live_secrets(
     pool: Pool, cipher: ContentCipher, endpoints: Collection[EndpointId], *, now: datetime
 ) -> Mapping[EndpointId, tuple[SigningSecret, ...]]:
-    """What deliveries are signed with, the newest first. Raises `UnavailableError`, `SealedValueError`."""
-    if not endpoints:
-        return {}
+    """What deliveries are signed with, the newest first. Without those of whom a secret does not open.
+
+    Raises `UnavailableError`.
+    """
     rows = await fetch(pool, _SECRETS, {"endpoints": list(endpoints), "now": now})
     secrets: dict[EndpointId, tuple[SigningSecret, ...]] = {}
+    shut: set[EndpointId] = set()
     for endpoint, org, secret_id, kind, sealed in rows:
-        key = await cipher.open(OrganizationId(org), place(secret_id), sealed)
-        secrets[endpoint] = (*secrets.get(endpoint, ()), SigningSecret(SecretKind(kind), key))
-    return secrets
+        try:
+            key = await cipher.open(OrganizationId(org), place(secret_id), sealed)
+        except (SealedValueError, UnavailableError):
+            # One organisation's keys that cannot be had must hold up nobody else's deliveries.
+            log.warning("webhook_secret_not_opened", org_id=org, endpoint_id=endpoint)
+            shut.add(endpoint)
+        else:
+            secrets[endpoint] = (*secrets.get(endpoint, ()), SigningSecret(SecretKind(kind), key))
+    return {endpoint: keys for endpoint, keys in secrets.items() if endpoint not in shut}
 
 
 def due(row: TupleRow, url: str, secrets: tuple[SigningSecret, ...]) -> Due:

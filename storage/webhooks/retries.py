@@ -57,7 +57,7 @@ returning id, org_id, endpoint_id, event_id, attempts, attempts_before, next_att
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A delivery as it is. `attempts` counts tries; `due` is the next one, None when there is nothing to sign with."""
+    """A delivery as it is. `attempts` counts tries; `due` is the next one, None while it cannot be signed."""
 
     state: DeliveryState
     attempts: int

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.webhook_delivery import Tried, Try, WebhookDeliveryActivities
@@ -134,6 +135,18 @@ async def test_nothing_is_sent_to_an_endpoint_that_is_not_active(failed: Failed,
     assert (tried.state, tried.tried) == (left, 1)
     assert await failed.row() == (left, 1, None)
     assert sender.sent == []
+
+
+async def test_a_try_that_cannot_be_signed_is_asked_for_again(failed: Failed) -> None:
+    await fetch(failed.storage.pool, "update webhook_secrets set secret = %s", [bytes(60)])
+    sender = Scripted([WELL])
+
+    with pytest.raises(ApplicationError) as raised:
+        await failed.attempt(2, sender)
+
+    assert not raised.value.non_retryable
+    assert sender.sent == []
+    assert (await failed.row())[:2] == ("retrying", 1)
 
 
 async def test_a_try_is_put_off_once_while_its_endpoint_rests(failed: Failed) -> None:

@@ -43,6 +43,23 @@ async def test_an_endpoint_that_hangs_delays_no_other(
     assert len(await deliveries(storage, "delivered")) == 2000
 
 
+async def test_an_endpoint_whose_secret_does_not_open_holds_up_no_other(
+    storage: Storage, dispatching: Dispatching, org: OrganizationId
+) -> None:
+    async with receiving() as shut, receiving() as other:
+        endpoint = await make_endpoint(storage, org, shut.url)
+        await make_endpoint(storage, org, other.url)
+        await fetch(
+            storage.pool, "update webhook_secrets set secret = %s where endpoint_id = %s", [bytes(60), endpoint]
+        )
+        async with dispatching.on():
+            await publish(storage, org, 3)
+            await other.has(lambda it: len(it.taken) == 3)
+
+    assert shut.seen == []
+    assert await _states(storage, endpoint) == ["pending"] * 3
+
+
 async def test_an_endpoint_that_only_fails_rests_and_is_then_asked_with_one_delivery_at_a_time(
     storage: Storage, dispatching: Dispatching, org: OrganizationId, clock: SetClock
 ) -> None:

@@ -95,6 +95,14 @@ async def test_it_waits_as_the_ladder_says_until_it_is_delivered(client: Client)
     assert third == pytest.approx(ladder.wait_s(retries.waits_s, retries.delivery, 3, slow), abs=0.01)
 
 
+async def test_it_goes_on_from_what_the_rows_say_after_a_restore(client: Client) -> None:
+    attempts, ended, handle = await run(client, [failed(2), Tried("delivered", 3, 0)], make_retries(tried=5))
+
+    assert ended == Ended("delivered", 3)
+    assert [asked.number for asked in attempts.asked] == [6, 3]
+    assert len(waits(await handle.fetch_history())) == 2
+
+
 async def test_it_ends_as_failed_when_its_last_try_has_failed(client: Client) -> None:
     _, ended, handle = await run(client, [failed(2), Tried("failed", 3, 0)])
 
