@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench chaos fmt lock history golden
+.PHONY: help up down test check coverage bench chaos fmt lock history golden
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,12 +19,15 @@ down: ## Stop what `make up` runs here
 test: $(VENV)/dev.installed ## Install what the tests need and run them all
 	$(BIN)/pytest -q -n 2 --dist loadgroup $(PYTEST_FLAGS)
 
-check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests with branch coverage
+check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	! grep -n '://' requirements*.lock
+	$(MAKE) test
+
+coverage: $(VENV)/dev.installed ## The tests once more, slower, with branch coverage
 	$(MAKE) test PYTEST_FLAGS="--cov --cov-report=term"
 
 bench: $(VENV)/dev.installed ## Measure the gateway and its PHI guard, and print the distance to the targets

@@ -69,15 +69,16 @@ class RetentionActivities:
     @surfaced
     async def purge_organization(self, order: PurgeOrder) -> PurgeShift:
         """Take step after step until nothing is due. Safe to run twice, also at once; what it did is in the rows."""
+        org, records = OrganizationId(order.org), 0
         async with beating():
             for _ in range(_MOST_STEPS):
                 if activity.is_worker_shutdown():
                     break
-                org = OrganizationId(order.org)
                 step = await purge_step(self._pool, org, now=await self._now(), actor=ACTOR)
+                records += step.records
                 if step.is_idle:
+                    log.info("content_purged", org_id=org, count=records)
                     return PurgeShift(is_over=True)
-                log.info("content_purged", org_id=org, keys=step.keys, records=step.records)
         return PurgeShift(is_over=False)
 
     async def _now(self) -> datetime:

@@ -408,7 +408,7 @@ SCAN = answer(
     },
 )
 
-_UP = {"database": "up", "access_channel": "up", "phi_scanner": "up"}
+_UP = {"database": "up", "access_channel": "up", "clock": "up", "phi_scanner": "up"}
 ALIVE = answer("It runs.", {"status": "alive"})
 READY = answer("Send requests.", {"status": "ready", "dependencies": _UP})
 NOT_READY = answer(

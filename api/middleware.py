@@ -4,6 +4,7 @@ Pure ASGI: a per-request task group or a wrapped stream would cost more than
 all of this does.
 """
 
+from socket import AF_INET, AF_INET6, inet_pton
 from time import perf_counter
 
 from starlette.requests import ClientDisconnect
@@ -43,8 +44,7 @@ class ExchangeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        client = scope.get("client")
-        exchange = Exchange(InferenceId(new_ulid()), client[0] if client else None, send)
+        exchange = Exchange(InferenceId(new_ulid()), _address(scope), send)
         put_exchange(scope, exchange)
         outgoing = _Outgoing(send, exchange, scope)
         incoming = _LimitedBody(receive, scope, self._max_body_bytes)
@@ -116,6 +116,17 @@ class _LimitedBody:
             if self._received > self._limit:
                 raise TooLargeError(details={"max_bytes": self._limit})
         return message
+
+
+def _address(scope: AsgiScope) -> str | None:
+    """The client's address; None for words that are none, which a trusted proxy may pass on as somebody wrote them."""
+    client = scope.get("client")
+    host = client[0].partition("%")[0] if client else ""
+    try:
+        inet_pton(AF_INET6 if ":" in host else AF_INET, host)
+    except (OSError, ValueError):
+        return None
+    return host
 
 
 def _header(scope: AsgiScope, wanted: bytes) -> bytes | None:

@@ -75,6 +75,7 @@ def accept(
                 covers=cover or settings.baa_covers,
                 expires_at=agreed_end(settings, datetime.now(UTC)),
                 organization_name=organization_name,
+                fonts=settings.baa_fonts,
             )
         )
     )

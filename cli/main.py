@@ -11,7 +11,23 @@ from typing import Annotated
 
 import typer
 
-from cli import admin, allotment, audit, audit_keys, baa, books, catalog, keyring, keys, phi, policy, seal, webhooks
+from cli import (
+    admin,
+    allotment,
+    audit,
+    audit_keys,
+    audit_review,
+    baa,
+    books,
+    catalog,
+    keyring,
+    keys,
+    phi,
+    policy,
+    retention,
+    seal,
+    webhooks,
+)
 from cli.failure import CommandError
 from cli.operator import operator
 
@@ -33,12 +49,14 @@ admin.org_app.command("credits")(allotment.org_credits)
 app.add_typer(admin.org_app, name="org")
 app.add_typer(keys.app, name="key")
 audit.app.add_typer(audit_keys.app, name="keys")
+audit.app.command("review")(audit_review.review)
 app.add_typer(audit.app, name="audit")
 baa.app.command("seal")(seal.create)
 baa.app.command("verify")(seal.verify)
 app.add_typer(baa.app, name="baa")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
+app.add_typer(retention.app, name="retention")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(webhooks.app, name="webhook")
 

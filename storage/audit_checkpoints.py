@@ -1,7 +1,7 @@
 """Checkpoints of audit chains: what was verified is signed, told to the customer, and time-stamped by others."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -11,11 +11,11 @@ from ulid import ULID
 
 from gateway.audit import AuditAction, ChainWalk, Flaw, PhiDisposition, canonical_time
 from gateway.audit.checkpoints import Anchor, Checkpoint, checkpoint_digest, sign_checkpoint
-from gateway.audit.signing import SigningKey, is_signed, raw_public_key
+from gateway.audit.signing import SigningKey
 from gateway.clock import Clock
 from gateway.events import EventType
 from gateway.ids import PLATFORM, OrganizationId, new_ulid
-from storage.audit_keys import SEALING, active_key, audit_keys
+from storage.audit_keys import SEALING, SealingKey, active_key, sealing_keys
 from storage.chain import Verdict, follow, walk_behind
 from storage.pool import Pool, durable, fetch
 
@@ -40,15 +40,29 @@ _LATEST = (
     " where c.org_id = %s order by c.seq desc limit 1"
 )
 
+_MOST_CHECKPOINTS = 50_000
+_MOST_STAMP_BYTES = 24 * 2**20
+"""What an export shows of both leaves it a header that verifiers read: the last ones, and others evenly spread."""
+
 _BETWEEN = (
-    "select " + _COLUMNS + " from audit_checkpoints c"  # noqa: S608 - joins two constants
-    " where c.org_id = %s and c.seq between %s and %s order by c.seq"
+    "select * from (select "  # noqa: S608 - joins two constants
+    + _COLUMNS
+    + ", row_number() over (order by c.seq desc) - 1 as place, count(*) over () as count from audit_checkpoints c"
+    " where c.org_id = %(org)s and c.seq between %(first)s and %(last)s and c.at <= %(until)s) as kept"
+    " where place %% ceil(count::numeric / %(most)s) = 0 order by seq"
 )
 
+# An authority's responses are about alike in size.
 _ANCHORS = """
+with kept as (
+  select seq, row_number() over (order by seq desc) - 1 as place, sum(octet_length(response)) over () as size
+  from audit_anchors
+  where org_id = %(org)s and seq between %(first)s and %(last)s and at <= %(until)s
+)
 select a.seq, c.hash, a.response, a.at, a.tsa_url, a.tsa_cacert_url
-from audit_anchors a join audit_checkpoints c on c.org_id = a.org_id and c.seq = a.seq
-where a.org_id = %s and a.seq between %s and %s order by a.seq
+from kept k join audit_anchors a on a.org_id = %(org)s and a.seq = k.seq
+join audit_checkpoints c on c.org_id = a.org_id and c.seq = a.seq
+where k.place %% ceil(k.size::numeric / %(most)s) = 0 order by a.seq
 """
 
 _SEALED_AT = "select coalesce(signed_at, sealed_at) from audit_seals where org_id = %s and seq = %s"
@@ -113,11 +127,16 @@ async def latest(pool: Pool, org: OrganizationId) -> Latest | None:
 
 
 async def between(
-    pool: Pool, org: OrganizationId, first: int, last: int
+    pool: Pool, org: OrganizationId, first: int, last: int, *, until: datetime
 ) -> tuple[Sequence[Checkpoint], Sequence[Anchor]]:
-    """Checkpoints and time-stamps of the entries `first` to `last`, in order."""
-    checkpoints = [Checkpoint(org, *row) for row in await fetch(pool, _BETWEEN, [org, first, last])]
-    return checkpoints, [Anchor(*row) for row in await fetch(pool, _ANCHORS, [org, first, last])]
+    """Checkpoints and time-stamps of the entries `first` to `last`, in order, as an export of `until` shows them.
+
+    Each covers all before it: where there are too many for one header, some are left out.
+    """
+    named = {"org": org, "first": first, "last": last, "until": until}
+    checkpoints = await fetch(pool, _BETWEEN, {**named, "most": _MOST_CHECKPOINTS})
+    anchors = await fetch(pool, _ANCHORS, {**named, "most": _MOST_STAMP_BYTES})
+    return [Checkpoint(org, *row[:5]) for row in checkpoints], [Anchor(*row) for row in anchors]
 
 
 async def advance(pool: Pool, org: OrganizationId, key: SigningKey, clock: Clock) -> tuple[Verdict, int]:
@@ -139,18 +158,21 @@ async def verify_behind(pool: Pool, org: OrganizationId, last: Checkpoint | None
     if last is None:
         return await follow(pool, org, ChainWalk(), most=most)
     walk = await walk_behind(pool, org, last.seq)
-    keys = {each.key.key_id: raw_public_key(each.key.public_key_pem) for each in await audit_keys(pool)}
-    digest = checkpoint_digest(org, seq=last.seq, head=last.hash, at=last.at)
-    flaw: Flaw | None = None
-    if walk is None:
-        flaw = Flaw.TRUNCATED
-    elif walk.head != last.hash:
-        flaw = Flaw.FORKED
-    elif last.key_id not in keys or not is_signed(digest, last.signature, keys[last.key_id]):
-        flaw = Flaw.MISSIGNED
+    flaw = compare(last, walk.head if walk else None, await sealing_keys(pool))
     if flaw is not None:
         return Verdict(org, last.seq - 1, last.hash, flaw)
     return await follow(pool, org, ChainWalk(last.seq, last.hash), most=most)
+
+
+def compare(checkpoint: Checkpoint, head: str | None, keys: Mapping[str, SealingKey]) -> Flaw | None:
+    """What is wrong if the chain has the hash `head` in the checkpoint's place now, None for no entry."""
+    if head is None:
+        return Flaw.TRUNCATED
+    if head != checkpoint.hash:
+        return Flaw.FORKED
+    digest = checkpoint_digest(checkpoint.org, seq=checkpoint.seq, head=checkpoint.hash, at=checkpoint.at)
+    key = keys.get(checkpoint.key_id)
+    return None if key and key.has_signed(digest, checkpoint.signature, checkpoint.at) else Flaw.MISSIGNED
 
 
 async def unstamped(pool: Pool, *, after: str, limit: int) -> list[Unstamped]:

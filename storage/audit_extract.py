@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import LiteralString
 
 from gateway.audit import GENESIS
-from gateway.audit.checkpoints import Anchor
 from gateway.audit.envelope import Extract
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
@@ -53,7 +52,7 @@ async def read_extract(pool: Pool, org: OrganizationId, export_id: str, *, base_
         return name, by, start, end, at, first, last, row[0] if row else GENESIS
 
     tenant, by, start, end, at, first, last, head = await repeatable(pool, read)
-    checkpoints, anchors = await audit_checkpoints.between(pool, org, first, last)
+    checkpoints, anchors = await audit_checkpoints.between(pool, org, first, last, until=at)
     return Extract(
         org=org,
         tenant=tenant,
@@ -65,8 +64,9 @@ async def read_extract(pool: Pool, org: OrganizationId, export_id: str, *, base_
         entry_count=last - first + 1,
         head=head,
         keys=[known.key for known in await audit_keys(pool)],
-        checkpoints=[checkpoint for checkpoint in checkpoints if checkpoint.at <= at],
-        anchors=[anchor for anchor in anchors if _is_shown(anchor, at)],
+        checkpoints=checkpoints,
+        # The layout has room for authorities that are reached over https only.
+        anchors=[anchor for anchor in anchors if anchor.tsa_url.startswith("https://")],
         keys_url=f"{base_url}/trust/keys/{org}" if base_url.startswith("https://") else None,
     )
 
@@ -82,8 +82,3 @@ async def _within(
     before = await (await connection.execute(_BEFORE, named)).fetchone()
     last_before = (before[0] if before else None) or 0
     return last_before + 1, last_before
-
-
-def _is_shown(anchor: Anchor, at: datetime) -> bool:
-    """The layout has room for authorities that are reached over https only."""
-    return anchor.at <= at and anchor.tsa_url.startswith("https://")

@@ -11,7 +11,8 @@ from time import monotonic
 from typing import LiteralString
 
 from gateway.audit import AuditAction
-from gateway.audit.signing import KeyStatus, PublishedKey, SigningKey
+from gateway.audit.chain import CLOCK_TOLERANCE
+from gateway.audit.signing import KeyStatus, PublishedKey, SigningKey, is_signed, raw_public_key
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Kind, NotFoundError
 from storage.keyring import Ring
@@ -59,6 +60,22 @@ class AuditKey:
     revoked_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """A key as the installation itself knows it. What it signed before it was revoked stays good here: whether to
+    trust it is for whoever reads an export.
+    """
+
+    raw: bytes
+    since: datetime
+    until: datetime | None
+
+    def has_signed(self, digest: str, signature: str, at: datetime) -> bool:
+        """Whether it signed `digest`, and could at `at`."""
+        ended = self.until is not None and at - self.until > CLOCK_TOLERANCE
+        return not ended and self.since - at <= CLOCK_TOLERANCE and is_signed(digest, signature, self.raw)
+
+
 class PublishedKeys:
     """What everybody may read, and so read at most every few seconds."""
 
@@ -85,6 +102,17 @@ def signing_key(ring: Ring) -> SigningKey:
 async def audit_keys(pool: Pool) -> list[AuditKey]:
     """All that were ever published, oldest first."""
     return [_audit_key(*row) for row in await fetch(pool, _KEYS)]
+
+
+async def strangers(pool: Pool, ring: Ring) -> list[str]:
+    """Published keys that are not `ring`'s: who writes to the database can add one, and seal history again by it."""
+    own = {key.public_key_pem for key in map(SigningKey, ring.keys.values())}
+    return [known.key.key_id for known in await audit_keys(pool) if known.key.public_key_pem not in own]
+
+
+async def sealing_keys(pool: Pool) -> dict[str, SealingKey]:
+    """All of them by id."""
+    return {known.key.key_id: _sealing_key(known.key) for known in await audit_keys(pool)}
 
 
 async def active_key(connection: Connection, key: SigningKey, clock: Clock) -> PublishedKey:
@@ -136,6 +164,10 @@ async def _change(
 
 async def _audit(connection: Connection, action: AuditAction, key_id: str, by: str, at: datetime) -> None:
     await write_entry(connection, action, entity_type="audit_key", entity_id=key_id, by=by, at=at)
+
+
+def _sealing_key(key: PublishedKey) -> SealingKey:
+    return SealingKey(raw_public_key(key.public_key_pem), key.published_at, key.retired_at)
 
 
 def _audit_key(

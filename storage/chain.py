@@ -1,4 +1,4 @@
-"""Reading the audit chain back, and checking it."""
+"""Reading the audit chain back, and walking it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from gateway.audit import AuditEntry, ChainWalk, Flaw, Seal
-from gateway.audit.signing import is_signed, raw_public_key
 from gateway.ids import AuditEntryId, OrganizationId
-from storage.audit_keys import audit_keys
+from storage.audit_keys import SealingKey, sealing_keys
 from storage.pool import Pool, durable, fetch
 
 COLUMNS: LiteralString = (
@@ -27,16 +26,6 @@ SEALED: LiteralString = (
     + " from audit_seals s left join audit_entries e on e.id = s.entry_id"
     " where s.org_id = %s and s.seq > %s order by s.seq limit %s"
 )
-
-# Every entry is either sealed or waiting; one that is neither lost its seal.
-_LOOSE = """
-select e.id from audit_entries e
-where e.org_id = %s
-  and not exists (select from audit_seals s where s.entry_id = e.id)
-  and not exists (select from audit_pending p where p.entry_id = e.id)
-order by e.id limit 1
-"""
-
 
 _HASH = "select hash from audit_seals where org_id = %s and seq = %s"
 
@@ -58,14 +47,6 @@ async def organizations(pool: Pool) -> list[OrganizationId]:
         return [OrganizationId(row[0]) for row in await (await connection.execute(_CHAINS)).fetchall()]
 
 
-async def verify(pool: Pool, org: OrganizationId) -> Verdict:
-    """Walk `org`'s chain from its first entry. Reads in pages: memory does not grow with the log."""
-    verdict = await follow(pool, org, ChainWalk(), most=None)
-    if verdict.flaw is None and (loose := await fetch(pool, _LOOSE, [org])):
-        return Verdict(org, verdict.length, verdict.head, Flaw.UNLINKED, loose[0][0])
-    return verdict
-
-
 async def walk_behind(pool: Pool, org: OrganizationId, seq: int) -> ChainWalk | None:
     """A walk that begins behind entry `seq`, None if there is no such entry."""
     if seq == 0:
@@ -75,13 +56,11 @@ async def walk_behind(pool: Pool, org: OrganizationId, seq: int) -> ChainWalk | 
 
 
 async def follow(pool: Pool, org: OrganizationId, walk: ChainWalk, *, most: int | None) -> Verdict:
-    """Go on with `walk` for `most` entries, or to the chain's end. Signatures by a key that was since revoked count:
-    whether to trust it is for whoever reads an export.
-    """
-    keys = {each.key.key_id: raw_public_key(each.key.public_key_pem) for each in await audit_keys(pool)}
+    """Go on with `walk` for `most` entries, or to the chain's end."""
+    keys = await sealing_keys(pool)
     end = None if most is None else walk.length + most
     while rows := await fetch(pool, SEALED, [org, walk.length, _page(walk, end)]):
-        flawed = await asyncio.to_thread(_first_flaw, walk, rows, keys)
+        flawed = await asyncio.to_thread(_first_flaw, org, walk, rows, keys)
         if flawed is not None:
             return Verdict(org, walk.length, walk.head, *flawed)
     return Verdict(org, walk.length, walk.head)
@@ -92,14 +71,26 @@ def _page(walk: ChainWalk, end: int | None) -> int:
 
 
 def _first_flaw(
-    walk: ChainWalk, rows: Sequence[Sequence[Any]], keys: Mapping[str, bytes]
+    org: OrganizationId, walk: ChainWalk, rows: Sequence[Sequence[Any]], keys: Mapping[str, SealingKey]
 ) -> tuple[Flaw, str | None] | None:
-    for seq, prev_hash, sealed, entry_id, key_id, signature, _, *entry in rows:
-        flaw = walk.step(entry_of(entry), Seal(seq, prev_hash, sealed)) if entry[0] else Flaw.MISSING
-        if flaw is None and not (key_id in keys and is_signed(sealed, signature, keys[key_id])):
-            flaw = Flaw.MISSIGNED
-        if flaw is not None:
-            return flaw, entry_id
+    for row in rows:
+        if flaw := _flaw(org, walk, row, keys):
+            return flaw, row[3]
+    return None
+
+
+def _flaw(org: OrganizationId, walk: ChainWalk, row: Sequence[Any], keys: Mapping[str, SealingKey]) -> Flaw | None:
+    seq, prev_hash, sealed, _, key_id, signature, at, *columns = row
+    if columns[0] is None:
+        return Flaw.MISSING
+    entry, seal, key = entry_of(columns), Seal(seq, prev_hash, sealed), keys.get(key_id)
+    if flaw := walk.objection(entry, seal, at):
+        return flaw
+    if entry.org != org:
+        return Flaw.FOREIGN
+    if key is None or not key.has_signed(sealed, signature, at):
+        return Flaw.MISSIGNED
+    walk.advance(seal, at)
     return None
 
 

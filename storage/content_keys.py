@@ -65,6 +65,9 @@ class ContentKeys:
         if day not in found:
             await self._made(org, day)
             found = await self.of(org, [day])
+        if day not in found:
+            # We joined another's look, which had begun before the key was there. The next one begins after.
+            found = await self.of(org, [day])
         key = found.get(day)
         if key is None:
             raise UnavailableError("There is no key to keep the content of this day under.")

@@ -6,6 +6,7 @@ process dies, the lease lapses and the sweep returns the credits.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Any, LiteralString
 
 import orjson
@@ -13,7 +14,7 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from gateway.catalog import Model
-from gateway.conversation import Turn
+from gateway.conversation import ToolResult, Turn
 from gateway.credits.period import Period
 from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import ConversationId, OrganizationId, day_of, request_id
@@ -80,7 +81,7 @@ class PostgresJournal:
             raise NotFoundError("The conversation does not exist.", param="conversation_id")
         turns: list[Turn] = []
         placeholders: dict[str, str] = {}
-        for exchange in await self._exchanges(org, rows):
+        for exchange in dropwhile(_answers_tools, await self._exchanges(org, rows)):
             agree = _agree(placeholders, exchange.placeholders)
             turns += exchange.turns if agree else map(unsealed, exchange.turns)
             placeholders = {**exchange.placeholders, **placeholders}
@@ -213,3 +214,8 @@ def _history(exchange: Exchange) -> History:
 def _agree(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     """Whether no number stands for two values: turns that were asked at the same time know nothing of each other."""
     return all(before.get(body, value) == value for body, value in after.items())
+
+
+def _answers_tools(exchange: History) -> bool:
+    """Whether it goes on from an answer before it. No model takes that as a beginning, should that answer be purged."""
+    return any(isinstance(block, ToolResult) for block in exchange.turns[0].blocks)

@@ -3,22 +3,24 @@
 Each is one audited transaction; the command line and the demo are made of these.
 """
 
+import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from gateway.audit import AuditAction
-from gateway.baa.acceptance import Affirmation
-from gateway.baa.evidence import Operator, Origin, Signatory
+from gateway.baa.acceptance import AcceptanceStatus, Affirmation
+from gateway.baa.document import require_glyphs
+from gateway.baa.evidence import Operator, Origin, Signatory, as_printed
 from gateway.baa.offer import CONSENT
 from gateway.baa.template import Cover, current_template
+from gateway.errors import PreconditionFailedError
 from gateway.ids import AcceptanceId, OrganizationId, new_ulid
 from gateway.keys.api_key import ApiKey
 from gateway.keys.networks import Network
 from gateway.organization_policy import Changes
 from gateway.tenancy import DEFAULT_TIER, KeyMode, Scope
 from storage import agreements, policy_change
-from storage.agreements import NothingToDoError
 from storage.key_issue import issue_key
 from storage.storage import Storage
 
@@ -67,16 +69,25 @@ async def accept_agreement(
     covers: Collection[Cover],
     expires_at: datetime | None = None,
     organization_name: str | None = None,
+    fonts: Path | None = None,
 ) -> AcceptanceId:
     """Record that `signatory` accepted the current template, and put it in force at once.
 
     A worker makes the signed document afterwards, if `operator` says who countersigns; without there is none. What is
-    in force already is left as it is. Raises `NotFoundError` for an unknown organisation.
+    in force already is left as it is.
+
+    Raises:
+        NotFoundError: there is no such organisation.
+        PreconditionFailedError: what somebody accepted over the API waits for its document still.
+        ValidationFailedError: the document could not show the organisation's name, the one it was created with unless
+            given here.
     """
     async with storage.as_operator(org, command="baa.accept") as tx:
         now = storage.clock.now()
+        name = as_printed("organization_name", organization_name or (await tx.organization.get()).name)
+        await asyncio.to_thread(require_glyphs, {"organization_name": name}, fonts)
         affirmation = Affirmation(
-            organization_name=organization_name or (await tx.organization.get()).name,
+            organization_name=name,
             signatory=signatory,
             origin=Origin(key=None, ip_address=None, user_agent=None),
             operator=operator,
@@ -86,8 +97,12 @@ async def accept_agreement(
         accepted = await agreements.accept(
             tx, current_template(), covers=covers, affirmation=affirmation, now=now, expires_at=expires_at
         )
-        with suppress(NothingToDoError):
+        if accepted.is_new:
             await agreements.activate(tx, accepted.id)
+        elif (await tx.agreements.find(accepted.id)).status is AcceptanceStatus.PENDING:
+            raise PreconditionFailedError(
+                "An acceptance is pending, and takes effect when its document is made; terminate it to record another."
+            )
     return accepted.id
 
 

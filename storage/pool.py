@@ -23,18 +23,22 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 _WAIT_S = 3.0
 _TRIES = 3
 STATEMENT_TIMEOUT_MS = 10_000
+_IDLE_TRANSACTION_TIMEOUT_MS = 3_000
+"""A process that hangs within a transaction lets go of its locks so soon: sooner than anyone is called for a seal."""
 
 # A prepared statement keeps the plan of its first runs until the tables are analysed again: made while they were
 # empty, it would scan what has grown since.
 _PLANNING = "-c enable_seqscan=off"
 
 
-# A server that is a standby still refuses writes, and unlogged tables altogether.
+# A server that is a standby still refuses writes, and unlogged tables altogether; one that gave up on a transaction
+# that hung says so with an error of its own.
 _AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.FeatureNotSupported,
+    psycopg.errors.IdleInTransactionSessionTimeout,
 )
 
 
@@ -58,7 +62,8 @@ async def open_pool(url: str, *, size: int) -> Pool:
             "autocommit": True,
             "application_name": "hasp",
             "connect_timeout": 5,
-            "options": f"-c hasp.system=on -c statement_timeout={STATEMENT_TIMEOUT_MS} -c TimeZone=UTC {_PLANNING}",
+            "options": f"-c hasp.system=on -c statement_timeout={STATEMENT_TIMEOUT_MS} -c TimeZone=UTC {_PLANNING}"
+            f" -c idle_in_transaction_session_timeout={_IDLE_TRANSACTION_TIMEOUT_MS}",
         },
         check=None,
         open=False,

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from psycopg.types.json import Jsonb
+from ulid import ULID
 
 from gateway.audit import AuditAction
 from gateway.events import EventType
@@ -35,6 +36,8 @@ class Work:
     purge: Due
     bound: date
     is_new: bool
+    empties_terms: bool
+    """Nothing of the organisation's is to be left that may name patients, its own lists of terms neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +52,42 @@ class Kept:
     """Its id. Calls that run are none."""
     unfinished: Due | None
     """A purge that was begun."""
+    has_terms: bool
+    """Its own lists, which may name patients: content once an agreement was terminated, before that a choice."""
+
+    @property
+    def oldest_day(self) -> date | None:
+        """Of a key, or of a record that may be without content."""
+        of_record = None if self.oldest_record is None else ULID.from_str(self.oldest_record).datetime.date()
+        return min((day for day in (self.oldest_key, of_record) if day is not None), default=None)
 
     def work_at(self, now: datetime) -> "Work | None":
         """What a purge may do at `now`; None when nothing is to be done."""
         allowed = self.due_at(now)
         if allowed is None:
             return None
-        purge = self.unfinished or allowed
+        purge = self._purge(allowed)
+        is_new = purge != self.unfinished
         bound = min(purge.through, allowed.through)
-        is_to_finish = self.unfinished is not None and bound == purge.through
-        return Work(purge, bound, is_new=self.unfinished is None) if is_to_finish or self._has_of(bound) else None
+        is_to_finish = not is_new and bound == purge.through
+        has_terms = self.has_terms and allowed.reason is PurgeReason.TERMINATION
+        if not (is_to_finish or has_terms or self._has_of(bound)):
+            return None
+        return Work(purge, bound, is_new, empties_terms=has_terms and purge.reason is PurgeReason.TERMINATION)
 
     def due_at(self, now: datetime) -> Due | None:
         """What may be destroyed at `now`, whether there is any or not."""
         return due(self.retention, closed_from=self.closed_from, now=now)
+
+    def _purge(self, allowed: Due) -> Due:
+        """The one that was begun, or a new one. What was begun for a termination that was taken back waits until
+        retention has come as far: what is due before that has its own reason, and its own end.
+        """
+        begun = self.unfinished
+        if begun is None:
+            return allowed
+        is_taken_back = begun.reason is PurgeReason.TERMINATION and allowed.reason is PurgeReason.RETENTION
+        return allowed if is_taken_back and allowed.through < begun.through else begun
 
     def _has_of(self, through: date) -> bool:
         return (self.oldest_key is not None and self.oldest_key <= through) or (
@@ -192,7 +217,10 @@ class _Purging:
 
     async def _finish(self) -> PurgeStep:
         ((keys, records),) = await (await self.connection.execute(retention_sql.FINISH, self._named())).fetchall()
-        facts = {"through": self.work.purge.through.isoformat(), "keys": keys, "records": records}
+        facts: Facts = {"through": self.work.purge.through.isoformat(), "keys": keys, "records": records}
+        if self.work.empties_terms:
+            await self.connection.execute(retention_sql.EMPTY_TERMS, self._named())
+            facts["terms_emptied"] = True
         await self._audit(AuditAction.RETENTION_PURGED, facts)
         told = {"event": new_ulid(), "type": EventType.RETENTION_PURGED, "facts": self._facts(facts)}
         await self.connection.execute(retention_sql.TELL, self._named(**told))
@@ -227,6 +255,7 @@ async def _kept(
             oldest_key=row[7],
             oldest_record=row[8],
             unfinished=None if row[9] is None else Due(row[9], PurgeReason(row[10])),
+            has_terms=row[11],
         )
         for row in rows
     ]

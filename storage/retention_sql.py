@@ -1,4 +1,8 @@
-"""The statements of retention: what organisations keep, and what takes it away in small transactions."""
+"""The statements of retention: what organisations keep, and what takes it away in small transactions.
+
+Where the first rows of an organisation are asked for, `between` and the order say which index: for an equality the
+planner may walk through the rows of all organisations, oldest first.
+"""
 
 LOCK = "select 1 from organizations where id = %(org)s for no key update"
 """Whoever changes a policy or an agreement holds the same lock: neither comes between a look and a destruction."""
@@ -7,9 +11,11 @@ LOCK = "select 1 from organizations where id = %(org)s for no key update"
 KEPT = """
 select o.id, o.retention_days, o.legal_hold, o.retention_floor_days, o.retention_floor_until, o.hold_until,
   case when g.was_terminated and not g.is_open then g.readable_until end,
-  (select k.day from content_keys k where k.org_id = o.id and k.destroyed_at is null order by k.day limit 1),
-  (select i.id from inferences i where i.org_id = o.id and i.status <> 'in_progress' order by i.id limit 1),
-  p.through, p.reason
+  (select k.day from content_keys k
+   where k.org_id between o.id and o.id and k.destroyed_at is null order by k.org_id, k.day limit 1),
+  (select i.id from inferences i
+   where i.org_id between o.id and o.id and i.status <> 'in_progress' order by i.org_id, i.id limit 1),
+  p.through, p.reason, o.phi_terms is not null
 from organizations o
 left join lateral (
   select through, reason from retention_purges where org_id = o.id and finished_at is null order by through limit 1
@@ -26,7 +32,8 @@ where (%(only)s::text is null or o.id = %(only)s) and o.id > %(after)s order by 
 """One row an organisation, each by a few looks into indexes however much it keeps."""
 
 USABLE_KEYS = """
-select day from content_keys where org_id = %(org)s and day <= %(bound)s and destroyed_at is null order by day
+select day from content_keys
+where org_id between %(org)s and %(org)s and day <= %(bound)s and destroyed_at is null order by org_id, day
 """
 
 BEGIN = """
@@ -46,8 +53,9 @@ where org_id = %(org)s and through = %(through)s and reason = %(reason)s returni
 """
 
 OLD_RECORDS = """
-select id from inferences where org_id = %(org)s and id < %(below)s and status <> 'in_progress'
-order by id limit %(limit)s
+select id from inferences
+where org_id between %(org)s and %(org)s and id < %(below)s and status <> 'in_progress'
+order by org_id, id limit %(limit)s
 """
 """Calls that run are not among them: the sweep of their holds looks for their records."""
 
@@ -66,6 +74,9 @@ delete from idempotency_keys k using (
 ) as old
 where k.org_id = old.org_id and k.digest = old.digest
 """
+
+EMPTY_TERMS = "update organizations set phi_terms = null, policy_version = policy_version + 1 where id = %(org)s"
+"""Every API process hears of it, as of any change of a policy."""
 
 AUDIT = """
 with audited as (

@@ -20,12 +20,11 @@ from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
 from storage.audit_keys import SEALING, KeyNotActiveError, active_key
 from storage.chain import COLUMNS, entry_of
-from storage.pool import Connection, Pool, durable, fetch
+from storage.clock_check import MOST_APART, apart
+from storage.pool import Connection, Pool, durable
+from storage.unsealed import overdue
 
 log = structlog.get_logger()
-
-OVERDUE = timedelta(seconds=5)
-"""An entry that waits for its seal so long has somebody called."""
 
 _LARGEST = 1000
 _IDLE_S = 0.1
@@ -61,10 +60,6 @@ from unnest(%s::text[], %s::text[]) as u(entry_id, signature)
 where s.entry_id = u.entry_id and s.signature is null
 """
 
-_OLDEST = """
-select e.created_at from audit_pending p join audit_entries e on e.id = p.entry_id order by p.entry_id limit 1
-"""
-
 _Head = tuple[int, str, datetime]
 _Row = tuple[str, str, int, str, str, datetime, str]
 
@@ -79,20 +74,22 @@ class Sequencer:
         self._all_signed = False
         self._looked_at = float("-inf")
         self.overdue = False
-        """Whether an entry has waited longer than `OVERDUE`, whichever worker should have sealed it."""
+        """Whether an entry has waited too long, whichever worker should have sealed it."""
+        self.in_step = True
+        """Whether the clock agrees with the database's: else nothing is sealed here."""
 
     async def run(self) -> None:
         """Seal until cancelled. A database that is away is waited for."""
         while True:
+            await self._look()
             try:
-                sealed = await self.seal()
+                sealed = await self.seal() if self.in_step else await self._wait()
             except KeyNotActiveError:
                 log.error("audit_key_not_active", key_id=self._key.key_id)  # noqa: TRY400 - the event says it all
                 sealed = await self._wait()
             except UnavailableError:
                 log.warning("audit_not_sealed")
                 sealed = await self._wait()
-            await self._look()
             if sealed < _LARGEST:
                 await asyncio.sleep(_IDLE_S)
 
@@ -152,18 +149,16 @@ class Sequencer:
             return
         self._looked_at = monotonic()
         try:
-            waited = await oldest_wait(self._pool, self._clock)
+            off = await apart(self._pool, self._clock)
+            behind = await overdue(self._pool, now=self._clock.now())
         except UnavailableError:
             return
-        self.overdue = waited > OVERDUE
-        if self.overdue:
-            log.error("audit_overdue", duration_ms=waited // timedelta(milliseconds=1))
-
-
-async def oldest_wait(pool: Pool, clock: Clock) -> timedelta:
-    """How long the oldest entry without a seal has been waiting; nothing when there is none."""
-    rows = await fetch(pool, _OLDEST)
-    return max(clock.now() - rows[0][0], timedelta()) if rows else timedelta()
+        self.in_step = off <= MOST_APART
+        if not self.in_step:
+            log.error("clock_differs", duration_ms=off // timedelta(milliseconds=1))
+        self.overdue = behind is not None
+        if behind:
+            log.error("audit_overdue", duration_ms=behind.longest // timedelta(milliseconds=1), count=behind.count)
 
 
 async def _is_elected(connection: Connection) -> bool:

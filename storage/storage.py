@@ -17,6 +17,7 @@ from gateway.settings import Settings
 from gateway.tenancy import Principal
 from storage.access import AccessCache
 from storage.audit_keys import PublishedKeys
+from storage.clock_check import MOST_APART, apart
 from storage.encryption import ContentCipher
 from storage.idempotency import IdempotencyClaims
 from storage.journal import PostgresJournal
@@ -24,7 +25,7 @@ from storage.key_issue import begin_grace
 from storage.keyring import Keyring, read_keyring
 from storage.leases import Leases
 from storage.limits import open_buckets
-from storage.pool import STATEMENT_TIMEOUT_MS, Pool, fetch, open_pool
+from storage.pool import STATEMENT_TIMEOUT_MS, Pool, open_pool
 from storage.root_keys import FileRootKeys, RootKeys, VaultRootKeys
 from storage.stores.provider_health import ProviderHealth
 from storage.transaction import ReadTransaction, Transaction, tenant_session
@@ -136,7 +137,11 @@ class Storage:
 
     async def health(self) -> dict[str, bool]:
         """State of each dependency; never raises."""
-        return {"database": await self._answers(), "access_channel": self.access.listening}
+        try:
+            off = await apart(self.pool, self.clock)
+        except UnavailableError:
+            return {"database": False, "access_channel": self.access.listening, "clock": True}
+        return {"database": True, "access_channel": self.access.listening, "clock": off <= MOST_APART}
 
     async def _first_use(self, principal: Principal, address: str | None) -> None:
         """A key that replaces another is used. Safe to repeat, also at once: only the first starts the grace."""
@@ -144,13 +149,6 @@ class Storage:
             with suppress(NotFoundError):
                 async with self.begin(principal, ip_address=address) as tx:
                     await begin_grace(tx, principal.key)
-
-    async def _answers(self) -> bool:
-        try:
-            await fetch(self.pool, "select 1")
-        except UnavailableError:
-            return False
-        return True
 
     @asynccontextmanager
     async def _transaction(

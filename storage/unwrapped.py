@@ -22,7 +22,8 @@ class _Kept(Generic[V]):
 class Unwrapped(Generic[K, V]):
     """What `load` returned, for at most a minute from when it began: a destroyed key must stop working soon.
 
-    Names that `load` leaves out are asked for again. Beyond `most` the oldest go first.
+    It is let go even if nobody asks any more: a process that idles keeps no key in its memory. Names that `load`
+    leaves out are asked for again. Beyond `most` the oldest go first.
     """
 
     def __init__(self, load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, most: int) -> None:
@@ -69,6 +70,7 @@ class Unwrapped(Generic[K, V]):
                 self._kept[name] = _Kept(value, until)
                 self._kept.move_to_end(name)
             self._let_go()
+            asyncio.get_running_loop().call_later(_KEPT_S, self._let_go)
             return loaded
         finally:
             for name in names:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class GatewayServer:
         sent = dict(headers or {})
         if key is not None:
             sent["authorization"] = f"Bearer {key or self.live_key}"
-        data = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
+        data = body if isinstance(body, bytes | BytesIO) or body is None else orjson.dumps(body)
         async with self.session.request(method, self.url + path, data=data, headers=sent) as answer:
             headers_in = {name.lower(): value for name, value in answer.headers.items()}
             return Reply(answer.status, headers_in, await answer.read())

@@ -93,7 +93,7 @@ async def run(settings: Settings) -> None:
         return (await storage.health())["database"]
 
     async def sequencing() -> bool:
-        return sequencer.alive and not sealing.overdue
+        return sequencer.alive and sealing.in_step and not sealing.overdue
 
     checks: dict[str, health.Check] = {"database": database, "temporal": temporal.healthy, "sequencer": sequencing}
     try:

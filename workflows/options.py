@@ -1,5 +1,6 @@
 """Every timeout and retry policy of a workflow, by name."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.common import RetryPolicy
@@ -99,17 +100,17 @@ PROOF_CATCH_UP = timedelta(hours=20)
 PURGE = ActivityConfig(
     start_to_close_timeout=timedelta(hours=1),
     heartbeat_timeout=timedelta(seconds=30),
-    # One organisation that cannot be purged must not hold up the others for ever.
     schedule_to_close_timeout=timedelta(hours=2),
-    retry_policy=_UNTIL_IT_WORKS,
+    # Longer than a database fails over. Somebody may hold an organisation's row for hours: the others are not to wait.
+    retry_policy=replace(_UNTIL_IT_WORKS, maximum_attempts=8),
 )
-"""Some hundred small transactions; one that ends early goes on where it stopped."""
+"""Some hundred small transactions; one that ends early goes on where it stopped, or in the next run."""
 
-PURGE_OFFSET = timedelta(hours=4, minutes=30)
-"""After midnight, UTC, and after the proof of the books, which so has seen every record that goes."""
+PURGE_EVERY = timedelta(hours=1)
+"""Days end once a day, but the time to export after a termination at any hour, and with it the time to destroy."""
 
-PURGE_CATCH_UP = timedelta(hours=20)
-"""A purge that an outage took is made up for on its day; the next one does the work of all that were missed."""
+PURGE_OFFSET = timedelta(minutes=30)
+"""After midnight, UTC, when the next day is due everywhere: not at once with all that else begins then."""
 
 AUDIT_PAGE = ActivityConfig(
     start_to_close_timeout=timedelta(hours=2),

@@ -36,7 +36,7 @@ from workflows.options import (
     PROBE_CATCH_UP,
     PROOF_CATCH_UP,
     PROOF_OFFSET,
-    PURGE_CATCH_UP,
+    PURGE_EVERY,
     PURGE_OFFSET,
     REFUSALS_SUMMED_EVERY,
     SWEEP_CATCH_UP,
@@ -98,9 +98,7 @@ def _upkeep(settings: Settings) -> dict[str, Schedule]:
         BUDGET_UPKEEP: _regular(BUDGET_UPKEEP, BudgetUpkeep.run, BUDGET_UPKEEP_EVERY),
         IDEMPOTENCY_UPKEEP: _regular(IDEMPOTENCY_UPKEEP, IdempotencyUpkeep.run, IDEMPOTENCY_UPKEEP_EVERY),
         PROVIDER_PROBE: _regular(PROVIDER_PROBE, ProbeProviders.run, probing, catch_up=PROBE_CATCH_UP),
-        RETENTION_PURGE: _regular(
-            RETENTION_PURGE, RetentionPurge.run, _DAY, offset=PURGE_OFFSET, catch_up=PURGE_CATCH_UP
-        ),
+        RETENTION_PURGE: _regular(RETENTION_PURGE, RetentionPurge.run, PURGE_EVERY, offset=PURGE_OFFSET),
         REFUSAL_SUMMARY: _regular(REFUSAL_SUMMARY, RefusalSummary.run, REFUSALS_SUMMED_EVERY),
     }
 

@@ -1,19 +1,22 @@
 """`GET /v1/audit` and `/v1/audit/{id}`: the organisation's audit log, newest first (spec B7, D27)."""
 
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import QueryParams
 
 from api import audit_examples as examples
 from api.authentication import caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
+from api.manage.schemas import Instant
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, errors
 from api.state import gateway_of
 from gateway import errors as facts
-from gateway.errors import NotFoundError
+from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.ids import find_ulid
 from gateway.inference.records import AuditFilter, AuditRecord
 from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -34,8 +37,8 @@ class AuditQuery(BaseModel):
     entity_type: Word | None = None
     entity_id: Word | None = None
     actor: Annotated[Word | None, Field(description="`key:…`, `user:…`, `operator:…` or `system:…`.")] = None
-    since: Annotated[AwareDatetime | None, Field(alias="from", description="ISO 8601 with offset, inclusive.")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to", description="ISO 8601 with offset, exclusive.")] = None
+    since: Annotated[Instant | None, Field(alias="from", description="ISO 8601 with offset, inclusive.")] = None
+    until: Annotated[Instant | None, Field(alias="to", description="ISO 8601 with offset, exclusive.")] = None
     cursor: str | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
 
@@ -44,7 +47,7 @@ class AuditQuery(BaseModel):
     "/v1/audit",
     summary="Query the audit log",
     response_class=Response,
-    responses={200: examples.ENTRIES, **errors(CONTROL, *ACCESS_ERRORS, facts.ValidationFailedError)},
+    responses={200: examples.ENTRIES, **errors(CONTROL, *ACCESS_ERRORS, ValidationFailedError)},
 )
 async def list_audit(
     request: Request,
@@ -52,6 +55,9 @@ async def list_audit(
     query: Annotated[AuditQuery, Query()],
 ) -> Response:
     """Entries with their place in the hash chain. Needs the scope `control:read`."""
+    _require_once(request.query_params)
+    if query.since and query.until and query.until < query.since:
+        raise ValidationFailedError("`to` is before `from`.", param="to")
     wanted = AuditFilter(
         action=query.action,
         entity_type=query.entity_type,
@@ -85,6 +91,13 @@ async def get_entry(
     async with gateway_of(request).storage.read(access.principal) as tx:
         entry = await tx.audit_log.get(found)
     return success(_entry(entry), request_id=exchange_of(request).request_id)
+
+
+def _require_once(given: QueryParams) -> None:
+    """Of a filter that is given twice only the last would be heard."""
+    for name, times in Counter(name for name, _ in given.multi_items()).items():
+        if times > 1:
+            raise ValidationFailedError(f"`{name}` is given more than once.", param=name)
 
 
 def _entry(entry: AuditRecord) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import StreamingResponse
 
 from api import audit_examples as examples
-from api.authentication import caller
+from api.authentication import authenticate, caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.idempotency import once
@@ -40,6 +40,16 @@ router = APIRouter(route_class=dialect_route(CONTROL), tags=["Audit"])
 Reader = Annotated[Access, Depends(caller(Scope.CONTROL_READ))]
 
 
+async def _exporter(request: Request) -> Access:
+    """Needs an agreement, or one whose grace is not over (spec D5); reading the log itself never does."""
+    access = await authenticate(request, Scope.CONTROL_READ)
+    gateway_of(request).pipeline.require_readable(access.policy)
+    return access
+
+
+Exporter = Annotated[Access, Depends(_exporter)]
+
+
 @router.post(
     "/v1/audit/exports",
     summary="Request an audit export",
@@ -50,6 +60,7 @@ Reader = Annotated[Access, Depends(caller(Scope.CONTROL_READ))]
         **errors(
             CONTROL,
             *ACCESS_ERRORS,
+            facts.BaaRequiredError,
             *IDEMPOTENCY_ERRORS,
             TooManyExportsError,
             facts.ValidationFailedError,
@@ -58,11 +69,12 @@ Reader = Annotated[Access, Depends(caller(Scope.CONTROL_READ))]
     },
     openapi_extra=once_a_key(json_body(ExportAuditRequest, examples.EXPORT_REQUEST)),
 )
-async def request_export(request: Request, access: Reader) -> Response:
+async def request_export(request: Request, access: Exporter) -> Response:
     """Has the entries of a range of time written out, with all that proves them. Needs the scope `control:read`.
 
     What happens after the request is not in it, even if the range goes on. An export is kept for a week, and an
-    organization has ten at most. Requests and downloads are audited.
+    organization has ten at most. Requests and downloads are audited. Both need an agreement that is in force, or whose
+    grace is not over.
     """
     wanted = validated(ExportAuditRequest, read_object(await request.body()), unknown=ValidationFailedError)
     if wanted.end < wanted.start:
@@ -101,10 +113,17 @@ async def get_export(request: Request, access: Reader, export_id: str) -> Respon
     response_class=Response,
     responses={
         200: examples.DOWNLOAD,
-        **errors(CONTROL, *ACCESS_ERRORS, facts.NotFoundError, ExportNotReadyError, ExportExpiredError),
+        **errors(
+            CONTROL,
+            *ACCESS_ERRORS,
+            facts.BaaRequiredError,
+            facts.NotFoundError,
+            ExportNotReadyError,
+            ExportExpiredError,
+        ),
     },
 )
-async def download_export(request: Request, access: Reader, export_id: str) -> Response:
+async def download_export(request: Request, access: Exporter, export_id: str) -> Response:
     """The envelope that `hasp audit verify` and public verifiers read. Needs the scope `control:read`.
 
     With `Accept: text/csv` the entries come as lines of a table, which prove nothing.

@@ -1,9 +1,10 @@
 """Bodies of the control plane."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
 
 from api.content.schemas import Strict
 from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS
@@ -25,6 +26,15 @@ def _written_out(value: JsonValue) -> JsonValue:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    """Its offset may take an instant beyond the years that there are."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError from None
+
+
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Name = Annotated[
     str, Field(max_length=100, pattern=_PRINTABLE, description="Not blank, and without control characters.")
 ]
@@ -222,11 +232,8 @@ class ScanRequest(Strict):
     text: Annotated[str, Field(max_length=1_000_000, description="At most 1,000,000 characters.")]
 
 
-Moment = Annotated[Annotated[AwareDatetime, Field(strict=False)], BeforeValidator(_written_out)]
-
-
 class ExportAuditRequest(Strict):
     """A range of time, both ends inclusive."""
 
-    start: Annotated[Moment, Field(alias="from", description="ISO 8601 with offset.")]
-    end: Annotated[Moment, Field(alias="to", description="ISO 8601 with offset.")]
+    start: Annotated[Instant, Field(alias="from", description="ISO 8601 with offset.")]
+    end: Annotated[Instant, Field(alias="to", description="ISO 8601 with offset.")]

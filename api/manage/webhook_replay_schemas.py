@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.content.schemas import Strict
-from api.manage.schemas import Moment
+from api.manage.schemas import Instant
 from gateway.webhooks.replays import MOST_LISTED, RATES_PER_MINUTE
 
 
@@ -25,9 +25,9 @@ class BulkReplayRequest(Strict):
         Literal["failed", "skipped", "delivered"] | None, Field(description="Which became of them. Default: `failed`.")
     ] = None
     since: Annotated[
-        Moment | None, Field(alias="from", description="Of events from then on, ISO 8601 with offset.")
+        Instant | None, Field(alias="from", description="Of events from then on, ISO 8601 with offset.")
     ] = None
-    until: Annotated[Moment | None, Field(alias="to", description="Of events before then. Later than now is now.")] = (
+    until: Annotated[Instant | None, Field(alias="to", description="Of events before then. Later than now is now.")] = (
         None
     )
     dry_run: Annotated[bool, Field(description="Say what would be sent, and send nothing.")] = False

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import orjson
@@ -15,6 +15,8 @@ from gateway.audit.entries import AuditEntry
 GENESIS = "0" * 64
 """`prev_hash` of an organisation's first entry."""
 
+CLOCK_TOLERANCE = timedelta(minutes=15)
+"""How far apart honest times may be: writers commit late, and machines' clocks differ."""
 
 HASHED = (
     *("user_id", "org_id", "project_id", "action", "entity_type", "entity_id"),
@@ -123,9 +125,10 @@ class ChainWalk:
     def __init__(self, length: int = 0, head: str = GENESIS) -> None:
         self.length = length
         self.head = head
+        self._sealed_at = datetime.min.replace(tzinfo=UTC)
 
-    def step(self, entry: AuditEntry, seal: Seal) -> Flaw | None:
-        """What is wrong with the next entry, if anything; after a flaw the walk has no further meaning."""
+    def objection(self, entry: AuditEntry, seal: Seal, sealed_at: datetime) -> Flaw | None:
+        """What is wrong with the next entry, if anything."""
         if seal.seq != self.length + 1:
             return Flaw.MISSING
         if seal.prev_hash != self.head:
@@ -134,5 +137,10 @@ class ChainWalk:
         planted = "_chain" in (entry.metadata or {})
         if planted or seal_hash(entry, seq=seal.seq, prev_hash=seal.prev_hash) != seal.hash:
             return Flaw.CHANGED
-        self.length, self.head = seal.seq, seal.hash
+        if sealed_at < self._sealed_at or entry.at - sealed_at > CLOCK_TOLERANCE:
+            return Flaw.BACKDATED
         return None
+
+    def advance(self, seal: Seal, sealed_at: datetime) -> None:
+        """Over the next entry, which is sound."""
+        self.length, self.head, self._sealed_at = seal.seq, seal.hash, sealed_at

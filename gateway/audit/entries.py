@@ -62,6 +62,7 @@ class AuditAction(StrEnum):
     DATA_KEY_ROTATED = "data_key.rotated"
     RETENTION_KEYS_DESTROYED = "retention.keys_destroyed"
     RETENTION_PURGED = "retention.purged"
+    RETENTION_READ = "retention.read"
     WEBHOOK_DELIVERY_REPLAYED = "webhook_delivery.replayed"
     WEBHOOK_ENDPOINT_CREATED = "webhook_endpoint.created"
     WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"

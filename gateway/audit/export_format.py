@@ -177,7 +177,7 @@ def read_header(members: Mapping[str, object]) -> Header:
     try:
         return Header.model_validate(members)
     except ValidationError as error:
-        raise UnreadableError(f"the export's {_where(error)}") from None
+        raise UnreadableError(f"the export's {where(error)}") from None
 
 
 def read_keys(document: object) -> KeysDocument:
@@ -185,7 +185,7 @@ def read_keys(document: object) -> KeysDocument:
     try:
         return KeysDocument.model_validate(document)
     except ValidationError as error:
-        raise UnreadableError(f"the keys' {_where(error)}") from None
+        raise UnreadableError(f"the keys' {where(error)}") from None
 
 
 def read_proof(document: object) -> Proof | None:
@@ -200,10 +200,11 @@ def read_entry(document: object) -> EntryPart:
     try:
         return _ENTRY.validate_python(document)
     except ValidationError as error:
-        raise ValueError(f"is malformed at {_where(error)}") from None
+        raise ValueError(f"is malformed at {where(error)}") from None
 
 
-def _where(error: ValidationError) -> str:
+def where(error: ValidationError) -> str:
+    """Which field is wrong, and how; never its value."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"])) or "content"
     return f"{place!r}: {first['msg']}"

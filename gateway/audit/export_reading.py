@@ -2,10 +2,14 @@
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import IO, Any, NoReturn
 
+from pydantic import JsonValue
+
+from gateway.audit.chain import canonical_json
 from gateway.audit.export_format import Header, UnreadableError, read_header
 from gateway.nesting import is_too_deep
 
@@ -14,6 +18,8 @@ MAX_HEADER = 64 * 2**20
 MAX_ENTRY = 2**20
 _CHUNK = 2**18
 _SPACE = " \t\r\n"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""Only an escape can be half of a pair."""
 
 
 class HostileError(ValueError):
@@ -111,22 +117,29 @@ class _Text:
             except json.JSONDecodeError:
                 if self._ended:
                     raise UnreadableError("it is not JSON, or is cut off") from None
-                if len(self._window) - self._at > limit:
+                have = len(self._window) - self._at
+                if have > limit:
                     raise HostileError("is not JSON, or too long") from None
-                # Twice as much each time: what does not end is not parsed again and again.
-                self._read(max(_CHUNK, len(self._window) - self._at))
+                # Twice as much each time, up to the limit: what does not end is not parsed again and again.
+                self._read(max(_CHUNK, min(have, limit - have)))
                 continue
             except HostileError:
                 raise
             except ValueError:
                 raise HostileError("has a number of too many digits") from None
-            brackets = self._window.count("{", self._at, end) + self._window.count("[", self._at, end)
-            if end - self._at > limit:
-                raise HostileError("is too long")
-            if is_too_deep(value, brackets=brackets):
-                raise HostileError("is nested too deeply")
+            self._require_tame(value, end, limit)
             self._at = end
             return value
+
+    def _require_tame(self, value: JsonValue, end: int, limit: int) -> None:
+        """Raises `HostileError` for the value whose text goes on to `end`."""
+        if end - self._at > limit:
+            raise HostileError("is too long")
+        brackets = self._window.count("{", self._at, end) + self._window.count("[", self._at, end)
+        if is_too_deep(value, brackets=brackets):
+            raise HostileError("is nested too deeply")
+        if _SURROGATE.search(self._window, self._at, end) and not _is_writable(value):
+            raise HostileError("has half a surrogate pair")
 
     def _read(self, size: int) -> None:
         data = self._stream.read(size)
@@ -136,6 +149,14 @@ class _Text:
         except UnicodeDecodeError:
             raise UnreadableError("it is not UTF-8") from None
         self._at = 0
+
+
+def _is_writable(value: object) -> bool:
+    try:
+        canonical_json(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from gateway.audit.chain import GENESIS, Flaw, content_hash
+from gateway.audit.chain import CLOCK_TOLERANCE, GENESIS, Flaw, content_hash
 from gateway.audit.export_format import EntryPart, ExportPart, canonical_instant
-from gateway.audit.trusted_keys import CLOCK_TOLERANCE
 from gateway.audit.verdicts import FlawError
 from gateway.ids import find_ulid
 

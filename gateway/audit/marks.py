@@ -5,11 +5,11 @@ from base64 import b64decode
 from collections import defaultdict
 from datetime import datetime
 
-from gateway.audit.chain import Flaw
+from gateway.audit.chain import CLOCK_TOLERANCE, Flaw
 from gateway.audit.checkpoints import checkpoint_digest
 from gateway.audit.export_format import AnchorPart, CheckpointPart, Header
 from gateway.audit.signing import is_signed
-from gateway.audit.trusted_keys import CLOCK_TOLERANCE, TrustedKeys
+from gateway.audit.trusted_keys import TrustedKeys
 from gateway.audit.verdicts import FlawError
 from gateway.timestamps.stamps import Authorities, TimeStamp, read_time_stamp
 

@@ -12,9 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-from nacl.bindings import crypto_sign_open
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
 
 ALGORITHM = "ed25519"
@@ -44,18 +44,22 @@ class PublishedKey:
 
 
 class SigningKey:
-    """A private key. Its id is a fingerprint of the public half, so that one id cannot stand for two keys."""
+    """A private key. Its id is a fingerprint of the public half, so that one id cannot stand for two keys.
+
+    libsodium signs and checks, because a log has millions of signatures: it takes half of OpenSSL's time and
+    lets other threads run meanwhile.
+    """
 
     def __init__(self, seed: bytes) -> None:
         """`seed`: 32 bytes, secret (RFC 8032, 5.1.5)."""
-        self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        public = self._private.public_key()
+        raw, self._secret = crypto_sign_seed_keypair(seed)
+        public = Ed25519PublicKey.from_public_bytes(raw)
         self.public_key_pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-        self.key_id = hashlib.sha256(public.public_bytes_raw()).hexdigest()[:_KEY_ID_HEX]
+        self.key_id = hashlib.sha256(raw).hexdigest()[:_KEY_ID_HEX]
 
     def sign(self, digest: str) -> str:
         """`digest`: 64 hex characters. The same digest always gets the same signature."""
-        return _PREFIX + base64.b64encode(self._private.sign(digest.encode())).decode()
+        return _PREFIX + base64.b64encode(crypto_sign(digest.encode(), self._secret)[:_SIGNATURE_BYTES]).decode()
 
     def __repr__(self) -> str:
         return f"SigningKey({self.key_id})"
@@ -86,11 +90,7 @@ def raw_signature(text: str) -> bytes | None:
 
 
 def is_signed(digest: str, signature: str, public_key: bytes) -> bool:
-    """Whether the owner of `public_key` (32 raw bytes) signed `digest`.
-
-    libsodium, because a log has millions of signatures: it takes half of OpenSSL's
-    time and lets other threads run meanwhile.
-    """
+    """Whether the owner of `public_key` (32 raw bytes) signed `digest`."""
     raw = raw_signature(signature)
     if raw is None:
         return False

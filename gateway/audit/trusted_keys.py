@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from gateway.audit.chain import CLOCK_TOLERANCE
 from gateway.audit.export_format import KeyPart, UnreadableError
 from gateway.audit.signing import KeyStatus, is_signed, raw_public_key
-
-CLOCK_TOLERANCE = timedelta(minutes=15)
-"""How far apart honest times may be: writers commit late, and machines' clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)

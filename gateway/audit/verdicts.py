@@ -31,4 +31,6 @@ class ExportVerdict:
     time_stamps: int
     time_stamps_verified: int
     """Those up to the first bad entry that a trusted authority made; 0 without authorities."""
+    checkpoints_compared: int
+    """Of those that were kept outside, how many are of the export's entries, up to the first bad one."""
     flaw: FlawError | None

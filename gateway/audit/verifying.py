@@ -3,14 +3,16 @@
 The first bad entry is named, with the reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from gateway.audit.chain import Flaw
+from gateway.audit.checkpoints import Checkpoint
 from gateway.audit.envelope import ProofDigest
 from gateway.audit.export_format import EntryPart, KeysDocument, read_entry, read_proof
 from gateway.audit.export_reading import ExportReader
 from gateway.audit.export_walk import ExportWalk
+from gateway.audit.held_checkpoints import HeldCheckpoints
 from gateway.audit.marks import Marks
 from gateway.audit.repeats import IdLog
 from gateway.audit.signature_checks import SignatureChecks, Signed
@@ -21,25 +23,37 @@ from gateway.timestamps.stamps import Authorities
 
 
 def verify_export(
-    stream: IO[bytes], *, keys: KeysDocument | None = None, authorities: Authorities | None = None
+    stream: IO[bytes],
+    *,
+    keys: KeysDocument | None = None,
+    authorities: Authorities | None = None,
+    held: Sequence[Checkpoint] = (),
 ) -> ExportVerdict:
     """Judge one export. Raises `UnreadableError` for what is none.
 
     Without `keys` the export's own are used, so that a forger's export with a forger's
-    keys passes; without `authorities` time-stamps are compared, not verified. The verdict says so.
+    keys passes; without `authorities` time-stamps are compared, not verified. `held` are checkpoints that were kept
+    outside; those beyond the export's ends are passed over. The verdict says so.
     Memory grows by 16 bytes an entry.
     """
-    return _Verification(ExportReader(stream), keys, authorities).verdict()
+    return _Verification(ExportReader(stream), keys, authorities, held).verdict()
 
 
 class _Verification:
-    def __init__(self, reader: ExportReader, keys: KeysDocument | None, authorities: Authorities | None) -> None:
+    def __init__(
+        self,
+        reader: ExportReader,
+        keys: KeysDocument | None,
+        authorities: Authorities | None,
+        held: Sequence[Checkpoint],
+    ) -> None:
         self._reader = reader
         self._export, self._verification = reader.header.export, reader.header.verification
         self._published = keys
         self._keys = TrustedKeys(self._verification.keys if keys is None else keys.keys)
         self._walk = ExportWalk(self._export)
         self._marks = Marks(reader.header, self._keys, authorities)
+        self._held = HeldCheckpoints(held, self._export, self._keys)
         self._proof = ProofDigest(reader.members)
         self._ids = IdLog()
 
@@ -57,11 +71,13 @@ class _Verification:
             keys_published=self._published is not None,
             time_stamps=self._marks.time_stamps,
             time_stamps_verified=self._marks.time_stamps_verified,
+            checkpoints_compared=self._held.compared,
             flaw=flaw,
         )
 
     def _judge(self) -> None:
         key = self._export_key()
+        self._held.check()
         with SignatureChecks(self._keys) as signatures:
             try:
                 for entry in self._entries():
@@ -101,6 +117,7 @@ class _Verification:
             raise FlawError(Flaw.TRUNCATED, "there are more entries than the export announces", self._walk.seq + 1)
         sealed_at = self._walk.step(entry)
         seq, entry_id, sealed = entry["seq"], entry["metadata"]["_chain"]["id"], entry["sealed"]
+        self._held.compare(seq - 1, entry["prev_hash"])
         self._proof.add_entry(entry)
         if not self._ids.add(entry_id):
             raise FlawError(Flaw.MALFORMED, "the entry is malformed at 'metadata._chain.id': not an id", seq)
@@ -121,7 +138,9 @@ class _Verification:
             raise FlawError(Flaw.TRUNCATED, f"the export announces entries up to {announced}", last + 1)
         if self._walk.head not in {None, self._verification.chain_head_hash}:
             raise FlawError(Flaw.TRUNCATED, "the chain's head is another entry than the last one", last + 1)
+        self._held.compare(last, self._verification.chain_head_hash)
         self._marks.leftover(last)
+        self._held.leftover(last)
         repeat = self._ids.first_repeat()
         if repeat is not None:
             raise FlawError(Flaw.REPEATED, "an earlier entry has its id", first + repeat)

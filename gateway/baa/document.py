@@ -4,6 +4,7 @@ Typeset by Typst (https://typst.app/docs/reference/pdf/) as PDF/A-3a and PDF/UA-
 decades. It carries the agreement's text and the evidence as attachments, so that both can be checked without Hasp.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -17,7 +18,7 @@ from gateway.baa.pages import Pages, offered_pages, signed_pages
 from gateway.baa.template import Template
 from gateway.errors import ValidationFailedError
 
-Standard = Literal["a-3a", "ua-1"]
+Standard = Literal["a-2u", "a-3a", "ua-1"]
 _STANDARDS: list[Standard] = ["a-3a", "ua-1"]
 _GLYPHS = b'#set document(title: "-")\n#text(font: "Libertinus Serif", sys.inputs.words)'
 
@@ -26,6 +27,10 @@ _NO_GLYPH = "could not be displayed"
 
 class DocumentError(Exception):
     """The document cannot be made. The text is safe to log: it names what is wrong, and quotes no evidence."""
+
+
+class _PanickedError(DocumentError):
+    """The typesetter itself fell over what it was given."""
 
 
 def typeset(template: Template, evidence: Evidence, fonts: Path | None = None) -> bytes:
@@ -45,17 +50,29 @@ def offered(template: Template) -> bytes:
 
 
 def _set(pages: Pages, fonts: Path | None) -> bytes:
+    source = files("gateway.baa").joinpath("agreement.typ").read_bytes()
     try:
-        return typst.compile(
-            files("gateway.baa").joinpath("agreement.typ").read_bytes(),
-            font_paths=_typefaces(fonts),
-            sys_inputs={"agreement": pages.json()},
-            pdf_standards=[*_STANDARDS],
-            timestamp=0,  # of no bearing: the pages say their own date
-        )
+        return _compiled(source, {"agreement": pages.json()}, _STANDARDS, fonts)
     except typst.TypstError:
         # From None: its message quotes the text it stumbled over.
         raise DocumentError("could not be typeset: is there a font for every name in it?") from None
+
+
+def _compiled(source: bytes, inputs: dict[str, str], standards: list[Standard], fonts: Path | None) -> bytes:
+    """Raises `TypstError`, and `DocumentError` for all else that can go wrong."""
+    try:
+        return typst.compile(
+            source,
+            font_paths=_typefaces(fonts),
+            sys_inputs=inputs,
+            pdf_standards=[*standards],
+            timestamp=0,  # of no bearing: the pages say their own date
+        )
+    except BaseException as failure:
+        # A panic (of 0.15.1: some lines of mixed Hebrew and Arabic) is no `Exception`, and no module has its class.
+        if type(failure).__name__ != "PanicException":
+            raise
+        raise _PanickedError("could not be typeset: the typesetter fell over a name in it") from None
 
 
 def require_glyphs(words: Mapping[str, str], fonts: Path | None = None) -> None:
@@ -75,14 +92,12 @@ def require_glyphs(words: Mapping[str, str], fonts: Path | None = None) -> None:
 
 
 def _has_glyphs(words: str, fonts: Path | None) -> bool:
+    # In the spelling that is kept: some characters have a glyph, and the ones they are normalised to have none.
+    kept = unicodedata.normalize("NFC", words)
     try:
-        typst.compile(
-            _GLYPHS,
-            font_paths=_typefaces(fonts),
-            sys_inputs={"words": words},
-            pdf_standards=["a-2u"],
-            timestamp=0,
-        )
+        _compiled(_GLYPHS, {"words": kept}, ["a-2u"], fonts)
+    except _PanickedError:
+        return False
     except typst.TypstError as failure:
         if _NO_GLYPH not in failure.message:
             raise DocumentError("a name could not be tried out") from None

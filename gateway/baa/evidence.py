@@ -21,6 +21,9 @@ LONGEST_AGENT = 300
 _JOINERS = "\u200c\u200d"
 """Invisible, and yet part of how names are spelled in Persian and in Indic scripts."""
 
+_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+"""By category letters, marks and a symbol, and yet nothing to see: fillers, a joiner of graphemes, Braille's blank."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signatory:
@@ -127,20 +130,27 @@ def as_printed(field: str, text: str, longest: int = LONGEST_NAME) -> str:
 
     Raises `ValidationFailedError`, naming the field and never its value, for text that is empty, longer than `longest`
     characters, or holds characters that are not seen but change what is: controls, line breaks, direction overrides.
+    What shows nothing at all is empty too.
     """
     printed = unicodedata.normalize("NFC", text).strip()
-    if not printed:
+    if not any(map(_is_seen, printed)):
         raise ValidationFailedError(f"`{field}` is empty.", param=field)
     if len(printed) > longest:
         raise ValidationFailedError(f"`{field}` is longer than {longest} characters.", param=field)
-    if any(_is_unseen(character) for character in printed):
+    if any(_is_hidden(character) for character in printed):
         raise ValidationFailedError(f"`{field}` holds control or formatting characters.", param=field)
     return printed
 
 
-def _is_unseen(character: str) -> bool:
+def _is_seen(character: str) -> bool:
+    """Whether it shows by itself, as blanks, joiners and marks do not. Controls are left to be refused as such."""
+    return unicodedata.category(character)[0] not in "MZ" and character not in _JOINERS + _BLANKS
+
+
+def _is_hidden(character: str) -> bool:
     category = unicodedata.category(character)
-    return (category.startswith("C") or category in ("Zl", "Zp")) and character not in _JOINERS
+    is_format = category.startswith("C") or category in ("Zl", "Zp")
+    return (is_format and character not in _JOINERS) or character in _BLANKS
 
 
 def _readable(user_agent: str) -> str:

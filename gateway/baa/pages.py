@@ -120,12 +120,18 @@ def _parties(evidence: Evidence) -> tuple[Row, ...]:
 
 
 def _signatures(evidence: Evidence) -> tuple[Signature, ...]:
-    signed = f"Signed electronically on {_date(evidence.accepted_at)}"
     who, operator = evidence.signatory, evidence.operator
-    countersigned = (operator.countersigner, operator.countersigner_title, signed, "with the seal of this document")
+    accepted = f"Signed electronically on {_date(evidence.accepted_at)}"
+    # No date: it is the seal's, which is not made yet.
+    countersigned = "Signed electronically with the seal of this document, which says when"
     return (
-        Signature("Covered Entity", evidence.organization_name, who.name, (who.name, who.title, who.email, signed)),
-        Signature("Business Associate", operator.name, operator.countersigner, countersigned),
+        Signature("Covered Entity", evidence.organization_name, who.name, (who.name, who.title, who.email, accepted)),
+        Signature(
+            "Business Associate",
+            operator.name,
+            operator.countersigner,
+            (operator.countersigner, operator.countersigner_title, countersigned),
+        ),
     )
 
 
@@ -200,14 +206,14 @@ def _verification(evidence: Evidence) -> tuple[Step, ...]:
         Step(
             "In a PDF reader",
             "Open the signature panel. The reader must say that the document has not been changed since it was signed, "
-            "and show a certificate whose SHA-256 is the one above. Unless the certificate was issued by an authority "
-            "that the reader knows, it calls the signer unknown until you add the certificate to those you trust: "
-            "compare the SHA-256 with one that you got from the operator by another way first.",
+            "and show a certificate whose SHA-256 is the one on the acceptance record. Unless the certificate was "
+            "issued by an authority that the reader knows, it calls the signer unknown until you add the certificate "
+            "to those you trust: compare the SHA-256 with one that you got from the operator by another way first.",
         ),
         Step(
             "The text of the agreement",
             "The text and this record are attached to this document as files. Save the text; its hash must be the one "
-            "above:",
+            "on the record:",
             f"pdfdetach -saveall agreement.pdf\nsha256sum {text}",
         ),
     )

@@ -104,8 +104,8 @@ def create_seal(files: SealFiles, *, operator: str, now: datetime) -> Seal:
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _self_signed(key, operator, now)
     files.key.parent.mkdir(parents=True, exist_ok=True)
-    _write_new(files.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
-    _write_new(files.certificate, certificate.public_bytes(Encoding.PEM), 0o644)
+    _write_new(files.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    _write_new(files.certificate, certificate.public_bytes(Encoding.PEM))
     return Seal(key, certificate, ())
 
 
@@ -196,8 +196,9 @@ def _read(path: Path) -> bytes:
         raise SealError(f"cannot read {path}: {failure.strerror}") from None
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+def _write_new(path: Path, content: bytes) -> None:
+    # The certificate too, though it is no secret: beside it lie only files that are.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()

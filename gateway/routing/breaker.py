@@ -140,8 +140,7 @@ class Breaker:
         if opens_at is None or self.allows(now, caller):
             return 0
         if now < opens_at:
-            # Of a sum and its difference more can be left than was added.
-            return math.ceil(min(opens_at - now, self._open_s))
+            return math.ceil(opens_at - now)
         return math.ceil(min(self._probe_until - now, self._thresholds.open_s))
 
     def _is_stale(self, ticket: Ticket) -> bool:

@@ -14,7 +14,7 @@ class ContentKeyRow(Row):
         CheckConstraint(
             "num_nonnulls(wrapped, root_key) = case when destroyed_at is null then 2 else 0 end", name="destroyed"
         ),
-        Index("ix_content_keys_day_usable", "day", postgresql_where=text("destroyed_at is null")),
+        Index("ix_content_keys_org_id_day_usable", "org_id", "day", postgresql_where=text("destroyed_at is null")),
     )
 
     org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"), primary_key=True)

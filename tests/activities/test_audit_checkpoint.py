@@ -174,7 +174,7 @@ async def test_a_checkpoint_is_stamped_by_the_authority(storage: Storage, served
     found = await latest(storage, tenant)
     assert (stamped.stamped, again.stamped, len(served.queries)) == (1, 0, 1)
     assert found.stamped_at is not None
-    _, (anchor,) = await audit_checkpoints.between(storage.pool, tenant.org, 1, 1)
+    _, (anchor,) = await audit_checkpoints.between(storage.pool, tenant.org, 1, 1, until=datetime.now(UTC))
     roots = Authorities.from_pem(served.authority.ca_file.read_bytes())
     assert roots.stamped(read_time_stamp(anchor.response), found.checkpoint.hash)
 

@@ -17,7 +17,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.errors import UnavailableError
 from gateway.ids import new_ulid
 from gateway.tenancy import Principal
-from storage import Storage, audit_exports
+from storage import Storage, audit_checkpoints, audit_exports
 from storage.audit_exports import ExportWriting, read_pages
 from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
@@ -128,6 +128,33 @@ async def test_an_export_waits_until_its_own_request_is_sealed(storage: Storage)
         await write(storage, export)
 
     assert (await state_of(storage, tenant, export)).state is ExportState.REQUESTED
+
+
+async def test_of_more_time_stamps_than_a_header_holds_the_last_and_some_of_all_times_are_shown(
+    storage: Storage, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = await busy_tenant(storage)
+    export = await request(storage, tenant)
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute(
+            "insert into audit_checkpoints (org_id, seq, hash, at, key_id, signature)"
+            " select org_id, seq, hash, sealed_at, key_id, 'x' from audit_seals where org_id = %s",
+            [tenant.org],
+        )
+        connection.execute(
+            "insert into audit_anchors (org_id, seq, response, at, tsa_url, tsa_cacert_url)"
+            " select org_id, seq, decode(repeat('00', 1000), 'hex'), at, 'https://tsa.example', 'https://tsa.example'"
+            " from audit_checkpoints where org_id = %s",
+            [tenant.org],
+        )
+    monkeypatch.setattr(audit_checkpoints, "_MOST_STAMP_BYTES", 3000)
+    monkeypatch.setattr(audit_checkpoints, "_MOST_CHECKPOINTS", 5)
+
+    await write(storage, export)
+
+    shown = orjson.loads(await text_of(storage, tenant, export))["verification"]
+    assert [anchor["checkpoint_after_entry"] for anchor in shown["tsa_anchor_chain"]] == [3, 6, 9]
+    assert [checkpoint["seq"] for checkpoint in shown["checkpoints"]] == [1, 3, 5, 7, 9]
 
 
 async def test_a_range_without_entries_gives_an_export_without_any(storage: Storage) -> None:

@@ -16,7 +16,7 @@ from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Scope
 from storage import Storage
 from storage.audit_keys import signing_key
-from storage.chain import verify
+from storage.audit_verification import verify
 from storage.key_issue import begin_grace, change_key, issue_key, revoke_key, rotate_key
 from storage.migrate import downgrade, upgrade
 from storage.pool import durable

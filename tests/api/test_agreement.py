@@ -175,6 +175,26 @@ async def test_a_termination_reaches_every_process_and_leaves_a_month_to_read(
     assert (await customer.server.get(f"/v1/ai/messages/{said}")).status == 200
 
 
+async def test_an_answer_that_streams_when_the_agreement_ends_is_told_to_its_end(customer: Customer) -> None:
+    accepted = (await customer.accept()).json()["data"]
+    await customer.sign(accepted["id"])
+    await becomes(customer.server, 200)
+    server, storage = customer.server, customer.server.storage
+    slow = {"message": "[[sandbox: frames=150; delay_ms=10]] go"}
+
+    async with server.session.post(
+        f"{server.url}/v1/ai/chat", json=slow, headers={"x-api-key": customer.tenant.token}
+    ) as answer:
+        await answer.content.readuntil(b"message.delta")
+        await terminate_agreement(storage, customer.tenant.org, notice=timedelta(), grace_days=30)
+        await becomes(server, 402)
+        rest = await answer.read()
+
+    record = (await server.get(f"/v1/ai/messages/{answer.headers['x-request-id']}")).json()["data"]
+    assert rest.count(b"message.delta") > 0
+    assert record["status"] == "completed"
+
+
 async def test_without_a_grace_nothing_can_be_read_after_the_end(customer: Customer) -> None:
     accepted = (await customer.accept()).json()["data"]
     await customer.sign(accepted["id"])

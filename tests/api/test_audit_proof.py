@@ -1,5 +1,6 @@
 """What proves the audit log, over real HTTP: entries, verdicts, exports, published keys."""
 
+import asyncio
 import csv
 import io
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from gateway.ids import OrganizationId
 from storage import Storage, audit_checkpoints
 from storage.audit_exports import ExportWriting
 from storage.audit_keys import signing_key
+from storage.onboarding import terminate_agreement
 from storage.sequencer import Sequencer
 from tests.gateway_server import GatewayServer, Json
 from tests.tenants import Tenant, make_tenant
@@ -178,6 +180,8 @@ async def test_an_organisation_has_so_many_exports_at_most(gateway_server: Gatew
         ({"from": "Zachary Quillfeather", "to": RANGE["to"]}, "from"),
         ({"from": 0, "to": RANGE["to"]}, "from"),
         ({"from": "2026-01-01T00:00:00", "to": RANGE["to"]}, "from"),
+        ({"from": RANGE["from"], "to": "9999-12-31T23:59:59-00:01"}, "to"),
+        ({"from": "0001-01-01T00:00:00+00:01", "to": RANGE["to"]}, "from"),
         ({**RANGE, "Zachary Quillfeather": 1}, None),
         (b"[]", None),
     ],
@@ -189,6 +193,36 @@ async def test_a_bad_range_is_422_naming_the_field(
 
     assert (reply.status, reply.json()["error"].get("param")) == (422, param)
     assert b"Quillfeather" not in reply.body
+
+
+@pytest.mark.parametrize("grace_days", [30, 0])
+async def test_exports_end_with_an_agreements_grace_and_reading_does_not(
+    gateway_server: GatewayServer, grace_days: int
+) -> None:
+    tenant = await used_tenant(gateway_server)
+    export = await exported(gateway_server, tenant)
+    await terminate_agreement(gateway_server.storage, tenant.org, notice=timedelta(), grace_days=grace_days)
+    async with asyncio.timeout(5):
+        while (await gateway_server.post("/v1/ai/chat", {"message": "Hi"}, key=tenant.token)).status != 402:
+            pass
+
+    asked = await gateway_server.post("/v1/audit/exports", RANGE, key=tenant.token)
+    taken = await gateway_server.get(export["download_url"], key=tenant.token)
+    read = await gateway_server.get("/v1/audit", key=tenant.token)
+    known = await gateway_server.get(f"/v1/audit/exports/{export['id']}", key=tenant.token)
+
+    assert [asked.status, taken.status] == ([202, 200] if grace_days else [402, 402])
+    assert [read.status, known.status] == [200, 200]
+
+
+async def test_who_never_agreed_exports_nothing_and_learns_where_to_sign(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage, agreement=False)
+
+    reply = await gateway_server.post("/v1/audit/exports", RANGE, key=tenant.token)
+
+    error = reply.json()["error"]
+    assert (reply.status, error["code"]) == (402, "BAA_REQUIRED")
+    assert error["details"]["baa_url"] == "http://gateway.example/v1/compliance/baa"
 
 
 async def test_the_keys_are_everybodys(gateway_server: GatewayServer) -> None:

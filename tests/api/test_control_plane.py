@@ -132,7 +132,13 @@ async def test_keys_are_paged(gateway_server: GatewayServer) -> None:
         ("/v1/audit?limit=x", "limit"),
         ("/v1/audit?cursor=nonsense", "cursor"),
         ("/v1/audit?from=yesterday", "from"),
+        ("/v1/audit?from=1700000000", "from"),
+        ("/v1/audit?from=2026-02-30T00:00:00Z", "from"),
+        ("/v1/audit?from=", "from"),
         ("/v1/audit?to=2026-04-01T00:00:00", "to"),
+        ("/v1/audit?to=9999-12-31T23:59:59-14:00", "to"),
+        ("/v1/audit?from=2026-05-01T00:00:00Z&to=2026-04-01T00:00:00Z", "to"),
+        ("/v1/audit?actor=key:1&actor=key:2", "actor"),
         ("/v1/audit?Zachary%20Quillfeather=1", None),
         ("/v1/api_keys?limit=0", "limit"),
         ("/v1/api_keys?cursor=%00", "cursor"),
@@ -199,7 +205,10 @@ async def test_health_names_each_dependency(gateway_server: GatewayServer) -> No
     ready = await gateway_server.get("/readyz", key=None)
     assert (ready.status, ready.json()) == (
         200,
-        {"status": "ready", "dependencies": {"database": "up", "access_channel": "up", "phi_scanner": "up"}},
+        {
+            "status": "ready",
+            "dependencies": {"database": "up", "access_channel": "up", "clock": "up", "phi_scanner": "up"},
+        },
     )
 
 

@@ -98,13 +98,13 @@ async def test_what_is_no_refusal_of_access_leaves_a_stranger_no_entry(gateway_s
     before = await entries(gateway_server, PLATFORM)
 
     statuses = [
-        (await gateway_server.request(method, path, body, key=None)).status
-        for method, path, body in (
-            ("GET", "/v1/nothing", None),
-            ("GET", "/v1/ai/chat", None),
-            ("DELETE", "/trust/keys/x", None),
-            ("GET", "/.well-known/nothing", None),
-            ("POST", "/livez", {}),
+        (await gateway_server.request(method, path, key=None)).status
+        for method, path in (
+            ("GET", "/v1/nothing"),
+            ("GET", "/v1/ai/chat"),
+            ("DELETE", "/trust/keys/x"),
+            ("GET", "/.well-known/nothing"),
+            ("POST", "/livez"),
         )
     ]
 

@@ -27,7 +27,7 @@ async def test_no_database_no_answer(tmp_path: Path) -> None:
                 assert ready.status == 503
                 assert await ready.json() == {
                     "status": "unavailable",
-                    "dependencies": {"database": "down", "access_channel": "down", "phi_scanner": "up"},
+                    "dependencies": {"database": "down", "access_channel": "down", "clock": "up", "phi_scanner": "up"},
                 }
             for path in ("/v1/messages", "/v1/ai/chat", "/v1/api_keys"):
                 # Neither a key that may exist nor one that cannot: a refusal that is not audited is not told.

@@ -6,6 +6,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from gateway.audit import AuditAction
+from gateway.audit.compliance import ComplianceEvent, Gate
 from gateway.events import EventType
 from gateway.settings import Settings
 from gateway.webhooks.events import CATALOGUE
@@ -23,6 +25,11 @@ def test_every_event_of_a_key_is_documented_with_an_example(event: EventType) ->
     rows = [line for line in (ROOT / "docs" / "api.md").read_text().splitlines() if line.startswith(f"| `{event}` |")]
 
     assert ['{"key_id":"' in row for row in rows] == [True]
+
+
+@pytest.mark.parametrize("word", [*AuditAction, *ComplianceEvent, *Gate])
+def test_every_word_of_the_audit_log_is_documented(word: str) -> None:
+    assert f"`{word}`" in (ROOT / "docs" / "audit-log.md").read_text()
 
 
 @pytest.mark.parametrize("event", CATALOGUE)

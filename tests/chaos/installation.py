@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.request import urlopen
 
+import aiohttp
 import orjson
 
 from cli.embedded.home import Home
@@ -23,6 +24,7 @@ from cli.embedded.ports import LOOPBACK, Ports
 from cli.embedded.stack import Stack
 from cli.embedded.supervisor import Supervisor
 from gateway.settings import Settings
+from storage import Storage
 from tests.embedded import free_port
 from tests.running_stack import PORTS, settings_of
 
@@ -116,6 +118,17 @@ async def running(
     async with Supervisor(watched, logs=stack.home.logs, say=lambda _: None) as supervisor:
         await supervisor.start()
         yield installation
+
+
+@asynccontextmanager
+async def reached(folder: Path, *, apis: int) -> AsyncGenerator[tuple[Installation, Storage, aiohttp.ClientSession]]:
+    """One that is `running`, with a view of what it keeps and a client of its processes."""
+    async with running(folder, apis=apis) as installation, aiohttp.ClientSession() as session:
+        storage = await Storage.open(installation.settings())
+        try:
+            yield installation, storage, session
+        finally:
+            await storage.close()
 
 
 def _api(part: Part, name: str, port: int) -> Part:

@@ -7,25 +7,22 @@ firewall that forgot them.
 
 import argparse
 import asyncio
-import os
-import signal
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import aiohttp
-import psycopg
 
 from bench.measurement import percentile
 from gateway import logs
 from gateway.audit import AuditAction
 from storage import Storage
-from tests.chaos.installation import Installation, running
-from tests.chaos.watching import until
+from tests.chaos.announcements import Announcements
+from tests.chaos.installation import Installation, reached
 from tests.tenants import Tenant, make_tenant
 
 APIS: Final = 4
@@ -33,9 +30,6 @@ GIVE_UP_S: Final = 30.0
 """Beyond any promise: whoever lets a revoked key in for so long will not stop to."""
 
 _STATE: Final = Path(".hasp").absolute()
-_LISTENERS: Final = """
-select pid, state from pg_stat_activity where application_name = 'hasp-access' and datname = current_database()
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +48,15 @@ class Revoker:
         self._installation = installation
         self._storage = storage
         self._session = session
+        self._announcements = Announcements(installation, session)
 
     async def revoked(self, *, cut: bool) -> Denials:
         """One round: a fresh key, let in everywhere, then revoked while every process is asked again and again."""
-        if not await until(self._all_hear, within_s=GIVE_UP_S):
-            raise RuntimeError("an API process does not hear announcements, before anything was cut")
+        await self._announcements.require_heard(within_s=GIVE_UP_S)
         tenant = await make_tenant(self._storage)
         if any([await self._status(url, tenant) != 200 for url in self._installation.urls.values()]):
             raise RuntimeError("a fresh key is not let in")
-        async with self._silence() if cut else _nothing():
+        async with self._announcements.cut() if cut else nullcontext():
             await self._revoke(tenant)
             at = time.monotonic()
             rounds = (self._asked(url, tenant, at) for url in self._installation.urls.values())
@@ -87,62 +81,12 @@ class Revoker:
             await tx.keys.revoke(tenant.key.id)
             tx.audit(AuditAction.API_KEY_REVOKED, entity_type="api_key", entity_id=tenant.key.id)
 
-    async def _all_hear(self) -> bool:
-        for url in self._installation.urls.values():
-            async with self._session.get(f"{url}/readyz") as answer:
-                if (await answer.json())["dependencies"]["access_channel"] != "up":
-                    return False
-        return True
-
-    @asynccontextmanager
-    async def _silence(self) -> AsyncGenerator[None]:
-        """No announcement gets through: the processes of the server that would bring them are stopped."""
-        frozen = [pid for pid, _ in await self._listeners()]
-        try:
-            await self._freeze(frozen)
-            yield
-        finally:
-            _signal(frozen, signal.SIGCONT)
-
-    async def _freeze(self, pids: Sequence[int]) -> None:
-        """Idle, every one: one that is stopped amid an announcement of its own would stop everybody else's."""
-        waiting = set(pids)
-        while waiting:
-            _signal(waiting, signal.SIGSTOP)
-            busy = {pid for pid, state in await self._listeners() if state != "idle"} & waiting
-            _signal(busy, signal.SIGCONT)
-            waiting = busy
-
-    async def _listeners(self) -> list[tuple[int, str]]:
-        async with await psycopg.AsyncConnection.connect(self._installation.owner_url) as connection:
-            return await (await connection.execute(_LISTENERS)).fetchall()
-
-
-def _signal(pids: Iterable[int], sign: signal.Signals) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):  # its client has left it meanwhile
-            os.kill(pid, sign)
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncGenerator[None]:
-    yield
-
-
-@asynccontextmanager
-async def revoker(folder: Path, *, apis: int = APIS) -> AsyncGenerator[Revoker]:
-    async with running(folder, apis=apis) as installation, aiohttp.ClientSession() as session:
-        storage = await Storage.open(installation.settings())
-        try:
-            yield Revoker(installation, storage, session)
-        finally:
-            await storage.close()
-
 
 async def _measure(rounds: int) -> None:
     _STATE.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="revocation-", dir=_STATE) as folder:
-        async with revoker(Path(folder)) as revoking:
+        async with reached(Path(folder), apis=APIS) as installed:
+            revoking = Revoker(*installed)
             for name, cut in (("channel works", False), ("channel cut", True)):
                 seen = [await revoking.revoked(cut=cut) for _ in range(rounds)]
                 print(_line(name, seen), flush=True)

@@ -3,21 +3,26 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
+from storage import Storage
+from tests.chaos.agreement_gate import Gate
+from tests.chaos.installation import Installation, reached
 from tests.chaos.nemesis import KILLS, planned
-from tests.chaos.revocation import Revoker, revoker
+from tests.chaos.revocation import Revoker
 from tests.chaos.run import Plan, chaos
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
 SEED = 4
+Installed = tuple[Installation, Storage, aiohttp.ClientSession]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def revoking(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Revoker]:
-    async with revoker(tmp_path_factory.mktemp("revocation")) as made:
+async def installed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installed]:
+    async with reached(tmp_path_factory.mktemp("installed"), apis=4) as made:
         yield made
 
 
@@ -33,11 +38,20 @@ async def test_books_bill_and_audit_log_agree_whoever_is_killed_when(tmp_path: P
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("cut", [False, True], ids=["announced", "channel cut"])
-async def test_a_revoked_key_is_refused_by_every_process_and_stays_so(revoking: Revoker, cut: bool) -> None:
-    denials = await revoking.revoked(cut=cut)
+async def test_a_revoked_key_is_refused_by_every_process_and_stays_so(installed: Installed, cut: bool) -> None:
+    denials = await Revoker(*installed).revoked(cut=cut)
 
     assert len(denials.after_s) == 4
     assert denials.relapses == 0
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("cut", [False, True], ids=["announced", "channel cut"])
+async def test_an_agreement_opens_every_process_and_its_end_closes_every_one(installed: Installed, cut: bool) -> None:
+    seen = await Gate(*installed).opened_and_closed(cut=cut)
+
+    assert (len(seen.opened_s), len(seen.closed_s)) == (4, 4)
+    assert seen.relapses == 0
 
 
 def test_a_seed_names_one_order_of_faults() -> None:

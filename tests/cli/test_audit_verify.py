@@ -10,9 +10,10 @@ from random import Random
 
 import pytest
 
-from gateway.audit.checkpoints import Anchor
+from gateway.audit.checkpoints import Anchor, sign_checkpoint
+from storage.audit_checkpoints import described
 from tests.timestamp_authority import TimestampAuthority
-from tests.unit.audit.exports import BEGIN, ORG, keys_document, make_log, write_export
+from tests.unit.audit.exports import BEGIN, ORG, Log, keys_document, make_log, write_export
 
 LOG = make_log(Random(1), length=5)
 
@@ -84,6 +85,8 @@ def test_the_report_as_json_has_the_same(export: Path, keys: Path) -> None:
         "keys": "published",
         "time_stamps": 0,
         "time_stamps_verified": 0,
+        "checkpoints": 0,
+        "checkpoints_compared": 0,
         "flaw": None,
     }
     flaw = json.loads(bad.stdout)["flaw"]
@@ -105,7 +108,34 @@ def test_time_stamps_are_verified_against_the_file_of_authorities(tmp_path: Path
     assert "1 NOT CHECKED" in without.stdout
 
 
-@pytest.mark.parametrize("broken", ["export", "keys", "ca", "absent"])
+def told(path: Path, seq: int, *, log: Log = LOG) -> Path:
+    """The event `audit.checkpoint` of entry `seq`, as a customer kept it."""
+    sealed = log.entries[seq - 1]
+    kept = sign_checkpoint(log.keys[-1], ORG, seq=seq, head=sealed.seal.hash, at=sealed.sealed_at)
+    return written(path, json.dumps({"type": "audit.checkpoint", "data": described(kept)}))
+
+
+def test_an_export_is_held_to_checkpoints_that_were_kept(tmp_path: Path, export: Path, keys: Path) -> None:
+    last, early = told(tmp_path / "last", 5), told(tmp_path / "early", 1)
+
+    answer = verify(export, "--keys", keys, "--checkpoint", last, "--checkpoint", early)
+
+    assert answer.returncode == 0
+    assert answer.stdout.endswith("      checkpoints: 2 hold\n")
+
+
+def test_another_history_under_the_same_key_is_caught_by_a_kept_checkpoint(
+    tmp_path: Path, export: Path, keys: Path
+) -> None:
+    another = told(tmp_path / "kept", 3, log=make_log(Random(2), length=5))
+
+    answer = verify(export, "--keys", keys, "--checkpoint", another)
+
+    assert answer.returncode == 1
+    assert answer.stdout.startswith(f"BAD   {ORG}  forked at entry 3: ")
+
+
+@pytest.mark.parametrize("broken", ["export", "keys", "ca", "checkpoint", "absent"])
 def test_what_cannot_be_read_is_told_in_one_line_without_its_content(
     tmp_path: Path, export: Path, keys: Path, broken: str
 ) -> None:
@@ -114,6 +144,7 @@ def test_what_cannot_be_read_is_told_in_one_line_without_its_content(
         "export": [junk, "--keys", keys],
         "keys": [export, "--keys", junk],
         "ca": [export, "--ca", junk],
+        "checkpoint": [export, "--checkpoint", junk],
         "absent": [tmp_path / "absent"],
     }
 

@@ -70,6 +70,17 @@ def test_what_cannot_stand_in_a_contract_is_refused_in_one_line(operator: Operat
     assert value not in refused.stderr.strip(" \n") or not value.strip()
 
 
+def test_an_organisation_whose_own_name_no_font_can_show_has_to_be_named_otherwise(operator: Operator) -> None:
+    org = operator.hasp("org", "create", "--name", "日本病院").stdout.strip()
+
+    refused = operator.hasp("baa", "accept", "--org", org, *SIGNER, **PARTY)
+    accepted = operator.hasp("baa", "accept", "--org", org, *SIGNER, "--organization-name", "Nihon Hospital", **PARTY)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "`organization_name`" in refused.stderr
+    assert accepted.returncode == 0
+
+
 def test_a_terminated_agreement_can_be_accepted_anew(operator: Operator) -> None:
     org = operator.organization()
     first = operator.hasp("baa", "accept", "--org", org, *SIGNER, **PARTY).stdout

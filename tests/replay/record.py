@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 from activities.books import ProvenPage
 from activities.budget import Cursor, ResetStep, SchedulePage
 from activities.provider_probe import ProbeReport
+from activities.retention import DuePage, PurgeShift
 from cli.embedded import temporal
 from tests.replay import deliveries, replays
 from tests.workflows.test_books_proof import ScriptedBooks
@@ -29,6 +30,7 @@ from tests.workflows.test_key_notices import ScriptedNotices
 from tests.workflows.test_outbox_relay import CountingOutbox
 from tests.workflows.test_provider_probe import ScriptedProbe
 from tests.workflows.test_refusal_summary import ScriptedRefusals
+from tests.workflows.test_retention_purge import ScriptedRetention
 from workflows import codec, outbox_relay, schedules
 from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
@@ -39,6 +41,7 @@ from workflows.outbox_relay import SHIFTS_PER_RUN, OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 from workflows.refusal_summary import RefusalSummary
+from workflows.retention_purge import RetentionPurge
 
 HISTORIES = Path(__file__).parent / "histories"
 NAMESPACE = "default"
@@ -92,6 +95,20 @@ _PROBES: dict[str, Sequence[ProbeReport | Exception]] = {
 }
 
 
+_PURGES: dict[str, ScriptedRetention] = {
+    "retention-purge-two-organisations": ScriptedRetention(
+        [DuePage(["01A", "01B"])], {"01B": [PurgeShift(is_over=False)]}
+    ),
+    "retention-purge-after-failures": ScriptedRetention(
+        [DuePage(["01A", "01B"])],
+        {
+            "01A": [ApplicationError("a fault", type="TypeError", non_retryable=True)],
+            "01B": [ApplicationError("away", type="INFERENCE_UNAVAILABLE")],
+        },
+    ),
+}
+
+
 async def record() -> None:
     async with await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]
         dev_server_existing_path=temporal.binary(),
@@ -119,10 +136,11 @@ async def record() -> None:
             _keep(name, await _sum_up(client, script))
         for name, probes in _PROBES.items():
             _keep(name, await _probe(client, probes))
+        for name, retention in _PURGES.items():
+            _keep(name, await _purge(client, retention))
         _keep("outbox-relay-continued-as-new", await _relay(client))
-        for name, history in (await deliveries.histories(client)).items():
-            _keep(name, history)
-        for name, history in (await replays.histories(client)).items():
+        webhooks = await deliveries.histories(client) | await replays.histories(client)
+        for name, history in webhooks.items():
             _keep(name, history)
 
 
@@ -195,6 +213,20 @@ async def _probe(client: Client, script: Sequence[ProbeReport | Exception]) -> W
     ):
         handle = await client.start_workflow(
             ProbeProviders.run, id=schedules.PROVIDER_PROBE, task_queue=TaskQueue.UPKEEP
+        )
+        await handle.result()
+        return await handle.fetch_history()
+
+
+async def _purge(client: Client, retention: ScriptedRetention) -> WorkflowHistory:
+    async with Worker(
+        client,
+        task_queue=TaskQueue.UPKEEP,
+        workflows=[RetentionPurge],
+        activities=[retention.due_page, retention.purge_organization],
+    ):
+        handle = await client.start_workflow(
+            RetentionPurge.run, id=schedules.RETENTION_PURGE, task_queue=TaskQueue.UPKEEP
         )
         await handle.result()
         return await handle.fetch_history()

@@ -24,6 +24,7 @@ from workflows.options import QUICK_WRITE
 from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.refusal_summary import RefusalSummary
+from workflows.retention_purge import RetentionPurge
 from workflows.webhook_delivery import WebhookDelivery
 from workflows.webhook_dispatch import WebhookDispatch
 from workflows.webhook_replay import ReplayPage, ReplayWebhooks
@@ -52,6 +53,7 @@ async def test_a_kept_history_replays(file: Path) -> None:
         ProbeProviders,
         ProveBooks,
         RefusalSummary,
+        RetentionPurge,
         ReplayPage,
         ReplayWebhooks,
         WebhookDelivery,
@@ -78,6 +80,7 @@ def test_every_workflow_has_a_history() -> None:
         "outbox.relay",
         "provider.probe",
         "refusal.summary",
+        "retention.purge",
         "webhook.delivery",
         "webhook.dispatch",
         "webhook.replay",

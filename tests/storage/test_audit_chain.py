@@ -11,7 +11,7 @@ from gateway.clock import SystemClock
 from gateway.ids import new_ulid
 from storage import Storage
 from storage.audit_keys import signing_key
-from storage.chain import verify
+from storage.audit_verification import verify
 from storage.pool import fetch, open_pool
 from storage.sequencer import Sequencer
 from tests.conftest import Database
@@ -162,14 +162,14 @@ insert into audit_pending (entry_id) select id from written
 """
 
 
-async def test_thirty_writers_at_once_fork_nothing(storage: Storage, database: Database) -> None:
+async def test_five_hundred_writers_at_once_fork_nothing(storage: Storage, database: Database) -> None:
     tenant = await make_tenant(storage)
     sequencers = [Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit)) for _ in range(3)]
-    pool = await open_pool(database.app_url, size=30)  # a connection each
+    pool = await open_pool(database.app_url, size=50)
     written = asyncio.Event()
 
     async def write() -> None:
-        for _ in range(10):
+        for _ in range(2):
             await fetch(pool, WRITE, [new_ulid(), tenant.org])
 
     async def seal(sequencer: Sequencer) -> None:
@@ -177,13 +177,13 @@ async def test_thirty_writers_at_once_fork_nothing(storage: Storage, database: D
             await sequencer.seal()
 
     sealing = [asyncio.create_task(seal(each)) for each in sequencers]
-    await asyncio.gather(*(write() for _ in range(30)))
+    await asyncio.gather(*(write() for _ in range(500)))
     written.set()
     await asyncio.gather(*sealing)
     await pool.close()
 
     verdict = await verify(storage.pool, tenant.org)
-    assert (verdict.flaw, verdict.length) == (None, 301)
+    assert (verdict.flaw, verdict.length) == (None, 1001)
 
 
 async def test_a_clock_that_is_set_back_does_not_show_in_the_chain(storage: Storage, database: Database) -> None:

@@ -11,7 +11,7 @@ from gateway.errors import NotFoundError
 from gateway.ids import PLATFORM
 from storage import Storage, audit_keys
 from storage.audit_keys import KeyNotActiveError, signing_key
-from storage.chain import verify
+from storage.audit_verification import verify
 from storage.sequencer import Sequencer
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant

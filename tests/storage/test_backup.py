@@ -14,7 +14,7 @@ from gateway.ids import new_ulid
 from gateway.settings import Settings
 from storage import Storage
 from storage.audit_keys import signing_key
-from storage.chain import verify
+from storage.audit_verification import verify
 from storage.sequencer import Sequencer
 from tests.conftest import Database
 from tests.tenants import HAIKU, make_call, make_conversation, make_outcome, make_tenant

@@ -1,67 +1,33 @@
 """Keys by day: content opens while its day's key is there, and never after; nothing else goes with it."""
 
 import asyncio
-from collections.abc import Collection
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.audit import AuditAction
-from gateway.clock import SystemClock
-from gateway.errors import IdempotencyNotReplayableError, UnavailableError
-from gateway.idempotency import GivenAnswer
-from gateway.ids import ConversationId, OrganizationId, day_of, new_ulid
-from gateway.inference.call import Call
+from gateway.errors import UnavailableError
+from gateway.ids import OrganizationId
 from gateway.settings import Settings
 from storage import Storage, rewrapping, unwrapped
-from storage.content_keys import content_key_context, destroy
+from storage.content_keys import ContentKeys, content_key_context
 from storage.encryption import ContentCipher, DestroyedError, SealedValueError
-from storage.journal import PostgresJournal
 from storage.keyring import Ring, read_keyring, rotate
-from storage.pool import durable, fetch
+from storage.pool import fetch
 from storage.rewrapping import rewrap
-from storage.root_keys import FileRootKeys, RootKeys, UnwrapError
+from storage.root_keys import FileRootKeys, UnwrapError
 from tests.conftest import Database
-from tests.tenants import HAIKU, make_call, make_conversation, make_outcome, make_tenant
+from tests.storage.keys_by_day import DAY, KeyService, destroyed
+from tests.tenants import make_tenant
 
-DAY = date(2026, 3, 1)
 DAYS = [DAY + timedelta(days=number) for number in range(40)]
-
-
-class KeyService:
-    """Root keys that count what they are asked for, and may be away."""
-
-    def __init__(self, root_keys: RootKeys) -> None:
-        self._root_keys = root_keys
-        self.unwrapped = 0
-        self.away = False
-
-    @property
-    def name(self) -> str:
-        return self._root_keys.name
-
-    async def wrap(self, data_key: bytes, *, context: bytes) -> bytes:
-        return await self._root_keys.wrap(data_key, context=context)
-
-    async def unwrap(self, wrapped: bytes, *, context: bytes) -> bytes:
-        if self.away:
-            raise UnwrapError("away")
-        self.unwrapped += 1
-        return await self._root_keys.unwrap(wrapped, context=context)
-
-    async def close(self) -> None:
-        await self._root_keys.close()
 
 
 def another_process(storage: Storage) -> ContentCipher:
     """One that has no key in memory."""
     return ContentCipher(storage.pool, storage.root_keys)
-
-
-async def destroyed(storage: Storage, org: OrganizationId, days: Collection[date]) -> int:
-    async with durable(storage.pool) as connection:
-        return await destroy(connection, org, days, at=datetime.now(UTC))
 
 
 async def sealed(storage: Storage, org: OrganizationId, day: date = DAY) -> bytes:
@@ -166,6 +132,47 @@ async def test_processes_that_begin_a_day_at_once_make_one_key(storage: Storage)
         assert await reader.open(tenant.org, "place/1", key.seal("place/1", b"value")) == b"value"
 
 
+class BesideALook(ContentKeys):
+    """Another looks for the key just before it is made, and hears that there is none only when it has been."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage.pool, storage.root_keys)
+        self._looks = 0
+        self._looked, self._told = asyncio.Event(), asyncio.Event()
+        self.other: asyncio.Task[object] | None = None
+
+    async def of(self, org: OrganizationId, days: Collection[date]) -> Mapping[date, AESGCM | None]:
+        self._looks += 1
+        if self._looks == 3:
+            self._told.set()
+        return await super().of(org, days)
+
+    async def _load(
+        self, names: Sequence[tuple[OrganizationId, date]]
+    ) -> Mapping[tuple[OrganizationId, date], AESGCM | None]:
+        looks, loaded = self._looks, await super()._load(names)
+        if looks == 2:
+            self._looked.set()
+            await self._told.wait()
+        return loaded
+
+    async def _make(self, org: OrganizationId, day: date) -> None:
+        self.other = asyncio.create_task(self.of(org, [day]))
+        await self._looked.wait()
+        await super()._make(org, day)
+
+
+async def test_a_look_that_began_before_the_key_was_made_has_nobody_refused(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    keys = BesideALook(storage)
+
+    key = await keys.to_seal(tenant.org, DAY)
+
+    assert keys.other is not None
+    assert await keys.other == {}
+    assert await keys.of(tenant.org, [DAY]) == {DAY: key}
+
+
 async def test_a_key_of_another_day_in_the_row_does_not_unwrap(storage: Storage, database: Database) -> None:
     tenant = await make_tenant(storage)
     value = await sealed(storage, tenant.org)
@@ -255,143 +262,3 @@ async def test_a_copy_of_a_destroyed_key_is_worthless_once_its_root_key_is_gone(
     with pytest.raises(UnwrapError):
         await newest.unwrap(bytes(copied), context=context)
     assert await ContentCipher(storage.pool, newest).open(tenant.org, "place/1", kept) == b"value"
-
-
-def journal_of(storage: Storage, service: RootKeys) -> PostgresJournal:
-    return PostgresJournal(storage.pool, ContentCipher(storage.pool, service), storage.journal.leases)
-
-
-async def test_a_call_does_not_go_out_while_its_content_could_not_be_kept(storage: Storage) -> None:
-    tenant = await make_tenant(storage)
-    service = KeyService(storage.root_keys)
-    service.away = True
-    journal = journal_of(storage, service)
-    access = await storage.access.resolve(tenant.token)
-
-    with pytest.raises(UnavailableError):
-        await journal.open(make_call(access), HAIKU, 500)
-
-    assert await fetch(storage.pool, "select 1 from credit_holds where org_id = %s", [tenant.org]) == []
-    await journal.open(make_call(access, store=False), HAIKU, 500)
-    await journal.close_down()
-
-
-async def test_a_call_is_recorded_though_the_key_service_left_meanwhile(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unwrapped, "_KEPT_S", 0.0)
-    tenant = await make_tenant(storage)
-    access = await storage.access.resolve(tenant.token)
-    call, service = make_call(access), KeyService(storage.root_keys)
-    journal = journal_of(storage, service)
-    await journal.open(call, HAIKU, 500)
-    service.away = True
-
-    await journal.close(make_outcome(call, text="All well."))
-
-    async with storage.read(access.principal) as tx:
-        content = (await tx.inferences.get(call.id)).content
-    assert content is not None
-    assert content.answer == ({"type": "text", "text": "All well."},)
-    await journal.close_down()
-
-
-async def recorded(storage: Storage, token: str, *, thread: ConversationId | None = None, text: str = "Hello") -> Call:
-    call = make_call(await storage.access.resolve(token), thread=thread, conversation=make_conversation(text))
-    await storage.journal.open(call, HAIKU, 500)
-    await storage.journal.close(make_outcome(call))
-    return call
-
-
-async def test_a_call_is_sealed_under_the_day_of_its_id(storage: Storage) -> None:
-    tenant = await make_tenant(storage)
-
-    call = await recorded(storage, tenant.token)
-
-    assert await fetch(storage.pool, "select day from content_keys") == [(day_of(call.id),)]
-
-
-async def test_a_record_whose_content_was_destroyed_reads_as_one_without(storage: Storage, settings: Settings) -> None:
-    tenant = await make_tenant(storage)
-    call = await recorded(storage, tenant.token)
-    await destroyed(storage, tenant.org, [day_of(call.id)])
-
-    later = await Storage.open(settings)
-    try:
-        access = await later.access.resolve(tenant.token)
-        async with later.read(access.principal) as tx:
-            record = await tx.inferences.get(call.id)
-    finally:
-        await later.close()
-    assert record.content is None
-    assert record.credits == 10
-
-
-async def moved_to_day(storage: Storage, call: Call, day: date) -> None:
-    """As if the call had been made on `day`: its content is sealed under that day's key."""
-    org = call.access.principal.org
-    ((request, answer),) = await fetch(
-        storage.pool, "select request_content, answer_content from inferences where id = %s", [call.id]
-    )
-    key = await storage.cipher.content_key(org, day)
-    fresh = [
-        key.seal(place := f"inferences.{column}/{call.id}", await storage.cipher.open(org, place, bytes(value)))
-        for column, value in (("request_content", request), ("answer_content", answer))
-    ]
-    await fetch(
-        storage.pool, "update inferences set request_content = %s, answer_content = %s where id = %s", [*fresh, call.id]
-    )
-
-
-async def test_a_conversation_goes_on_without_the_turns_that_were_destroyed(
-    storage: Storage, settings: Settings
-) -> None:
-    tenant, thread = await make_tenant(storage), ConversationId(new_ulid())
-    first = await recorded(storage, tenant.token, thread=thread, text="First")
-    await recorded(storage, tenant.token, thread=thread, text="Second")
-    await moved_to_day(storage, first, DAY)
-    await destroyed(storage, tenant.org, [DAY])
-
-    later = await Storage.open(settings)
-    try:
-        history = await later.journal.history(await later.access.resolve(tenant.token), thread)
-    finally:
-        await later.close()
-    assert [turn.role for turn in history.turns] == ["user", "assistant"]
-    assert history.turns[0] == make_conversation("Second").turns[0]
-
-
-async def test_content_from_before_there_were_keys_by_day_still_opens(storage: Storage) -> None:
-    tenant = await make_tenant(storage)
-    call = await recorded(storage, tenant.token, text="Old")
-    for column in ("request_content", "answer_content"):
-        place = f"inferences.{column}/{call.id}"
-        ((value,),) = await fetch(storage.pool, f"select {column} from inferences where id = %s", [call.id])
-        old = await storage.cipher.seal(tenant.org, place, await storage.cipher.open(tenant.org, place, bytes(value)))
-        await fetch(storage.pool, f"update inferences set {column} = %s where id = %s", [old, call.id])
-    await destroyed(storage, tenant.org, [day_of(call.id)])
-
-    async with storage.read(call.access.principal) as tx:
-        record = await tx.inferences.get(call.id)
-
-    assert record.content is not None
-    assert record.content.messages == ({"role": "user", "content": "Old"},)
-
-
-async def test_an_answer_that_was_destroyed_is_not_given_again(storage: Storage, settings: Settings) -> None:
-    tenant = await make_tenant(storage)
-    principal = (await storage.access.resolve(tenant.token)).principal
-    asked = storage.idempotency.asked("one", principal=principal, path="/v1/keys", body=b"{}")
-    async with storage.begin(principal) as tx:
-        await tx.answers.claim(asked)
-        await tx.answers.keep(asked, GivenAnswer(201, {}, b"{}"))
-        tx.audit(AuditAction.API_KEY_CREATED, entity_type="api_key", entity_id=new_ulid())
-    await destroyed(storage, tenant.org, [SystemClock().now().date()])
-
-    later = await Storage.open(settings)
-    try:
-        with pytest.raises(IdempotencyNotReplayableError):
-            async with later.read(principal) as view:
-                await view.answers.get(asked)
-    finally:
-        await later.close()

@@ -1,6 +1,7 @@
 """A charge above its hold: posted in full, told, audited and logged."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -31,10 +32,10 @@ def told(database: Database) -> list[tuple[object, ...]]:
         return owner.execute("select org_id, data from outbox where type = 'credits.overrun'").fetchall()
 
 
-def audited(database: Database, call: Call) -> object:
+def audited(database: Database, call: Call, fact: str = "overrun") -> Any:
     with psycopg.connect(database.owner_url) as owner:
         (row,) = owner.execute(
-            "select metadata -> 'overrun' from audit_entries where entity_id = %s order by id desc limit 1", [call.id]
+            "select metadata -> %s from audit_entries where entity_id = %s order by id desc limit 1", [fact, call.id]
         ).fetchall()
     return row[0]
 
@@ -57,6 +58,27 @@ async def test_a_charge_above_its_hold_is_told_audited_and_logged(
     assert audited(database, call) == 130 - still_held
     (line,) = [line for line in lines if line["event"] == "credits_overrun"]
     assert (line["log_level"], line["credits"], line["org_id"]) == ("warning", 130 - still_held, tenant.org)
+
+
+async def test_an_overrun_is_the_last_of_a_calls_compliance_events(storage: Storage, database: Database) -> None:
+    call = await held(storage, await make_tenant(storage), 100)
+
+    await storage.journal.close(make_outcome(call, charge=130))
+
+    assert audited(database, call, "compliance_events") == [
+        "credits.reserved",
+        "credits.settled",
+        "content.stored",
+        "credits.overrun",
+    ]
+
+
+async def test_a_lost_call_says_that_its_credits_came_back(storage: Storage, database: Database) -> None:
+    call = await held(storage, await make_tenant(storage), 100)
+
+    await expire_lapsed(storage.pool, Past())
+
+    assert audited(database, call, "compliance_events") == ["credits.reserved", "credits.returned"]
 
 
 async def test_a_charge_within_its_hold_is_no_overrun(storage: Storage, database: Database) -> None:

@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from gateway.errors import InvalidApiKeyError, IpNotAllowedError, MissingScopeError
+from gateway.errors import InvalidApiKeyError, IpNotAllowedError, MissingScopeError, UnavailableError
 from gateway.ids import PLATFORM, InferenceId, OrganizationId, new_ulid
 from gateway.inference.call import Surface
 from gateway.inference.ports import Refusal
@@ -23,6 +23,7 @@ from storage import Storage, journal_sql
 from storage.pool import fetch
 from storage.refusal_summaries import sum_up
 from tests.conftest import Database
+from tests.embedded import free_port
 from tests.tenants import make_tenant
 
 AT = datetime(2026, 5, 27, 12, 0, 7, tzinfo=UTC)
@@ -251,3 +252,13 @@ async def test_another_organisation_sees_no_counts(storage: Storage, database: D
     with psycopg.connect(database.app_url) as connection:
         connection.execute("select set_config('hasp.organization', %s, true)", [tenant.org])
         assert connection.execute("select count(*) from refusal_counts").fetchone() == (0,)
+
+
+async def test_neither_an_entry_nor_a_count_is_acknowledged_without_a_database(settings: Settings) -> None:
+    nowhere = f"postgresql://hasp_app:x@127.0.0.1:{free_port()}/none"
+    away = await Storage.open(settings.model_copy(update={"database_url": nowhere}))
+
+    results = await asyncio.gather(*(away.journal.refuse(refusal()) for _ in range(2)), return_exceptions=True)
+    await away.close()
+
+    assert [type(result) for result in results] == [UnavailableError] * 2

@@ -1,8 +1,6 @@
 """Purges on a real database: what goes and what stays, killed at any line, run at once, and stopped by a hold."""
 
-import asyncio
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,19 +8,22 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from gateway.errors import NotFoundError, UnavailableError
+from gateway.conversation import Conversation, Sampling, Text, ToolResult, Turn
+from gateway.errors import NotFoundError
 from gateway.ids import ConversationId, InferenceId, new_ulid
 from gateway.retention import DELAY, PurgeReason
 from gateway.settings import Settings
+from gateway.tenancy import KeyMode, Principal
 from storage import Storage
 from storage.holds import expire_lapsed
-from storage.onboarding import change_policy
+from storage.migrate import downgrade, upgrade
+from storage.onboarding import change_policy, terminate_agreement
 from storage.retention import PurgeStep, kept_after, last_purges, purge_step
 from tests.activities.conftest import SetClock
 from tests.conftest import Database
-from tests.storage.past import ACTOR, left, made_at, opened_at, purged, usable_days
+from tests.storage.past import ACTOR, books_of, left, made_at, opened_at, purged, retaining, usable_days
 from tests.storage.test_proof import found as discrepancies
-from tests.tenants import Tenant, failed, make_outcome, make_tenant
+from tests.tenants import Tenant, failed, make_outcome
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
@@ -44,14 +45,6 @@ async def storage(settings: Settings, clock: SetClock) -> AsyncIterator[Storage]
     await opened.close()
 
 
-async def tenant_of(storage: Storage, days: int = KEPT_DAYS) -> Tenant:
-    """Its retention has been `days` for long."""
-    tenant = await make_tenant(storage)
-    async with storage.pool.connection() as connection:
-        await connection.execute("update organizations set retention_days = %s where id = %s", [days, tenant.org])
-    return tenant
-
-
 def log_of(database: Database, tenant: Tenant) -> list[tuple[str, dict[str, Any]]]:
     """Retention's audit entries, oldest first."""
     with psycopg.connect(database.owner_url) as owner:
@@ -69,7 +62,7 @@ async def counted(storage: Storage, tenant: Tenant) -> list[tuple[str, int, int,
 async def test_a_day_is_kept_whole_until_its_time_is_over_and_then_goes_whole(
     storage: Storage, database: Database
 ) -> None:
-    tenant = await tenant_of(storage)
+    tenant = await retaining(storage, KEPT_DAYS)
     for at in (FIRST, FIRST + DAY - timedelta(milliseconds=1)):
         await made_at(storage, tenant, at)
     next_day = await made_at(storage, tenant, FIRST + DAY)
@@ -85,7 +78,7 @@ async def test_a_day_is_kept_whole_until_its_time_is_over_and_then_goes_whole(
 
 
 async def test_what_was_purged_is_counted_audited_and_told_once(storage: Storage, database: Database) -> None:
-    tenant = await tenant_of(storage)
+    tenant = await retaining(storage, KEPT_DAYS)
     for day in range(5):
         await made_at(storage, tenant, FIRST + day * DAY)
 
@@ -107,9 +100,9 @@ async def test_what_was_purged_is_counted_audited_and_told_once(storage: Storage
 async def test_a_record_that_is_gone_is_not_found_and_its_usage_audit_and_credits_stay(
     storage: Storage, database: Database
 ) -> None:
-    tenant = await tenant_of(storage)
+    tenant = await retaining(storage, KEPT_DAYS)
     call = await made_at(storage, tenant, FIRST)
-    before = _books(database)
+    before = books_of(database)
 
     await purged(storage, tenant, DUE)
 
@@ -117,14 +110,14 @@ async def test_a_record_that_is_gone_is_not_found_and_its_usage_audit_and_credit
     async with storage.read(principal) as tx:
         with pytest.raises(NotFoundError):
             await tx.inferences.get(InferenceId(call.id))
-    assert _books(database) == before
+    assert books_of(database) == before
     assert await discrepancies(storage) == []
 
 
 async def test_a_conversation_begins_with_what_is_left_of_it_until_nothing_is(
     storage: Storage, database: Database
 ) -> None:
-    tenant = await tenant_of(storage)
+    tenant = await retaining(storage, KEPT_DAYS)
     thread = ConversationId(new_ulid())
     for day in range(3):
         await made_at(storage, tenant, FIRST + day * DAY, thread=thread)
@@ -140,8 +133,28 @@ async def test_a_conversation_begins_with_what_is_left_of_it_until_nothing_is(
         await storage.journal.history(access, thread)
 
 
+async def test_a_conversation_does_not_begin_with_what_a_tool_said_to_a_purged_answer(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await retaining(storage, KEPT_DAYS)
+    thread = ConversationId(new_ulid())
+    await made_at(storage, tenant, FIRST, thread=thread)
+    result = Turn("user", (ToolResult("toolu_1", (Text("42"),)),))
+    answering = await opened_at(
+        storage, tenant, FIRST + DAY, thread=thread, conversation=Conversation((result,), Sampling(max_tokens=9))
+    )
+    await storage.journal.close(make_outcome(answering))
+    await made_at(storage, tenant, FIRST + DAY + timedelta(hours=1), thread=thread)
+
+    await purged(storage, tenant, DUE)
+    history = await storage.journal.history(await storage.access.resolve(tenant.token), thread)
+
+    assert [turn.role for turn in history.turns] == ["user", "assistant"]
+    assert history.turns[0].blocks == (Text("Hello"),)
+
+
 async def test_other_organisations_keep_theirs(storage: Storage, database: Database) -> None:
-    tenant, other = await tenant_of(storage), await tenant_of(storage)
+    tenant, other = await retaining(storage, KEPT_DAYS), await retaining(storage, KEPT_DAYS)
     for each in (tenant, other):
         await made_at(storage, each, FIRST)
 
@@ -152,7 +165,7 @@ async def test_other_organisations_keep_theirs(storage: Storage, database: Datab
 
 
 async def test_records_without_content_go_too(storage: Storage, database: Database) -> None:
-    tenant = await tenant_of(storage)
+    tenant = await retaining(storage, KEPT_DAYS)
     await made_at(storage, tenant, FIRST, store=False)
     refused = await opened_at(storage, tenant, FIRST)
     await storage.journal.close(failed(make_outcome(refused)))
@@ -165,7 +178,7 @@ async def test_records_without_content_go_too(storage: Storage, database: Databa
 async def test_a_call_that_runs_stays_until_it_is_lost_and_can_then_never_be_settled(
     storage: Storage, database: Database, clock: SetClock
 ) -> None:
-    tenant = await tenant_of(storage)
+    tenant = await retaining(storage, KEPT_DAYS)
     asleep = await opened_at(storage, tenant, FIRST)
 
     await purged(storage, tenant, DUE)
@@ -181,175 +194,43 @@ async def test_a_call_that_runs_stays_until_it_is_lost_and_can_then_never_be_set
     assert await discrepancies(storage) == []
 
 
-@contextmanager
-def failing(database: Database, table: str, on: str) -> Generator[None]:
-    """Whoever does that to `table` dies in the middle of its transaction."""
-    with psycopg.connect(database.owner_url, autocommit=True) as owner:
-        owner.execute(
-            f"""
-            create function die() returns trigger language plpgsql as $$
-            begin raise exception 'killed' using errcode = '57P01'; end $$;
-            create trigger die before {on} on {table} for each statement execute function die()
-            """.encode()
-        )
-        yield
-        owner.execute("drop function die() cascade")
+CLOSED = FIRST + 40 * DAY
+"""Ten days after the first day, and 30 of grace."""
+TERMS = ("Jane Doe",)
 
 
-@pytest.mark.parametrize(
-    ("table", "on"),
-    [
-        ("retention_purges", "insert"),
-        ("content_keys", "update"),
-        ("retention_purges", "update"),
-        ("audit_entries", "insert"),
-        ("audit_pending", "insert"),
-        ("phi_findings", "delete"),
-        ("inferences", "delete"),
-        ("idempotency_keys", "delete"),
-        ("outbox", "insert"),
-    ],
-)
-async def test_killed_at_any_statement_and_begun_again_it_counts_everything_once(
-    storage: Storage, database: Database, table: str, on: str
-) -> None:
-    tenant = await tenant_of(storage)
-    for hour in range(5):
-        await made_at(storage, tenant, FIRST + timedelta(hours=hour))
-
-    with failing(database, table, on), pytest.raises(UnavailableError):
-        await purged(storage, tenant, DUE, batch=2)
-    await purged(storage, tenant, DUE, batch=2)
-
-    assert left(database, tenant) == []
-    assert await counted(storage, tenant) == [("2026-03-01", 1, 5, True)]
-    assert [action for action, _ in log_of(database, tenant)] == ["retention.keys_destroyed", "retention.purged"]
-
-
-@pytest.mark.parametrize("steps", range(6))
-async def test_left_after_any_step_another_process_ends_it(
-    storage: Storage, database: Database, settings: Settings, steps: int
-) -> None:
-    tenant = await tenant_of(storage)
-    for hour in range(5):
-        await made_at(storage, tenant, FIRST + timedelta(hours=hour))
-    for _ in range(steps):
-        await purge_step(storage.pool, tenant.org, now=DUE, actor=ACTOR, batch=2)
-
-    other = await Storage.open(settings)
-    await purged(other, tenant, DUE + 2 * DAY, batch=2)
-    await other.close()
-
-    assert left(database, tenant) == []
-    assert sum(records for _, _, records, _ in await counted(storage, tenant)) == 5
-    assert [action for action, _ in log_of(database, tenant)] == ["retention.keys_destroyed", "retention.purged"]
-
-
-async def test_many_at_once_count_everything_once(storage: Storage, database: Database) -> None:
-    tenant = await tenant_of(storage)
-    for hour in range(20):
-        await made_at(storage, tenant, FIRST + timedelta(hours=hour))
-
-    ran = await asyncio.gather(*(purged(storage, tenant, DUE, batch=3) for _ in range(6)))
-
-    steps = [step for each in ran for step in each]
-    assert (sum(step.keys for step in steps), sum(step.records for step in steps)) == (1, 20)
-    assert await counted(storage, tenant) == [("2026-03-01", 1, 20, True)]
-    assert [action for action, _ in log_of(database, tenant)] == ["retention.keys_destroyed", "retention.purged"]
-
-
-async def test_a_hold_that_is_set_between_two_steps_stops_the_next_until_a_week_after_its_end(
-    storage: Storage, database: Database, clock: SetClock
-) -> None:
-    tenant = await tenant_of(storage)
-    for hour in range(4):
-        await made_at(storage, tenant, FIRST + timedelta(hours=hour))
-    clock.time = DUE
-    keys_gone = await purge_step(storage.pool, tenant.org, now=DUE, actor=ACTOR, batch=2)
-
-    await change_policy(storage, tenant.org, {"legal_hold": True})
-    held = await purged(storage, tenant, DUE + 400 * DAY)
-    clock.time = DUE + 400 * DAY
-    await change_policy(storage, tenant.org, {"legal_hold": False})
-    waiting = await purged(storage, tenant, clock.time + DELAY - timedelta(seconds=1))
-
-    assert (keys_gone, held, waiting) == (PurgeStep(keys=1), [], [])
-    assert len(left(database, tenant)) == 4
-    await purged(storage, tenant, clock.time + DELAY)
-    assert left(database, tenant) == []
-    assert await counted(storage, tenant) == [("2026-03-01", 1, 4, True)]
-
-
-async def test_a_longer_time_stops_what_a_purge_has_not_come_to(
-    storage: Storage, database: Database, clock: SetClock
-) -> None:
-    tenant = await tenant_of(storage)
-    calls = [await made_at(storage, tenant, FIRST + day * DAY) for day in range(4)]
-    clock.time = DUE + 3 * DAY
-    await purge_step(storage.pool, tenant.org, now=clock.time, actor=ACTOR)
-
-    await change_policy(storage, tenant.org, {"retention_days": KEPT_DAYS + 2})
-    await purged(storage, tenant, clock.time)
-    kept = left(database, tenant)
-    again = await purged(storage, tenant, clock.time)
-    await purged(storage, tenant, clock.time + 2 * DAY)
-
-    assert (kept, again) == ([calls[2].id, calls[3].id], [])
-    assert left(database, tenant) == []
-    assert await counted(storage, tenant) == [("2026-03-04", 4, 4, True)]
-
-
-async def test_a_clock_that_goes_back_destroys_nothing_and_ends_later_what_it_began(
-    storage: Storage, database: Database
-) -> None:
-    tenant = await tenant_of(storage)
-    for day in range(3):
+async def ended(
+    storage: Storage,
+    clock: SetClock,
+    *,
+    how: str = "terminated",
+    notice: timedelta = 10 * DAY,
+    terms: tuple[str, ...] = (),
+) -> Tenant:
+    """Its agreement was in force for ten days, in which two calls were made."""
+    tenant = await retaining(storage, 2555)
+    await change_policy(storage, tenant.org, {"phi_deny_terms": terms})
+    for day in (0, 9):
         await made_at(storage, tenant, FIRST + day * DAY)
-    await purge_step(storage.pool, tenant.org, now=DUE + 2 * DAY, actor=ACTOR)
-
-    back = await purged(storage, tenant, DUE - DAY)
-    kept = left(database, tenant)
-    await purged(storage, tenant, DUE + 2 * DAY)
-
-    assert (back, len(kept)) == ([], 3)
-    assert await counted(storage, tenant) == [("2026-03-03", 3, 3, True)]
-
-
-async def test_a_destroyed_key_is_not_made_again_by_a_process_that_slept(
-    storage: Storage, database: Database, settings: Settings
-) -> None:
-    tenant = await tenant_of(storage)
-    await made_at(storage, tenant, FIRST)
-    asleep = await opened_at(storage, tenant, FIRST)
-    await purged(storage, tenant, DUE)
-
-    other = await Storage.open(settings)
-    with pytest.raises(UnavailableError):
-        await made_at(other, tenant, FIRST)
-    await other.close()
-
-    assert left(database, tenant) == [asleep.id]
-    assert usable_days(database, tenant) == []
+    clock.time = FIRST + 10 * DAY - notice
+    if how == "terminated":
+        await terminate_agreement(storage, tenant.org, notice=notice, grace_days=30)
+    else:
+        column = "expires_at = %s" if how == "expired" else "ends_as = 'superseded', ends_at = %s"
+        async with storage.pool.connection() as connection:
+            await connection.execute(
+                f"update baa_acceptances set {column} where org_id = %s".encode(), [FIRST + 10 * DAY, tenant.org]
+            )
+    return tenant
 
 
-async def _end(storage: Storage, tenant: Tenant, status: str, until: datetime, *, grace_days: int = 30) -> None:
+async def terms_of(storage: Storage, tenant: Tenant) -> tuple[str, ...]:
+    async with storage.read(Principal(tenant.org, None, frozenset(), KeyMode.LIVE)) as tx:
+        return (await tx.organization.policy()).phi_deny_terms
+
+
+async def accepted_anew(storage: Storage, tenant: Tenant, status: str) -> None:
     async with storage.pool.connection() as connection:
-        await connection.execute(
-            "update baa_acceptances set ends_at = %(until)s, ends_as = %(as)s, expires_at = %(expires)s,"
-            " grace_days = %(grace)s where org_id = %(org)s and status = 'active'",
-            {
-                "until": None if status == "expired" else until,
-                "as": None if status == "expired" else status,
-                "expires": until if status == "expired" else None,
-                "grace": grace_days,
-                "org": tenant.org,
-            },
-        )
-
-
-async def _accept_anew(storage: Storage, tenant: Tenant, status: str) -> None:
-    async with storage.pool.connection() as connection:
-        await connection.execute("update baa_acceptances set status = 'terminated' where org_id = %s", [tenant.org])
         await connection.execute(
             "insert into baa_acceptances (id, org_id, template_version, template_sha256, covers, signer_name,"
             " signer_title, signer_email, accepted_at, effective_at, status)"
@@ -358,43 +239,59 @@ async def _accept_anew(storage: Storage, tenant: Tenant, status: str) -> None:
         )
 
 
-CLOSED = FIRST + 40 * DAY
-"""Ten days after the first day, and 30 of grace."""
-
-
-async def terminated(storage: Storage, *, status: str = "terminated") -> Tenant:
-    tenant = await tenant_of(storage, days=2555)
-    for day in (0, 9):
-        await made_at(storage, tenant, FIRST + day * DAY)
-    await _end(storage, tenant, status, FIRST + 10 * DAY)
-    return tenant
-
-
+@pytest.mark.parametrize("notice", [timedelta(), 10 * DAY], ids=["at once", "with notice"])
 async def test_a_terminated_agreement_leaves_no_content_once_its_grace_is_over(
-    storage: Storage, database: Database
+    storage: Storage, database: Database, clock: SetClock, notice: timedelta
 ) -> None:
-    tenant = await terminated(storage)
-    books = _books(database)
+    tenant = await ended(storage, clock, notice=notice)
+    books = books_of(database)
 
     early = await purged(storage, tenant, CLOSED - timedelta(seconds=1))
     await purged(storage, tenant, CLOSED)
 
     assert early == []
     assert (left(database, tenant), usable_days(database, tenant)) == ([], [])
-    ((purge, *_),) = [await last_purges(storage.pool, tenant.org, limit=5)]
+    (purge,) = await last_purges(storage.pool, tenant.org, limit=5)
     assert (purge.reason, purge.through.isoformat(), purge.records) == (PurgeReason.TERMINATION, "2026-04-09", 2)
-    assert _books(database) == books
+    assert books_of(database) == books
     with psycopg.connect(database.owner_url) as owner:
-        agreements = owner.execute("select status from baa_acceptances where org_id = %s", [tenant.org]).fetchall()
-    assert agreements == [("active",)]
+        agreements = owner.execute("select ends_as from baa_acceptances where org_id = %s", [tenant.org]).fetchall()
+    assert agreements == [("terminated",)]
     assert await discrepancies(storage) == []
 
 
-@pytest.mark.parametrize("status", ["expired", "superseded"])
-async def test_an_agreement_that_merely_ended_leaves_content_to_its_retention(
-    storage: Storage, database: Database, status: str
+async def test_a_terminated_organisations_own_terms_go_with_its_content_since_they_may_name_patients(
+    storage: Storage, database: Database, clock: SetClock
 ) -> None:
-    tenant = await terminated(storage, status=status)
+    tenant = await ended(storage, clock, terms=TERMS)
+
+    await purged(storage, tenant, CLOSED - timedelta(seconds=1))
+    before = await terms_of(storage, tenant)
+    await purged(storage, tenant, CLOSED)
+    again = await purged(storage, tenant, CLOSED)
+
+    assert (before, await terms_of(storage, tenant), again) == (TERMS, (), [])
+    assert log_of(database, tenant)[-1][1]["terms_emptied"] is True
+
+
+@pytest.mark.parametrize("status", ["active", "pending"])
+async def test_terms_stay_when_an_agreement_was_accepted_after_the_terminated_one(
+    storage: Storage, clock: SetClock, status: str
+) -> None:
+    tenant = await ended(storage, clock, notice=timedelta(), terms=TERMS)
+    await purge_step(storage.pool, tenant.org, now=CLOSED, actor=ACTOR)
+    await accepted_anew(storage, tenant, status)
+
+    await purged(storage, tenant, CLOSED + 100 * DAY)
+
+    assert await terms_of(storage, tenant) == TERMS
+
+
+@pytest.mark.parametrize("how", ["expired", "superseded"])
+async def test_an_agreement_that_merely_ended_leaves_content_to_its_retention(
+    storage: Storage, database: Database, clock: SetClock, how: str
+) -> None:
+    tenant = await ended(storage, clock, how=how)
 
     await purged(storage, tenant, CLOSED + 100 * DAY)
 
@@ -403,18 +300,41 @@ async def test_an_agreement_that_merely_ended_leaves_content_to_its_retention(
 
 @pytest.mark.parametrize("status", ["active", "pending"])
 async def test_content_stays_when_an_agreement_was_accepted_after_the_terminated_one(
-    storage: Storage, database: Database, status: str
+    storage: Storage, database: Database, clock: SetClock, status: str
 ) -> None:
-    tenant = await terminated(storage)
-    await _accept_anew(storage, tenant, status)
+    tenant = await ended(storage, clock, notice=timedelta())
+    await accepted_anew(storage, tenant, status)
 
     await purged(storage, tenant, CLOSED + 100 * DAY)
 
     assert len(left(database, tenant)) == 2
 
 
-async def test_a_hold_keeps_the_content_of_a_terminated_organisation(storage: Storage, database: Database) -> None:
-    tenant = await terminated(storage)
+async def test_a_purge_for_a_termination_that_was_taken_back_leaves_later_ones_to_their_own_reason(
+    storage: Storage, database: Database, clock: SetClock
+) -> None:
+    tenant = await ended(storage, clock, notice=timedelta())
+    await purge_step(storage.pool, tenant.org, now=CLOSED, actor=ACTOR)
+    await accepted_anew(storage, tenant, "active")
+    waiting = await purged(storage, tenant, CLOSED)
+
+    over = FIRST + (1 + 2555) * DAY
+    first = await purged(storage, tenant, over, batch=1)
+    rest = await purged(storage, tenant, over + 100 * DAY, batch=1)
+
+    assert waiting == []
+    assert first == [PurgeStep(records=1), PurgeStep(finished=True)]
+    assert rest == [PurgeStep(records=1), PurgeStep(finished=True)]
+    told = [
+        (facts["reason"], facts["records"]) for action, facts in log_of(database, tenant) if action[10:] == "purged"
+    ]
+    assert told == [("retention", 1), ("termination", 1)]
+
+
+async def test_a_hold_keeps_the_content_of_a_terminated_organisation(
+    storage: Storage, database: Database, clock: SetClock
+) -> None:
+    tenant = await ended(storage, clock)
     await change_policy(storage, tenant.org, {"legal_hold": True})
 
     await purged(storage, tenant, CLOSED + 100 * DAY)
@@ -423,7 +343,7 @@ async def test_a_hold_keeps_the_content_of_a_terminated_organisation(storage: St
 
 
 async def test_who_has_something_due_is_known_without_touching_it(storage: Storage) -> None:
-    due, young, empty = await tenant_of(storage), await tenant_of(storage), await tenant_of(storage)
+    due, young, empty = [await retaining(storage, KEPT_DAYS) for _ in range(3)]
     await made_at(storage, due, FIRST)
     await made_at(storage, young, FIRST + DAY)
 
@@ -437,7 +357,7 @@ async def test_who_has_something_due_is_known_without_touching_it(storage: Stora
 async def test_a_record_that_is_deleted_by_hand_is_noticed_unless_a_purge_has_come_to_its_day(
     storage: Storage, database: Database
 ) -> None:
-    tenant = await tenant_of(storage)
+    tenant = await retaining(storage, KEPT_DAYS)
     for day in range(2):
         await made_at(storage, tenant, FIRST + day * DAY)
     await purged(storage, tenant, DUE)
@@ -450,13 +370,15 @@ async def test_a_record_that_is_deleted_by_hand_is_noticed_unless_a_purge_has_co
     assert [(each.check, each.count) for each in await discrepancies(storage)] == [("call_without_record", 1)]
 
 
-def _books(database: Database) -> list[tuple[Any, ...]]:
-    """Rows that outlive content."""
-    with psycopg.connect(database.owner_url) as owner:
-        return [
-            row
-            for table in ("usage_records", "credit_holds", "credit_entries")
-            for row in owner.execute(f"select t::text from {table} t order by 1".encode()).fetchall()
-        ] + owner.execute(
-            "select e::text from audit_entries e where action not like 'retention.%%' order by id", []
-        ).fetchall()
+async def test_an_organisation_from_before_there_were_purges_keeps_everything_for_a_week(
+    storage: Storage, database: Database
+) -> None:
+    tenant = await retaining(storage, 1)
+
+    downgrade(database.owner_url, "0012")
+    upgrade(database.owner_url)
+
+    (kept,) = await kept_after(storage.pool, "", now=DUE, limit=1, only=tenant.org)
+    upgraded = datetime.now(UTC)
+    assert kept.due_at(upgraded + DELAY - timedelta(minutes=5)) is None
+    assert kept.due_at(upgraded + DELAY) is not None

@@ -1,6 +1,7 @@
 """Unwrapped keys in memory: loaded once, dropped soon, and never too many."""
 
 import asyncio
+import weakref
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -75,6 +76,27 @@ async def test_a_key_whose_minute_is_over_is_asked_for_again(monkeypatch: pytest
     await keys.get([1])
 
     assert source.asked == [[1], [1]]
+
+
+class Key:
+    """Nobody but the memory of keys has it."""
+
+
+async def test_a_key_whose_minute_is_over_is_let_go_by_a_process_that_asks_for_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unwrapped, "_KEPT_S", 0.05)
+    is_gone = asyncio.Event()
+
+    async def load(names: Sequence[int]) -> Mapping[int, Key]:
+        return {name: Key() for name in names}
+
+    keys = Unwrapped(load, most=10)
+    watch = weakref.ref((await keys.get([1]))[1], lambda _: is_gone.set())
+
+    async with asyncio.timeout(10):
+        await is_gone.wait()
+    assert watch() is None
 
 
 async def test_a_key_that_is_not_there_is_asked_for_again() -> None:

@@ -158,3 +158,15 @@ async def _described(client: Client, schedule_id: str = schedules.HOLD_SWEEP) ->
 def _period(described: ScheduleDescription) -> timedelta:
     (interval,) = described.schedule.spec.intervals
     return interval.every
+
+
+async def test_purges_run_every_hour_and_one_makes_up_for_all_that_were_missed(
+    upkeep: Client, settings: Settings
+) -> None:
+    await schedules.ensure(upkeep, settings)
+
+    described = await _described(upkeep, schedules.RETENTION_PURGE)
+    (interval,) = described.schedule.spec.intervals
+    assert (interval.every, interval.offset) == (timedelta(hours=1), timedelta(minutes=30))
+    assert described.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert described.schedule.policy.catchup_window == timedelta(minutes=1)

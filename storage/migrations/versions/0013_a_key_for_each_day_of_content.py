@@ -17,6 +17,8 @@ def upgrade() -> None:
     op.add_column("organizations", sa.Column("retention_floor_days", sa.Integer(), nullable=True))
     op.add_column("organizations", sa.Column("retention_floor_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("organizations", sa.Column("hold_until", sa.DateTime(timezone=True), nullable=True))
+    # Until now nothing was ever destroyed, whatever was chosen: a week to look at it.
+    op.execute("update organizations set hold_until = now() + interval '7 days'")
     op.create_check_constraint(
         op.f("ck_organizations_retention_floor"),
         "organizations",
@@ -63,7 +65,10 @@ def _keep_content_keys() -> None:
         sa.PrimaryKeyConstraint("org_id", "day", name=op.f("pk_content_keys")),
     )
     op.create_index(
-        "ix_content_keys_day_usable", "content_keys", ["day"], postgresql_where=sa.text("destroyed_at is null")
+        "ix_content_keys_org_id_day_usable",
+        "content_keys",
+        ["org_id", "day"],
+        postgresql_where=sa.text("destroyed_at is null"),
     )
     # A destroyed key is dead in the table and still in its pages: vacuumed at the next round, however few there are.
     op.execute("alter table content_keys set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0)")

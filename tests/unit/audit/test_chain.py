@@ -48,7 +48,11 @@ def chain(length: int) -> list[tuple[AuditEntry, Seal]]:
 
 def walk(links: list[tuple[AuditEntry, Seal]]) -> list[Flaw | None]:
     walked = ChainWalk()
-    return [walked.step(entry, seal) for entry, seal in links]
+    flaws: list[Flaw | None] = []
+    for entry, seal in links:
+        flaws.append(walked.objection(entry, seal, entry.at))
+        walked.advance(seal, entry.at)
+    return flaws
 
 
 def test_a_sound_chain_has_no_flaw() -> None:

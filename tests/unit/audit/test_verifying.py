@@ -171,3 +171,20 @@ def test_a_writer_refuses_entries_that_are_not_the_extracts() -> None:
         write_export(LOG, first=2, last=5, entry_count=5)
     with pytest.raises(ValueError, match="exporter's key"):
         write_export(LOG, first=2, last=5, keys=[])
+
+
+def test_half_a_surrogate_pair_is_no_text_of_an_entry() -> None:
+    export = json.loads(write_export(LOG, first=2, last=8))
+    export["entries"][2]["sealed"]["signature"] = "\ud800"
+
+    flaw = flaw_of(json.dumps(export).encode())
+
+    assert (flaw.flaw, flaw.seq) == (Flaw.MALFORMED, 4)
+
+
+def test_half_a_surrogate_pair_in_the_header_cannot_be_read() -> None:
+    export = json.loads(write_export(LOG, first=2, last=8))
+    export["verification"]["keys"][0]["note"] = "\ud800"
+
+    with pytest.raises(UnreadableError):
+        judged(json.dumps(export).encode())

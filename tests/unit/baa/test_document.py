@@ -5,12 +5,15 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pypdfium2
 import pytest
 
 from gateway.baa.document import DocumentError, offered, require_glyphs, typeset
+from gateway.baa.evidence import LONGEST_NAME, Signatory
 from gateway.baa.template import Template, current_template, templates
 from gateway.errors import ValidationFailedError
 from tests.unit.baa.acceptances import evidence, named
@@ -21,6 +24,16 @@ NAMES = [
     "Дмитрий Щукин",
     "#eval(panic()) *bold* _it_ $x$ `raw` <a> @b \\",
 ]
+
+
+PANICKING = (
+    " ".join(map(chr, [*range(0x5D9, 0x5EB), *range(0x5EF, 0x5F3)]))
+    + "  "
+    + " ".join(map(chr, [0x5F4, *range(0x606, 0x616)]))
+    + " ".join(map(chr, range(0x616, 0x61C)))
+    + "\u061d"
+)
+"""Wraps where the typesetter of today takes a slice of what is not there."""
 
 
 def pages_of(document: bytes) -> list[str]:
@@ -89,6 +102,19 @@ def test_a_signer_is_named_as_typed(name: str) -> None:
     assert name in words_of(typeset(current_template(), named(name)))
 
 
+def test_nothing_runs_off_a_page_however_long_a_name_is() -> None:
+    widest = "W" * LONGEST_NAME
+    signatory = Signatory(widest, widest, widest, evidence().signatory.authority)
+    document = typeset(current_template(), replace(evidence(signatory=signatory), organization_name=widest))
+
+    for page in pypdfium2.PdfDocument(document):
+        text, (width, height) = page.get_textpage(), page.get_size()
+        for at in range(text.count_chars()):
+            left, bottom, right, top = cast("tuple[float, float, float, float]", text.get_charbox(at))
+            assert 0 <= left <= right <= width
+            assert 0 <= bottom <= top <= height
+
+
 def test_the_agreement_and_the_evidence_are_attached_byte_for_byte() -> None:
     attached = attachments_of(typeset(current_template(), evidence()))
 
@@ -135,6 +161,20 @@ def test_a_document_never_shows_boxes_for_letters() -> None:
 @pytest.mark.parametrize("name", [*NAMES, "שרה כהן", "فاطمة الزهراء"])
 def test_a_script_with_a_font_is_let_in(name: str) -> None:
     require_glyphs({"name": name})
+
+
+@pytest.mark.parametrize("bracket", ["\u2329", "\u232a"])
+def test_a_name_is_tried_out_in_the_spelling_that_is_kept(bracket: str) -> None:
+    with pytest.raises(ValidationFailedError):
+        require_glyphs({"name": f"Mercy {bracket}North"})
+
+
+def test_a_name_that_the_typesetter_falls_over_is_refused_by_field(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValidationFailedError) as refusal:
+        require_glyphs({"name": "Anna", "organization_name": PANICKING})
+
+    assert refusal.value.param == "organization_name"
+    assert PANICKING[:9] not in capfd.readouterr().err
 
 
 def test_an_offer_has_the_text_and_no_party() -> None:

@@ -19,6 +19,9 @@ UNSEEN = {
     "a line separator": "Anna\u2028Müller",
     "a lone surrogate": "Anna\ud800",
     "a private character": "Anna\ue000",
+    "a filler": "Anna\u3164",
+    "a joiner of graphemes": "An\u034fna",
+    "a blank of Braille": "Anna\u2800Müller",
 }
 
 
@@ -33,6 +36,12 @@ def test_a_name_with_what_is_not_seen_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["", " ", "\t", "x" * (LONGEST_NAME + 1)])
 def test_a_name_that_is_empty_or_too_long_is_refused(name: str) -> None:
     with pytest.raises(ValidationFailedError):
+        replace(SIGNATORY, name=name)
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\u200d", "\u200c\u00a0\u200d", "\ufe0f", "\u0301", "\u2800"])
+def test_a_name_that_shows_nothing_is_empty(name: str) -> None:
+    with pytest.raises(ValidationFailedError, match="empty"):
         replace(SIGNATORY, name=name)
 
 

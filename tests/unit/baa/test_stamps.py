@@ -15,6 +15,7 @@ from gateway.baa.verification import InvalidSealError, verify_seal
 from gateway.timestamps.authority import TimeStampAuthority
 from gateway.timestamps.stamps import Authorities
 from tests.timestamp_authority import TimestampAuthority
+from tests.unit.baa.referee import judge
 from tests.unit.baa.seals import NOW, sealed_with, self_signed
 
 SOON = NOW + timedelta(minutes=10)
@@ -53,6 +54,10 @@ async def test_a_stamped_seal_is_accepted_with_both_certificates(url: str, autho
     verdict = await verify_seal(await sealed_at(url), [self_signed().certificate, root_of(authority)], SOON)
 
     assert verdict.is_stamped
+
+
+async def test_the_referee_accepts_a_stamped_seal_too(url: str, authority: TimestampAuthority) -> None:
+    assert judge(await sealed_at(url), [self_signed().certificate, root_of(authority)]) is True
 
 
 async def test_a_stamp_of_an_authority_that_is_not_trusted_is_not_accepted(url: str) -> None:
