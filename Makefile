@@ -32,9 +32,11 @@ coverage: $(VENV)/dev.installed ## The tests once more, slower, with branch cove
 
 bench: $(VENV)/dev.installed ## Measure the gateway and its PHI guard, and print the distance to the targets
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.webhooks
 
-chaos: $(VENV)/dev.installed ## Kill API, worker and PostgreSQL under load for two minutes, then prove the books
+chaos: $(VENV)/dev.installed ## Kill API, worker and PostgreSQL under load, then prove the books and that every event arrived
 	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
+	$(BIN)/python -m tests.chaos.webhooks $(WEBHOOKS_CHAOS_FLAGS)
 
 fmt: $(VENV)/dev.installed ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix-only -q .

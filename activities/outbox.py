@@ -1,7 +1,7 @@
 """The outbox's way out: events are claimed, handed on, marked, and in the end forgotten."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -16,13 +16,13 @@ from gateway.ids import EventId
 from storage import outbox
 from storage.outbox import OutboxEvent
 from storage.pool import Pool
+from storage.webhooks import forgetting
 
 log = structlog.get_logger()
 
 _LEASE = timedelta(seconds=60)
 _BATCH = 50
 _IDLE_S = 1.0
-_KEPT = timedelta(days=7)
 _FORGOTTEN_AT_ONCE = 1000
 
 
@@ -47,12 +47,15 @@ class Relayed:
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     events: int
+    deliveries: int = 0
 
 
 class OutboxActivities:
     """Relaying is at least once: a worker that dies between hand-over and mark leaves the event to the next."""
 
-    def __init__(self, pool: Pool, clock: Clock, sink: EventSink) -> None:
+    def __init__(self, pool: Pool, clock: Clock, sink: EventSink, *, kept: timedelta = timedelta(days=30)) -> None:
+        """`kept`: how long events and their deliveries are."""
+        self._kept = kept
         self._pool = pool
         self._clock = clock
         self._sink = sink
@@ -74,15 +77,29 @@ class OutboxActivities:
     @activity.defn(name="outbox.forget")
     @surfaced
     async def forget(self) -> Forgotten:
-        """Delete events relayed a week ago, a bounded page at a time. Safe to run twice, also at once."""
-        before = self._clock.now() - _KEPT
-        events = 0
+        """Delete what is older than it is kept, a bounded page at a time. Safe to run twice, also at once."""
+        now = self._clock.now()
+        before = now - self._kept
+        await forgetting.destroy_retired_secrets(self._pool, now=now)
+        while not activity.is_worker_shutdown() and await forgetting.forget_replay(self._pool, before=before):
+            pass
+        # Events last: those of which there are deliveries stay.
+        deliveries = await self._page_by_page(
+            lambda: forgetting.forget_deliveries(self._pool, before=before, limit=_FORGOTTEN_AT_ONCE)
+        )
+        events = await self._page_by_page(
+            lambda: outbox.forget_relayed(self._pool, before=before, limit=_FORGOTTEN_AT_ONCE)
+        )
+        return Forgotten(events, deliveries)
+
+    async def _page_by_page(self, forget: Callable[[], Awaitable[int]]) -> int:
+        forgotten = 0
         while not activity.is_worker_shutdown():
-            page = await outbox.forget_relayed(self._pool, before=before, limit=_FORGOTTEN_AT_ONCE)
-            events += page
+            page = await forget()
+            forgotten += page
             if page < _FORGOTTEN_AT_ONCE:
                 break
-        return Forgotten(events)
+        return forgotten
 
     async def _hand_on(self, batch: Sequence[OutboxEvent]) -> int:
         """One event that cannot be delivered holds up no other: its claim lapses and it comes round again."""

@@ -5,7 +5,7 @@ replay has the first answer's status and body, the original's request id with
 it; the headers are this request's own, with `Idempotent-Replayed: true`.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
@@ -28,8 +28,15 @@ from storage.stores.idempotency import AlreadyAnsweredError
 from storage.transaction import Transaction
 
 REPLAYED = {"idempotent-replayed": "true"}
-_BELONGING = ("content-type", "etag")
+_BELONGING = ("content-type", "etag", "location")
 """Headers that are part of an answer; the others are of the request that it answers."""
+
+Shown = Literal["request", "api_key", "webhook_endpoint"]
+_SHOWN_AGAIN: Mapping[Shown, AuditAction] = {
+    "request": AuditAction.ANSWER_SHOWN_AGAIN,
+    "api_key": AuditAction.API_KEY_SHOWN_AGAIN,
+    "webhook_endpoint": AuditAction.WEBHOOK_ENDPOINT_SHOWN_AGAIN,
+}
 
 
 async def once(
@@ -37,11 +44,12 @@ async def once(
     access: Access,
     effect: Callable[[Transaction], Awaitable[Response]],
     *,
-    shows: Literal["request", "api_key"] = "request",
+    shows: Shown = "request",
 ) -> Response:
     """What `effect` answers, in one audited transaction with it; under a key that was used before, what it answered.
 
-    Showing an answer again is audited as well: of the API key whose plaintext is in it, or of the request that it was.
+    Showing an answer again is audited as well: of the API key or the webhook whose secret is in it, or of the request
+    that it was.
 
     Raises `ValidationFailedError` for a key that cannot be one, and what `AnswerReader.get` raises.
     """
@@ -63,7 +71,7 @@ async def once(
     return Response(given.body, status_code=given.status, headers={**given.headers, **REPLAYED})
 
 
-def _audit_showing(tx: Transaction, request: Request, given: GivenAnswer, shows: Literal["request", "api_key"]) -> None:
+def _audit_showing(tx: Transaction, request: Request, given: GivenAnswer, shows: Shown) -> None:
     answer = orjson.loads(given.body)
     first: str = answer["meta"]["request_id"]
     about: dict[str, JsonValue] = {
@@ -72,11 +80,8 @@ def _audit_showing(tx: Transaction, request: Request, given: GivenAnswer, shows:
         "route": request.scope["route"].path,
         "status": given.status,
     }
-    if shows == "api_key":
-        tx.audit(AuditAction.API_KEY_SHOWN_AGAIN, entity_type=shows, entity_id=answer["data"]["id"], metadata=about)
-    else:
-        entity_id = first.removeprefix("req_")
-        tx.audit(AuditAction.ANSWER_SHOWN_AGAIN, entity_type=shows, entity_id=entity_id, metadata=about)
+    entity_id = first.removeprefix("req_") if shows == "request" else answer["data"]["id"]
+    tx.audit(_SHOWN_AGAIN[shows], entity_type=shows, entity_id=entity_id, metadata=about)
 
 
 @asynccontextmanager

@@ -31,6 +31,10 @@ from api.manage import (
     phi,
     provider_status,
     usage,
+    webhook_acts,
+    webhook_deliveries,
+    webhook_replays,
+    webhooks,
 )
 from api.middleware import API_VERSION, ExchangeMiddleware
 from api.native import routes as native
@@ -58,6 +62,8 @@ from gateway.routing.breaker import Breakers
 from gateway.routing.dispatch import Dispatcher
 from gateway.routing.health import Health
 from gateway.settings import Settings
+from gateway.webhooks.sender import Lookup, SystemLookup
+from gateway.webhooks.target import warn_of_private_targets
 from storage import Storage
 
 _HOT = frozenset({"/v1/messages", "/v1/ai/chat"})
@@ -80,11 +86,22 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         opened.push_async_callback(scanners.close)
         await scanners.start()
         guard = Guard(scanners, scanners)
+        warn_of_private_targets(settings)
+        lookup = SystemLookup()
+        opened.callback(lookup.close)
 
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}
 
-        gateway = compose(settings, storage=storage, catalog=catalog, providers=providers, guard=guard, probe=probe)
+        gateway = compose(
+            settings,
+            storage=storage,
+            catalog=catalog,
+            providers=providers,
+            guard=guard,
+            lookup=lookup,
+            probe=probe,
+        )
         await opened.enter_async_context(gateway.health.flushing())
         yield gateway
 
@@ -101,7 +118,14 @@ async def _followed(catalog: Catalog, settings: Settings) -> AsyncGenerator[None
 
 
 def compose(
-    settings: Settings, *, storage: Storage, catalog: Catalog, providers: Providers, guard: Guard, probe: Probe
+    settings: Settings,
+    *,
+    storage: Storage,
+    catalog: Catalog,
+    providers: Providers,
+    guard: Guard,
+    lookup: Lookup,
+    probe: Probe,
 ) -> Gateway:
     """The gateway of opened parts; whoever opened them closes them."""
     clock = SystemClock()
@@ -139,6 +163,7 @@ def compose(
         limiter=Limiter(read_tiers(settings.tiers_file), storage.rate_buckets, clock),
         health=provider_health,
         status_board=StatusBoard(catalog, storage.provider_health, clock),
+        lookup=lookup,
         probe=probe,
     )
 
@@ -179,7 +204,9 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
     trail = (audit_verification, audit_exports, audit)
-    control = (phi, keys, usage, budget, compliance, baa, *trail, provider_status)
+    # Before webhooks by their ids, which these paths would be taken for.
+    hooks = (webhook_replays, webhook_deliveries, webhooks, webhook_acts)
+    control = (phi, keys, usage, budget, compliance, baa, *trail, *hooks, provider_status)
     for module in (anthropic, native, models, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)

@@ -22,6 +22,13 @@ from api.manage.schemas import (
     RotateKeyRequest,
     ScanRequest,
 )
+from api.manage.webhook_replay_schemas import BulkReplayRequest
+from api.manage.webhook_schemas import (
+    ChangeWebhookRequest,
+    CreateWebhookRequest,
+    RotateWebhookSecretRequest,
+    WebhookTestRequest,
+)
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.errors import GatewayError
@@ -79,6 +86,11 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ScanRequest,
     ExportAuditRequest,
     AcceptRequest,
+    CreateWebhookRequest,
+    BulkReplayRequest,
+    ChangeWebhookRequest,
+    RotateWebhookSecretRequest,
+    WebhookTestRequest,
 )
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {
@@ -132,8 +144,11 @@ def json_body(schema: type[BaseModel], examples: Mapping[str, Any]) -> dict[str,
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def once_a_key(described: Mapping[str, Any]) -> dict[str, Any]:
-    """`described`, an `openapi_extra=`, of a route that does once what is asked under one idempotency key."""
+def once_a_key(described: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:
+    """`described`, an `openapi_extra=`, of a route that does once what is asked under one idempotency key.
+
+    `headers` are others that it takes.
+    """
     header = {
         "name": HEADER,
         "in": "header",
@@ -141,7 +156,7 @@ def once_a_key(described: Mapping[str, Any]) -> dict[str, Any]:
         "description": f"Asked again within a day, answers as the first time and does nothing. Alias: `X-{HEADER}`.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     }
-    return {**described, "parameters": [header]}
+    return {**described, "parameters": [header, *headers]}
 
 
 def answer(
@@ -205,7 +220,8 @@ def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 def _drop_framework_errors(document: dict[str, Any]) -> None:
     """FastAPI documents its own validation error wherever there is a parameter; ours are documented by `errors`."""
-    document.get("components", {}).pop("schemas", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document.get("components", {}).get("schemas", {}).pop(name, None)
     for methods in document["paths"].values():
         for operation in methods.values():
             unprocessable = operation["responses"].get("422", {})

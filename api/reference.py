@@ -72,6 +72,8 @@ def _type(schema: dict[str, Any]) -> str:
         return " | ".join(map(str, schema["enum"]))
     if "anyOf" in schema:
         return " | ".join(_type(each) for each in schema["anyOf"])
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
     return str(schema.get("format") or schema.get("type", "any"))
 
 
@@ -95,7 +97,7 @@ def _response(status: str, response: dict[str, Any]) -> str:
             text = f"<pre>{escape(example)}</pre>" if isinstance(example, str) else _json(example)
             shown += f"<p><code>{escape(media_type)}</code>{text}"
         for code, example in form.get("examples", {}).items():
-            shown += f"<p><code>{escape(code)}</code> {escape(example['summary'])}{_json(example['value'])}"
+            shown += f"<p><code>{escape(code)}</code> {escape(example.get('summary', ''))}{_json(example['value'])}"
     opened = " open" if status.startswith("2") else ""
     return f"<details{opened}><summary><b>{status}</b> {escape(response['description'])}</summary>{shown}</details>"
 

@@ -16,6 +16,7 @@ from gateway.phi.guard import Guard
 from gateway.routing.board import StatusBoard
 from gateway.routing.health import Health
 from gateway.settings import Settings
+from gateway.webhooks.sender import Lookup
 
 if TYPE_CHECKING:
     from storage import Storage
@@ -42,6 +43,8 @@ class Gateway:
     replays: Replays
     health: Health
     status_board: StatusBoard
+    lookup: Lookup
+    """Of the names that webhooks lead to."""
     probe: Probe
     draining: bool = False
     """Set when the process was told to stop: readiness fails first, requests in flight finish."""

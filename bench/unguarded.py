@@ -24,6 +24,7 @@ from gateway.phi.restore import Restorer
 from gateway.providers.registry import Providers, configured_catalog
 from gateway.settings import Settings
 from gateway.tenancy import Access
+from gateway.webhooks.sender import SystemLookup
 from storage import Storage
 
 
@@ -59,7 +60,13 @@ async def open_unguarded(settings: Settings) -> AsyncGenerator[Gateway]:
         catalog = configured_catalog(settings)
         providers = await opened.enter_async_context(Providers.from_settings(settings, catalog))
         yield api.main.compose(
-            settings, storage=storage, catalog=catalog, providers=providers, guard=NoGuard(), probe=storage.health
+            settings,
+            storage=storage,
+            catalog=catalog,
+            providers=providers,
+            guard=NoGuard(),
+            lookup=SystemLookup(),
+            probe=storage.health,
         )
 
 

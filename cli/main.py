@@ -26,6 +26,7 @@ from cli import (
     policy,
     retention,
     seal,
+    webhooks,
 )
 from cli.failure import CommandError
 from cli.operator import operator
@@ -57,6 +58,7 @@ app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
 app.add_typer(retention.app, name="retention")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(webhooks.app, name="webhook")
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]
 

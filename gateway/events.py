@@ -8,6 +8,12 @@ from pydantic import JsonValue
 
 
 class EventType(StrEnum):
+    AGENT_ARCHIVED = "agent.archived"
+    AGENT_CREATED = "agent.created"
+    AGENT_CREDENTIAL_ISSUED = "agent.credential_issued"
+    AGENT_CREDENTIAL_REVOKED = "agent.credential_revoked"
+    AGENT_REACTIVATED = "agent.reactivated"
+    AGENT_UPDATED = "agent.updated"
     AI_REQUEST_COMPLETED = "ai.request.completed"
     AI_REQUEST_FAILED = "ai.request.failed"
     PHI_REDACTED = "phi.redacted"
@@ -34,8 +40,19 @@ class EventType(StrEnum):
     BAA_REACCEPTANCE_REQUIRED = "baa.reacceptance_required"
     BAA_TERMINATED = "baa.terminated"
     BOOKS_DISCREPANCY = "books.discrepancy"
+    EXPORT_FAILED = "export.failed"
+    EXPORT_READY = "export.ready"
+    RECORD_BULK_CREATED = "record.bulk_created"
+    RECORD_CREATED = "record.created"
+    RECORD_DELETED = "record.deleted"
+    RECORD_UPDATED = "record.updated"
     RETENTION_PURGED = "retention.purged"
     RETENTION_REDUCED = "retention.reduced"
+    SCHEMA_UPDATED = "schema.updated"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
+    WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
+    WEBHOOK_REPLAY_CHANGED = "webhook_replay.changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ ConversationId = NewType("ConversationId", str)
 AuditEntryId = NewType("AuditEntryId", str)
 EventId = NewType("EventId", str)
 AcceptanceId = NewType("AcceptanceId", str)
+AppId = NewType("AppId", str)
+EndpointId = NewType("EndpointId", str)
+DeliveryId = NewType("DeliveryId", str)
+ReplayId = NewType("ReplayId", str)
 
 PLATFORM = OrganizationId("0" * 26)
 """Owner of what belongs to no customer: refusals of unknown keys are audited under it."""

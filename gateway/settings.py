@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.baa.template import Cover
 from gateway.phi.ner.backends import Backend
+from gateway.webhooks.ladder import DEFAULT_WAITS_S, check_waits
 
 
 class Settings(BaseSettings):
@@ -87,6 +88,21 @@ class Settings(BaseSettings):
     hold_sweep_s: int = Field(default=30, ge=1, description="Period of the sweep that expires dead holds.")
     key_notices_s: int = Field(default=300, ge=1, description="Period of the look for keys that expire, to tell of it.")
 
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=60, description="For a receiver of a webhook to answer.")
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="Webhooks may go to any host by `http`, this machine too. For local development only.",
+    )
+
+    webhook_ladder: list[float] = Field(
+        default_factory=lambda: [*DEFAULT_WAITS_S],
+        description="JSON list of the seconds to wait between the tries of a webhook's delivery.",
+    )
+    webhook_keep_days: int = Field(
+        default=30, ge=7, le=365, description="Days that events, their deliveries and finished replays are kept."
+    )
+    webhook_shards: int = Field(default=2, ge=1, le=64, description="Dispatchers that webhook endpoints are shared by.")
+
     provider_probe_s: int = Field(
         default=60, ge=10, le=240, description="Period of the probe that asks whether providers answer."
     )
@@ -156,6 +172,12 @@ class Settings(BaseSettings):
         if (url is None) != (known.data.get("tsa_url") is None):
             raise PydanticCustomError("unpaired", "goes with HASP_TSA_URL, and that with it")
         return url
+
+    @field_validator("webhook_ladder")
+    @classmethod
+    def _is_a_ladder(cls, waits_s: list[float]) -> list[float]:
+        check_waits(waits_s)
+        return waits_s
 
     @property
     def base_url(self) -> str:

@@ -75,6 +75,7 @@ def _which(now: datetime, only: str | None = None) -> dict[str, object]:
 
 def _row(place: int, inference: str, model: str, surface: str, key: str | None) -> Json:
     about = {"request_id": request_id(inference), "model": model, "surface": surface, "status": Status.LOST}
+    told = {**about, "key_id": key, "error_code": None}
     return {
         "place": place,
         "id": inference,
@@ -86,7 +87,7 @@ def _row(place: int, inference: str, model: str, surface: str, key: str | None) 
         "entity_types": [],
         "redaction_count": 0,
         "findings": [],
-        "events": [{"id": new_ulid(), "type": EventType.AI_REQUEST_FAILED, "data": {**about, "key_id": key}}],
+        "events": [{"id": new_ulid(), "type": EventType.AI_REQUEST_FAILED, "data": told}],
         "audit": {
             "id": new_ulid(),
             "action": AuditAction.AI_REQUEST_LOST,

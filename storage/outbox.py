@@ -21,7 +21,8 @@ returning id, org_id, type, data, created_at, attempts
 
 _FORGET = """
 delete from outbox where id in (
-  select id from outbox where id < %(newest)s and relayed_at < %(before)s
+  select id from outbox o where id < %(newest)s and relayed_at < %(before)s
+    and not exists (select from webhook_deliveries d where d.event_id = o.id)
   order by id limit %(limit)s for update skip locked)
 """
 
@@ -57,7 +58,10 @@ async def mark_relayed(pool: Pool, events: Sequence[EventId], *, now: datetime) 
 
 
 async def forget_relayed(pool: Pool, *, before: datetime, limit: int) -> int:
-    """Delete some of what was relayed before then, oldest first; returns how many, `limit` when there may be more."""
+    """Delete some of what was relayed before then and has no deliveries, oldest first.
+
+    Returns how many, `limit` when there may be more.
+    """
     # What was relayed by then was made by then, and ids sort by time: the primary key finds it, no index needed.
     parameters = {"before": before, "newest": str(ULID.from_datetime(before)), "limit": limit}
     async with durable(pool) as connection:

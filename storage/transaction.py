@@ -30,6 +30,9 @@ from storage.stores.keys import KeyReader, KeyStore
 from storage.stores.organizations import OrganizationReader, OrganizationStore
 from storage.stores.usage import UsageReader
 from storage.tables import AuditEntryRow, AuditPendingRow, OutboxRow
+from storage.webhooks.endpoints import EndpointReader, EndpointStore
+from storage.webhooks.listing import DeliveryReader, DeliveryStore
+from storage.webhooks.replays import ReplayReader, ReplayStore
 
 
 class UnauditedChangeError(Exception):
@@ -47,6 +50,9 @@ class ReadTransaction:
         self.agreements = AgreementReader(session, org, cipher)
         self.audit_log = AuditLog(session, org)
         self.audit_exports = AuditExportReader(session, org)
+        self.webhook_deliveries = DeliveryReader(session, org, cipher)
+        self.webhook_replays = ReplayReader(session, org)
+        self.webhooks = EndpointReader(session, org)
         self.answers = AnswerReader(session, org, cipher)
 
 
@@ -71,7 +77,10 @@ class Transaction(ReadTransaction):
         self.keys = KeyStore(session, org, peppers, clock)
         self.agreements = AgreementStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
+        self.webhook_deliveries = DeliveryStore(session, org, cipher)
+        self.webhook_replays = ReplayStore(session, org, clock)
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
+        self.webhooks = EndpointStore(session, org, cipher, clock)
         self.answers = AnswerStore(session, org, cipher, clock)
         self._session = session
         self._org = org

@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def settings_of(stack: Stack) -> Settings:
     """What the processes of `stack` are told by their environment."""
     values = {
-        name.removeprefix("HASP_").lower(): value
+        name.removeprefix("HASP_").lower(): json.loads(value) if value.startswith("[") else value
         for name, value in stack.environment().items()
         if name.startswith("HASP_")
     }

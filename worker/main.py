@@ -24,6 +24,7 @@ from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
 from activities.refusals import RefusalActivities
 from activities.retention import RetentionActivities
+from activities.webhook_replay import ReplayStarter, WebhookReplayActivities
 from gateway import logs
 from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
@@ -32,6 +33,7 @@ from gateway.providers.probe import ProviderProbe
 from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
 from gateway.timestamps.authority import TimeStampAuthority
+from gateway.webhooks.sender import Sender
 from storage import Storage
 from storage.audit_exports import ExportWriting
 from storage.audit_keys import signing_key
@@ -39,6 +41,7 @@ from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
+from worker.webhooks import webhook_worker
 from workflows.audit_checkpoint import CheckpointAudit
 from workflows.audit_export import ExportAudit
 from workflows.audit_export_runs import AuditExportRuns
@@ -56,6 +59,7 @@ from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 from workflows.refusal_summary import RefusalSummary
 from workflows.retention_purge import RetentionPurge
+from workflows.webhook_replay import ReplayPage, ReplayWebhooks, WebhookReplays
 
 log = structlog.get_logger()
 
@@ -75,10 +79,14 @@ async def run(settings: Settings) -> None:
     storage = await Storage.open(settings)
     sealing = Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit))
     sequencer = Service("sequencer", sealing.run)
+    sender = Sender.configured(settings)
     temporal = TemporalWork(
         settings,
         keys=storage.keyring.codec.keys,
-        workers=lambda client: _workers(client, settings, storage, catalog, authority),
+        workers=lambda client: [
+            *_workers(client, settings, storage, catalog, authority),
+            webhook_worker(client, settings, storage, sender, _deployment()),
+        ],
     )
 
     async def database() -> bool:
@@ -92,6 +100,7 @@ async def run(settings: Settings) -> None:
         async with health.serving(settings.worker_health_port, checks), sequencer.running(), following.running():
             await temporal.run(stopping)
     finally:
+        await sender.close()
         await storage.close()
     log.info("worker_stopped")
 
@@ -99,7 +108,7 @@ async def run(settings: Settings) -> None:
 def _workers(
     client: Client, settings: Settings, storage: Storage, catalog: Catalog, authority: TimeStampAuthority | None
 ) -> Sequence[Worker]:
-    """One for each task queue."""
+    """One for each task queue but the webhooks'."""
     clock = SystemClock()
     signer = signing_key(storage.keyring.audit)
     checkpoints = AuditCheckpointActivities(storage.pool, clock, signer, authority)
@@ -113,10 +122,17 @@ def _workers(
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
     export_requests = ExportRequests(AuditExportRuns(client), onward=EventLog())
-    outbox = OutboxActivities(storage.pool, clock, AcceptanceStarter(acceptances, then=export_requests))
+    replay_decisions = ReplayStarter(WebhookReplays(client), then=export_requests)
+    outbox = OutboxActivities(
+        storage.pool,
+        clock,
+        AcceptanceStarter(acceptances, then=replay_decisions),
+        kept=timedelta(days=settings.webhook_keep_days),
+    )
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     refusals = RefusalActivities(storage.pool, clock)
     retention = RetentionActivities(storage.pool, clock)
+    replays = WebhookReplayActivities(storage)
     drain = timedelta(seconds=settings.worker_drain_s)
     return [
         Worker(
@@ -136,6 +152,8 @@ def _workers(
                 ProbeProviders,
                 ProveBooks,
                 RefusalSummary,
+                ReplayPage,
+                ReplayWebhooks,
                 RetentionPurge,
             ],
             activities=[
@@ -155,6 +173,11 @@ def _workers(
                 outbox.relay,
                 outbox.forget,
                 refusals.sum_up_page,
+                replays.finish,
+                replays.queue,
+                replays.step,
+                replays.take_back,
+                replays.untried,
                 retention.due_page,
                 retention.purge_organization,
             ],

@@ -26,6 +26,20 @@ OUTBOX_SHIFT = ActivityConfig(
     retry_policy=_UNTIL_IT_WORKS,
 )
 
+DISPATCH_SHIFT = ActivityConfig(
+    start_to_close_timeout=RELAY_SHIFT + timedelta(minutes=2),
+    # It beats every five seconds; one that is silent for three beats is dead, and another worker takes over.
+    heartbeat_timeout=timedelta(seconds=15),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+
+WEBHOOK_ATTEMPT = ActivityConfig(
+    # A receiver has at most a minute (`HASP_WEBHOOK_TIMEOUT_S`); what it answers is no failure of the activity.
+    start_to_close_timeout=timedelta(seconds=90),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""One try, and two short transactions around it."""
+
 NEVER_GIVE_UP = RetryPolicy(
     initial_interval=timedelta(seconds=10), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
 )
@@ -114,5 +128,12 @@ STAMP_PAGE = ActivityConfig(
     retry_policy=_UNTIL_IT_WORKS,
 )
 """Some hundred questions to a time-stamp authority."""
+
+REPLAY_CLEARING = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""As many short transactions as it takes to take a replay's deliveries back."""
 
 CHECKPOINT_EVERY = timedelta(hours=1)

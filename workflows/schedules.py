@@ -19,7 +19,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.types import MethodAsyncNoParam
 
 from gateway.settings import Settings
-from workflows import outbox_relay
+from workflows import outbox_relay, webhook_dispatch
 from workflows.audit_checkpoint import CheckpointAudit
 from workflows.baa_upkeep import BaaUpkeep
 from workflows.books_proof import ProveBooks
@@ -46,6 +46,7 @@ from workflows.provider_probe import ProbeProviders
 from workflows.queues import TaskQueue
 from workflows.refusal_summary import RefusalSummary
 from workflows.retention_purge import RetentionPurge
+from workflows.webhook_dispatch import WebhookDispatch
 
 AUDIT_CHECKPOINT = "audit-checkpoint"
 BAA_UPKEEP = "baa-upkeep"
@@ -62,7 +63,7 @@ _DAY = timedelta(days=1)
 
 
 async def ensure(client: Client, settings: Settings) -> None:
-    """Bring the schedules to what this code says, and start the relay unless it runs.
+    """Bring the schedules to what this code says, and start the relay and the dispatchers unless they run.
 
     Safe to repeat, and when several workers start at once. A schedule that an operator paused stays paused.
     """
@@ -75,6 +76,15 @@ async def ensure(client: Client, settings: Settings) -> None:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         retry_policy=NEVER_GIVE_UP,
     )
+    for shard in range(settings.webhook_shards):
+        await client.start_workflow(
+            WebhookDispatch.run,
+            shard,
+            id=webhook_dispatch.workflow_id(shard),
+            task_queue=TaskQueue.WEBHOOKS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            retry_policy=NEVER_GIVE_UP,
+        )
 
 
 def _upkeep(settings: Settings) -> dict[str, Schedule]:

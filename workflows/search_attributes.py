@@ -6,24 +6,48 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
-    from gateway.ids import OrganizationId
+    from gateway.ids import EndpointId, EventId, OrganizationId
 
 ORGANIZATION = SearchAttributeKey.for_keyword("HaspOrganization")
 KIND = SearchAttributeKey.for_keyword("HaspKind")
 STATE = SearchAttributeKey.for_keyword("HaspState")
+ENDPOINT = SearchAttributeKey.for_keyword("HaspEndpoint")
+EVENT = SearchAttributeKey.for_keyword("HaspEvent")
 
 
 class State(StrEnum):
     RUNNING = "running"
+    WAITING_FOR_DELIVERIES = "waiting_for_deliveries"
+    """Of a replay: all is queued, and not all of it settled."""
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
     DONE = "done"
     ALARM = "alarm"
     """Done, and somebody has to look at what came of it."""
+    WAITING_TO_RETRY = "waiting_to_retry"
+    """A delivery, until its ladder says that it is tried again."""
+    ENDPOINT_RESTING = "endpoint_resting"
+    """A delivery whose turn has come while its endpoint takes nothing: it only fails, asked for time, or has a rate."""
+    ENDPOINT_PAUSED = "endpoint_paused"
+    """A delivery that is left until its endpoint is active again."""
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """A delivery after its last try."""
+    SKIPPED = "skipped"
+    """A delivery whose endpoint was disabled or deleted."""
 
 
 def declare(org: OrganizationId) -> None:
     """Make the current workflow findable, as running. Its first act, so that it holds however it was started."""
     kind = workflow.info().workflow_type
     _upsert(ORGANIZATION.value_set(org), KIND.value_set(kind), STATE.value_set(State.RUNNING))
+
+
+def declare_delivery(org: OrganizationId, endpoint: EndpointId, event: EventId, state: State) -> None:
+    """As `declare`, for one delivery."""
+    kind = workflow.info().workflow_type
+    found = (ORGANIZATION.value_set(org), KIND.value_set(kind), STATE.value_set(state))
+    _upsert(*found, ENDPOINT.value_set(endpoint), EVENT.value_set(event))
 
 
 def enter(state: State) -> None:

@@ -63,6 +63,21 @@ class AuditAction(StrEnum):
     RETENTION_KEYS_DESTROYED = "retention.keys_destroyed"
     RETENTION_PURGED = "retention.purged"
     RETENTION_READ = "retention.read"
+    WEBHOOK_DELIVERY_REPLAYED = "webhook_delivery.replayed"
+    WEBHOOK_ENDPOINT_CREATED = "webhook_endpoint.created"
+    WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
+    WEBHOOK_ENDPOINT_LISTED = "webhook_endpoint.listed"
+    WEBHOOK_ENDPOINT_TESTED = "webhook_endpoint.tested"
+    WEBHOOK_ENDPOINT_UPDATED = "webhook_endpoint.updated"
+    WEBHOOK_ENDPOINT_ROTATED = "webhook_endpoint.secret_rotated"
+    WEBHOOK_ENDPOINT_SHOWN_AGAIN = "webhook_endpoint.shown_again"
+    WEBHOOK_REPLAY_CANCELLED = "webhook_replay.cancelled"
+    WEBHOOK_REPLAY_COMPLETED = "webhook_replay.completed"
+    WEBHOOK_REPLAY_CREATED = "webhook_replay.created"
+    WEBHOOK_REPLAY_PAUSED = "webhook_replay.paused"
+    WEBHOOK_REPLAY_RESUMED = "webhook_replay.resumed"
 
 
 class PhiDisposition(StrEnum):

@@ -7,7 +7,6 @@ texts may quote what a vendor sent.
 
 import asyncio
 import re
-import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from gateway.errors import (
     UpstreamUnreachableError,
 )
 from gateway.settings import Settings
+from gateway.tls import verified_tls
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
@@ -163,7 +163,7 @@ class Transport:
             # here, and a queue in the pool would hide behind the connect timeout.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=0, keepalive_timeout=_KEEPALIVE_S, ttl_dns_cache=_DNS_CACHE_S, ssl=_verified_tls()
+                    limit=0, keepalive_timeout=_KEEPALIVE_S, ttl_dns_cache=_DNS_CACHE_S, ssl=verified_tls()
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
@@ -213,14 +213,6 @@ class Transport:
             yield response
         finally:
             response.release()
-
-
-def _verified_tls() -> ssl.SSLContext:
-    """TLS 1.2 or newer; chain and name are checked, by the authorities of the system or of `SSL_CERT_FILE`."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 async def _send(

@@ -23,6 +23,15 @@ from storage.tables.rate_limits import RateBucketRow
 from storage.tables.refusals import RefusalCountRow
 from storage.tables.retention import RetentionPurgeRow
 from storage.tables.schema import Row
+from storage.tables.webhooks import (
+    WebhookAttemptRow,
+    WebhookDeliveryRow,
+    WebhookEndpointRow,
+    WebhookHealthRow,
+    WebhookReplayItemRow,
+    WebhookReplayRow,
+    WebhookSecretRow,
+)
 
 __all__ = [
     "AcceptanceRow",
@@ -55,4 +64,11 @@ __all__ = [
     "RetentionPurgeRow",
     "Row",
     "UsageRow",
+    "WebhookAttemptRow",
+    "WebhookDeliveryRow",
+    "WebhookEndpointRow",
+    "WebhookHealthRow",
+    "WebhookReplayItemRow",
+    "WebhookReplayRow",
+    "WebhookSecretRow",
 ]

@@ -1,14 +1,19 @@
 """What activities are tested with: a clock that tests own, and rows that the pipeline would have written."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import pytest_asyncio
 from ulid import ULID
 
-from gateway.ids import PLATFORM
+from gateway.ids import PLATFORM, OrganizationId
+from gateway.settings import Settings
+from gateway.webhooks.sender import Sender
 from storage import Storage
+from tests.activities.dispatching import Dispatching
+from tests.receivers import make_org
 
 
 @dataclass(slots=True)
@@ -27,6 +32,23 @@ class SetClock:
 @pytest.fixture
 def clock() -> SetClock:
     return SetClock()
+
+
+@pytest_asyncio.fixture
+async def sender() -> AsyncIterator[Sender]:
+    opened = Sender(allow_private=True)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def dispatching(storage: Storage, settings: Settings, sender: Sender) -> Dispatching:
+    return Dispatching(storage, settings, sender)
+
+
+@pytest_asyncio.fixture
+async def org(storage: Storage) -> OrganizationId:
+    return await make_org(storage)
 
 
 async def put_events(storage: Storage, count: int, *, at: datetime, relayed_at: datetime | None = None) -> list[str]:

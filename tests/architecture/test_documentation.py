@@ -1,13 +1,16 @@
 """Documents that must keep up with the code."""
 
+import re
 from pathlib import Path
 
+import orjson
 import pytest
 
 from gateway.audit import AuditAction
 from gateway.audit.compliance import ComplianceEvent, Gate
 from gateway.events import EventType
 from gateway.settings import Settings
+from gateway.webhooks.events import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,9 +32,22 @@ def test_every_word_of_the_audit_log_is_documented(word: str) -> None:
     assert f"`{word}`" in (ROOT / "docs" / "audit-log.md").read_text()
 
 
-def test_every_link_between_documents_leads_somewhere() -> None:
-    import re
+@pytest.mark.parametrize("event", CATALOGUE)
+def test_every_event_of_webhooks_is_documented_with_its_example(event: str) -> None:
+    rows = [line for line in (ROOT / "docs" / "webhook-events.md").read_text().splitlines() if f"| `{event}` |" in line]
 
+    subject = CATALOGUE[event]
+    sometimes = "".join(f", *{name}*" for name in sorted(subject.sometimes))
+    assert rows == [f"| `{event}` | {subject.summary} | `{orjson.dumps(subject.example).decode()}`{sometimes} |"]
+
+
+def test_no_event_is_documented_that_nobody_can_ask_for() -> None:
+    text = (ROOT / "docs" / "webhook-events.md").read_text()
+
+    assert set(re.findall(r"^\| `([a-z_.]+)` \|", text, re.MULTILINE)) == set(CATALOGUE)
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
     broken = [
         f"{document.relative_to(ROOT)} -> {target}"
         for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.request import urlopen
 
@@ -98,11 +99,13 @@ class Installation:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, apis: int) -> AsyncGenerator[Installation]:
-    """All its state below `folder`, an absolute path; every process is stopped at the end."""
+async def running(
+    folder: Path, *, apis: int, settings: Mapping[str, str] = MappingProxyType({})
+) -> AsyncGenerator[Installation]:
+    """All its state below `folder`, an absolute path; every process is stopped at the end. `settings`: further ones."""
     # Without the caller's own HASP_*: a vendor's key would send the load to the vendor.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HASP_")}
-    environ |= {f"HASP_{name}_PORT": str(free_port()) for name in PORTS} | _LIMITS
+    environ |= {f"HASP_{name}_PORT": str(free_port()) for name in PORTS} | _LIMITS | {**settings}
     stack = Stack(Home(folder), Ports.read(environ), environ)
     stack.home.create()
     stack.make_secrets()

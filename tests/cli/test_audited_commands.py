@@ -22,6 +22,7 @@ from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
 from tests.conftest import Database
 from tests.embedded import free_port
+from tests.storage.webhooks import put_endpoint
 from tests.tenants import Tenant, make_tenant
 
 CANARY = "Quillfeather"
@@ -47,6 +48,10 @@ AUDITED = {
     "key revoke": Audited(AuditAction.API_KEY_REVOKED, "{key} --org {org}"),
     "baa accept": Audited(AuditAction.BAA_ACCEPTED, "--org {org} " + SIGNER),
     "baa terminate": Audited(AuditAction.BAA_TERMINATED),
+    "webhook list": Audited(AuditAction.WEBHOOK_ENDPOINT_LISTED),
+    "webhook disable": Audited(AuditAction.WEBHOOK_ENDPOINT_UPDATED, "{webhook} --org {org}"),
+    "webhook enable": Audited(AuditAction.WEBHOOK_ENDPOINT_UPDATED, "{webhook} --org {org}"),
+    "webhook test": Audited(AuditAction.WEBHOOK_ENDPOINT_TESTED, "{webhook} --org {org}"),
     "books verify": Audited(AuditAction.BOOKS_VERIFIED),
     "retention show": Audited(AuditAction.RETENTION_READ),
     "audit verify": Audited(AuditAction.AUDIT_VERIFIED),
@@ -142,7 +147,12 @@ async def test_a_schema_is_told_of_once(storage: Storage, tenant: Tenant) -> Non
 
 
 async def hasp(storage: Storage, tenant: Tenant, command: str, arguments: str) -> str:
-    names = {"org": tenant.org, "key": tenant.key.id, "audit_key": signing_key(storage.keyring.audit).key_id}
+    names = {
+        "org": tenant.org,
+        "key": tenant.key.id,
+        "audit_key": signing_key(storage.keyring.audit).key_id,
+        "webhook": await put_endpoint(storage, tenant) if "{webhook}" in arguments else None,
+    }
     argv = [*command.split(), *arguments.format(**names).split()]
     ran = await asyncio.to_thread(CliRunner().invoke, app, argv)
     assert ran.exit_code == 0, ran.output

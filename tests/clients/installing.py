@@ -45,7 +45,7 @@ class Interpreter:
 
     command: Path
 
-    def run(self, program: str, facts: Mapping[str, str], home: Path) -> dict[str, dict[str, Any]]:
+    def run(self, program: str, facts: Mapping[str, object], home: Path) -> dict[str, dict[str, Any]]:
         """The outcomes that `program` prints, by scenario. It sees nothing of our environment."""
         done = subprocess.run(
             [self.command, PROGRAMS / program],

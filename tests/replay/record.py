@@ -21,6 +21,7 @@ from activities.budget import Cursor, ResetStep, SchedulePage
 from activities.provider_probe import ProbeReport
 from activities.retention import DuePage, PurgeShift
 from cli.embedded import temporal
+from tests.replay import deliveries, replays
 from tests.workflows.test_books_proof import ScriptedBooks
 from tests.workflows.test_budget_reset import ScriptedBudgets, start, working
 from tests.workflows.test_hold_sweep import ScriptedHolds
@@ -138,6 +139,9 @@ async def record() -> None:
         for name, retention in _PURGES.items():
             _keep(name, await _purge(client, retention))
         _keep("outbox-relay-continued-as-new", await _relay(client))
+        webhooks = await deliveries.histories(client) | await replays.histories(client)
+        for name, history in webhooks.items():
+            _keep(name, history)
 
 
 async def _sweep(client: Client, script: Sequence[int | Exception]) -> WorkflowHistory:

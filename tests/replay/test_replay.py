@@ -25,6 +25,9 @@ from workflows.outbox_relay import OutboxRelay
 from workflows.provider_probe import ProbeProviders
 from workflows.refusal_summary import RefusalSummary
 from workflows.retention_purge import RetentionPurge
+from workflows.webhook_delivery import WebhookDelivery
+from workflows.webhook_dispatch import WebhookDispatch
+from workflows.webhook_replay import ReplayPage, ReplayWebhooks
 
 FILES = sorted(HISTORIES.glob("*.json"))
 
@@ -51,6 +54,10 @@ async def test_a_kept_history_replays(file: Path) -> None:
         ProveBooks,
         RefusalSummary,
         RetentionPurge,
+        ReplayPage,
+        ReplayWebhooks,
+        WebhookDelivery,
+        WebhookDispatch,
     ).replay_workflow(_history(file))
 
 
@@ -74,6 +81,10 @@ def test_every_workflow_has_a_history() -> None:
         "provider.probe",
         "refusal.summary",
         "retention.purge",
+        "webhook.delivery",
+        "webhook.dispatch",
+        "webhook.replay",
+        "webhook.replay_page",
     }
 
 

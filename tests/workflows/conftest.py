@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from workflows import codec, outbox_relay, schedules
+from workflows import codec, outbox_relay, schedules, webhook_dispatch
 
 KEYS = {1: bytes(range(32))}
 
@@ -45,6 +45,7 @@ async def clear(client: Client) -> None:
         client.get_schedule_handle(schedules.RETENTION_PURGE).delete(),
         client.get_schedule_handle(schedules.REFUSAL_SUMMARY).delete(),
         client.get_workflow_handle(outbox_relay.WORKFLOW_ID).terminate(),
+        *(client.get_workflow_handle(webhook_dispatch.workflow_id(shard)).terminate() for shard in range(2)),
     ):
         try:
             await clearing

@@ -23,6 +23,13 @@ from api.manage.schemas import (
     RotateKeyRequest,
     ScanRequest,
 )
+from api.manage.webhook_replay_schemas import BulkReplayRequest
+from api.manage.webhook_schemas import (
+    ChangeWebhookRequest,
+    CreateWebhookRequest,
+    RotateWebhookSecretRequest,
+    WebhookTestRequest,
+)
 from api.native.envelope import CONTROL, NATIVE
 from api.native.schemas import ChatRequest
 from gateway.errors import Kind
@@ -90,6 +97,11 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/phi/scan", ScanRequest),
     ("post", "/v1/audit/exports", ExportAuditRequest),
     ("post", "/v1/compliance/baa/acceptances", AcceptRequest),
+    ("post", "/v1/webhooks", CreateWebhookRequest),
+    ("patch", "/v1/webhooks/{webhook_id}", ChangeWebhookRequest),
+    ("post", "/v1/webhooks/{webhook_id}/rotate-secret", RotateWebhookSecretRequest),
+    ("post", "/v1/webhooks/{webhook_id}/test", WebhookTestRequest),
+    ("post", "/v1/webhooks/deliveries/bulk-replay", BulkReplayRequest),
 )
 
 

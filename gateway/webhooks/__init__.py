@@ -1,0 +1,1 @@
+"""Webhooks: where events go, how they are signed and sent, and what becomes of a delivery."""

@@ -1,0 +1,1 @@
+"""Webhooks as kept: endpoints and their secrets, deliveries and every try, replays."""
