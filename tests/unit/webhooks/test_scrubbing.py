@@ -25,7 +25,7 @@ SECRET = SigningSecret.new(SecretKind.HMAC)
         ("trace 7b1f4a52-91aa-4d9c-b6a4-0c9a3d5e8f10", "trace 7b1f4a52-91aa-4d9c-b6a4-0c9a3d5e8f10"),
         ("no row for Maria Lopez, SSN 123-45-6789", "no row for [NAME], SSN [SSN]"),
         ("call her at 212-555-0147", "call her at [PHONE]"),
-        (f"you signed with {SECRET.shown}", "you signed with [SECRET]"),
+        pytest.param(f"you signed with {SECRET.shown}", "you signed with [SECRET]", id="a signing secret"),
         ("key hasp_key_live_22222222222222222222222222222222 is unknown", "key [SECRET] is unknown"),
         ("Authorization: Bearer abcdefgh12345678", "[SECRET]"),
         ("Bearer abcdefgh12345678", "[SECRET]"),
