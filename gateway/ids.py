@@ -22,6 +22,9 @@ AppId = NewType("AppId", str)
 EndpointId = NewType("EndpointId", str)
 DeliveryId = NewType("DeliveryId", str)
 ReplayId = NewType("ReplayId", str)
+AgentId = NewType("AgentId", str)
+CredentialId = NewType("CredentialId", str)
+CascadeId = NewType("CascadeId", str)
 
 PLATFORM = OrganizationId("0" * 26)
 """Owner of what belongs to no customer: refusals of unknown keys are audited under it."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from gateway.agents.delegation import Delegation
 from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId
 from gateway.phi.screening import Screening
 
@@ -54,6 +55,8 @@ class Principal:
     family: ApiKeyId | None = None
     """The first key of the line of successors that `key` is in: limits are of the line."""
     user: str | None = None
+    delegation: Delegation | None = None
+    """Of an agent, which has no key: what it acts under."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from gateway.ids import ApiKeyId, OrganizationId
 from gateway.keys.networks import Network
 from gateway.tenancy import KeyMode, Scope
 
-_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 GRACE_S = (0, 7 * 86_400)
 DEFAULT_GRACE_S = 86_400
 LONGEST_LIFE = timedelta(days=3650)
@@ -102,7 +102,7 @@ def read_expiry(field: str, at: datetime, *, now: datetime) -> datetime:
 
 def mint(mode: KeyMode) -> str:
     """A new key's plaintext, to be shown once."""
-    return prefix(mode) + "".join(secrets.choice(_ALPHABET) for _ in range(32))
+    return prefix(mode) + "".join(secrets.choice(ALPHABET) for _ in range(32))
 
 
 def prefix(mode: KeyMode) -> str:

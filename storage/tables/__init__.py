@@ -1,5 +1,13 @@
 """The schema, defined once. Rows never leave `storage`."""
 
+from storage.tables.agents import (
+    AgentCascadeItemRow,
+    AgentCascadeRow,
+    AgentCredentialRow,
+    AgentInvocationRow,
+    AgentRow,
+    AgentToolUseRow,
+)
 from storage.tables.agreements import AcceptanceRow, BaaDocumentRow
 from storage.tables.api_keys import ApiKeyRow, KeyNoticeRow
 from storage.tables.audit import (
@@ -36,6 +44,12 @@ from storage.tables.webhooks import (
 __all__ = [
     "AcceptanceRow",
     "AccountRow",
+    "AgentCascadeItemRow",
+    "AgentCascadeRow",
+    "AgentCredentialRow",
+    "AgentInvocationRow",
+    "AgentRow",
+    "AgentToolUseRow",
     "ApiKeyRow",
     "AuditAnchorRow",
     "AuditCheckpointRow",

@@ -22,6 +22,8 @@ class ApiKeyRow(Row):
     id: Mapped[UlidKey]
     org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"))
     name: Mapped[str]
+    owner: Mapped[str | None]
+    """The user whose it is: what it has agents do is done on their behalf."""
     mode: Mapped[str]
     prefix: Mapped[str]
     last_four: Mapped[str]

@@ -26,6 +26,12 @@ class InferenceRow(Row):
     id: Mapped[UlidKey]
     org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"))
     key_id: Mapped[str | None]
+    agent_id: Mapped[str | None]
+    credential_id: Mapped[str | None]
+    """Of an agent, which called in place of a key."""
+    delegation_path: Mapped[Words | None]
+    """The credential's ancestors, the first first."""
+    delegating_user: Mapped[str | None]
     surface: Mapped[str]
     model: Mapped[str]
     mode: Mapped[str]
@@ -71,6 +77,7 @@ class UsageRow(Row):
     org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"))
     period_start: Mapped[Instant]
     key_id: Mapped[str | None]
+    agent_id: Mapped[str | None]
     model: Mapped[str]
     mode: Mapped[str]
     created_at: Mapped[Instant]

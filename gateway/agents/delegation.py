@@ -1,0 +1,26 @@
+"""Under which credential an authenticated agent acts, and within what."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.agents.grants import Grant
+from gateway.ids import AgentId, CredentialId
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    agent: AgentId
+    credential: CredentialId
+    path: tuple[CredentialId, ...]
+    """Above the credential, the first first."""
+    user: str
+    """On whose behalf."""
+    grants: tuple[Grant, ...]
+    models: frozenset[str] | None
+    """None: all that the organisation may call."""
+    max_concurrent_invocations: int
+
+    @property
+    def chain(self) -> tuple[CredentialId, ...]:
+        """Whatever is revoked of these ends it."""
+        return (*self.path, self.credential)
