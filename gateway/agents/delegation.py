@@ -1,7 +1,6 @@
 """Under which credential an authenticated agent acts, and within what."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from gateway.agents.grants import Grant
 from gateway.ids import AgentId, CredentialId
