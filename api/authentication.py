@@ -19,8 +19,8 @@ async def authenticate(request: Request, *accepted: Scope) -> Access:
     Raises `InvalidApiKeyError`, `IpNotAllowedError`, `MissingScopeError`, or `UnavailableError` when keys cannot be
     looked up.
     """
-    access = await _identified(request)
-    _require_scope(access, accepted)
+    access = await identified(request, presented(request))
+    require_scope(access, *accepted)
     return access
 
 
@@ -30,9 +30,9 @@ async def authenticate_ai(request: Request, *accepted: Scope, reads_only: bool =
     The request counts once the route says so, to the quota. What only reads records is let in for a while after an
     agreement has ended.
     """
-    access, gateway = await _identified(request), gateway_of(request)
+    access, gateway = await identified(request, presented(request)), gateway_of(request)
     exchange_of(request).quota = quota = gateway.limiter.quota(access)
-    _require_scope(access, accepted)
+    require_scope(access, *accepted)
     if reads_only:
         gateway.pipeline.require_readable(access.policy)
     else:
@@ -77,21 +77,26 @@ def admitted_reader(surface: Surface, *accepted: Scope) -> Callable[[Request], A
     return dependency
 
 
-async def _identified(request: Request) -> Access:
+async def identified(request: Request, token: str) -> Access:
+    """Who bears `token`, from now on the request's caller. Raises as `authenticate` does."""
     exchange = exchange_of(request)
-    token = _presented(request.scope["headers"])
     exchange.access = access = await gateway_of(request).storage.access.resolve(token, address=exchange.ip_address)
     return access
 
 
-def _require_scope(access: Access, accepted: tuple[Scope, ...]) -> None:
+def require_scope(access: Access, *accepted: Scope) -> None:
+    """Raises `MissingScopeError` unless the caller has any of `accepted`, or none is asked for."""
     if accepted and access.principal.scopes.isdisjoint(accepted):
         raise MissingScopeError(details={"required_scope": accepted[0].value})
 
 
-def _presented(headers: list[tuple[bytes, bytes]]) -> str:
-    """The one key in `Authorization: Bearer` or `x-api-key`; two that differ are nobody's."""
+def presented(request: Request) -> str:
+    """The one key in `Authorization: Bearer` or `x-api-key`; two that differ are nobody's.
+
+    Raises `InvalidApiKeyError`.
+    """
     found: set[bytes] = set()
+    headers: list[tuple[bytes, bytes]] = request.scope["headers"]
     for name, value in headers:
         if name == b"x-api-key":
             found.add(value.strip())
