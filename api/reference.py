@@ -80,11 +80,13 @@ def _type(schema: dict[str, Any]) -> str:
 def _body(body: dict[str, Any] | None) -> str:
     if body is None:
         return ""
-    content = body["content"]["application/json"]
+    ((media_type, content),) = body["content"].items()
     name = str(content["schema"].get("$ref", "")).rpartition("/")[2]
     examples = "".join(
         f"<p>{escape(title)}{_json(example['value'])}" for title, example in content.get("examples", {}).items()
     )
+    if not name:
+        return f"<h3>Body: <code>{escape(media_type)}</code></h3>{_json(content['schema'])}{examples}"
     return f'<h3>Body: <a href="#schema-{escape(name)}">{escape(name)}</a></h3>{examples}'
 
 
