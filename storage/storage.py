@@ -16,6 +16,7 @@ from gateway.inference.trail import actor
 from gateway.settings import Settings
 from gateway.tenancy import Principal
 from storage.access import AccessCache
+from storage.agents.introspection import Introspection
 from storage.audit_keys import PublishedKeys
 from storage.clock_check import MOST_APART, apart
 from storage.encryption import ContentCipher
@@ -63,6 +64,7 @@ class Storage:
                 longest_call=timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL,
             ),
         )
+        self.introspection = Introspection(pool, keyring.pepper, clock)
         self.audit_keys = PublishedKeys(pool)
         self.provider_health = ProviderHealth(pool)
         self.rate_buckets = open_buckets(settings, pool)

@@ -18,6 +18,7 @@ from gateway.clock import Clock
 from gateway.errors import UnavailableError, ValidationFailedError
 from gateway.events import Event
 from gateway.ids import OrganizationId, new_ulid
+from storage.agents.credentials import CredentialReader, CredentialStore
 from storage.encryption import ContentCipher
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
@@ -44,6 +45,7 @@ class ReadTransaction:
 
     def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
         self.keys = KeyReader(session, org)
+        self.agent_credentials = CredentialReader(session, org)
         self.organization = OrganizationReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
@@ -75,6 +77,7 @@ class Transaction(ReadTransaction):
         """`about` goes into the metadata of every entry."""
         super().__init__(session, org, cipher)
         self.keys = KeyStore(session, org, peppers, clock)
+        self.agent_credentials = CredentialStore(session, org, peppers, clock)
         self.agreements = AgreementStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
         self.webhook_deliveries = DeliveryStore(session, org, cipher)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
 
+from gateway.errors import GatewayError, Kind
 from gateway.ids import AgentId
 
 NAME_LENGTH = (2, 64)
@@ -63,3 +64,8 @@ class AgentChanges(TypedDict, total=False):
     allowed_scope_types: Sequence[str] | None
     allowed_models: Sequence[str] | None
     credit_cap: int | None
+
+
+class AgentArchivedError(GatewayError):
+    kind, code = Kind.CONFLICT, "AGENT_ARCHIVED"
+    message = "The agent is archived. Reactivate it first."

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from gateway.agents.agent import RevocationPolicy
 from gateway.agents.grants import Grant
+from gateway.errors import GatewayError, Kind
 from gateway.ids import AgentId, CredentialId
 from gateway.keys.api_key import ALPHABET
 from gateway.tenancy import KeyMode
@@ -19,8 +20,6 @@ from gateway.tenancy import KeyMode
 NAME_LENGTH = (2, 255)
 INVOCATIONS = (1, 1000)
 USUAL_INVOCATIONS = 10
-DEEPEST = 3
-"""Credentials above one in a chain of delegation."""
 _SHAPE = re.compile(r"hasp_agent_(test_)?[0-9A-Za-z]{32}\Z", re.ASCII)
 
 
@@ -88,3 +87,13 @@ def prefix(mode: KeyMode) -> str:
 def is_well_formed(token: str) -> bool:
     """Whether `token` could be a credential at all."""
     return _SHAPE.match(token) is not None
+
+
+class CredentialEndedError(GatewayError):
+    kind, code = Kind.CONFLICT, "AGENT_CREDENTIAL_ENDED"
+    message = "The credential is revoked or has expired. Issue another."
+
+
+class AlreadyRotatedCredentialError(GatewayError):
+    kind, code = Kind.CONFLICT, "AGENT_CREDENTIAL_ALREADY_ROTATED"
+    message = "The credential has a successor already. Rotate that."

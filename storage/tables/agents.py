@@ -107,15 +107,19 @@ class AgentCredentialRow(Row):
 
 
 class AgentInvocationRow(Row):
-    """A call that runs with a credential: a lease, which lapses when its process dies."""
+    """A call that runs with a credential or with one below it: a lease, which lapses when its process dies.
+
+    A call has one for each credential of its chain: nobody can run more at once by handing on.
+    """
 
     __tablename__ = "agent_invocations"
     __table_args__ = (
+        PrimaryKeyConstraint("id", "credential_id"),
         Index("ix_agent_invocations_credential_id", "credential_id"),
         Index("ix_agent_invocations_expires_at", "expires_at"),
     )
 
-    id: Mapped[UlidKey]
+    id: Mapped[Ulid]
     """The call's."""
     org_id: Mapped[Ulid]
     credential_id: Mapped[Ulid] = mapped_column(ForeignKey("agent_credentials.id"))
@@ -124,7 +128,7 @@ class AgentInvocationRow(Row):
 
 
 class AgentToolUseRow(Row):
-    """How often a credential's calls were answered with a use of a tool, by the hour."""
+    """How often calls with a credential, or with one below it, were answered with a use of a tool, by the hour."""
 
     __tablename__ = "agent_tool_uses"
     __table_args__ = (

@@ -199,7 +199,7 @@ def _make_what_runs_and_cascades() -> None:
         sa.ForeignKeyConstraint(
             ["credential_id"], ["agent_credentials.id"], name=op.f("fk_agent_invocations_credential_id")
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_agent_invocations")),
+        sa.PrimaryKeyConstraint("id", "credential_id", name=op.f("pk_agent_invocations")),
     )
     op.create_index("ix_agent_invocations_credential_id", "agent_invocations", ["credential_id"], unique=False)
     op.create_index("ix_agent_invocations_expires_at", "agent_invocations", ["expires_at"], unique=False)

@@ -1,0 +1,174 @@
+"""Grants as they are sent: rich authorization details (RFC 9396, spec B11)."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+from pydantic import Field, JsonValue, TypeAdapter
+
+from api.content.schemas import JsonObject, Strict
+from gateway.agents.grants import (
+    DEEPEST,
+    USER,
+    AgentDelegate,
+    DataRead,
+    DataWrite,
+    ExternalToolInvoke,
+    Grant,
+    HumanEscalate,
+    ToolInvoke,
+)
+from gateway.errors import ValidationFailedError
+from gateway.ids import find_ulid
+
+MOST_GRANTS: Final = 20
+MOST_NAMES: Final = 100
+MOST_CONDITIONS: Final = 20
+MOST_CONDITION_BYTES: Final = 4096
+FASTEST_AN_HOUR: Final = 1_000_000
+
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
+Names = Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMES)]
+AppId = Annotated[str, Field(max_length=64, description="ULID of the app; left out: any.")]
+Conditions = Annotated[
+    JsonObject,
+    Field(min_length=1, max_length=MOST_CONDITIONS, description=f"At most {MOST_CONDITION_BYTES:,} bytes of JSON."),
+]
+
+
+class DataReadGrant(Strict):
+    """Read records: of an app, of some entities, that fit all filters."""
+
+    type: Literal["hasp.data.read"]
+    app_id: AppId | None = None
+    entities: Names | None = None
+    filters: Annotated[Conditions | None, Field(description=f"`{USER}` as a value stands for the delegating user.")] = (
+        None
+    )
+
+
+class DataWriteGrant(Strict):
+    """Write records: of an app, of some entities, some fields of them."""
+
+    type: Literal["hasp.data.write"]
+    app_id: AppId | None = None
+    entities: Names | None = None
+    fields: Names | None = None
+
+
+class ToolInvokeGrant(Strict):
+    """Use a tool that is built in."""
+
+    type: Literal["hasp.tool.invoke"]
+    tool_id: Name
+
+
+class ExternalToolInvokeGrant(Strict):
+    """Use a tool that a request brings along, by its name."""
+
+    type: Literal["external.tool.invoke"]
+    tool_id: Name
+    rate_limit: Annotated[int | None, Field(ge=1, le=FASTEST_AN_HOUR, description="Uses an hour.")] = None
+    constraints: Annotated[Conditions | None, Field(description="For whoever runs the tool, by introspection.")] = None
+
+
+class AgentDelegateGrant(Strict):
+    """Issue credentials of another agent, within this credential's own grants."""
+
+    type: Literal["agent.delegate"]
+    to_agent_id: Annotated[str, Field(max_length=64, description="ULID of the agent.")]
+    max_chain_depth: Annotated[
+        int, Field(ge=1, le=DEEPEST, description="How many credentials may follow one another below this one.")
+    ] = DEEPEST
+
+
+class HumanEscalateGrant(Strict):
+    """Hand over to a person in a role."""
+
+    type: Literal["human.escalate"]
+    to_role: Name
+
+
+GrantRequest = Annotated[
+    DataReadGrant
+    | DataWriteGrant
+    | ToolInvokeGrant
+    | ExternalToolInvokeGrant
+    | AgentDelegateGrant
+    | HumanEscalateGrant,
+    Field(discriminator="type"),
+]
+GrantedScopes = Annotated[list[GrantRequest], Field(min_length=1, max_length=MOST_GRANTS)]
+
+
+def grants_schema() -> dict[str, Any]:
+    """The JSON Schema of `granted_scopes`."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **TypeAdapter[list[Any]](GrantedScopes).json_schema()}
+
+
+def read_grants(name: str, wanted: Iterable[GrantRequest]) -> tuple[Grant, ...]:
+    """The grants in the field `name`, each once.
+
+    Raises `ValidationFailedError`, which names the field and repeats nothing, for what a schema cannot say.
+    """
+    read = (_grant(f"{name}[{index}]", each) for index, each in enumerate(wanted))
+    found: list[Grant] = []
+    for grant in read:
+        if grant not in found:
+            found.append(grant)
+    return tuple(found)
+
+
+def _grant(place: str, wanted: GrantRequest) -> Grant:
+    match wanted:
+        case DataReadGrant():
+            filters = _conditions(f"{place}.filters", wanted.filters)
+            _require_known_substitutions(f"{place}.filters", filters)
+            return DataRead(_ulid(f"{place}.app_id", wanted.app_id), _names(wanted.entities), filters)
+        case DataWriteGrant():
+            app_id = _ulid(f"{place}.app_id", wanted.app_id)
+            return DataWrite(app_id, _names(wanted.entities), _names(wanted.fields))
+        case ToolInvokeGrant():
+            return ToolInvoke(wanted.tool_id)
+        case ExternalToolInvokeGrant():
+            constraints = _conditions(f"{place}.constraints", wanted.constraints)
+            return ExternalToolInvoke(wanted.tool_id, wanted.rate_limit, constraints)
+        case AgentDelegateGrant():
+            to = _ulid(f"{place}.to_agent_id", wanted.to_agent_id)
+            return AgentDelegate(to or "", wanted.max_chain_depth)
+        case HumanEscalateGrant():
+            return HumanEscalate(wanted.to_role)
+
+
+def _ulid(place: str, given: str | None) -> str | None:
+    ulid = None if given is None else find_ulid(given)
+    if given is not None and ulid is None:
+        raise ValidationFailedError(f"`{place}` is not an id.", param=place)
+    return ulid
+
+
+def _names(given: list[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(dict.fromkeys(given))
+
+
+def _conditions(place: str, given: dict[str, JsonValue] | None) -> dict[str, JsonValue]:
+    if given and len(orjson.dumps(given)) > MOST_CONDITION_BYTES:
+        raise ValidationFailedError(f"`{place}` has more than {MOST_CONDITION_BYTES:,} bytes.", param=place)
+    return given or {}
+
+
+def _require_known_substitutions(place: str, value: JsonValue) -> None:
+    """Raises for a text with `{{` that is not the one substitution there is: it would be taken literally."""
+    match value:
+        case str():
+            if "{{" in value and value != USER:
+                raise ValidationFailedError(f"The only substitution in `{place}` is `{USER}`.", param=place)
+        case list():
+            for each in value:
+                _require_known_substitutions(place, each)
+        case dict():
+            for each in value.values():
+                _require_known_substitutions(place, each)
+        case _:
+            pass
