@@ -9,9 +9,12 @@ from pydantic import JsonValue
 
 class EventType(StrEnum):
     AGENT_ARCHIVED = "agent.archived"
+    AGENT_CASCADE_BEGUN = "agent.cascade_begun"
     AGENT_CREATED = "agent.created"
+    AGENT_CREDENTIAL_EXPIRING = "agent.credential_expiring"
     AGENT_CREDENTIAL_ISSUED = "agent.credential_issued"
     AGENT_CREDENTIAL_REVOKED = "agent.credential_revoked"
+    AGENT_CREDENTIAL_ROTATED = "agent.credential_rotated"
     AGENT_REACTIVATED = "agent.reactivated"
     AGENT_UPDATED = "agent.updated"
     AI_REQUEST_COMPLETED = "ai.request.completed"

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from gateway.credits.period import Cycle, Period, period_of
-from gateway.ids import ApiKeyId, OrganizationId
+from gateway.ids import AgentId, ApiKeyId, OrganizationId
 from storage.pool import Connection, Pool, repeatable
 
 ORGANIZATION = "organization"
@@ -69,6 +69,11 @@ values (%(org)s, %(start)s, %(holder)s, %(end)s, %(cap)s) on conflict do nothing
 def key_holder(family: ApiKeyId) -> str:
     """Who holds the account of a line of keys."""
     return f"key:{family}"
+
+
+def agent_holder(agent: AgentId) -> str:
+    """Who holds the account of an agent's credentials."""
+    return f"agent:{agent}"
 
 
 def key_of(holder: str) -> str:

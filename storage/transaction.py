@@ -18,7 +18,9 @@ from gateway.clock import Clock
 from gateway.errors import UnavailableError, ValidationFailedError
 from gateway.events import Event
 from gateway.ids import OrganizationId, new_ulid
+from storage.agents.cascades import CascadeReader, CascadeStore
 from storage.agents.credentials import CredentialReader, CredentialStore
+from storage.agents.registry import AgentReader, AgentStore
 from storage.encryption import ContentCipher
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
@@ -45,7 +47,9 @@ class ReadTransaction:
 
     def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
         self.keys = KeyReader(session, org)
+        self.agents = AgentReader(session, org)
         self.agent_credentials = CredentialReader(session, org)
+        self.agent_cascades = CascadeReader(session, org)
         self.organization = OrganizationReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
@@ -77,6 +81,8 @@ class Transaction(ReadTransaction):
         """`about` goes into the metadata of every entry."""
         super().__init__(session, org, cipher)
         self.keys = KeyStore(session, org, peppers, clock)
+        self.agents = AgentStore(session, org, clock)
+        self.agent_cascades = CascadeStore(session, org, clock)
         self.agent_credentials = CredentialStore(session, org, peppers, clock)
         self.agreements = AgreementStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
@@ -88,7 +94,8 @@ class Transaction(ReadTransaction):
         self._session = session
         self._org = org
         self._now = clock.now()
-        self._actor = actor
+        self.actor = actor
+        """Who changes it, as the audit log names them; None when nobody is known."""
         self._ip_address = ip_address
         self._about = about
         self._audited = False
@@ -109,7 +116,7 @@ class Transaction(ReadTransaction):
             action=action,
             entity_type=entity_type,
             entity_id=entity_id,
-            actor=self._actor,
+            actor=self.actor,
             ip_address=self._ip_address,
             entry_metadata={**self._about, **(metadata or {})},
             phi_disposition=phi,

@@ -11,6 +11,16 @@ from gateway.ids import AuditEntryId, OrganizationId
 
 
 class AuditAction(StrEnum):
+    AGENT_ARCHIVED = "agent.archived"
+    AGENT_CREATED = "agent.created"
+    AGENT_LISTED = "agent.listed"
+    AGENT_REACTIVATED = "agent.reactivated"
+    AGENT_UPDATED = "agent.updated"
+    AGENT_CREDENTIAL_EXPIRED = "agent_credential.expired"
+    AGENT_CREDENTIAL_ISSUED = "agent_credential.issued"
+    AGENT_CREDENTIAL_REVOKED = "agent_credential.revoked"
+    AGENT_CREDENTIAL_ROTATED = "agent_credential.rotated"
+    AGENT_CREDENTIAL_SHOWN_AGAIN = "agent_credential.shown_again"
     AI_REQUEST_COMPLETED = "ai.request.completed"
     AI_REQUEST_FAILED = "ai.request.failed"
     AI_REQUEST_REFUSED = "ai.request.refused"
@@ -103,7 +113,7 @@ class AuditEntry:
     entity_type: str | None = None
     entity_id: str | None = None
     actor: str | None = None
-    """`key:<id>`, `user:<id>`, `operator:<user>` at the command line, or `system:<what>`."""
+    """`key:<id>`, `agent:<id>`, `user:<id>`, `operator:<user>` at the command line, or `system:<what>`."""
     ip_address: str | None = None
     metadata: Mapping[str, JsonValue] | None = None
     phi: PhiDisposition | str = PhiDisposition.NOT_PRESENT

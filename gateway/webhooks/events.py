@@ -149,12 +149,28 @@ CATALOGUE: Final[Mapping[str, Subject]] = {
     EventType.SCHEMA_UPDATED: Subject(
         "The form of an app's records was changed.", {"app_id": _ULID, "entity_key": "appointment"}, is_told=False
     ),
-    EventType.AGENT_CREATED: Subject("An agent was registered.", _AGENT, is_told=False),
-    EventType.AGENT_UPDATED: Subject("An agent was changed.", _AGENT, is_told=False),
-    EventType.AGENT_ARCHIVED: Subject("An agent was archived.", _AGENT, is_told=False),
-    EventType.AGENT_REACTIVATED: Subject("An archived agent is active again.", _AGENT, is_told=False),
-    EventType.AGENT_CREDENTIAL_ISSUED: Subject("An agent was given a credential.", _CREDENTIAL, is_told=False),
-    EventType.AGENT_CREDENTIAL_REVOKED: Subject("An agent's credential was revoked.", _CREDENTIAL, is_told=False),
+    EventType.AGENT_CREATED: Subject("An agent was registered.", _AGENT),
+    EventType.AGENT_UPDATED: Subject("An agent was changed.", _AGENT),
+    EventType.AGENT_ARCHIVED: Subject(
+        "An agent was archived; all its credentials and those below them are refused.", {**_AGENT, "cascade_id": _ULID}
+    ),
+    EventType.AGENT_REACTIVATED: Subject("An archived agent is active again.", _AGENT),
+    EventType.AGENT_CREDENTIAL_ISSUED: Subject(
+        "An agent was given a credential; with `parent_id`, by another agent.",
+        {**_CREDENTIAL, "expires_at": _LATER, "parent_id": _ULID},
+        sometimes=frozenset({"parent_id"}),
+    ),
+    EventType.AGENT_CREDENTIAL_EXPIRING: Subject(
+        "An agent's credential ends soon.", {**_CREDENTIAL, "expires_at": _LATER}
+    ),
+    EventType.AGENT_CREDENTIAL_ROTATED: Subject(
+        "An agent's credential has a successor, and ends itself at `retires_at`.",
+        {**_CREDENTIAL, "successor_id": _ULID, "retires_at": _LATER},
+    ),
+    EventType.AGENT_CREDENTIAL_REVOKED: Subject(
+        "An agent's credential was revoked, or went along with one above it (`parent_revoked`) or with its agent.",
+        {**_CREDENTIAL, "reason": "agent_archived", "cascade_id": _ULID},
+    ),
     EventType.EXPORT_READY: Subject("An export of a person's data is ready.", _EXPORT, is_told=False),
     EventType.EXPORT_FAILED: Subject("An export of a person's data could not be made.", _EXPORT, is_told=False),
 }

@@ -1,7 +1,6 @@
 """Credentials of the agents of one organisation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select, text
@@ -15,7 +14,8 @@ from gateway.agents.credential import (
     CredentialEndedError,
     CredentialStatus,
 )
-from gateway.agents.grants import Grant, dump, load
+from gateway.agents.grants import dump, load
+from gateway.agents.issuing import NewCredential
 from gateway.clock import Clock
 from gateway.errors import NotFoundError
 from gateway.ids import AgentId, CredentialId, OrganizationId, new_ulid
@@ -26,31 +26,21 @@ from storage.agents.usable import USABLE
 from storage.keyring import Ring
 from storage.tables import AgentCredentialRow
 
-# A statement that waits for a lock has its old view of everything else: who may be used is asked by another, after it.
-_LOCK_CHAIN = text("""
-select c.id from agent_credentials c join agents g on g.id = c.agent_id
-where c.org_id = :org and c.id = any(:chain) order by c.id for share of c, g
+# Whoever archives an agent locks it and then its credentials: so do these.
+_HOLD_AGENTS = text("""
+select from agents where id in (select agent_id from agent_credentials where org_id = :org and id = any(:chain))
+order by id for share
 """)
 
+_HOLD_CREDENTIALS = text("""
+select from agent_credentials where org_id = :org and id = any(:chain) order by id for share
+""")
+
+# A statement that waits for a lock has its old view of everything else: who may be used is asked by another, after it.
 _MAY_BE_USED = text(f"""
 select {USABLE.replace("%(now)s", ":now")} from agent_credentials c join agents g on g.id = c.agent_id
 where c.org_id = :org and c.id = :last
 """)  # noqa: S608 - joins constants
-
-
-@dataclass(frozen=True, slots=True)
-class NewCredential:
-    """What a credential is made of. `path` is empty for one that no agent issued."""
-
-    name: str
-    description: str | None
-    mode: KeyMode
-    grants: tuple[Grant, ...]
-    delegating_user: str
-    path: tuple[CredentialId, ...]
-    revocation_policy: RevocationPolicy
-    max_concurrent_invocations: int
-    expires_at: datetime
 
 
 class CredentialReader:
@@ -82,9 +72,11 @@ class CredentialReader:
         return shown(row)
 
     def _credentials(self, agent_id: AgentId) -> Select[AgentCredentialRow]:
-        return select(AgentCredentialRow).where(
+        query = select(AgentCredentialRow).where(
             AgentCredentialRow.org_id == self._org, AgentCredentialRow.agent_id == agent_id
         )
+        # What this transaction has read before may have waited for a lock, or been changed by a statement, since.
+        return query.execution_options(populate_existing=True)
 
 
 class CredentialStore(CredentialReader):
@@ -96,12 +88,15 @@ class CredentialStore(CredentialReader):
     async def issue(
         self, agent: Agent, wanted: NewCredential, *, by: str | None, replaces: Credential | None = None
     ) -> tuple[Credential, str]:
-        """A new credential of `agent`, which the caller has locked, and its token, which nothing keeps.
+        """A new credential of `agent`, which the caller holds, and its token, which nothing keeps.
 
-        Raises `AgentArchivedError`.
+        Raises `AgentArchivedError`, and `CredentialEndedError` where its end is over before it begins.
         """
         if agent.status is not AgentStatus.ACTIVE:
             raise AgentArchivedError
+        now = self._clock.now()
+        if wanted.expires_at <= now:
+            raise CredentialEndedError
         token, credential_id = credential.mint(wanted.mode), CredentialId(new_ulid())
         row = AgentCredentialRow(
             id=credential_id,
@@ -123,22 +118,26 @@ class CredentialStore(CredentialReader):
             revocation_policy=wanted.revocation_policy,
             max_concurrent_invocations=wanted.max_concurrent_invocations,
             issued_by=by,
-            created_at=self._clock.now(),
+            created_at=now,
             expires_at=wanted.expires_at,
         )
         self._session.add(row)
         await self._session.flush()
         return shown(row), token
 
-    async def lock_chain(self, chain: Sequence[CredentialId]) -> None:
-        """Have whoever revokes any of `chain` wait until this transaction ends, and then see what is issued below it.
+    async def hold_chain(self, chain: Sequence[CredentialId]) -> tuple[Credential, ...]:
+        """The credentials of `chain`, the first first.
 
-        Raises `CredentialEndedError` when the last of them may not be used any more.
+        Whoever revokes any of them, or archives an agent of theirs, waits until this transaction ends, and then sees
+        what was issued below them. Raises `CredentialEndedError` when the last may not be used any more.
         """
-        await self._session.execute(_LOCK_CHAIN, {"org": self._org, "chain": [*chain]})
-        asked = {"org": self._org, "last": chain[-1], "now": self._clock.now()}
-        if not await self._session.scalar(_MAY_BE_USED, asked):
-            raise CredentialEndedError
+        await self._hold(chain)
+        await self._require_usable(chain[-1])
+        query = select(AgentCredentialRow).where(
+            AgentCredentialRow.org_id == self._org, AgentCredentialRow.id.in_(chain)
+        )
+        found = {row.id: row for row in await self._session.scalars(query)}
+        return tuple(shown(found[each]) for each in chain)
 
     async def rotate(
         self, agent: Agent, credential_id: CredentialId, *, overlap: timedelta, by: str | None
@@ -147,17 +146,15 @@ class CredentialStore(CredentialReader):
 
         Raises `NotFoundError`, `AgentArchivedError`, `CredentialEndedError`, and `AlreadyRotatedCredentialError`.
         """
-        row = await self._session.scalar(
-            self._credentials(agent.id).where(AgentCredentialRow.id == credential_id).with_for_update()
-        )
-        if row is None:
-            raise NotFoundError("The credential does not exist.", param="credential_id")
+        await self._hold((await self.get(agent.id, credential_id)).path)
+        query = self._credentials(agent.id).where(AgentCredentialRow.id == credential_id)
+        row = (await self._session.scalars(query.with_for_update(key_share=True))).one()
         old = shown(row)
-        if old.status(self._clock.now()) is not CredentialStatus.ACTIVE:
-            raise CredentialEndedError
-        if old.retires_at is not None:
+        if agent.status is not AgentStatus.ACTIVE:
+            raise AgentArchivedError
+        if old.status(self._clock.now()) is CredentialStatus.ACTIVE and old.retires_at is not None:
             raise AlreadyRotatedCredentialError
-        await self.lock_chain([*old.path, old.id])
+        await self._require_usable(old.id)
         wanted = NewCredential(
             name=old.name,
             description=old.description,
@@ -173,6 +170,15 @@ class CredentialStore(CredentialReader):
         row.retires_at = min(row.expires_at, self._clock.now() + overlap)
         await self._session.flush()
         return shown(row), successor, token
+
+    async def _hold(self, chain: Sequence[CredentialId]) -> None:
+        for statement in (_HOLD_AGENTS, _HOLD_CREDENTIALS):
+            await self._session.execute(statement, {"org": self._org, "chain": [*chain]})
+
+    async def _require_usable(self, credential_id: CredentialId) -> None:
+        asked = {"org": self._org, "last": credential_id, "now": self._clock.now()}
+        if not await self._session.scalar(_MAY_BE_USED, asked):
+            raise CredentialEndedError
 
 
 def _has(status: CredentialStatus, now: datetime) -> ColumnElement[bool]:

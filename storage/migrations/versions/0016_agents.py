@@ -23,7 +23,28 @@ ANNOUNCED = {
 """Changes of these bear on access, as those of keys do."""
 
 
+# As migration 0015 has it, with one more event that stays within the installation.
+FAN_OUT = """
+create or replace function hasp_fan_out() returns trigger language plpgsql as $$
+begin
+  insert into webhook_deliveries (id, org_id, endpoint_id, event_id, event_type, state, created_at)
+  select left(o.id, 10) || upper(left(encode(sha256(convert_to(o.id || w.id, 'UTF8')), 'hex'), 16)),
+    o.org_id, w.id, o.id, o.type, case w.state when 'disabled' then 'skipped' else 'pending' end, o.created_at
+  from fresh o join webhook_endpoints w on w.org_id = o.org_id
+  where w.state <> 'deleted' and (o.type = any(w.events) or w.events = '{*}' and o.type <> all('{
+    agent.cascade_begun, audit.chain_broken, audit.export_requested, baa.accepted, books.discrepancy,
+    webhook_endpoint.test, webhook_replay.changed}'))
+  on conflict (id) do nothing;
+  if found then
+    perform pg_notify('hasp_webhooks', '');
+  end if;
+  return null;
+end $$
+"""
+
+
 def upgrade() -> None:
+    op.execute(FAN_OUT)
     _make_agents()
     _make_credentials()
     _make_what_runs_and_cascades()
@@ -42,6 +63,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(FAN_OUT.replace("agent.cascade_begun, ", ""))
     for column in ("delegating_user", "delegation_path", "credential_id", "agent_id"):
         op.drop_column("inferences", column)
     op.drop_column("usage_records", "agent_id")
