@@ -31,10 +31,11 @@ REPLAYED = {"idempotent-replayed": "true"}
 _BELONGING = ("content-type", "etag", "location")
 """Headers that are part of an answer; the others are of the request that it answers."""
 
-Shown = Literal["request", "api_key", "webhook_endpoint"]
+Shown = Literal["request", "api_key", "agent_credential", "webhook_endpoint"]
 _SHOWN_AGAIN: Mapping[Shown, AuditAction] = {
     "request": AuditAction.ANSWER_SHOWN_AGAIN,
     "api_key": AuditAction.API_KEY_SHOWN_AGAIN,
+    "agent_credential": AuditAction.AGENT_CREDENTIAL_SHOWN_AGAIN,
     "webhook_endpoint": AuditAction.WEBHOOK_ENDPOINT_SHOWN_AGAIN,
 }
 
@@ -48,8 +49,8 @@ async def once(
 ) -> Response:
     """What `effect` answers, in one audited transaction with it; under a key that was used before, what it answered.
 
-    Showing an answer again is audited as well: of the API key or the webhook whose secret is in it, or of the request
-    that it was.
+    Showing an answer again is audited as well: of the key, credential or webhook whose secret is in it, or of the
+    request that it was.
 
     Raises `ValidationFailedError` for a key that cannot be one, and what `AnswerReader.get` raises.
     """
@@ -80,8 +81,14 @@ def _audit_showing(tx: Transaction, request: Request, given: GivenAnswer, shows:
         "route": request.scope["route"].path,
         "status": given.status,
     }
-    entity_id = first.removeprefix("req_") if shows == "request" else answer["data"]["id"]
+    entity_id = first.removeprefix("req_") if shows == "request" else _shown_id(answer["data"])
     tx.audit(_SHOWN_AGAIN[shows], entity_type=shows, entity_id=entity_id, metadata=about)
+
+
+def _shown_id(data: Mapping[str, Mapping[str, str]]) -> str:
+    """Of what carries its secret itself, or, as a credential, stands beside it."""
+    shown = data.get("credential", data)
+    return str(shown["id"])
 
 
 @asynccontextmanager

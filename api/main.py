@@ -20,6 +20,7 @@ from api.anthropic import models
 from api.anthropic import routes as anthropic
 from api.hot_path import HotPath
 from api.manage import (
+    agent_credentials,
     audit,
     audit_exports,
     audit_verification,
@@ -206,7 +207,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     trail = (audit_verification, audit_exports, audit)
     # Before webhooks by their ids, which these paths would be taken for.
     hooks = (webhook_replays, webhook_deliveries, webhooks, webhook_acts)
-    control = (phi, keys, usage, budget, compliance, baa, *trail, *hooks, provider_status)
+    control = (phi, keys, usage, budget, compliance, baa, *trail, *hooks, agent_credentials, provider_status)
     for module in (anthropic, native, models, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)

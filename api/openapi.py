@@ -12,6 +12,11 @@ from pydantic.json_schema import models_json_schema
 
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.dialect import Dialect
+from api.manage.agent_credential_schemas import (
+    IssueCredentialRequest,
+    RevokeCredentialRequest,
+    RotateCredentialRequest,
+)
 from api.manage.schemas import (
     AcceptRequest,
     BudgetRequest,
@@ -91,6 +96,9 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ChangeWebhookRequest,
     RotateWebhookSecretRequest,
     WebhookTestRequest,
+    IssueCredentialRequest,
+    RevokeCredentialRequest,
+    RotateCredentialRequest,
 )
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {

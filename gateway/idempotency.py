@@ -44,11 +44,12 @@ class Asked:
     ) -> Self:
         """`precondition` is `If-Match`, as sent.
 
-        The caller is its key's line of successors: another key of the organisation that names the same request must
-        not be given this one's answer, which may show a new key's plaintext.
+        The caller is its key's line of successors, or an agent's credential: another of the organisation that names
+        the same request must not be given this one's answer, which may show a new key's plaintext.
         """
+        acting = principal.delegation and principal.delegation.credential
         named = orjson.dumps(["idempotency_key", principal.org, path, key])
-        about = orjson.dumps(["idempotent_request", principal.family or principal.user, [*precondition]])
+        about = orjson.dumps(["idempotent_request", principal.family or acting or principal.user, [*precondition]])
         return cls(
             principal.org,
             hmac.digest(secret, named, "sha256"),

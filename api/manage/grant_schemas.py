@@ -1,6 +1,6 @@
 """Grants as they are sent: rich authorization details (RFC 9396, spec B11)."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -25,14 +25,22 @@ MOST_GRANTS: Final = 20
 MOST_NAMES: Final = 100
 MOST_CONDITIONS: Final = 20
 MOST_CONDITION_BYTES: Final = 4096
+DEEPEST_CONDITION: Final = 5
+"""Levels of objects and lists."""
+_LARGEST_NUMBER: Final = 2**53
+"""The database writes larger floats out as integers, which would no longer be what was sent."""
 FASTEST_AN_HOUR: Final = 1_000_000
 
-Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:/-]+$")]
 Names = Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMES)]
 AppId = Annotated[str, Field(max_length=64, description="ULID of the app; left out: any.")]
 Conditions = Annotated[
     JsonObject,
-    Field(min_length=1, max_length=MOST_CONDITIONS, description=f"At most {MOST_CONDITION_BYTES:,} bytes of JSON."),
+    Field(
+        min_length=1,
+        max_length=MOST_CONDITIONS,
+        description=f"At most {MOST_CONDITION_BYTES:,} bytes of JSON, {DEEPEST_CONDITION} levels deep.",
+    ),
 ]
 
 
@@ -108,23 +116,17 @@ def grants_schema() -> dict[str, Any]:
 
 
 def read_grants(name: str, wanted: Iterable[GrantRequest]) -> tuple[Grant, ...]:
-    """The grants in the field `name`, each once.
+    """The grants in the field `name`, in their order.
 
     Raises `ValidationFailedError`, which names the field and repeats nothing, for what a schema cannot say.
     """
-    read = (_grant(f"{name}[{index}]", each) for index, each in enumerate(wanted))
-    found: list[Grant] = []
-    for grant in read:
-        if grant not in found:
-            found.append(grant)
-    return tuple(found)
+    return tuple(_grant(f"{name}[{index}]", each) for index, each in enumerate(wanted))
 
 
 def _grant(place: str, wanted: GrantRequest) -> Grant:
     match wanted:
         case DataReadGrant():
-            filters = _conditions(f"{place}.filters", wanted.filters)
-            _require_known_substitutions(f"{place}.filters", filters)
+            filters = _conditions(f"{place}.filters", wanted.filters, known={USER})
             return DataRead(_ulid(f"{place}.app_id", wanted.app_id), _names(wanted.entities), filters)
         case DataWriteGrant():
             app_id = _ulid(f"{place}.app_id", wanted.app_id)
@@ -152,23 +154,32 @@ def _names(given: list[str] | None) -> tuple[str, ...] | None:
     return None if given is None else tuple(dict.fromkeys(given))
 
 
-def _conditions(place: str, given: dict[str, JsonValue] | None) -> dict[str, JsonValue]:
-    if given and len(orjson.dumps(given)) > MOST_CONDITION_BYTES:
+def _conditions(place: str, given: dict[str, JsonValue] | None, *, known: Container[str] = ()) -> dict[str, JsonValue]:
+    """`given`, in which a text with `{{` must be one of the substitutions `known`: others would be taken literally."""
+    if given is None:
+        return {}
+    if len(orjson.dumps(given)) > MOST_CONDITION_BYTES:
         raise ValidationFailedError(f"`{place}` has more than {MOST_CONDITION_BYTES:,} bytes.", param=place)
-    return given or {}
+    _require_plain(place, given, known, DEEPEST_CONDITION)
+    return given
 
 
-def _require_known_substitutions(place: str, value: JsonValue) -> None:
-    """Raises for a text with `{{` that is not the one substitution there is: it would be taken literally."""
+def _require_plain(place: str, value: JsonValue, known: Container[str], levels: int) -> None:
     match value:
-        case str():
-            if "{{" in value and value != USER:
-                raise ValidationFailedError(f"The only substitution in `{place}` is `{USER}`.", param=place)
+        case str() if "{{" in value and value not in known:
+            raise ValidationFailedError(
+                f"`{place}` has a substitution that there is not. The only one is `{USER}`, in `filters`.", param=place
+            )
+        case int() | float() if abs(value) > _LARGEST_NUMBER:
+            raise ValidationFailedError(f"`{place}` has a number that is too large. Send it as a string.", param=place)
+        case dict() | list() if not levels:
+            raise ValidationFailedError(f"`{place}` is nested more than {DEEPEST_CONDITION} levels deep.", param=place)
+        case dict():
+            for name, each in value.items():
+                _require_plain(place, name, (), levels)
+                _require_plain(place, each, known, levels - 1)
         case list():
             for each in value:
-                _require_known_substitutions(place, each)
-        case dict():
-            for each in value.values():
-                _require_known_substitutions(place, each)
+                _require_plain(place, each, known, levels - 1)
         case _:
             pass

@@ -15,7 +15,7 @@ from gateway.phi.screening import MAX_TERMS, THRESHOLDS_MILLI, Profile
 from gateway.retention import RETENTION_DAYS
 from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode, Unscannable
 
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
@@ -36,7 +36,7 @@ def _in_utc(value: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Name = Annotated[
-    str, Field(max_length=100, pattern=_PRINTABLE, description="Not blank, and without control characters.")
+    str, Field(max_length=100, pattern=PRINTABLE, description="Not blank, and without control characters.")
 ]
 Expiry = Annotated[
     Annotated[AwareDatetime, Field(strict=False)] | None,
@@ -212,7 +212,7 @@ class SignerRequest(Strict):
     title: Name
     email: Annotated[str, Field(max_length=254, pattern=r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+$")]
     organization_name: Annotated[
-        str, Field(max_length=200, pattern=_PRINTABLE, description="The organization's legal name.")
+        str, Field(max_length=200, pattern=PRINTABLE, description="The organization's legal name.")
     ]
 
 

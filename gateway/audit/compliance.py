@@ -61,6 +61,7 @@ class Gate(StrEnum):
 
 _BY_CODE = {
     "MISSING_SCOPE": Gate.SCOPE,
+    "DELEGATION_EXCEEDS_PARENT": Gate.SCOPE,
     "IP_NOT_ALLOWED": Gate.NETWORK,
     "OPUS_NOT_ENABLED": Gate.MODEL,
     "MODEL_NOT_ENABLED": Gate.MODEL,

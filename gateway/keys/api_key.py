@@ -75,6 +75,8 @@ class ApiKey:
     """When the grace of a key whose successor is in use ends; from then on refused like a revoked key."""
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    owner: str | None = None
+    """The user on whose behalf it issues credentials of agents."""
 
     @property
     def ends_at(self) -> datetime | None:

@@ -276,4 +276,5 @@ def _key(row: ApiKeyRow, used: int) -> ApiKey:
         credits_used=used,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
+        owner=row.owner,
     )
