@@ -16,6 +16,8 @@ from activities.audit_export import AuditExportActivities, ExportRequests
 from activities.baa import AcceptanceStarter, BaaActivities
 from activities.books import BooksActivities
 from activities.budget import BudgetActivities
+from activities.credential_cascade import CascadeStarter, CredentialCascadeActivities
+from activities.credential_lifecycle import CredentialLifecycleActivities, LifecycleStarter
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
 from activities.idempotency import IdempotencyActivities
@@ -51,6 +53,9 @@ from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_schedules import BudgetSchedules
 from workflows.budget_upkeep import BudgetUpkeep
+from workflows.credential_cascade import Cascades, CredentialCascade
+from workflows.credential_lifecycle import CredentialLifecycle, Lifecycles
+from workflows.credential_upkeep import CredentialUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -123,10 +128,14 @@ def _workers(
     notices = KeyNoticeActivities(storage.pool, clock)
     export_requests = ExportRequests(AuditExportRuns(client), onward=EventLog())
     replay_decisions = ReplayStarter(WebhookReplays(client), then=export_requests)
+    credential_lifecycles, credential_cascades = Lifecycles(client), Cascades(client)
+    credentials = CredentialLifecycleActivities(storage.pool, clock, credential_lifecycles)
+    cascades = CredentialCascadeActivities(storage.pool, clock, credential_cascades, credential_lifecycles)
+    credential_events = LifecycleStarter(credential_lifecycles, then=replay_decisions)
     outbox = OutboxActivities(
         storage.pool,
         clock,
-        AcceptanceStarter(acceptances, then=replay_decisions),
+        CascadeStarter(credential_cascades, then=AcceptanceStarter(acceptances, then=credential_events)),
         kept=timedelta(days=settings.webhook_keep_days),
     )
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
@@ -144,6 +153,9 @@ def _workers(
                 BudgetReset,
                 BudgetUpkeep,
                 CheckpointAudit,
+                CredentialCascade,
+                CredentialLifecycle,
+                CredentialUpkeep,
                 ExportAudit,
                 HoldSweep,
                 IdempotencyUpkeep,
@@ -164,7 +176,16 @@ def _workers(
                 books.prove_page,
                 budgets.close_period,
                 budgets.schedule_page,
+                cascades.finish,
+                cascades.look,
+                cascades.recheck,
+                cascades.start_page,
+                cascades.sweep,
                 checkpoints.checkpoint_page,
+                credentials.end,
+                credentials.look,
+                credentials.start_page,
+                credentials.warn,
                 exports.forget,
                 exports.write,
                 holds.expire_page,

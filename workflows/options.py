@@ -136,4 +136,6 @@ REPLAY_CLEARING = ActivityConfig(
 )
 """As many short transactions as it takes to take a replay's deliveries back."""
 
+CREDENTIAL_UPKEEP_EVERY = timedelta(minutes=1)
+
 CHECKPOINT_EVERY = timedelta(hours=1)

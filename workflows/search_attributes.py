@@ -6,13 +6,14 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
-    from gateway.ids import EndpointId, EventId, OrganizationId
+    from gateway.ids import AgentId, EndpointId, EventId, OrganizationId
 
 ORGANIZATION = SearchAttributeKey.for_keyword("HaspOrganization")
 KIND = SearchAttributeKey.for_keyword("HaspKind")
 STATE = SearchAttributeKey.for_keyword("HaspState")
 ENDPOINT = SearchAttributeKey.for_keyword("HaspEndpoint")
 EVENT = SearchAttributeKey.for_keyword("HaspEvent")
+AGENT = SearchAttributeKey.for_keyword("HaspAgent")
 
 
 class State(StrEnum):
@@ -35,6 +36,16 @@ class State(StrEnum):
     """A delivery after its last try."""
     SKIPPED = "skipped"
     """A delivery whose endpoint was disabled or deleted."""
+    EXPIRING = "expiring"
+    """A credential that was told to end."""
+    OVERLAPPING = "overlapping"
+    """A credential with a successor."""
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    IRREVOCABLE = "irrevocable"
+    """A cascade: a process that does not answer holds a call that it should have ended."""
+    WAITING_FOR_RECHECK = "waiting_for_recheck"
+    """A cascade that is done, until somebody looks once more."""
 
 
 def declare(org: OrganizationId) -> None:
@@ -48,6 +59,12 @@ def declare_delivery(org: OrganizationId, endpoint: EndpointId, event: EventId, 
     kind = workflow.info().workflow_type
     found = (ORGANIZATION.value_set(org), KIND.value_set(kind), STATE.value_set(state))
     _upsert(*found, ENDPOINT.value_set(endpoint), EVENT.value_set(event))
+
+
+def declare_credential(org: OrganizationId, agent: AgentId) -> None:
+    """As `declare`, for what follows a credential of `agent`."""
+    kind = workflow.info().workflow_type
+    _upsert(ORGANIZATION.value_set(org), KIND.value_set(kind), STATE.value_set(State.RUNNING), AGENT.value_set(agent))
 
 
 def enter(state: State) -> None:

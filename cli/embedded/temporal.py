@@ -17,7 +17,7 @@ from cli.failure import CommandError
 NAMESPACE = "hasp"
 RETENTION = "7d"
 """Of closed runs. A machine for development sweeps all day: every day kept costs it some 60 MB."""
-SEARCH_ATTRIBUTES = ("HaspOrganization", "HaspKind", "HaspState", "HaspEndpoint", "HaspEvent")
+SEARCH_ATTRIBUTES = ("HaspOrganization", "HaspKind", "HaspState", "HaspEndpoint", "HaspEvent", "HaspAgent")
 """All of type Keyword."""
 
 

@@ -12,6 +12,8 @@ from gateway.ids import AuditEntryId, OrganizationId
 
 class AuditAction(StrEnum):
     AGENT_ARCHIVED = "agent.archived"
+    AGENT_CASCADE_COMPLETED = "agent_cascade.completed"
+    AGENT_CASCADE_RECHECKED = "agent_cascade.rechecked"
     AGENT_CREATED = "agent.created"
     AGENT_LISTED = "agent.listed"
     AGENT_REACTIVATED = "agent.reactivated"

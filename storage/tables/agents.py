@@ -62,9 +62,12 @@ class AgentCredentialRow(Row):
         Index("ix_agent_credentials_org_id_agent_id_id", "org_id", "agent_id", "id"),
         # Everything below a credential, however deep.
         Index("ix_agent_credentials_path", "path", postgresql_using="gin"),
+        Index("ix_agent_credentials_parent_id", "parent_id"),
         Index("ix_agent_credentials_family", "family"),
         Index("uq_agent_credentials_replaces", "replaces", unique=True),
-        Index("ix_agent_credentials_expires_at_unrevoked", "expires_at", postgresql_where=text("revoked_at is null")),
+        Index(
+            "ix_agent_credentials_id_open", "id", postgresql_where=text("revoked_at is null and ended_at is null")
+        ),
     )
 
     id: Mapped[UlidKey]
@@ -175,6 +178,7 @@ class AgentCascadeItemRow(Row):
     __tablename__ = "agent_cascade_items"
     __table_args__ = (
         PrimaryKeyConstraint("cascade_id", "credential_id"),
+        Index("ix_agent_cascade_items_credential_id", "credential_id"),
         CheckConstraint("state in ('pending', 'done', 'irrevocable')", name="state"),
         Index(
             "ix_agent_cascade_items_cascade_id_pending",

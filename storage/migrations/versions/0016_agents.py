@@ -164,12 +164,13 @@ def _make_credentials() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_agent_credentials_digest")),
     )
     op.create_index(
-        "ix_agent_credentials_expires_at_unrevoked",
+        "ix_agent_credentials_id_open",
         "agent_credentials",
-        ["expires_at"],
+        ["id"],
         unique=False,
-        postgresql_where=sa.text("revoked_at is null"),
+        postgresql_where=sa.text("revoked_at is null and ended_at is null"),
     )
+    op.create_index("ix_agent_credentials_parent_id", "agent_credentials", ["parent_id"], unique=False)
     op.create_index("ix_agent_credentials_family", "agent_credentials", ["family"], unique=False)
     op.create_index(
         "ix_agent_credentials_org_id_agent_id_id", "agent_credentials", ["org_id", "agent_id", "id"], unique=False
@@ -254,6 +255,7 @@ def _make_what_runs_and_cascades() -> None:
         ),
         sa.PrimaryKeyConstraint("cascade_id", "credential_id", name=op.f("pk_agent_cascade_items")),
     )
+    op.create_index("ix_agent_cascade_items_credential_id", "agent_cascade_items", ["credential_id"], unique=False)
     op.create_index(
         "ix_agent_cascade_items_cascade_id_pending",
         "agent_cascade_items",
