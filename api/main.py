@@ -39,6 +39,8 @@ from api.manage import (
 )
 from api.middleware import API_VERSION, ExchangeMiddleware
 from api.native import routes as native
+from api.oauth import discovery
+from api.oauth import routes as oauth
 from api.openapi import describe
 from api.reference import page
 from api.refusals import on_gateway_error, on_http_exception, on_invalid_request
@@ -207,8 +209,21 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     trail = (audit_verification, audit_exports, audit)
     # Before webhooks by their ids, which these paths would be taken for.
     hooks = (webhook_replays, webhook_deliveries, webhooks, webhook_acts)
-    control = (phi, keys, usage, budget, compliance, baa, *trail, *hooks, agent_credentials, provider_status)
-    for module in (anthropic, native, models, *control, trust, health):
+    control = (
+        phi,
+        keys,
+        usage,
+        budget,
+        compliance,
+        baa,
+        *trail,
+        *hooks,
+        agent_credentials,
+        oauth,
+        discovery,
+        provider_status,
+    )
+    for module in (anthropic, native, models, *control, oauth, discovery, trust, health):
         app.include_router(module.router)
     _add_reference(app)
     return app
