@@ -16,7 +16,6 @@ from storage.agents import lifecycles
 from storage.outbox import OutboxEvent
 from storage.pool import Pool
 
-
 _SWEPT = {AGENT_ARCHIVED, PARENT_REVOKED, SUCCESSOR_REVOKED}
 
 
