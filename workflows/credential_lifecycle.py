@@ -5,7 +5,7 @@ So the row is asked at every step, and a decision about the credential only has 
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -28,6 +28,11 @@ _SHORTEST = timedelta(milliseconds=50)
 
 
 _CLOCKS_DIFFER = timedelta(seconds=1)
+
+
+_UNFIT, _ROTATED, _ENDED = "VALIDATION_FAILED", "AGENT_CREDENTIAL_ALREADY_ROTATED", "AGENT_CREDENTIAL_ENDED"
+_REFUSED = {_UNFIT, _ROTATED, _ENDED}
+"""What validators say: such a decision changes nothing, now or later."""
 
 
 class Stage(StrEnum):
@@ -73,22 +78,21 @@ class CredentialLifecycle:
         return self._stage
 
     @workflow.update
-    def retire(self, at: datetime) -> Stage:
-        """It has a successor, and ends at `at`."""
-        self._ends_at = at
+    def retire(self, at: str) -> Stage:
+        """It has a successor, and ends at `at`, ISO 8601 with an offset."""
+        self._ends_at = datetime.fromisoformat(at)
         self._enter(Stage.OVERLAPPING)
         self._is_woken = True
         return self._stage
 
     @retire.validator
-    def _may_retire(self, at: datetime) -> None:
+    def _may_retire(self, at: str) -> None:
         self._require_life()
-        if at.tzinfo is None:
-            raise ApplicationError("a time without an offset", type="VALIDATION_FAILED")
+        wanted = _read(at)
         if self._stage is Stage.OVERLAPPING:
-            raise ApplicationError("it has a successor already", type="AGENT_CREDENTIAL_ALREADY_ROTATED")
-        if self._ends_at is not None and at > self._ends_at + _CLOCKS_DIFFER:
-            raise ApplicationError("later than it ends", type="VALIDATION_FAILED")
+            raise ApplicationError("it has a successor already", type=_ROTATED)
+        if self._ends_at is not None and wanted > self._ends_at + _CLOCKS_DIFFER:
+            raise ApplicationError("later than it ends", type=_UNFIT)
 
     @workflow.update
     def revoke(self) -> Stage:
@@ -107,7 +111,7 @@ class CredentialLifecycle:
 
     def _require_life(self) -> None:
         if self._is_over():
-            raise ApplicationError("it has ended", type="AGENT_CREDENTIAL_ENDED")
+            raise ApplicationError("it has ended", type=_ENDED)
 
     def _is_over(self) -> bool:
         return self._stage in {Stage.REVOKED, Stage.EXPIRED}
@@ -160,7 +164,7 @@ class Lifecycles:
 
     async def retire(self, issued: Issued, at: datetime) -> None:
         """Raises `RPCError` when Temporal is not there."""
-        await self._update(issued, "retire", at)
+        await self._update(issued, "retire", at.isoformat())
 
     async def revoke(self, issued: Issued) -> None:
         """Raises `RPCError` when Temporal is not there."""
@@ -171,11 +175,30 @@ class Lifecycles:
         with _unless_absent():
             await self._client.get_workflow_handle(workflow_id(credential)).signal(CredentialLifecycle.wake)
 
-    async def _update(self, issued: Issued, name: str, *about: datetime) -> None:
+    async def _update(self, issued: Issued, name: str, *about: str) -> None:
         """Of one that is over, or was told already, or has not begun and will see for itself, nothing is wanted."""
         handle = self._client.get_workflow_handle(workflow_id(issued.credential))
-        with _unless_absent(), suppress(WorkflowUpdateFailedError):
+        with _unless_absent(), _unless_refused():
             await handle.execute_update(name, args=about)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _read(at: str) -> datetime:
+    try:
+        read = datetime.fromisoformat(at)
+    except ValueError:
+        read = None
+    if read is None or read.tzinfo is None:
+        raise ApplicationError("not a time with an offset", type=_UNFIT)
+    return read
+
+
+@contextmanager
+def _unless_refused() -> Generator[None]:
+    try:
+        yield
+    except WorkflowUpdateFailedError as failure:
+        if not isinstance(failure.cause, ApplicationError) or failure.cause.type not in _REFUSED:
+            raise
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType as HistoryEvent
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
@@ -34,6 +36,16 @@ def issued(org: OrganizationId, credential: MadeCredential) -> Issued:
 async def begun(client: Client, org: OrganizationId, credential: MadeCredential) -> WorkflowHandle[Any, Any]:
     await Lifecycles(client).start(issued(org, credential))
     return client.get_workflow_handle(workflow_id(credential.id))
+
+
+async def until_looked(handle: WorkflowHandle[Any, Any]) -> None:
+    """Until it knows what its credential's row says."""
+    while not any(event.event_type == HistoryEvent.EVENT_TYPE_TIMER_STARTED for event in await history_of(handle)):
+        pass
+
+
+async def history_of(handle: WorkflowHandle[Any, Any]) -> list[Any]:
+    return list((await handle.fetch_history()).events)
 
 
 async def reminded(storage: Storage, credential: MadeCredential) -> datetime | None:
@@ -162,9 +174,12 @@ async def test_decisions_that_make_no_sense_are_refused_and_change_nothing(
     async with working(client, storage):
         with temporal_env.with_time_skipping_disabled():
             handle = await begun(client, org, credential)
-        for at in (ends + timedelta(hours=1), ends.replace(tzinfo=None)):
-            with pytest.raises(WorkflowUpdateFailedError):
+        await until_looked(handle)
+        for at in ((ends + timedelta(hours=1)).isoformat(), ends.replace(tzinfo=None).isoformat(), "soon"):
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
                 await handle.execute_update("retire", at)
+            assert isinstance(refused.value.cause, ApplicationError)
+            assert refused.value.cause.type == "VALIDATION_FAILED"
         stage = await handle.query("state")
         await handle.terminate()
 
