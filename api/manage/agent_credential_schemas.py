@@ -73,10 +73,9 @@ class RevokeCredentialRequest(Strict):
     reason: Annotated[
         str,
         Field(
-            min_length=1,
-            max_length=64,
-            pattern=r"^[a-z0-9_.:-]+$",
-            description="A word for the audit log and the receipt, such as `shift_over`.",
+            max_length=255,
+            pattern=PRINTABLE,
+            description="Shown with the credential. Audit log and events repeat a word such as `shift_over` only.",
         ),
     ] = "revoked"
 

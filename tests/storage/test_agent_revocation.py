@@ -133,7 +133,7 @@ async def test_nobody_issues_below_what_is_being_revoked(storage: Storage) -> No
     async def issue() -> MadeCredential | None:
         try:
             async with storage.as_operator(tenant.org, command="test") as tx:
-                await tx.agent_credentials.lock_chain([root.id])
+                await tx.agent_credentials.hold_chain([root.id])
                 child = await make_credential(storage, tenant.org, agent, parent=root)
                 tx.audit(AuditAction.AGENT_UPDATED, entity_type="agent", entity_id=root.agent)
                 return child
