@@ -38,9 +38,9 @@ class Desk:
         assert reply.status == 201, reply.body
         return reply.json()["data"]["credential"]
 
-    async def act(self, credential: str, verb: str, body: object = None, **options: Any) -> Reply:
+    async def act(self, credential: str, verb: str, body: object = None) -> Reply:
         path = self.path(credential, verb)
-        return await self.server.request("POST", path, body, **{"key": self.tenant.token} | options)
+        return await self.server.request("POST", path, body, key=self.tenant.token)
 
     async def get(self, *rest: str, query: str = "") -> Reply:
         return await self.server.get(self.path(*rest) + query, key=self.tenant.token)

@@ -1,7 +1,7 @@
 """Handing on and rotating while somebody revokes: whoever is first, nothing usable is left below."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 
 import pytest
@@ -28,7 +28,7 @@ from tests.tenants import Tenant, make_tenant
 
 HOUR = timedelta(hours=1)
 Issued = tuple[Credential, str]
-Ending = Callable[[Storage, Tenant, MadeCredential], Awaitable[set[str]]]
+Ending = Callable[[Storage, Tenant, MadeCredential], Coroutine[None, None, set[str]]]
 
 
 async def make_root(storage: Storage, tenant: Tenant, *to: AgentId) -> MadeCredential:

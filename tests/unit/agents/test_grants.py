@@ -27,7 +27,7 @@ CANARY = "Quillfeather"
 
 
 def read(*grants: Any) -> tuple[Grant, ...]:
-    body = {"name": "Night shift", "granted_scopes": [*grants]}
+    body: dict[str, Any] = {"name": "Night shift", "granted_scopes": [*grants]}
     wanted = validated(IssueCredentialRequest, body, unknown=ValidationFailedError)
     return read_grants("granted_scopes", wanted.granted_scopes)
 

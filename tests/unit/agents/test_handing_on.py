@@ -51,31 +51,33 @@ def some(among: Sequence[str]) -> st.SearchStrategy[tuple[str, ...] | None]:
 apps = st.none() | st.sampled_from(APPS)
 conditions = st.sampled_from(RECORDS)
 words = st.sampled_from(WORDS)
+rates = st.none() | st.integers(1, 3)
 delegates = st.builds(AgentDelegate, st.sampled_from(AGENTS), st.integers(1, DEEPEST))
 grants: st.SearchStrategy[Grant] = st.one_of(
     st.builds(DataRead, apps, some(ENTITIES), conditions),
     st.builds(DataWrite, apps, some(ENTITIES), some(FIELDS)),
     st.builds(ToolInvoke, words),
-    st.builds(ExternalToolInvoke, words, st.none() | st.integers(1, 3), conditions),
+    st.builds(ExternalToolInvoke, words, rates, conditions),
     st.builds(HumanEscalate, words),
 )
 
 
 def like(given: Grant) -> st.SearchStrategy[Grant]:
     """As it is, or less in some respect, or more: or hardly anything would be handed on."""
+    same: st.SearchStrategy[Grant] = st.just(given)
     match given:
         case AgentDelegate():
-            return st.just(replace(given, max_chain_depth=max(1, given.max_chain_depth - 1))) | delegates
-        case DataRead():
-            more = st.builds(lambda each: replace(given, filters={**given.filters, **each}), conditions)
-            return st.just(given) | more | st.builds(replace, st.just(given), app_id=apps, entities=some(ENTITIES))
-        case DataWrite():
-            return st.just(given) | st.builds(replace, st.just(given), app_id=apps, fields=some(FIELDS))
-        case ExternalToolInvoke():
-            more = st.builds(lambda each: replace(given, constraints={**given.constraints, **each}), conditions)
-            return st.just(given) | more | st.builds(replace, st.just(given), rate_limit=st.none() | st.integers(1, 3))
+            return st.just(AgentDelegate(given.to_agent_id, max(1, given.max_chain_depth - 1))) | delegates
+        case DataRead(app_id, entities, filters):
+            more = conditions.map(lambda each: DataRead(app_id, entities, {**filters, **each}))
+            return same | more | st.builds(DataRead, apps, some(ENTITIES), st.just(filters))
+        case DataWrite(_, entities):
+            return same | st.builds(DataWrite, apps, st.just(entities), some(FIELDS))
+        case ExternalToolInvoke(tool, rate, constraints):
+            more = conditions.map(lambda each: ExternalToolInvoke(tool, rate, {**constraints, **each}))
+            return same | more | st.builds(ExternalToolInvoke, st.just(tool), rates, st.just(constraints))
         case _:
-            return st.just(given)
+            return same
 
 
 def wishes(each: st.SearchStrategy[Grant], *, always: tuple[Grant, ...] = ()) -> st.SearchStrategy[Wish]:
@@ -91,6 +93,10 @@ def wishes(each: st.SearchStrategy[Grant], *, always: tuple[Grant, ...] = ()) ->
 roots = wishes(grants | delegates, always=tuple(AgentDelegate(agent, DEEPEST) for agent in AGENTS))
 
 
+def _oddly(wish: Wish, mode: KeyMode | None, user: str) -> Wish:
+    return replace(wish, mode=mode, delegating_user=user)
+
+
 def children(above: Sequence[Grant]) -> st.SearchStrategy[Wish]:
     rights = [each for each in above if isinstance(each, AgentDelegate)]
     lower = tuple(
@@ -98,7 +104,8 @@ def children(above: Sequence[Grant]) -> st.SearchStrategy[Wish]:
     )
     each = st.sampled_from([each for each in above if each not in rights] or [*above]).flatmap(like)
     asked = st.one_of(wishes(each), wishes(each, always=lower), wishes(each, always=lower))
-    odd = st.builds(replace, asked, mode=st.none() | st.sampled_from(KeyMode), delegating_user=st.none() | words)
+    modes = st.sampled_from([None, *KeyMode])
+    odd = st.builds(_oddly, asked, modes, words)
     return st.one_of(asked, asked, odd, wishes(st.sampled_from([*above]).flatmap(like)), wishes(grants | delegates))
 
 
