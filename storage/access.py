@@ -99,10 +99,15 @@ class AccessCache:
         self._tokens: dict[OrganizationId, set[bytes]] = {}
         self._epoch = 0
         self._heard_at = float("-inf")
+        self._told: list[Callable[[], None]] = []
         self._used: dict[ApiKeyId, datetime] = {}
         # Keys that nobody has are looked up each time: a flood of them shares a connection, and leaves the others free.
         self._lookups = GroupCommit(self._look_up)
         self._tasks = [asyncio.create_task(self._listen_forever()), asyncio.create_task(self._note_use_forever())]
+
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Have `told` called when an announcement comes, of whatever organisation."""
+        self._told.append(told)
 
     @property
     def listening(self) -> bool:
@@ -234,6 +239,8 @@ class AccessCache:
                             self._heard_at = time.monotonic()
                         elif not notice.payload.startswith("echo:"):
                             self._forget(OrganizationId(notice.payload))
+                            for told in self._told:
+                                told()
 
     async def _note_use_forever(self) -> None:
         while True:

@@ -25,6 +25,7 @@ from gateway.tenancy import Access
 from gateway.transcript import load_block, load_turn
 from storage import content, journal_sql
 from storage.accounts import Accounts
+from storage.agents.invocations import Invocations
 from storage.content import Exchange, SealedExchange
 from storage.encryption import ContentCipher, SealingKey
 from storage.group_commit import GroupCommit
@@ -52,13 +53,15 @@ _TRIES = 3
 class _Closing:
     row: Json
     sealed: SealedExchange | None
+    of_agent: bool
 
 
 class PostgresJournal:
     """Implements `gateway.inference.ports.Journal`. One per process; its groups are shared by all requests."""
 
-    def __init__(self, pool: Pool, cipher: ContentCipher, leases: Leases) -> None:
+    def __init__(self, pool: Pool, cipher: ContentCipher, leases: Leases, invocations: Invocations) -> None:
         self.leases = leases
+        self.invocations = invocations
         self._pool = pool
         self._cipher = cipher
         self._sealing: dict[str, SealingKey] = {}
@@ -70,6 +73,7 @@ class PostgresJournal:
     async def close_down(self) -> None:
         """Commit what was submitted and stop renewing."""
         await self.leases.close()
+        await self.invocations.close()
         for group in (self._opening, self._closing, self._refusals):
             await group.close()
 
@@ -99,10 +103,15 @@ class PostgresJournal:
         key = await self._key(call)
         period = await self._accounts.period(principal.org, call.received_at, family=principal.family)
         self.leases.take(call.id)
+        delegation = principal.delegation
         try:
+            if delegation is not None:
+                await self.invocations.take(call.id, principal.org, delegation, call.running)
             await self._opening.submit(opening_row(call, model, period, amount=ceiling, lease=self.leases.lease))
         except BaseException:
             self.leases.drop(call.id)
+            if delegation is not None:
+                await self.invocations.give_back(call.id)
             raise
         if key is not None:
             self._sealing[call.id] = key
@@ -111,10 +120,12 @@ class PostgresJournal:
         call = outcome.call
         try:
             sealed = await self._sealed(outcome)
-            await self._closing.submit(_Closing(closing_row(outcome), sealed))
+            of_agent = call.access.principal.delegation is not None
+            await self._closing.submit(_Closing(closing_row(outcome), sealed, of_agent))
         finally:
             # Ours no longer, whatever came of it: a hold left open now lapses.
             self.leases.drop(call.id)
+            self.invocations.forget(call.id)
             self._sealing.pop(call.id, None)
 
     async def refuse(self, refusal: Refusal) -> None:
@@ -184,7 +195,10 @@ class PostgresJournal:
             "answers": [closing.sealed and closing.sealed.answer for closing in closings],
         }
         states: dict[str, str] = {}
-        for call, org, state, overrun in await self._send(journal_sql.CLOSE, rows, parameters):
+        # Whoever is told that its call is over may begin the next at once.
+        returns = any(closing.of_agent for closing in closings)
+        statement = journal_sql.CLOSE_INVOCATIONS if returns else journal_sql.CLOSE
+        for call, org, state, overrun in await self._send(statement, rows, parameters):
             states[call] = state
             if overrun:
                 log.warning("credits_overrun", request_id=request_id(call), org_id=org, credits=overrun)

@@ -68,7 +68,7 @@ shells as (
 select id from held union all select id from known
 """)
 
-CLOSE = _compact(
+_CLOSING = _compact(
     """
 with done as (
   select d.*, c.request_content, c.answer_content
@@ -196,13 +196,23 @@ overran as (
       'held', m.held, 'charged', m.charge), m.at
   from moves m join done using (id) where m.overrun > 0
 )
+"""
+)
+
+_CLOSED = _compact("""
 select id, org_id, hold_state as state, overrun from moves
 union all
 -- Settled before: by this very statement, or otherwise.
 select h.id, h.org_id, h.state, 0 from credit_holds h
 where h.id = any(array(select id from done)) and h.id not in (select id from prior)
-"""
-)
+""")
+
+CLOSE: LiteralString = f"{_CLOSING} {_CLOSED}"
+
+# Of agents' calls: whatever the record came to, their places are free.
+CLOSE_INVOCATIONS: LiteralString = f"""
+{_CLOSING}, returned as (delete from agent_invocations where id = any(array(select id from done))) {_CLOSED}
+"""  # noqa: S608 - constants of ours
 
 REFUSE = _compact("""
 with refused as (

@@ -17,6 +17,7 @@ from gateway.settings import Settings
 from gateway.tenancy import Principal
 from storage.access import AccessCache
 from storage.agents.introspection import Introspection
+from storage.agents.invocations import Invocations
 from storage.audit_keys import PublishedKeys
 from storage.clock_check import MOST_APART, apart
 from storage.encryption import ContentCipher
@@ -54,15 +55,12 @@ class Storage:
         self.root_keys = root_keys
         self.cipher = ContentCipher(pool, root_keys)
         self.access = AccessCache(pool, str(settings.database_url), keyring.pepper, self.cipher, clock, self._first_use)
+        lease = timedelta(seconds=settings.hold_lease_s)
+        longest_call = timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL
+        self.invocations = Invocations(pool, clock=clock, lease=lease, longest_call=longest_call)
+        self.access.on_change(self.invocations.heard)
         self.journal = PostgresJournal(
-            pool,
-            self.cipher,
-            Leases(
-                pool,
-                clock=clock,
-                lease=timedelta(seconds=settings.hold_lease_s),
-                longest_call=timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL,
-            ),
+            pool, self.cipher, Leases(pool, clock=clock, lease=lease, longest_call=longest_call), self.invocations
         )
         self.introspection = Introspection(pool, keyring.pepper, clock)
         self.audit_keys = PublishedKeys(pool)

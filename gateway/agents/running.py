@@ -1,7 +1,7 @@
 """Calls while they run, and how one is ended from outside: by the revocation of what it runs under."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from gateway.errors import GatewayError, Kind, UnavailableError
@@ -66,16 +66,21 @@ class Running:
         elif self._unwaited is not None:
             self._unwaited()
 
+    def require(self) -> None:
+        """Raises `ended`, if it was."""
+        if self.ended is not None:
+            raise self.ended
+
     def when_unwaited(self, act: Callable[[], object]) -> None:
         """Have `act` called when the call is ended while nobody waits in `unless_ended`."""
         self._unwaited = act
 
     async def unless_ended(self, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` gives; one waits at a time. Raises `ended` when that comes first, and begins no `work` after."""
-        if self.ended is not None:
-            raise self.ended
+        self.require()
+        waiting = asyncio.timeout(None)
         try:
-            async with asyncio.timeout(None) as waiting:
+            async with waiting:
                 self._waiting = waiting
                 try:
                     return await work()
@@ -85,3 +90,14 @@ class Running:
             if self.ended is not None and waiting.expired():
                 raise self.ended from None
             raise
+
+
+class Severable(AsyncIterator[T]):
+    """What `source` gives, until the call that reads it is ended: then it raises why."""
+
+    def __init__(self, source: AsyncIterator[T], running: Running) -> None:
+        self._source = source
+        self._running = running
+
+    async def __anext__(self) -> T:
+        return await self._running.unless_ended(self._source.__anext__)

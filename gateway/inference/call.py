@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.agents.running import Running
 from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Model
 from gateway.completion import Completion
@@ -67,6 +68,8 @@ class Call:
     """Not to be opened later: a process that slept may find its idempotency key with another call."""
     quota: Quota = field(default=UNLIMITED, repr=False, compare=False)
     """Its part of the organisation's rate."""
+    running: Running = field(default_factory=Running, repr=False, compare=False)
+    """What ends it from outside, once it is opened for an agent."""
     passed: tuple[ComplianceEvent, ...] = ()
     """What fired at the gates behind it."""
 

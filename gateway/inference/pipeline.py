@@ -31,7 +31,7 @@ from gateway.inference.admission import needs_opt_in, require_agreement, require
 from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.explaining import explained, placed
 from gateway.inference.ports import Journal, Refusal
-from gateway.inference.reviewing import reviewed, withheld_outcome
+from gateway.inference.reviewing import reviewed, settle
 from gateway.inference.seals import seals_in
 from gateway.inference.shielding import let_outlast, uninterrupted, unstoppable
 from gateway.inference.streaming import AnswerStream
@@ -95,13 +95,13 @@ class InferencePipeline:
         admitted = await self._admit(call)
         asking = unstoppable(self._ask(admitted))
         try:
-            answered = await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            admitted.sender.left.set()
-            let_outlast(asking)
-            unstoppable(self._outlast(asking, admitted))
-            raise
+            answered = await call.running.unless_ended(lambda: asyncio.shield(asking))
         except BaseException as failure:
+            if isinstance(failure, asyncio.CancelledError) or failure is call.running.ended:
+                admitted.sender.left.set()
+                let_outlast(asking)
+                unstoppable(self._outlast(asking, admitted))
+                raise
             raise await uninterrupted(self._abandon(admitted, failure)) from failure
         # From here on the provider bills: whoever hangs up now pays for an answer.
         report = await uninterrupted(self._settle(admitted, answered, Status.COMPLETED))
@@ -122,7 +122,7 @@ class InferencePipeline:
         admitted = await self._admit(call)
         context = self._dispatcher.stream(admitted.screened.conversation, admitted.route, admitted.sender)
         try:
-            flow = await context.__aenter__()
+            flow = await call.running.unless_ended(context.__aenter__)
         except BaseException as failure:
             raise await uninterrupted(self._abandon(admitted, failure)) from failure
         return AnswerStream(
@@ -165,7 +165,9 @@ class InferencePipeline:
             await self._refuse(call, passed, InternalError())
             raise InternalError from failure
         try:
-            screened = await self._guard.screen(call.conversation, call.access, call.known)
+            screened = await call.running.unless_ended(
+                lambda: self._guard.screen(call.conversation, call.access, call.known)
+            )
         except BaseException as failure:
             raise await uninterrupted(self._turn_away(call, model, failure)) from failure
         principal = call.access.principal
@@ -270,7 +272,7 @@ class InferencePipeline:
     async def _turn_away(self, call: Call, model: Model, failure: BaseException) -> BaseException:
         """Void a call that the guard stopped, or that could not be screened; returns what to raise."""
         report = failure.report if isinstance(failure, ScreenBlockedError) else None
-        status = Status.BLOCKED if isinstance(failure, _REFUSED_BY_GUARD) else _ended(failure)
+        status = Status.BLOCKED if isinstance(failure, _REFUSED_BY_GUARD) else _ended(failure, call)
         return await self._void(Outcome(call, model, status, self._clock.now(), report=report), failure)
 
     async def _ask(self, admitted: _Admitted) -> _Answered:
@@ -294,7 +296,7 @@ class InferencePipeline:
         outcome = Outcome(
             admitted.call,
             admitted.route.asked,
-            _ended(failure),
+            _ended(failure, admitted.call),
             self._clock.now(),
             report=admitted.screened.report,
             delivery=admitted.undelivered,
@@ -326,17 +328,16 @@ class InferencePipeline:
             placeholders=screened.placeholders,
             charge=answered.charge,
         )
-        try:
-            report = await reviewed(answered.upstream, screened.report, guard=self._guard, access=admitted.call.access)
-        except GatewayError as withheld:
-            await self._close(withheld_outcome(outcome, withheld))
-            raise
-        await self._close(replace(outcome, report=report))
-        return report
+        return await settle(
+            outcome,
+            lambda: reviewed(answered.upstream, screened.report, guard=self._guard, access=admitted.call.access),
+            self._close,
+        )
 
     def _is_sandboxed(self, admitted: _Admitted) -> bool:
         return self._dispatcher.is_sandboxed(admitted.route.asked, admitted.call.access.principal.mode)
 
 
-def _ended(failure: BaseException) -> Status:
-    return Status.FAILED if isinstance(failure, Exception) else Status.CANCELLED
+def _ended(failure: BaseException, call: Call) -> Status:
+    failed = isinstance(failure, Exception) and failure is not call.running.ended
+    return Status.FAILED if failed else Status.CANCELLED

@@ -61,7 +61,11 @@ class Journal(Protocol):
         ...
 
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
-        """Hold `ceiling` credits and write the shell row. Raises `CreditsExhaustedError` and writes nothing."""
+        """Hold `ceiling` credits and write the shell row. Raises `CreditsExhaustedError` and writes nothing.
+
+        An agent's call takes its places too, and is ended through `call.running` when its credential is cut: raises
+        `CredentialRevokedError` or `TooManyInvocationsError`.
+        """
         ...
 
     async def close(self, outcome: Outcome) -> None:

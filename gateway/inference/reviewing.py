@@ -1,6 +1,7 @@
 """Reading what a model answered, before it counts as answered."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from gateway.completion import AnswerBlock, Completion
@@ -36,6 +37,26 @@ async def reviewed(upstream: Completion, report: PhiReport, *, guard: Guard, acc
     return report
 
 
+async def settle(
+    outcome: Outcome,
+    review: Callable[[], Awaitable[PhiReport]],
+    close: Callable[[Outcome], Awaitable[None]],
+) -> PhiReport:
+    """Review the answer of `outcome` and record it by `close`, once, whatever the review says.
+
+    Raises when the caller does not get the answer: by policy, or because the call was ended while it was read.
+    """
+    running = outcome.call.running
+    whole = outcome.status is Status.COMPLETED
+    try:
+        report = await (running.unless_ended(review) if whole else review())
+    except GatewayError as reason:
+        await close(_cut_short(outcome) if whole and reason is running.ended else withheld_outcome(outcome, reason))
+        raise
+    await close(replace(outcome, report=report))
+    return report
+
+
 def _written(upstream: Completion) -> tuple[AnswerBlock, ...]:
     """All that the model says, why it refused included."""
     details = upstream.stop_details
@@ -49,7 +70,18 @@ def withheld_outcome(outcome: Outcome, reason: GatewayError) -> Outcome:
     return replace(
         outcome,
         status=Status.BLOCKED if blocked else Status.FAILED,
-        completion=outcome.completion and replace(outcome.completion, blocks=(), stop_sequence=None, stop_details=None),
+        completion=_without_text(outcome),
         report=reason.report if blocked else outcome.report,
         error=reason,
     )
+
+
+def _cut_short(outcome: Outcome) -> Outcome:
+    """`outcome` of an answer whose call was ended before it was read: where that matters, its text is not kept."""
+    blocks = outcome.call.access.policy.screening.answers == "block"
+    completion = _without_text(outcome) if blocks else outcome.completion
+    return replace(outcome, status=Status.CANCELLED, completion=completion)
+
+
+def _without_text(outcome: Outcome) -> Completion | None:
+    return outcome.completion and replace(outcome.completion, blocks=(), stop_sequence=None, stop_details=None)

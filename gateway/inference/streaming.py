@@ -6,19 +6,22 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
+from gateway.agents.running import Severable
 from gateway.catalog import Model
 from gateway.clock import Clock
 from gateway.completion import Completion, CompletionFold, Finishing, Stopped, StreamEvent
 from gateway.credits import pricing
 from gateway.errors import GatewayError
 from gateway.inference.call import Call, Outcome, Status
-from gateway.inference.reviewing import withheld_outcome
-from gateway.inference.shielding import uninterrupted
+from gateway.inference.reviewing import settle
+from gateway.inference.shielding import uninterrupted, unstoppable
 from gateway.phi.guard import Screened
 from gateway.phi.report import PhiReport
 from gateway.routing.route import Delivery
 
 _FIRST_S = 1.0
+_TOLD_S = 0.5
+"""For how long a call that was ended waits for its record before it says so."""
 
 Batches = AsyncIterator[Sequence[StreamEvent]]
 
@@ -72,7 +75,8 @@ class AnswerStream:
 
     The events that say the answer is complete are held until it is recorded
     and charged: what could not be recorded never looks finished. However the
-    stream ends (complete, broken, abandoned), the call is closed exactly once.
+    stream ends (complete, broken, abandoned, ended from outside), the call is
+    closed exactly once.
     """
 
     def __init__(
@@ -105,6 +109,8 @@ class AnswerStream:
         """The answer as the provider sent it."""
         self._report = screened.report
         self._closed = False
+        self._ending: asyncio.Task[None] | None = None
+        call.running.when_unwaited(self._over)
 
     @property
     def model(self) -> Model:
@@ -125,11 +131,12 @@ class AnswerStream:
         Raises:
             GatewayError: the provider broke off, or the answer could not be
                 recorded; the call is closed by then and the surface says so in-band.
+                Or the call was ended: that is said at once, however long its record takes.
         """
         restorer = self._screened.restorer.stream()
         withheld: list[StreamEvent] = []
         try:
-            async for batch in self._batches:
+            async for batch in self._severable():
                 for event in batch:
                     self._fold.add(event)
                 restored = restorer.feed(batch)
@@ -139,7 +146,8 @@ class AnswerStream:
                         await self._finish(Status.COMPLETED)
                     if ready:
                         yield ready
-                    if not self._closed:
+                    if self.completion is None:
+                        self.call.running.require()
                         await self._finish(Status.COMPLETED)
                     yield ending
                     return
@@ -148,11 +156,31 @@ class AnswerStream:
                 elif restored:
                     yield restored
         except Exception as failure:
-            raise await uninterrupted(self._fail(failure)) from failure
+            raise await self._told(failure) from failure
 
     async def aclose(self) -> None:
         """End the stream now. A call still open was abandoned by its client and pays for what was produced."""
-        await uninterrupted(self._end())
+        await asyncio.shield(self._over())
+
+    def _severable(self) -> Batches:
+        if self.call.access.principal.delegation is None:
+            # Nobody ends it but its client and its provider.
+            return self._batches
+        return Severable(self._batches, self.call.running)
+
+    async def _told(self, failure: Exception) -> GatewayError:
+        """What the surface says of `failure`, with the call closed: unless it was ended, then that is said in time."""
+        ended = self.call.running.ended
+        if ended is None or failure is not ended:
+            return await uninterrupted(self._fail(failure))
+        await asyncio.wait({self._over()}, timeout=_TOLD_S)
+        return ended
+
+    def _over(self) -> asyncio.Task[None]:
+        """What ends the stream, once: its client, or who ends the call while nobody reads it."""
+        if self._ending is None:
+            self._ending = unstoppable(self._end())
+        return self._ending
 
     async def _end(self) -> None:
         try:
@@ -188,12 +216,7 @@ class AnswerStream:
         )
         # Set first: a close whose fate is unknown is the sweep's to mend, not ours to repeat.
         self._closed = True
-        try:
-            self._report = await self._review(upstream)
-        except GatewayError as withheld:
-            await self._close(withheld_outcome(outcome, withheld))
-            raise
-        await self._close(replace(outcome, report=self._report))
+        self._report = await settle(outcome, lambda: self._review(upstream), self._close)
         self.completion, self.charge = outcome.completion, outcome.charge
 
     async def _fail(self, failure: Exception) -> GatewayError:

@@ -106,6 +106,8 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         facts["phi_scan"] = phi_scan(outcome.report)
     if outcome.error is not None:
         facts["error_code"] = outcome.error.code
+    if outcome.status is not Status.COMPLETED and (because := call.running.because):
+        facts["ended_because"] = because
     if outcome.status is Status.BLOCKED:
         facts["gate"] = Gate.PHI
     return facts

@@ -21,7 +21,9 @@ from tests.tenants import HAIKU, make_call, make_conversation, make_outcome, mak
 
 
 def journal_of(storage: Storage, service: RootKeys) -> PostgresJournal:
-    return PostgresJournal(storage.pool, ContentCipher(storage.pool, service), storage.journal.leases)
+    return PostgresJournal(
+        storage.pool, ContentCipher(storage.pool, service), storage.journal.leases, storage.invocations
+    )
 
 
 async def test_a_call_does_not_go_out_while_its_content_could_not_be_kept(storage: Storage) -> None:
