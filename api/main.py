@@ -20,6 +20,7 @@ from api.anthropic import models
 from api.anthropic import routes as anthropic
 from api.hot_path import HotPath
 from api.manage import (
+    agent_cascades,
     agent_credentials,
     audit,
     audit_exports,
@@ -218,6 +219,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         baa,
         *trail,
         *hooks,
+        agent_cascades,
         agent_credentials,
         oauth,
         discovery,

@@ -21,7 +21,7 @@ from activities.budget import Cursor, ResetStep, SchedulePage
 from activities.provider_probe import ProbeReport
 from activities.retention import DuePage, PurgeShift
 from cli.embedded import temporal
-from tests.replay import deliveries, replays
+from tests.replay import credentials, deliveries, replays
 from tests.workflows.test_books_proof import ScriptedBooks
 from tests.workflows.test_budget_reset import ScriptedBudgets, start, working
 from tests.workflows.test_hold_sweep import ScriptedHolds
@@ -140,7 +140,8 @@ async def record() -> None:
             _keep(name, await _purge(client, retention))
         _keep("outbox-relay-continued-as-new", await _relay(client))
         webhooks = await deliveries.histories(client) | await replays.histories(client)
-        for name, history in webhooks.items():
+        agents = await credentials.histories(client)
+        for name, history in (webhooks | agents).items():
             _keep(name, history)
 
 

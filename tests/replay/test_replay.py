@@ -17,6 +17,9 @@ from workflows import codec
 from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_upkeep import BudgetUpkeep
+from workflows.credential_cascade import CredentialCascade
+from workflows.credential_lifecycle import CredentialLifecycle
+from workflows.credential_upkeep import CredentialUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -46,6 +49,9 @@ async def test_a_kept_history_replays(file: Path) -> None:
     await _replayer(
         BudgetReset,
         BudgetUpkeep,
+        CredentialCascade,
+        CredentialLifecycle,
+        CredentialUpkeep,
         HoldSweep,
         IdempotencyUpkeep,
         KeyNotices,
@@ -74,6 +80,9 @@ def test_every_workflow_has_a_history() -> None:
         "books.proof",
         "budget.reset",
         "budget.upkeep",
+        "credential.cascade",
+        "credential.lifecycle",
+        "credential.upkeep",
         "hold.sweep",
         "idempotency.upkeep",
         "key.notices",
