@@ -22,7 +22,7 @@ from bench.measurement import percentile
 from gateway import logs
 from gateway.agents.cascade import Cascade, CascadeState
 from gateway.errors import UnavailableError
-from gateway.ids import AgentId, CascadeId, OrganizationId
+from gateway.ids import AgentId, CascadeId, OrganizationId, new_ulid
 from gateway.tenancy import KeyMode, Principal
 from storage import Storage
 from storage.agents import cascading, revocation
@@ -50,6 +50,14 @@ with recursive up as (
 select count(*) from (select leaf from up group by leaf having bool_and(holds)) usable
 """
 _UNMARKED: Final = "select count(*) from agent_credentials where org_id = %(org)s and revoked_at is null"
+
+
+_TELL: Final = """
+insert into outbox (id, org_id, type, data, created_at)
+select t.id, %(org)s, 'agent.credential_issued',
+  jsonb_build_object('agent_id', t.agent, 'credential_id', t.credential), now()
+from unnest(%(ids)s::text[], %(credentials)s::text[], %(agents)s::text[]) as t(id, credential, agent)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,26 @@ class CascadeChaos:
         first = await level([root], max(1, descendants // 100))
         second = await level(first, max(1, descendants // 10))
         third = await level(second, max(0, descendants - len(first) - len(second)))
-        return Tree(org, root, [*first, *second, *third])
+        tree = Tree(org, root, [*first, *second, *third])
+        await self._told(tree)
+        return tree
+
+    async def _told(self, tree: Tree) -> None:
+        """Of each issue, as the API does: so that each has its workflow before all of them fall."""
+        issued = [tree.root, *tree.below]
+        named = {
+            "ids": [new_ulid() for _ in issued],
+            "credentials": [each.id for each in issued],
+            "agents": [each.agent for each in issued],
+            "org": tree.org,
+        }
+        await fetch(self._storage.pool, _TELL, named)
+        if not await until(lambda: self._is_relayed(tree.org), within_s=DONE_WITHIN_S):
+            raise RuntimeError("events are not relayed, before anything was killed")
+
+    async def _is_relayed(self, org: OrganizationId) -> bool:
+        waiting = "select count(*) from outbox where org_id = %s and relayed_at is null"
+        return (await fetch(self._storage.pool, waiting, [org]))[0][0] == 0
 
     async def _issued(self, org: OrganizationId, agent: AgentId, parent: MadeCredential | None) -> MadeCredential:
         return await make_credential(self._storage, org, agent, parent=parent)
