@@ -19,6 +19,7 @@ FIELDS = frozenset(
     {
         "acceptance_id",
         "attempt",
+        "cascade_id",
         "cause",
         "check",
         "count",

@@ -38,6 +38,9 @@ _ANSWER_S = 1.5
 """For how long one look waits for the database, before the next is tried."""
 UNVERIFIED_S = 5.0
 """For how long a call runs on when the database cannot be asked: as long as a snapshot of access is believed."""
+_GRACE = timedelta(seconds=5)
+"""Clocks of processes differ a little: a place is not counted any more long before its row goes."""
+_LARGEST = 1_000
 _BETWEEN_LOOKS_S = 0.02
 """Announcements come in crowds."""
 
@@ -192,7 +195,7 @@ class Invocations:
             try:
                 await self._look()
             except Exception as error:  # noqa: BLE001 - whatever it was, nobody runs on unasked for long
-                log.warning("agent_calls_unverified", running=len(self._taken), cause=type(error).__name__)
+                log.warning("agent_calls_unverified", count=len(self._taken), cause=type(error).__name__)
                 self._end_unverified()
             await asyncio.sleep(_BETWEEN_LOOKS_S)
 
@@ -245,10 +248,10 @@ class Invocations:
         await fetch(self._pool, _RETURN, {"ids": [*calls]})
 
 
-async def forget_lapsed(pool: Pool, clock: Clock, *, limit: int, grace: timedelta) -> int:
-    """Delete places whose processes died, oldest first; returns how many. Nobody counts them. Safe to repeat."""
+async def forget_lapsed(pool: Pool, clock: Clock) -> int:
+    """Delete some places whose processes died, oldest first; returns how many. Nobody counts them. Safe to repeat."""
     async with durable(pool) as connection:
-        return (await connection.execute(_LAPSED, {"before": clock.now() - grace, "limit": limit})).rowcount
+        return (await connection.execute(_LAPSED, {"before": clock.now() - _GRACE, "limit": _LARGEST})).rowcount
 
 
 def _admitted(asked: Sequence[_Asked], rows: Sequence[tuple[Any, ...]]) -> list[Exception | None]:
