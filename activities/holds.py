@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.surface import surfaced
 from gateway.clock import Clock
+from storage.agents.invocations import forget_lapsed
 from storage.holds import expire_lapsed
 from storage.pool import Pool
 
@@ -23,5 +24,9 @@ class HoldActivities:
     @activity.defn(name="hold.expire_page")
     @surfaced
     async def expire_page(self) -> ExpiredPage:
-        """Expire one page of lapsed holds in one transaction. A second run finds those closed and expires others."""
+        """Expire one page of lapsed holds in one transaction. A second run finds those closed and expires others.
+
+        The places that the same processes had taken for agents' calls go with them.
+        """
+        await forget_lapsed(self._pool, self._clock)
         return ExpiredPage(await expire_lapsed(self._pool, self._clock))

@@ -128,6 +128,8 @@ class ScriptedProvider:
     def __init__(self, steps: Steps, *, error: Exception | None = None, breaks_after: int | None = None) -> None:
         self.steps = steps
         self.asked: list[Conversation] = []
+        self.silent_before: int | None = None
+        """The batch before which it takes the step `silence`."""
         self._error = error
         self._breaks_after = breaks_after
 
@@ -158,6 +160,8 @@ class ScriptedProvider:
             [Stopped()],
         ]
         for number, batch in enumerate(batches):
+            if number == self.silent_before:
+                await self.steps.take("silence")
             if number == self._breaks_after and self._error:
                 raise self._error
             yield batch
