@@ -136,9 +136,9 @@ async def _live(client: Client, name: str, script: Sequence[Outlook]) -> Workflo
         handle = client.get_workflow_handle(credential_lifecycle.workflow_id(_ISSUED.credential))
         await scripted.is_seen.wait()
         if name.endswith("retired"):
-            await handle.execute_update("retire", "2020-01-01T00:00:00+00:00")
+            await handle.execute_update("retire", "2020-01-01T00:00:00+00:00")  # pyright: ignore[reportUnknownMemberType]
         if name.endswith("revoked"):
-            await handle.execute_update("revoke")
+            await handle.execute_update("revoke")  # pyright: ignore[reportUnknownMemberType]
         await handle.result()
         return await handle.fetch_history()
 

@@ -177,7 +177,7 @@ async def test_decisions_that_make_no_sense_are_refused_and_change_nothing(
         await until_looked(handle)
         for at in ((ends + timedelta(hours=1)).isoformat(), ends.replace(tzinfo=None).isoformat(), "soon"):
             with pytest.raises(WorkflowUpdateFailedError) as refused:
-                await handle.execute_update("retire", at)
+                await handle.execute_update("retire", at)  # pyright: ignore[reportUnknownMemberType]
             assert isinstance(refused.value.cause, ApplicationError)
             assert refused.value.cause.type == "VALIDATION_FAILED"
         stage = await handle.query("state")
