@@ -188,6 +188,7 @@ _KEY = {
     "ip_allowlist": ["192.0.2.0/24", "2001:db8::/32"],
     "credit_cap": 50_000,
     "credits_used": 3_300,
+    "owner": None,
     "replaces": None,
     "retires_at": None,
     "last_used_at": None,
@@ -205,6 +206,7 @@ NEW_KEY_REQUEST: Mapping[str, Any] = {
         "ip_allowlist": ["192.0.2.0/24", "2001:db8::/32"],
         "credit_cap": 50_000,
     },
+    "of a user": {"name": "Agents of J. Reyes", "scopes": ["control:read", "control:write"], "owner": "j.reyes"},
 }
 CHANGE_KEY_REQUEST: Mapping[str, Any] = {
     "prolong": {"expires_at": "2027-04-01T00:00:00Z"},

@@ -22,6 +22,7 @@ from api.hot_path import HotPath
 from api.manage import (
     agent_cascades,
     agent_credentials,
+    agents,
     audit,
     audit_exports,
     audit_verification,
@@ -220,12 +221,13 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         *trail,
         *hooks,
         agent_cascades,
+        agents,
         agent_credentials,
         oauth,
         discovery,
         provider_status,
     )
-    for module in (anthropic, native, models, *control, oauth, discovery, trust, health):
+    for module in (anthropic, native, models, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)
     return app

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="API keys.", no_args_is_help=True)
 
 _LONGEST_NAME = 100
+_OWNER = re.compile(r"[A-Za-z0-9._:@|+-]{1,255}\Z", re.ASCII)
 _DAYS = re.compile(r"([0-9]{1,4})d\Z", re.ASCII)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key's id.")]
@@ -43,6 +44,7 @@ def create(
     credit_cap: Annotated[
         int | None, typer.Option(min=0, max=LARGEST_CAP, help="Credits it may spend in a billing period.")
     ] = None,
+    owner: Annotated[str | None, typer.Option(help="The user on whose behalf it issues agents' credentials.")] = None,
 ) -> None:
     """Create an API key and print it. It is shown only now."""
     from storage.onboarding import create_key
@@ -50,6 +52,7 @@ def create(
     mode = KeyMode.TEST if test else KeyMode.LIVE
     scopes = scope or [Scope.AI_CHAT]
     _require_name(name)
+    _require_owner(owner)
     expires_at, networks = _expiry(expires), _networks(ip or [])
     _, plaintext = with_storage(
         lambda storage: create_key(
@@ -61,6 +64,7 @@ def create(
             expires_at=expires_at,
             networks=networks,
             credit_cap=credit_cap,
+            owner=owner,
         )
     )
     print(plaintext)
@@ -139,6 +143,7 @@ def _shown(key: ApiKey) -> dict[str, object]:
         "ip_allowlist": [*map(str, key.networks)],
         "credit_cap": key.credit_cap,
         "credits_used": key.credits_used,
+        "owner": key.owner,
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
     }
 
@@ -149,6 +154,11 @@ def _require_name(given: str) -> None:
         raise CommandError(
             f"--name must be 1 to {_LONGEST_NAME} characters, not all of them blanks, and none a control"
         )
+
+
+def _require_owner(given: str | None) -> None:
+    if given is not None and not _OWNER.match(given):
+        raise CommandError("--owner must be 1 to 255 letters, digits or any of . _ : @ | + -")
 
 
 def _key_id(given: str) -> ApiKeyId:

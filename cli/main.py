@@ -13,6 +13,7 @@ import typer
 
 from cli import (
     admin,
+    agents,
     allotment,
     audit,
     audit_keys,
@@ -59,6 +60,7 @@ app.add_typer(books.app, name="books")
 app.add_typer(retention.app, name="retention")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(agents.app, name="agent")
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]
 

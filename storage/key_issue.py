@@ -23,10 +23,17 @@ async def issue_key(
     expires_at: datetime | None = None,
     networks: Collection[Network] = (),
     credit_cap: int | None = None,
+    owner: str | None = None,
 ) -> tuple[ApiKey, str]:
     """A key of the transaction's organisation, and its plaintext, which is kept nowhere."""
     key, plaintext = await tx.keys.add(
-        name=name, scopes=scopes, mode=mode, expires_at=expires_at, networks=networks, credit_cap=credit_cap
+        name=name,
+        scopes=scopes,
+        mode=mode,
+        expires_at=expires_at,
+        networks=networks,
+        credit_cap=credit_cap,
+        owner=owner,
     )
     tx.audit(
         AuditAction.API_KEY_CREATED,
@@ -92,11 +99,12 @@ async def revoke_key(tx: Transaction, key_id: ApiKeyId) -> ApiKey:
 
 
 def _bounds(key: ApiKey) -> dict[str, JsonValue]:
-    """When, where and for how much it may be used."""
+    """When, where, for how much and for whom it may be used."""
     return {
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "ip_allowlist": [*map(str, key.networks)],
         "credit_cap": key.credit_cap,
+        "owner": key.owner,
     }
 
 

@@ -45,6 +45,7 @@ async def create_key(
     expires_at: datetime | None = None,
     networks: Collection[Network] = (),
     credit_cap: int | None = None,
+    owner: str | None = None,
 ) -> tuple[ApiKey, str]:
     """A key and its plaintext, which is kept nowhere. Raises `NotFoundError` for an unknown organisation."""
     async with storage.as_operator(org, command="key.create") as tx:
@@ -57,6 +58,7 @@ async def create_key(
             expires_at=expires_at,
             networks=networks,
             credit_cap=credit_cap,
+            owner=owner,
         )
 
 

@@ -6,14 +6,13 @@ from pydantic import Field
 
 from api.content.schemas import Strict
 from api.manage.grant_schemas import GrantedScopes
-from api.manage.schemas import PRINTABLE, Instant
+from api.manage.schemas import PRINTABLE, USER, Instant
 from gateway.agents.agent import EXPIRY_HOURS, RevocationPolicy
 from gateway.agents.credential import INVOCATIONS, NAME_LENGTH, USUAL_INVOCATIONS
 from gateway.tenancy import KeyMode
 
 OVERLAP_S = (0, 7 * 86_400)
 USUAL_OVERLAP_S = 3_600
-USER = r"^[A-Za-z0-9._:@|+-]+$"
 
 
 class IssueCredentialRequest(Strict):

@@ -1,4 +1,4 @@
-"""API keys: list, create, change, rotate, revoke (spec B4, D4, D24)."""
+"""API keys: list, create, change, rotate, revoke (spec B4, D4, D24, D30)."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -87,8 +87,9 @@ async def create_key(request: Request, access: Writer) -> Response:
     mode = wanted.mode or access.principal.mode
 
     async def issue(tx: Transaction) -> Response:
-        bounds = _changes(wanted, now=gateway_of(request).clock.now())
-        await _require_may_give(request, tx, access, Reach(frozenset(wanted.scopes), mode).changed(bounds))
+        giver = await _giver(request, tx, access)
+        bounds = KeyChanges(owner=giver.owner) | _changes(wanted, now=gateway_of(request).clock.now())
+        _require_may_give(request, giver, Reach(frozenset(wanted.scopes), mode).changed(bounds))
         key, plaintext = await key_issue.issue_key(
             tx,
             name=wanted.name,
@@ -97,6 +98,7 @@ async def create_key(request: Request, access: Writer) -> Response:
             expires_at=bounds.get("expires_at"),
             networks=bounds.get("networks", ()),
             credit_cap=wanted.credit_cap,
+            owner=bounds.get("owner"),
         )
         return success(_new_key(key, plaintext), request_id=exchange_of(request).request_id, status=201)
 
@@ -126,7 +128,8 @@ async def change_key(request: Request, access: Writer, key_id: str) -> Response:
     ulid = _known(key_id)
     async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         held = await tx.keys.lock(ulid)
-        await _require_may_give(request, tx, access, reach_of(held), reach_of(held).changed(changes), to=held)
+        giver = await _giver(request, tx, access)
+        _require_may_give(request, giver, reach_of(held), reach_of(held).changed(changes), to=held)
         key = await key_issue.change_key(tx, ulid, changes)
     return success(_key(key), request_id=exchange.request_id)
 
@@ -160,7 +163,7 @@ async def rotate_key(request: Request, access: Writer, key_id: str) -> Response:
 
     async def rotate(tx: Transaction) -> Response:
         held = await tx.keys.lock(ulid)
-        await _require_may_give(request, tx, access, reach_of(held))
+        _require_may_give(request, await _giver(request, tx, access), reach_of(held))
         key, plaintext = await key_issue.rotate_key(tx, ulid, grace_s=wanted.grace_seconds)
         return success(_new_key(key, plaintext), request_id=exchange_of(request).request_id, status=201)
 
@@ -186,23 +189,28 @@ async def revoke_key(request: Request, access: Writer, key_id: str) -> Response:
     return success({"id": key.id, "deleted": True, "revoked_at": revoked_at}, request_id=exchange.request_id)
 
 
-async def _require_may_give(
-    request: Request, tx: Transaction, access: Access, *wanted: Reach, to: ApiKey | None = None
-) -> None:
-    """Refuse unless the caller's key, as it is now, has all of `wanted` to give (`to` a key that is there already).
+async def _giver(request: Request, tx: Transaction, access: Access) -> ApiKey:
+    """The caller's key as it is now.
 
-    Raises `RevokedApiKeyError` when it is revoked by now, whatever this process still believed, and as
-    `require_within` does.
+    Raises `RevokedApiKeyError` when it is revoked by now, whatever this process still believed.
     """
-    gateway, principal = gateway_of(request), access.principal
+    principal = access.principal
     if principal.key is None:
         raise InvalidApiKeyError
     try:
-        giver = await tx.keys.get(principal.key, now=gateway.clock.now())
+        return await tx.keys.get(principal.key, now=gateway_of(request).clock.now())
     except NotFoundError:
         raise RevokedApiKeyError(principal.org, principal.key) from None
+
+
+def _require_may_give(request: Request, giver: ApiKey, *wanted: Reach, to: ApiKey | None = None) -> None:
+    """Refuse unless `giver` has all of `wanted` to give (`to` a key that is there already).
+
+    Raises as `require_within` does.
+    """
+    strict = gateway_of(request).settings.strict_key_scopes
     for reach in wanted:
-        require_within(lendable(giver, to=to), reach, strict=gateway.settings.strict_key_scopes)
+        require_within(lendable(giver, to=to), reach, strict=strict)
 
 
 def _new_key(key: ApiKey, plaintext: str) -> dict[str, Any]:
@@ -232,6 +240,8 @@ def _changes(wanted: CreateKeyRequest | ChangeKeyRequest, *, now: datetime) -> K
         changes["networks"] = read_networks("ip_allowlist", wanted.ip_allowlist or [])
     if "credit_cap" in sent:
         changes["credit_cap"] = wanted.credit_cap
+    if "owner" in sent:
+        changes["owner"] = wanted.owner
     return changes
 
 
@@ -247,6 +257,7 @@ def _key(key: ApiKey) -> dict[str, Any]:
         "ip_allowlist": [*map(str, key.networks)],
         "credit_cap": key.credit_cap,
         "credits_used": key.credits_used,
+        "owner": key.owner,
         "replaces": key.replaces,
         "retires_at": key.retires_at.isoformat() if key.retires_at else None,
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,

@@ -16,6 +16,7 @@ from gateway.retention import RETENTION_DAYS
 from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode, Unscannable
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+USER = r"^[A-Za-z0-9._:@|+-]+$"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
@@ -62,9 +63,19 @@ CreditCap = Annotated[
     ),
 ]
 
+KeyOwner = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=255,
+        pattern=USER,
+        description="The user on whose behalf it issues credentials of agents. Null: whom each of them names.",
+    ),
+]
+
 
 class CreateKeyRequest(Strict):
-    """A new API key. Its plaintext is shown once, in the answer."""
+    """A new API key. Its plaintext is shown once, in the answer. Left out, `owner` is the calling key's."""
 
     name: Name
     # Enums are read from their values: `strict` would ask for members.
@@ -76,18 +87,20 @@ class CreateKeyRequest(Strict):
     expires_at: Expiry = None
     ip_allowlist: Networks = None
     credit_cap: CreditCap = None
+    owner: KeyOwner = None
 
 
 class ChangeKeyRequest(Strict):
     """What to change; a field left out stays as it is.
 
-    A null `expires_at`, `ip_allowlist` or `credit_cap` takes the limit away.
+    A null `expires_at`, `ip_allowlist`, `credit_cap` or `owner` takes it away.
     """
 
     name: Name | None = None
     expires_at: Expiry = None
     ip_allowlist: Networks = None
     credit_cap: CreditCap = None
+    owner: KeyOwner = None
 
 
 class RotateKeyRequest(Strict):

@@ -9,6 +9,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.ids import AgentId
 
 NAME_LENGTH = (2, 64)
+LONGEST_DESCRIPTION = 1000
 MOST_CAPABILITIES, LONGEST_CAPABILITY = 12, 32
 EXPIRY_HOURS = (1, 720)
 MOST_AGENTS = 10_000

@@ -91,6 +91,7 @@ class KeyChanges(TypedDict, total=False):
     expires_at: datetime | None
     networks: tuple[Network, ...]
     credit_cap: int | None
+    owner: str | None
 
 
 def read_expiry(field: str, at: datetime, *, now: datetime) -> datetime:

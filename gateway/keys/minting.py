@@ -1,4 +1,4 @@
-"""Which keys a key may make or change (spec D4)."""
+"""Which keys a key may make or change (spec D4, D30)."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +18,8 @@ class Reach:
     expires_at: datetime | None = None
     networks: tuple[Network, ...] = ()
     credit_cap: int | None = None
+    owner: str | None = None
+    """On whose behalf it issues credentials of agents; None: of anybody whom it names."""
 
     def changed(self, changes: KeyChanges) -> "Reach":
         return replace(
@@ -25,11 +27,12 @@ class Reach:
             expires_at=changes.get("expires_at", self.expires_at),
             networks=changes.get("networks", self.networks),
             credit_cap=changes.get("credit_cap", self.credit_cap),
+            owner=changes.get("owner", self.owner),
         )
 
 
 def reach_of(key: ApiKey) -> Reach:
-    return Reach(frozenset(key.scopes), key.mode, key.expires_at, key.networks, key.credit_cap)
+    return Reach(frozenset(key.scopes), key.mode, key.expires_at, key.networks, key.credit_cap, key.owner)
 
 
 def lendable(giver: ApiKey, *, to: ApiKey | None = None) -> Reach:
@@ -42,8 +45,9 @@ def require_within(limit: Reach, wanted: Reach, *, strict: bool) -> None:
     """Refuse when who has `limit` to give may not have a key of `wanted` made or changed.
 
     A test key has no say over live ones. `control:write` comes only from a key that has it: it is not one of the
-    published scopes, so nobody relies on getting it from a key that only reads. When `strict`, so does every scope,
-    and the key ends no later, works from nowhere else and may spend no more than its giver.
+    published scopes, so nobody relies on getting it from a key that only reads; and who acts for one user makes none
+    with it that acts for others. When `strict`, every scope comes from who has it, and the key ends no later, works
+    from nowhere else and may spend no more than its giver.
 
     Raises:
         ValidationFailedError: names the bound that is passed.
@@ -53,6 +57,10 @@ def require_within(limit: Reach, wanted: Reach, *, strict: bool) -> None:
     guarded = wanted.scopes if strict else wanted.scopes & {Scope.CONTROL_WRITE}
     if lacking := sorted(guarded - limit.scopes):
         raise MissingScopeError(param="scopes", details={"required_scope": lacking[0].value})
+    if limit.owner is not None and Scope.CONTROL_WRITE in wanted.scopes and wanted.owner != limit.owner:
+        raise ValidationFailedError(
+            "A key that has an owner gives `control:write` to, and changes, only keys of the same owner.", param="owner"
+        )
     if strict:
         _require_bounds(limit, wanted)
 

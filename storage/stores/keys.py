@@ -83,6 +83,7 @@ class KeyStore(KeyReader):
         expires_at: datetime | None = None,
         networks: Collection[Network] = (),
         credit_cap: int | None = None,
+        owner: str | None = None,
         replaces: ApiKey | None = None,
         grace_s: int | None = None,
     ) -> tuple[ApiKey, str]:
@@ -92,6 +93,7 @@ class KeyStore(KeyReader):
             id=key_id,
             org_id=self._org,
             name=name,
+            owner=owner,
             mode=mode,
             prefix=api_key.prefix(mode),
             last_four=token[-4:],
@@ -142,6 +144,8 @@ class KeyStore(KeyReader):
             row.expires_at = changes["expires_at"]
         if "networks" in changes:
             row.networks = [*map(str, changes["networks"])]
+        if "owner" in changes:
+            row.owner = changes["owner"]
         await self._session.flush()
         if "credit_cap" in changes:
             await self._cap_line(row, changes["credit_cap"])
@@ -174,6 +178,7 @@ class KeyStore(KeyReader):
             expires_at=old.expires_at,
             networks=old.networks,
             credit_cap=old.credit_cap,
+            owner=old.owner,
             replaces=old,
             grace_s=grace_s,
         )
