@@ -8,9 +8,9 @@ from api.exchange import exchange_of
 from api.state import gateway_of
 from gateway.errors import InvalidApiKeyError, MissingScopeError
 from gateway.inference.call import Surface
-from gateway.keys.api_key import is_well_formed
 from gateway.limits.limiter import Quota
 from gateway.tenancy import Access, Scope
+from storage.access_rows import is_well_formed
 
 
 async def authenticate(request: Request, *accepted: Scope) -> Access:
@@ -91,7 +91,7 @@ def require_scope(access: Access, *accepted: Scope) -> None:
 
 
 def presented(request: Request) -> str:
-    """The one key in `Authorization: Bearer` or `x-api-key`; two that differ are nobody's.
+    """The one token in `Authorization: Bearer` or `x-api-key`; two that differ are nobody's.
 
     Raises `InvalidApiKeyError`.
     """

@@ -10,6 +10,8 @@ from api.exchange import Exchange, exchange_of
 from api.native.envelope import NATIVE
 from api.rate_limits import counted
 from api.state import gateway_of
+from gateway.agents.credential import UnusableCredentialError
+from gateway.agents.delegation import Delegation
 from gateway.errors import (
     GatewayError,
     InternalError,
@@ -20,10 +22,9 @@ from gateway.errors import (
     TooLargeError,
     ValidationFailedError,
 )
-from gateway.ids import PLATFORM, ApiKeyId, OrganizationId
+from gateway.ids import PLATFORM, OrganizationId
 from gateway.inference.ports import Refusal
 from gateway.inference.shielding import uninterrupted
-from gateway.inference.trail import actor
 from gateway.keys.api_key import OutsideNetworksError, RevokedApiKeyError
 
 _ACCESS = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.FORBIDDEN})
@@ -62,7 +63,7 @@ def _is_ours_to_audit(exchange: Exchange, error: GatewayError) -> bool:
 
 
 def _refusal(scope: AsgiScope, exchange: Exchange, error: GatewayError) -> Refusal:
-    org, key = _known(exchange, error)
+    org, who, delegation = _known(exchange, error)
     route = scope.get("route")
     return Refusal(
         org=org,
@@ -70,20 +71,24 @@ def _refusal(scope: AsgiScope, exchange: Exchange, error: GatewayError) -> Refus
         error=error,
         at=gateway_of(scope).clock.now(),
         surface=exchange.surface,
-        actor=actor(key),
+        actor=who,
+        delegation=delegation,
         ip_address=exchange.ip_address,
         path=route.path if route else None,
         model=exchange.model.id if exchange.model else None,
     )
 
 
-def _known(exchange: Exchange, error: GatewayError) -> tuple[OrganizationId, ApiKeyId | None]:
-    """Whose key it was, as far as anybody can say."""
-    if exchange.access is not None:
-        return exchange.access.principal.org, exchange.access.principal.key
+def _known(exchange: Exchange, error: GatewayError) -> tuple[OrganizationId, str | None, Delegation | None]:
+    """Whose token it was, as far as anybody can say: of which organisation, and who acted under what."""
+    principal = exchange.access.principal if exchange.access is not None else None
+    if isinstance(error, UnusableCredentialError):
+        principal = principal or error.principal
+    if principal is not None:
+        return principal.org, principal.actor, principal.delegation
     if isinstance(error, RevokedApiKeyError | OutsideNetworksError):
-        return error.org, error.key
-    return PLATFORM, None
+        return error.org, f"key:{error.key}", None
+    return PLATFORM, None, None
 
 
 async def on_gateway_error(request: Request, error: Exception) -> Response:

@@ -58,6 +58,18 @@ class Principal:
     delegation: Delegation | None = None
     """Of an agent, which has no key: what it acts under."""
 
+    @property
+    def actor(self) -> str | None:
+        """Who acts, in the audit log's spelling."""
+        if self.delegation is not None:
+            return f"agent:{self.delegation.agent}"
+        return f"key:{self.key}" if self.key else self.user
+
+    @property
+    def line(self) -> str | None:
+        """Whom rates are of: an agent, or the line of successors that a key is in."""
+        return self.delegation.agent if self.delegation is not None else self.family or self.key
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:

@@ -8,30 +8,26 @@ time; and no snapshot outlives `_FRESH_S` in any case.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import psycopg
 import structlog
-from psycopg.rows import TupleRow
 
 from gateway.clock import Clock
 from gateway.errors import InvalidApiKeyError
-from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId, new_ulid
-from gateway.keys import api_key
-from gateway.keys.api_key import ExpiredApiKeyError, OutsideNetworksError, RevokedApiKeyError
-from gateway.keys.networks import Network, admits, stored_networks
-from gateway.phi.findings import Entity
-from gateway.phi.screening import SELECTABLE, Profile, Screening
-from gateway.tenancy import Access, Agreement, KeyMode, PhiMode, Policy, Principal, Scope, StorageMode
+from gateway.ids import OrganizationId, new_ulid
+from gateway.keys.api_key import OutsideNetworksError, digest, digests
+from gateway.keys.networks import Network, admits
+from gateway.tenancy import Access, Principal
+from storage.access_rows import Bearers, ended, is_well_formed, policy_of
 from storage.encryption import ContentCipher
-from storage.group_commit import GroupCommit
 from storage.keyring import Ring
-from storage.pool import Pool, fetch, libpq_url
-from storage.terms import Terms, open_terms
+from storage.last_use import LastUse
+from storage.pool import Pool, libpq_url
+from storage.terms import open_terms
 
 log = structlog.get_logger()
 
@@ -41,31 +37,6 @@ _PING_S = 0.5
 _SILENT_S = 2.0
 _MOST_SNAPSHOTS = 50_000
 _LAST_USED_S = 15.0
-
-_SELECT = """
-select k.id, k.org_id, k.scopes, k.mode, k.revoked_at is not null,
-       o.phi_mode, o.storage_mode, o.restore_answers, o.unscannable, o.opus_enabled, o.premium_models,
-       o.failover_enabled,
-       o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers, o.phi_terms,
-       a.id, a.covers, a.effective_at, least(a.expires_at, a.ends_at),
-       least(k.expires_at, k.retires_at), k.networks, replaced.id is not null, k.family, o.tier,
-       (select max(least(e.expires_at, e.ends_at) + make_interval(days => e.grace_days))
-        from baa_acceptances e where e.org_id = o.id and e.status <> 'pending'),
-       k.digest
-from api_keys k
-join organizations o on o.id = k.org_id
-left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
-left join api_keys replaced on replaced.id = k.replaces and replaced.retires_at is null and replaced.revoked_at is null
-where k.digest = any(%s)
-"""
-
-_USED = """
-with used as (select * from unnest(%s::text[], %s::timestamptz[]) as u(id, at)),
-locked as (select k.id from api_keys k join used using (id) order by k.id for update of k)
-update api_keys k set last_used_at = used.at
-from used join locked using (id)
-where k.id = used.id and (k.last_used_at is null or k.last_used_at < used.at)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +71,8 @@ class AccessCache:
         self._epoch = 0
         self._heard_at = float("-inf")
         self._told: list[Callable[[], None]] = []
-        self._used: dict[ApiKeyId, datetime] = {}
-        # Keys that nobody has are looked up each time: a flood of them shares a connection, and leaves the others free.
-        self._lookups = GroupCommit(self._look_up)
+        self._bearers = Bearers(pool, clock)
+        self._used = LastUse(pool)
         self._tasks = [asyncio.create_task(self._listen_forever()), asyncio.create_task(self._note_use_forever())]
 
     def on_change(self, told: Callable[[], None]) -> None:
@@ -118,23 +88,24 @@ class AccessCache:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        await self._lookups.close()
+        await self._bearers.close()
         with suppress(Exception):
-            await self._note_use()
+            await self._used.write()
 
     async def resolve(self, token: str, *, address: str | None = None) -> Access:
         """Who bears `token`, and what their organisation allows. `address` is the client's, as far as it is known.
 
         Raises:
-            InvalidApiKeyError: malformed or unknown; `RevokedApiKeyError` when it was revoked or has expired.
+            InvalidApiKeyError: malformed or unknown; `RevokedApiKeyError` when it was revoked or has expired, and
+                `UnusableCredentialError` when it is an agent's and that, or anything above it, was.
             OutsideNetworksError: the key may not be used from `address`.
             UnavailableError: the database cannot say, or the organisation's own terms do not open,
                 or the first use of a key that replaces another cannot be recorded.
         """
-        if not api_key.is_well_formed(token):
+        if not is_well_formed(token):
             raise InvalidApiKeyError
         # The cache is keyed by a digest too: a dump of this process's memory should not be a list of keys.
-        cached_as = api_key.digest(token, self._peppers.keys[self._peppers.newest])
+        cached_as = digest(token, self._peppers.keys[self._peppers.newest])
         snapshot = self._snapshots.get(cached_as)
         if snapshot is None or not self.listening or snapshot.until <= time.monotonic():
             snapshot = await self._read(token, cached_as)
@@ -155,36 +126,33 @@ class AccessCache:
     def _use(self, snapshot: _Snapshot, address: str | None) -> Access:
         """Time and place are of each request: what is cached is what they are compared with."""
         principal, now = snapshot.access.principal, self._clock.now()
-        if principal.key is not None:
-            if snapshot.expires_at is not None and snapshot.expires_at <= now:
-                raise ExpiredApiKeyError(principal.org, principal.key)
-            if not admits(snapshot.networks, address):
-                raise OutsideNetworksError(principal.org, principal.key)
-            self._used[principal.key] = now
+        if snapshot.expires_at is not None and snapshot.expires_at <= now:
+            raise ended(principal, expired=True)
+        if principal.key is not None and not admits(snapshot.networks, address):
+            raise OutsideNetworksError(principal.org, principal.key)
+        self._used.note(principal, now)
         return snapshot.access
 
     async def _read(self, token: str, cached_as: bytes) -> _Snapshot:
         epoch, until = self._epoch, time.monotonic() + _FRESH_S
-        row = await self._lookups.submit(api_key.digests(token, self._peppers.keys))
-        if row is None:
+        bearer = await self._bearers.find(token, digests(token, self._peppers.keys))
+        if bearer is None:
             raise InvalidApiKeyError
-        key, org, revoked = ApiKeyId(row[0]), OrganizationId(row[1]), row[4]
-        if revoked:
-            raise RevokedApiKeyError(org, key)
-        access = self._sharing(_access(row, await open_terms(self._cipher, org, row[16])))
+        principal = bearer.principal
+        if bearer.has_ended:
+            raise ended(principal, expired=False)
+        terms = await open_terms(self._cipher, principal.org, bearer.terms)
         snapshot = _Snapshot(
-            access, expires_at=row[21], networks=stored_networks(row[22]), awaited=row[23], until=until
+            self._sharing(Access(principal, policy_of(bearer.policy, terms))),
+            expires_at=bearer.expires_at,
+            networks=bearer.networks,
+            awaited=bearer.is_awaited,
+            until=until,
         )
         # An announcement that came while we read may be of what we read too early: use it once, keep nothing.
         if epoch == self._epoch:
             self._keep(cached_as, snapshot)
         return snapshot
-
-    async def _look_up(self, wanted: Sequence[Sequence[bytes]]) -> Sequence[TupleRow | None]:
-        """For the digests of each token the row of its key, if there is one."""
-        rows = await fetch(self._pool, _SELECT, [[digest for digests in wanted for digest in digests]])
-        known: dict[bytes, TupleRow] = {row[-1]: row for row in rows}
-        return [next((known[digest] for digest in digests if digest in known), None) for digests in wanted]
 
     def _sharing(self, access: Access) -> Access:
         """With the policy that another key of the organisation brought, if it is the same: lists of terms are large."""
@@ -246,52 +214,6 @@ class AccessCache:
         while True:
             await asyncio.sleep(_LAST_USED_S)
             try:
-                await self._note_use()
+                await self._used.write()
             except Exception as error:  # noqa: BLE001 - a note for people, never worth a request
                 log.warning("key_use_not_noted", cause=type(error).__name__)
-
-    async def _note_use(self) -> None:
-        used, self._used = self._used, {}
-        if used:
-            await fetch(self._pool, _USED, [list(used), list(used.values())])
-
-
-def _access(row: tuple[Any, ...], terms: Terms) -> Access:
-    """A row of `_SELECT` as a snapshot."""
-    key, org, scopes, mode = row[:4]
-    phi_mode, storage_mode, restore_answers, unscannable, opus_enabled, premium_models, failover_enabled = row[5:12]
-    acceptance, covers, effective_at, expires_at = row[17:21]
-    agreement = Agreement(AcceptanceId(acceptance), frozenset(covers), effective_at, expires_at) if acceptance else None
-    principal = Principal(
-        org=OrganizationId(org),
-        key=ApiKeyId(key),
-        scopes=frozenset(map(Scope, scopes)),
-        mode=KeyMode(mode),
-        family=ApiKeyId(row[24]),
-    )
-    policy = Policy(
-        phi_mode=PhiMode(phi_mode),
-        screening=_screening(row[12:16], terms),
-        storage_mode=StorageMode(storage_mode),
-        restore_answers=restore_answers,
-        unscannable=unscannable,
-        opus_enabled=opus_enabled,
-        premium_models=frozenset(premium_models),
-        failover_enabled=failover_enabled,
-        agreement=agreement,
-        tier=row[25],
-        readable_until=row[26],
-    )
-    return Access(principal, policy)
-
-
-def _screening(row: tuple[Any, ...], terms: Terms) -> Screening:
-    profile, entities, threshold_milli, answers = row
-    return Screening(
-        profile=Profile(profile),
-        entities=SELECTABLE if entities is None else frozenset(map(Entity, entities)),
-        threshold_milli=threshold_milli,
-        deny_terms=terms.deny,
-        allow_terms=terms.allow,
-        answers=answers,
-    )

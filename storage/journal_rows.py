@@ -68,7 +68,7 @@ def closing_row(outcome: Outcome) -> Json:
         "audit": {
             "id": new_ulid(),
             "action": trail.action(outcome),
-            "actor": trail.actor(call.access.principal.key),
+            "actor": call.access.principal.actor,
             "ip_address": call.ip_address,
             "metadata": trail.audit_metadata(outcome),
             "phi_disposition": trail.disposition(outcome),

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from gateway.clock import Clock, SystemClock
 from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import OrganizationId
-from gateway.inference.trail import actor
 from gateway.settings import Settings
 from gateway.tenancy import Principal
 from storage.access import AccessCache
@@ -112,7 +111,8 @@ class Storage:
 
         Raises `UnauditedChangeError` and commits nothing when it did not, `UnavailableError` without a database.
         """
-        async with self._transaction(principal.org, actor(principal.key) or principal.user, ip_address) as tx:
+        about = principal.delegation.facts if principal.delegation is not None else {}
+        async with self._transaction(principal.org, principal.actor, ip_address, about=about) as tx:
             yield tx
 
     @asynccontextmanager

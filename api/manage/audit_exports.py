@@ -30,7 +30,6 @@ from gateway.audit.exports import (
 from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.events import Event, EventType
 from gateway.ids import find_ulid, new_ulid
-from gateway.inference.trail import actor
 from gateway.tenancy import Access, Scope
 from storage.audit_exports import read_pages
 from storage.transaction import Transaction
@@ -86,7 +85,7 @@ async def request_export(request: Request, access: Exporter) -> Response:
         entry_id = tx.audit(
             AuditAction.AUDIT_EXPORT_REQUESTED, entity_type="audit_export", entity_id=export_id, metadata=span
         )
-        by = actor(access.principal.key) or access.principal.user
+        by = access.principal.actor
         export = await tx.audit_exports.add(export_id, start=wanted.start, end=wanted.end, by=by, entry_id=entry_id)
         tx.tell(Event(EventType.AUDIT_EXPORT_REQUESTED, {"export_id": export_id}))
         return success(_data(export), request_id=exchange_of(request).request_id, status=202)

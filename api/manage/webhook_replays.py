@@ -21,7 +21,6 @@ from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.ids import DeliveryId, EndpointId, ReplayId, find_ulid
-from gateway.inference.trail import actor
 from gateway.tenancy import Access
 from gateway.webhooks.deliveries import DeliveryFilter, DeliveryState
 from gateway.webhooks.endpoints import EVERYTHING, read_events
@@ -85,7 +84,7 @@ async def bulk_replay(request: Request, access: Writer) -> Response:
             tx,
             chosen if isinstance(chosen, DeliveryFilter) else [each for each in chosen if each not in skipped],
             rate_per_minute=wanted.rate_per_minute,
-            by=actor(access.principal.key) or access.principal.user,
+            by=access.principal.actor,
         )
         data = {
             **_replay(replay, await tx.webhook_replays.progress(replay.id)),

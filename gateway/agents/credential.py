@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from gateway.agents.agent import RevocationPolicy
 from gateway.agents.grants import Grant
-from gateway.errors import GatewayError, Kind
+from gateway.errors import GatewayError, InvalidApiKeyError, Kind
 from gateway.ids import AgentId, CredentialId
 from gateway.keys.api_key import ALPHABET
-from gateway.tenancy import KeyMode
+from gateway.tenancy import KeyMode, Principal
 
 NAME_LENGTH = (2, 255)
 INVOCATIONS = (1, 1000)
@@ -87,6 +87,14 @@ def prefix(mode: KeyMode) -> str:
 def is_well_formed(token: str) -> bool:
     """Whether `token` could be a credential at all."""
     return _SHAPE.match(token) is not None
+
+
+class UnusableCredentialError(InvalidApiKeyError):
+    """Revoked or expired, or something above it was: as any other refusal to its sender; the audit log knows whose."""
+
+    def __init__(self, principal: Principal) -> None:
+        super().__init__()
+        self.principal = principal
 
 
 class CredentialEndedError(GatewayError):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from gateway.agents.grants import Grant
 from gateway.ids import AgentId, CredentialId
 
@@ -23,3 +25,8 @@ class Delegation:
     def chain(self) -> tuple[CredentialId, ...]:
         """Whatever is revoked of these ends it."""
         return (*self.path, self.credential)
+
+    @property
+    def facts(self) -> dict[str, JsonValue]:
+        """What audit entries say of it, besides the agent, who is their actor."""
+        return {"credential_id": self.credential, "delegation_path": [*self.path], "delegating_user": self.user}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.agents.delegation import Delegation
 from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Model
 from gateway.conversation import Turn
@@ -24,6 +25,8 @@ class Refusal:
     at: datetime
     surface: Surface | None = None
     actor: str | None = None
+    delegation: Delegation | None = None
+    """Of an agent: what it acted under."""
     ip_address: str | None = None
     path: str | None = None
     """The route's template, never the path as sent."""

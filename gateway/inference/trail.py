@@ -12,7 +12,7 @@ from gateway.audit.compliance import ComplianceEvent, Gate, gate_of
 from gateway.credits import pricing
 from gateway.errors import PhiBlockedError, PhiInToolSchemaError
 from gateway.events import Event, EventType
-from gateway.ids import ApiKeyId, InferenceId, request_id
+from gateway.ids import InferenceId, request_id
 from gateway.inference.admission import needs_opt_in
 from gateway.inference.call import Call, Outcome, Status, Surface
 from gateway.inference.counting import Countable
@@ -29,11 +29,6 @@ _ACTIONS = {
     Status.BLOCKED: AuditAction.AI_REQUEST_REFUSED,
     Status.FAILED: AuditAction.AI_REQUEST_FAILED,
 }
-
-
-def actor(key: ApiKeyId | None) -> str | None:
-    """Who acted, in the audit log's spelling."""
-    return f"key:{key}" if key else None
 
 
 def action(outcome: Outcome) -> AuditAction:
@@ -92,6 +87,8 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         "credits": outcome.charge,
         "compliance_events": [*compliance_events(outcome)],
     }
+    if delegation := call.access.principal.delegation:
+        facts |= delegation.facts
     if limits := call.quota.limits:
         facts["rate_limits"] = [*limits]
     if call.history_turns:
@@ -213,6 +210,8 @@ def events(outcome: Outcome) -> list[Event]:
         "surface": call.surface.value,
         "key_id": call.access.principal.key,
     }
+    if delegation := call.access.principal.delegation:
+        about |= {"agent_id": delegation.agent, "credential_id": delegation.credential}
     told = [_ending(outcome, about)]
     if outcome.report is not None and (event := _guarded(outcome, outcome.report)):
         told.append(Event(event[0], {**about, **event[1]}))
@@ -243,6 +242,8 @@ def refusal_metadata(refusal: Refusal) -> dict[str, JsonValue]:
         "kind": refusal.error.kind.value,
         "gate": gate_of(refusal.error),
     }
+    if refusal.delegation:
+        facts |= refusal.delegation.facts
     if refusal.passed:
         facts["compliance_events"] = [*refusal.passed]
     if refusal.history_turns:
