@@ -90,7 +90,11 @@ def wishes(each: st.SearchStrategy[Grant], *, always: tuple[Grant, ...] = ()) ->
     )
 
 
-roots = wishes(grants | delegates, always=tuple(AgentDelegate(agent, DEEPEST) for agent in AGENTS))
+USUAL: tuple[Grant, ...] = (
+    ExternalToolInvoke("u", 2, {"x": 1}),
+    *(AgentDelegate(agent, DEEPEST) for agent in AGENTS),
+)
+roots = wishes(grants | delegates, always=USUAL)
 
 
 def _oddly(wish: Wish, mode: KeyMode | None, user: str) -> Wish:
