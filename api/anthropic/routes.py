@@ -69,16 +69,18 @@ async def count_tokens(request: Request) -> Response:
     gateway, exchange = gateway_of(request), exchange_of(request)
     exchange.model = gateway.catalog.find(parsed.model)
     prompt = await gateway.token_counter.admit(parsed.conversation, parsed.model, access)
-    # Before it leaves: whatever becomes of it then, it was recorded like any other AI call.
-    async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
-        tx.audit(
-            AuditAction.AI_TOKENS_COUNTED,
-            entity_type="request",
-            entity_id=exchange.id,
-            metadata=trail.counting_metadata(prompt, exchange.id, (exchange.quota or UNLIMITED).limits),
-            phi=trail.counting_disposition(prompt.report),
-        )
-    body = orjson.dumps({"input_tokens": await gateway.token_counter.count(prompt)})
+    async with gateway.storage.invocations.during(exchange.id, access.principal) as running:
+        # Before it leaves: whatever becomes of it then, it was recorded like any other AI call.
+        async with gateway.storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
+            tx.audit(
+                AuditAction.AI_TOKENS_COUNTED,
+                entity_type="request",
+                entity_id=exchange.id,
+                metadata=trail.counting_metadata(prompt, exchange.id, (exchange.quota or UNLIMITED).limits),
+                phi=trail.counting_disposition(prompt.report),
+            )
+        tokens = await gateway.token_counter.count(prompt, running)
+    body = orjson.dumps({"input_tokens": tokens})
     return Response(body, media_type="application/json", headers=_ignored(parsed))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.agents.running import Running
 from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
@@ -54,12 +55,13 @@ class TokenCounter:
             passed.append(ComplianceEvent.MODEL_OPT_IN_VERIFIED)
         return Countable(screened.conversation, model, access, screened.report, tuple(passed))
 
-    async def count(self, prompt: Countable) -> int:
-        """Input tokens of `prompt`. Raises `GatewayError`."""
+    async def count(self, prompt: Countable, running: Running) -> int:
+        """Input tokens of `prompt`. Raises `GatewayError`, also why `running` was ended meanwhile."""
         principal = prompt.access.principal
         try:
-            return await self._dispatcher.count_tokens(
-                prompt.conversation, prompt.model, Sender(principal.mode, principal.org)
+            sender = Sender(principal.mode, principal.org)
+            return await running.unless_ended(
+                lambda: self._dispatcher.count_tokens(prompt.conversation, prompt.model, sender)
             )
         except ProviderRejectedError as failure:
             raise await explained(failure, self._guard) from failure

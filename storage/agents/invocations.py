@@ -7,8 +7,8 @@ one of their chains was cut: when a change of access is announced, and every `_L
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,8 @@ from gateway.agents.running import (
 from gateway.clock import Clock
 from gateway.errors import UnavailableError
 from gateway.ids import CredentialId, InferenceId, OrganizationId
+from gateway.inference.shielding import uninterrupted
+from gateway.tenancy import Principal
 from storage.agents.usable import CUT, USABLE
 from storage.group_commit import GroupCommit
 from storage.pool import Connection, Pool, durable, fetch, repeatable
@@ -136,6 +138,22 @@ class Invocations:
         await self._taking.submit(_Asked(call, org, delegation.chain, self._clock.now()))
         self._taken[call] = _Taken(running, delegation.credential, at, at)
         self._any.set()
+
+    @asynccontextmanager
+    async def during(self, call: InferenceId, principal: Principal) -> AsyncGenerator[Running]:
+        """The places of an agent's call that leaves no record, for the length of the block; of others none.
+
+        Raises as `take` does.
+        """
+        running = Running()
+        if principal.delegation is None:
+            yield running
+            return
+        await self.take(call, principal.org, principal.delegation, running)
+        try:
+            yield running
+        finally:
+            await uninterrupted(self.give_back(call))
 
     def forget(self, call: InferenceId) -> None:
         """It is over. Its places are given back with its record, or lapse."""
