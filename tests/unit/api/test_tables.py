@@ -13,6 +13,11 @@ from api.anthropic.envelope import ANTHROPIC
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
 from api.dialect import Dialect
 from api.main import create_app
+from api.manage.agent_credential_schemas import (
+    IssueCredentialRequest,
+    RevokeCredentialRequest,
+    RotateCredentialRequest,
+)
 from api.manage.schemas import (
     AcceptRequest,
     BudgetRequest,
@@ -92,6 +97,9 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/api_keys", CreateKeyRequest),
     ("patch", "/v1/api_keys/{key_id}", ChangeKeyRequest),
     ("post", "/v1/api_keys/{key_id}/rotate", RotateKeyRequest),
+    ("post", "/v1/agents/{agent_id}/credentials", IssueCredentialRequest),
+    ("post", "/v1/agents/{agent_id}/credentials/{credential_id}/revoke", RevokeCredentialRequest),
+    ("post", "/v1/agents/{agent_id}/credentials/{credential_id}/rotate", RotateCredentialRequest),
     ("put", "/v1/compliance/policy", PolicyRequest),
     ("put", "/v1/usage/budget", BudgetRequest),
     ("post", "/v1/phi/scan", ScanRequest),
