@@ -36,6 +36,7 @@ from api.manage.webhook_schemas import (
 )
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
+from gateway.agents.running import CredentialRevokedError, TooManyInvocationsError
 from gateway.errors import GatewayError
 from gateway.idempotency import HEADER
 
@@ -52,6 +53,8 @@ PROMPT_ERRORS = (
     *ACCESS_ERRORS,
     facts.BaaRequiredError,
     facts.RateLimitedError,
+    CredentialRevokedError,
+    TooManyInvocationsError,
     facts.ValidationFailedError,
     facts.FeatureNotEligibleError,
     facts.PhiInToolSchemaError,
