@@ -117,10 +117,16 @@ class CredentialCascadeActivities:
         if page is None:
             return Swept()
         marked = await cascading.mark(self._pool, page, now=now)
-        # Before they are settled: a sweep that is cut short here comes by again.
-        await self._wake(marked)
-        await cascading.settle(self._pool, page, now=now)
+        await cascading.settle(self._pool, cascade, marked, now=now)
         return Swept(page.upto if page.is_full else None)
+
+    @activity.defn(name="credential.cascade_wake")
+    @surfaced
+    async def wake(self, wanted: SweepWanted) -> Swept:
+        """Have a page of the credentials' lives look at their rows, and end."""
+        page = await cascading.taken(self._pool, CascadeId(wanted.cascade.id), after=wanted.after)
+        await self._wake(page)
+        return Swept(page[-1] if len(page) == cascading.PAGE else None)
 
     @activity.defn(name="credential.cascade_look")
     @surfaced

@@ -181,6 +181,7 @@ def _workers(
                 cascades.recheck,
                 cascades.start_page,
                 cascades.sweep,
+                cascades.wake,
                 checkpoints.checkpoint_page,
                 credentials.end,
                 credentials.look,

@@ -29,6 +29,8 @@ class CascadeRun:
 
     cascade: Begun
     after: str = ""
+    woken: str | None = ""
+    """Lives up to there were told; None: all."""
     wait_s: float = _SHORTEST_WAIT.total_seconds()
     pages: int = 500
 
@@ -41,6 +43,8 @@ class CredentialCascade:
     def __init__(self, run: CascadeRun) -> None:
         self._cascade = run.cascade
         self._after = run.after
+        self._woken = run.woken
+        self._is_swept = False
         self._wait = timedelta(seconds=run.wait_s)
         self._pages = 0
         self._shown = State.RUNNING
@@ -52,7 +56,9 @@ class CredentialCascade:
         while not await self._go_on():
             if self._pages >= run.pages or workflow.info().is_continue_as_new_suggested():
                 wait_s = self._wait.total_seconds()
-                workflow.continue_as_new(CascadeRun(run.cascade, self._after, wait_s=wait_s, pages=run.pages))
+                workflow.continue_as_new(
+                    CascadeRun(run.cascade, self._after, self._woken, wait_s=wait_s, pages=run.pages)
+                )
         search_attributes.enter(State.ALARM if self._has_alarm else State.DONE)
 
     @workflow.query
@@ -61,33 +67,41 @@ class CredentialCascade:
 
     async def _go_on(self) -> bool:
         """One step; whether it was the last."""
+        if self._after:
+            await self._sweep()
+            return False
         seen = await workflow.execute_activity_method(CredentialCascadeActivities.look, self._cascade, **QUICK_WRITE)
         if not seen.is_done:
             await self._work(seen)
-            return False
-        if seen.is_rechecked:
-            return True
-        await self._recheck(seen)
-        return False
+        elif self._woken is not None:
+            await self._wake(self._woken)
+        elif not seen.is_rechecked:
+            await self._recheck(seen)
+        return seen.is_done and seen.is_rechecked and self._woken is None
 
     async def _work(self, seen: CascadeStanding) -> None:
         if not seen.is_pending:
             await workflow.execute_activity_method(CredentialCascadeActivities.finish, self._cascade, **QUICK_WRITE)
             return
         self._show(State.IRREVOCABLE if seen.is_irrevocable else State.RUNNING)
+        if self._is_swept:
+            await workflow.sleep(self._wait)
+            self._wait = min(2 * self._wait, _LONGEST_WAIT)
+        await self._sweep()
+
+    async def _sweep(self) -> None:
         wanted = SweepWanted(self._cascade, self._after)
         swept = await workflow.execute_activity_method(CredentialCascadeActivities.sweep, wanted, **QUICK_WRITE)
         self._pages += 1
         self._after = swept.upto or ""
-        if swept.upto is None:
-            await self._rest()
+        self._is_swept = not self._after
 
-    async def _rest(self) -> None:
-        """Between two sweeps, unless the last one left nothing."""
-        seen = await workflow.execute_activity_method(CredentialCascadeActivities.look, self._cascade, **QUICK_WRITE)
-        if seen.is_pending:
-            await workflow.sleep(self._wait)
-            self._wait = min(2 * self._wait, _LONGEST_WAIT)
+    async def _wake(self, after: str) -> None:
+        """Have lives end that it ended. Not before it is done: they are as many, and would be in its way."""
+        wanted = SweepWanted(self._cascade, after)
+        woken = await workflow.execute_activity_method(CredentialCascadeActivities.wake, wanted, **QUICK_WRITE)
+        self._pages += 1
+        self._woken = woken.upto
 
     async def _recheck(self, seen: CascadeStanding) -> None:
         self._show(State.WAITING_FOR_RECHECK)

@@ -4,6 +4,7 @@ Each statement is safe to run twice, also at once. None waits for a lock of some
 passed over, and found by the next sweep.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
@@ -19,7 +20,7 @@ UNANSWERED: Final = timedelta(seconds=60)
 RECHECKED_AFTER: Final = timedelta(hours=24)
 LEFT_ALONE: Final = timedelta(minutes=2)
 """A cascade that runs for so long is given its workflow again, should it have none."""
-PAGE: Final = 100
+PAGE: Final = 200
 
 # An event's id is made of what it tells: told again it is the same one.
 _MARK: LiteralString = """
@@ -53,8 +54,7 @@ with seen as (
       else 'pending' end as state
   from agent_cascades k join agent_cascade_items i on i.cascade_id = k.id
   join agent_credentials c on c.id = i.credential_id
-  where k.id = %(cascade)s and i.state <> 'done' and i.credential_id > %(after)s and i.credential_id <= %(upto)s
-    and c.revoked_at is not null)
+  where k.id = %(cascade)s and i.state <> 'done' and i.credential_id = any(%(marked)s))
 update agent_cascade_items i
 set state = s.state, settled_at = case when s.state = 'done' then %(now)s end
 from seen s where i.cascade_id = %(cascade)s and i.credential_id = s.credential_id and i.state <> s.state
@@ -65,6 +65,11 @@ select max(p.credential_id), count(*) from (
   select credential_id from agent_cascade_items
   where cascade_id = %(cascade)s and state <> 'done' and credential_id > %(after)s
   order by credential_id limit %(limit)s) p
+"""
+
+_TAKEN: LiteralString = """
+select credential_id from agent_cascade_items
+where cascade_id = %(cascade)s and credential_id > %(after)s order by credential_id limit %(limit)s
 """
 
 _UNSETTLED: LiteralString = """
@@ -170,14 +175,24 @@ async def next_page(pool: Pool, cascade: CascadeId, *, after: str) -> SweptPage 
 
 
 async def mark(pool: Pool, page: SweptPage, *, now: datetime) -> list[CredentialId]:
-    """Mark a page as revoked and tell of it; all of it but what somebody's transaction holds just now."""
-    named = _named(page, now) | {"parent_revoked": PARENT_REVOKED, "type": EventType.AGENT_CREDENTIAL_REVOKED}
-    return [CredentialId(row[0]) for row in await fetch(pool, _MARK, named)]
+    """Mark a page as revoked and tell of it; those that were, all but what somebody's transaction holds just now."""
+    told = {"parent_revoked": PARENT_REVOKED, "type": EventType.AGENT_CREDENTIAL_REVOKED}
+    return [CredentialId(row[0]) for row in await fetch(pool, _MARK, _named(page, now) | told)]
 
 
-async def settle(pool: Pool, page: SweptPage, *, now: datetime) -> None:
-    """Note which of a page are done: marked, and without a call that still runs."""
-    await fetch(pool, _SETTLE, _named(page, now) | {"unanswered": now - UNANSWERED})
+async def taken(pool: Pool, cascade: CascadeId, *, after: str) -> list[CredentialId]:
+    """A page of all that a cascade takes along, by id."""
+    rows = await fetch(pool, _TAKEN, {"cascade": cascade, "after": after, "limit": PAGE})
+    return [CredentialId(row[0]) for row in rows]
+
+
+async def settle(pool: Pool, cascade: CascadeId, marked: Sequence[CredentialId], *, now: datetime) -> None:
+    """Note which of those that were marked are done: no call with them runs any more.
+
+    Those only: what another cascade marked in passing has not been told of by this one.
+    """
+    named = {"cascade": cascade, "marked": [*marked], "now": now, "unanswered": now - UNANSWERED}
+    await fetch(pool, _SETTLE, named)
 
 
 async def progress(pool: Pool, cascade: CascadeId) -> Progress | None:

@@ -39,8 +39,8 @@ async def test_what_is_settled_is_told_with_its_time(gateway_server: GatewayServ
     cascade = await revoked(gateway_server, root)
     page = await cascading.next_page(storage.pool, cascade, after="")
     assert page is not None
-    await cascading.mark(storage.pool, page, now=storage.clock.now())
-    await cascading.settle(storage.pool, page, now=storage.clock.now())
+    marked = await cascading.mark(storage.pool, page, now=storage.clock.now())
+    await cascading.settle(storage.pool, cascade, marked, now=storage.clock.now())
     await cascading.finish(storage.pool, cascade, now=storage.clock.now())
 
     data = (await gateway_server.get(f"/v1/agents/cascades/{cascade}")).json()["data"]

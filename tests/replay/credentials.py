@@ -44,13 +44,14 @@ _LIVES: dict[str, Sequence[Outlook]] = {
 _RUNS, _SWEPT = CascadeStanding(is_done=False, is_pending=True), CascadeStanding(is_done=False)
 _IRREVOCABLE = CascadeStanding(is_done=False, is_pending=True, is_irrevocable=True)
 _DONE = [
+    CascadeStanding(is_done=True, rechecked_in_s=1),  # its lives are woken
     CascadeStanding(is_done=True, rechecked_in_s=1),
     CascadeStanding(is_done=True),
     CascadeStanding(is_done=True, is_rechecked=True),
 ]
 _FALLS: dict[str, tuple[Sequence[CascadeStanding], int]] = {
-    "credential-cascade-done": ([_RUNS, _RUNS, _SWEPT, _SWEPT, *_DONE], 0),
-    "credential-cascade-waits": ([_RUNS, _RUNS, _RUNS, _IRREVOCABLE, _IRREVOCABLE, _SWEPT, *_DONE], 0),
+    "credential-cascade-done": ([_RUNS, _SWEPT, *_DONE], 0),
+    "credential-cascade-waits": ([_RUNS, _RUNS, _IRREVOCABLE, _SWEPT, *_DONE], 0),
     "credential-cascade-finds-one-left": ([_SWEPT, *_DONE], 1),
 }
 
@@ -90,6 +91,10 @@ class ScriptedCredentials:
     async def sweep(self, _: SweepWanted) -> Swept:
         return Swept(self._pages.pop(0) if self._pages else None)
 
+    @activity.defn(name="credential.cascade_wake")
+    async def wake(self, _: SweepWanted) -> Swept:
+        return Swept()
+
     @activity.defn(name="credential.cascade_finish")
     async def finish(self, _: Begun) -> None:
         return None
@@ -116,6 +121,7 @@ class ScriptedCredentials:
                 self.recheck,
                 self.start_page,
                 self.sweep,
+                self.wake,
                 self.warn,
             ],
         )
@@ -152,7 +158,7 @@ async def _fall(client: Client, script: Sequence[CascadeStanding], left: int) ->
 
 
 async def _continued(client: Client) -> WorkflowHistory:
-    async with ScriptedCredentials(falls=[_RUNS, *_DONE[2:]]).worker(client):
+    async with ScriptedCredentials(falls=[_RUNS, _DONE[0], _DONE[-1]]).worker(client):
         handle = await client.start_workflow(
             CredentialCascade.run,
             CascadeRun(_CASCADE, pages=1),

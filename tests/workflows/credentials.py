@@ -72,6 +72,7 @@ async def working(client: Client, storage: Storage, *, dies: bool = False) -> As
             life.end,
             life.start_page,
             fall.sweep,
+            fall.wake,
             fall.look,
             fall.finish,
             fall.recheck,
