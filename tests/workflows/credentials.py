@@ -41,7 +41,7 @@ class Dying:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._real, name)
-        defined = activity._Definition.must_from_callable(real)  # pyright: ignore[reportPrivateUsage]
+        defined = activity._Definition.must_from_callable(real)  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
 
         async def step(given: Any) -> Any:
             died = ApplicationError("away", type="WORKER_DIED", next_retry_delay=timedelta(milliseconds=1))
