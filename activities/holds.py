@@ -7,6 +7,7 @@ from temporalio import activity
 from activities.surface import surfaced
 from gateway.clock import Clock
 from storage.agents.invocations import forget_lapsed
+from storage.agents.tool_uses import forget_tool_uses
 from storage.holds import expire_lapsed
 from storage.pool import Pool
 
@@ -26,7 +27,8 @@ class HoldActivities:
     async def expire_page(self) -> ExpiredPage:
         """Expire one page of lapsed holds in one transaction. A second run finds those closed and expires others.
 
-        The places that the same processes had taken for agents' calls go with them.
+        The places that the same processes had taken for agents' calls go with them, and old counts of tools' uses.
         """
         await forget_lapsed(self._pool, self._clock)
+        await forget_tool_uses(self._pool, self._clock)
         return ExpiredPage(await expire_lapsed(self._pool, self._clock))

@@ -35,7 +35,8 @@ async def authenticate_ai(request: Request, *accepted: Scope, reads_only: bool =
     require_scope(access, *accepted)
     if reads_only:
         gateway.pipeline.require_readable(access.policy)
-    else:
+    elif access.principal.delegation is None:
+        # An agent's tools come first, which are in the body: the pipeline asks for the agreement after them.
         gateway.pipeline.require_agreement(access.policy)
     quota.require_open()
     return access, quota

@@ -83,9 +83,9 @@ class Bearers:
         """Whose `token`, whose digests these are, is. Raises `UnavailableError`."""
         if credential.is_well_formed(token):
             row = await self._credentials.submit(digests)
-            return row and _of_credential(row)
+            return None if row is None else _of_credential(row)
         row = await self._keys.submit(digests)
-        return row and _of_key(row)
+        return None if row is None else _of_key(row)
 
     async def close(self) -> None:
         await self._keys.close()

@@ -14,6 +14,7 @@ from typing import Any, LiteralString
 
 from gateway.credits.period import Cycle, Period, period_of
 from gateway.ids import AgentId, ApiKeyId, OrganizationId
+from gateway.tenancy import Principal
 from storage.pool import Connection, Pool, repeatable
 
 ORGANIZATION = "organization"
@@ -38,7 +39,11 @@ select time_zone, anchor_day from organizations where id = %(org)s for no key up
 """
 
 _LOCK_FAMILY = """
-select credit_cap from api_keys where org_id = %(org)s and family = %(family)s order by id for no key update
+select credit_cap from api_keys where org_id = %(org)s and family = %(id)s order by id for no key update
+"""
+
+_LOCK_AGENT = """
+select credit_cap from agents where org_id = %(org)s and id = %(id)s for no key update
 """
 
 _AROUND = """
@@ -60,7 +65,7 @@ insert into credit_entries (id, phase, org_id, period_start, debit, credit, amou
 select %(entry)s, 'grant', org_id, period_start, 'issued', 'available', allotment, %(at)s from opened
 """
 
-_OPEN_KEY = """
+_OPEN_OF_ONE = """
 insert into credit_accounts (org_id, period_start, holder, period_end, spend_cap)
 values (%(org)s, %(start)s, %(holder)s, %(end)s, %(cap)s) on conflict do nothing
 """
@@ -76,9 +81,17 @@ def agent_holder(agent: AgentId) -> str:
     return f"agent:{agent}"
 
 
-def key_of(holder: str) -> str:
-    """The family that `holder` names: the inverse of `key_holder`."""
-    return holder.removeprefix("key:")
+def holder_of(principal: Principal) -> str:
+    """Who holds the narrowest account that pays for what `principal` asks."""
+    if principal.delegation is not None:
+        return agent_holder(principal.delegation.agent)
+    return key_holder(principal.family) if principal.family else ORGANIZATION
+
+
+def owner_of(holder: str) -> tuple[str, str]:
+    """Of whom `holder`, which is not the organisation, has the account: `key` or `agent`, and its id."""
+    kind, _, owner = holder.partition(":")
+    return kind, owner
 
 
 def period_entry(org: OrganizationId, start: datetime) -> str:
@@ -91,17 +104,17 @@ class _Opened:
     """What this process knows of one organisation's accounts. Known is known for good: bounds never change."""
 
     period: Period | None = None
-    families: set[ApiKeyId | None] = field(default_factory=set[ApiKeyId | None])
+    holders: set[str] = field(default_factory=set[str])
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Openers of one organisation hold no more than one connection between them."""
 
-    def covers(self, at: datetime, family: ApiKeyId | None) -> bool:
-        return self.period is not None and self.period.start <= at < self.period.end and family in self.families
+    def covers(self, at: datetime, holder: str) -> bool:
+        return self.period is not None and self.period.start <= at < self.period.end and holder in self.holders
 
-    def learn(self, period: Period, family: ApiKeyId | None) -> None:
+    def learn(self, period: Period, holder: str) -> None:
         if period != self.period:
-            self.period, self.families = period, set()
-        self.families.add(family)
+            self.period, self.holders = period, set()
+        self.holders.add(holder)
 
 
 class Accounts:
@@ -111,40 +124,40 @@ class Accounts:
         self._pool = pool
         self._opened: defaultdict[OrganizationId, _Opened] = defaultdict(_Opened)
 
-    async def period(self, org: OrganizationId, at: datetime, *, family: ApiKeyId | None = None) -> Period:
-        """The period that `at` falls in; its accounts, that of the line of keys `family` too, are open from now on.
+    async def period(self, org: OrganizationId, at: datetime, *, holder: str = ORGANIZATION) -> Period:
+        """The period that `at` falls in; its accounts, that of `holder` too, are open from now on.
 
         Raises `UnavailableError`.
         """
         opened = self._opened[org]
-        if opened.period is not None and opened.covers(at, family):
+        if opened.period is not None and opened.covers(at, holder):
             return opened.period
         async with opened.one_at_a_time:
-            if opened.period is not None and opened.covers(at, family):
+            if opened.period is not None and opened.covers(at, holder):
                 return opened.period
-            period = await repeatable(self._pool, lambda connection: open_accounts(connection, org, at, family=family))
-            opened.learn(period, family)
+            period = await repeatable(self._pool, lambda connection: open_accounts(connection, org, at, holder=holder))
+            opened.learn(period, holder)
         return period
 
 
 async def open_accounts(
-    connection: Connection, org: OrganizationId, at: datetime, *, family: ApiKeyId | None = None
+    connection: Connection, org: OrganizationId, at: datetime, *, holder: str = ORGANIZATION
 ) -> Period:
     """The period that `at` falls in, with its accounts. Safe to repeat, also at once.
 
-    What is not open yet is opened in a transaction of its own: a key's account waits for changes of that key, and only
-    the first of a period for those of its organisation.
+    What is not open yet is opened in a transaction of its own: the account of a key or an agent waits for changes of
+    that one, and only the first of a period for those of its organisation.
     """
-    holder = ORGANIZATION if family is None else key_holder(family)
     found = await _first(connection, _KNOWN, {"org": org, "at": at, "holder": holder})
     if found is not None and found[2]:
         return Period(*found[:2])
     async with connection.transaction():
         period = Period(*found[:2]) if found else await _open_period(connection, org, at)
-        if family is not None:
-            (cap,) = await _one(connection, _LOCK_FAMILY, {"org": org, "family": family})
+        if holder != ORGANIZATION:
+            kind, owner = owner_of(holder)
+            (cap,) = await _one(connection, _LOCK_AGENT if kind == "agent" else _LOCK_FAMILY, {"org": org, "id": owner})
             named = {"org": org, "start": period.start, "end": period.end, "holder": holder, "cap": cap}
-            await connection.execute(_OPEN_KEY, named)
+            await connection.execute(_OPEN_OF_ONE, named)
     return period
 
 

@@ -17,15 +17,16 @@ from gateway.catalog import Model
 from gateway.conversation import ToolResult, Turn
 from gateway.credits.period import Period
 from gateway.errors import NotFoundError, UnavailableError
-from gateway.ids import ConversationId, OrganizationId, day_of, request_id
+from gateway.ids import AgentId, ConversationId, OrganizationId, day_of, request_id
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import History, Refusal
 from gateway.inference.seals import unsealed
 from gateway.tenancy import Access
 from gateway.transcript import load_block, load_turn
 from storage import content, journal_sql
-from storage.accounts import Accounts
+from storage.accounts import Accounts, holder_of
 from storage.agents.invocations import Invocations
+from storage.agents.tool_uses import require_tool_room
 from storage.content import Exchange, SealedExchange
 from storage.encryption import ContentCipher, SealingKey
 from storage.group_commit import GroupCommit
@@ -79,7 +80,7 @@ class PostgresJournal:
 
     async def history(self, access: Access, thread: ConversationId) -> History:
         org = access.principal.org
-        named = {"org": org, "thread": thread}
+        named = {"org": org, "thread": thread, "agent": _agent(access)}
         rows = await fetch(self._pool, journal_sql.HISTORY, named)
         if not rows and not await fetch(self._pool, journal_sql.HAS_THREAD, named):
             raise NotFoundError("The conversation does not exist.", param="conversation_id")
@@ -93,7 +94,7 @@ class PostgresJournal:
 
     async def placeholders(self, access: Access, seals: Sequence[str]) -> Mapping[str, str]:
         org = access.principal.org
-        rows = await fetch(self._pool, journal_sql.SEALED, {"org": org, "seals": [*seals]})
+        rows = await fetch(self._pool, journal_sql.SEALED, {"org": org, "seals": [*seals], "agent": _agent(access)})
         exchanges = await self._exchanges(org, rows)
         return exchanges[0].placeholders if exchanges else {}
 
@@ -101,11 +102,12 @@ class PostgresJournal:
         principal = call.access.principal
         # Before anything goes out: an answer is not lost to a key service that fails while it is made.
         key = await self._key(call)
-        period = await self._accounts.period(principal.org, call.received_at, family=principal.family)
+        period = await self._accounts.period(principal.org, call.received_at, holder=holder_of(principal))
         self.leases.take(call.id)
         delegation = principal.delegation
         try:
             if delegation is not None:
+                await require_tool_room(self._pool, call.conversation, delegation, now=call.received_at)
                 await self.invocations.take(call.id, principal.org, delegation, call.running)
             await self._opening.submit(opening_row(call, model, period, amount=ceiling, lease=self.leases.lease))
         except BaseException:
@@ -217,6 +219,12 @@ class PostgresJournal:
     ) -> Sequence[tuple[Any, ...]]:
         """Rows of a statement. Each is one transaction that counts a row once, so it may be sent again."""
         return await fetch(self._pool, statement, {"rows": Jsonb(rows, dumps=orjson.dumps), **(parameters or {})})
+
+
+def _agent(access: Access) -> AgentId | None:
+    """Whose records alone may be opened; None: the whole organisation's."""
+    delegation = access.principal.delegation
+    return None if delegation is None else delegation.agent
 
 
 def _history(exchange: Exchange) -> History:

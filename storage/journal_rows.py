@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from gateway.agents.scope import tool_uses
 from gateway.catalog import Model
 from gateway.completion import Completion
 from gateway.credits.period import Period
@@ -15,14 +16,14 @@ from gateway.inference import trail
 from gateway.inference.call import Call, Outcome
 from gateway.inference.seals import seals_of
 from gateway.tenancy import Principal
-from storage.accounts import ORGANIZATION, key_holder, key_of
+from storage.accounts import ORGANIZATION, holder_of, owner_of
 
 Json = dict[str, Any]
 
 
 def opening_row(call: Call, model: Model, period: Period, *, amount: int, lease: timedelta) -> Json:
     principal = call.access.principal
-    return {
+    row: Json = {
         "id": call.id,
         "org_id": principal.org,
         "period_start": period.start,
@@ -38,11 +39,20 @@ def opening_row(call: Call, model: Model, period: Period, *, amount: int, lease:
         "conversation_id": call.thread,
         "created_at": call.received_at,
     }
+    if delegation := principal.delegation:
+        row |= {
+            "agent_id": delegation.agent,
+            "credential_id": delegation.credential,
+            "delegation_path": delegation.path,
+            "delegating_user": delegation.user,
+        }
+    return row
 
 
 def holders(principal: Principal) -> list[str]:
     """Of the accounts that pay for what `principal` asks, in the order in which they are locked."""
-    return [ORGANIZATION, key_holder(principal.family)] if principal.family else [ORGANIZATION]
+    holder = holder_of(principal)
+    return [ORGANIZATION] if holder == ORGANIZATION else [ORGANIZATION, holder]
 
 
 def closing_row(outcome: Outcome) -> Json:
@@ -92,7 +102,7 @@ def _keeps_numbers(outcome: Outcome) -> bool:
 def _usage(outcome: Outcome, completion: Completion) -> Json:
     usage = completion.usage
     principal = outcome.call.access.principal
-    return {
+    told: Json = {
         "key_id": principal.key,
         "model": outcome.model.id,
         "mode": principal.mode,
@@ -106,6 +116,9 @@ def _usage(outcome: Outcome, completion: Completion) -> Json:
         "estimated": usage.estimated,
         "cost_micro_usd": trail.cost_micro_usd(outcome),
     }
+    if delegation := principal.delegation:
+        told |= {"agent_id": delegation.agent, "chain": delegation.chain, "tools": tool_uses(completion, delegation)}
+    return told
 
 
 def _events(events: Sequence[Event]) -> list[Json]:
@@ -126,7 +139,7 @@ class Room:
     @property
     def reason(self) -> str:
         if self.holder != ORGANIZATION:
-            return "key_cap"
+            return f"{owner_of(self.holder)[0]}_cap"
         return "spend_cap" if self.capped else "allotment"
 
 
@@ -140,13 +153,15 @@ class AccountExhaustedError(CreditsExhaustedError):
     def alert(self) -> Json:
         """What the organisation is told, the first time in the period."""
         room = self._room
-        of_key = room.holder != ORGANIZATION
-        about = {"reason": room.reason, "period_start": room.period.start, "period_end": room.period.end}
+        about: Json = {"reason": room.reason, "period_start": room.period.start, "period_end": room.period.end}
+        if room.holder != ORGANIZATION:
+            kind, owner = owner_of(room.holder)
+            about[f"{kind}_id"] = owner
         return {
             "event_id": new_ulid(),
-            "kind": f"exhausted:{room.holder}" if of_key else "exhausted",
+            "kind": "exhausted" if room.holder == ORGANIZATION else f"exhausted:{room.holder}",
             "period_start": room.period.start,
-            "data": {**about, "key_id": key_of(room.holder)} if of_key else about,
+            "data": about,
         }
 
 

@@ -23,7 +23,7 @@ with wanted as (
   select * from jsonb_to_recordset(%(rows)s) as w(
     id text, org_id text, period_start timestamptz, holders text[], amount bigint, expires_at timestamptz, key_id text,
     surface text, model text, mode text, streamed boolean, stored boolean, conversation_id text,
-    created_at timestamptz)
+    created_at timestamptz, agent_id text, credential_id text, delegation_path text[], delegating_user text)
 ),
 -- A group whose commit was acknowledged to nobody is sent again: what it wrote must count once.
 known as (select id from credit_holds where id = any(array(select id from wanted))),
@@ -62,8 +62,10 @@ entered as (
   select id, 'reserve', org_id, period_start, 'available', 'held', amount, created_at from admitted
 ),
 shells as (
-  insert into inferences (id, org_id, key_id, surface, model, mode, streamed, stored, conversation_id, created_at)
-  select id, org_id, key_id, surface, model, mode, streamed, stored, conversation_id, created_at from admitted
+  insert into inferences (id, org_id, key_id, surface, model, mode, streamed, stored, conversation_id, created_at,
+    agent_id, credential_id, delegation_path, delegating_user)
+  select id, org_id, key_id, surface, model, mode, streamed, stored, conversation_id, created_at, agent_id,
+    credential_id, delegation_path, delegating_user from admitted
 )
 select id from held union all select id from known
 """)
@@ -139,8 +141,9 @@ warned as (
     case when r.threshold is null then 'credits.exhausted' else 'budget.threshold_reached' end,
     jsonb_strip_nulls(jsonb_build_object('threshold', r.threshold, 'used', r.posted, 'limit', r.room,
       'period_start', r.period_start, 'period_end', r.period_end, 'key_id', substring(r.holder from '^key:(.*)'),
-      'reason', case when r.threshold is null then
-        case when r.holder <> 'organization' then 'key_cap' when r.capped then 'spend_cap' else 'allotment' end end)),
+      'agent_id', substring(r.holder from '^agent:(.*)'), 'reason', case when r.threshold is null then
+        case when r.holder <> 'organization' then split_part(r.holder, ':', 1) || '_cap'
+          when r.capped then 'spend_cap' else 'allotment' end end)),
     r.at
   from reached r join alerted using (org_id, period_start, kind)
 ),
@@ -155,14 +158,15 @@ recorded as (
 used as (
   insert into usage_records (id, org_id, period_start, key_id, model, mode, created_at, input_tokens, output_tokens,
     cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, reasoning_tokens, service_tier, estimated,
-    credits, cost_micro_usd)
+    credits, cost_micro_usd, agent_id)
   select done.id, prior.org_id, prior.period_start, u.key_id, u.model, u.mode, done.at, u.input_tokens,
     u.output_tokens, u.cache_read_tokens, u.cache_write_5m_tokens, u.cache_write_1h_tokens, u.reasoning_tokens,
-    u.service_tier, u.estimated, done.charge, u.cost_micro_usd
+    u.service_tier, u.estimated, done.charge, u.cost_micro_usd, u.agent_id
   from done join prior on prior.id = done.id
   cross join lateral jsonb_to_record(done.usage) as u(key_id text, model text, mode text, input_tokens bigint,
     output_tokens bigint, cache_read_tokens bigint, cache_write_5m_tokens bigint, cache_write_1h_tokens bigint,
-    reasoning_tokens bigint, service_tier text, estimated boolean, cost_micro_usd bigint)
+    reasoning_tokens bigint, service_tier text, estimated boolean, cost_micro_usd bigint,
+    agent_id text)
   where done.usage is not null
 ),
 found as (
@@ -192,8 +196,9 @@ told as (
 overran as (
   insert into outbox (id, org_id, type, data, created_at)
   select left(m.id, 10) || upper(left(encode(sha256(convert_to(m.id || 'overrun', 'UTF8')), 'hex'), 16)), m.org_id,
-    'credits.overrun', jsonb_build_object('request_id', 'req_' || m.id, 'key_id', done.usage ->> 'key_id',
-      'held', m.held, 'charged', m.charge), m.at
+    'credits.overrun', jsonb_strip_nulls(jsonb_build_object('request_id', 'req_' || m.id,
+      'key_id', done.usage ->> 'key_id', 'agent_id', done.usage ->> 'agent_id', 'held', m.held,
+      'charged', m.charge)), m.at
   from moves m join done using (id) where m.overrun > 0
 )
 """
@@ -209,10 +214,23 @@ where h.id = any(array(select id from done)) and h.id not in (select id from pri
 
 CLOSE: LiteralString = f"{_CLOSING} {_CLOSED}"
 
-# Of agents' calls: whatever the record came to, their places are free.
-CLOSE_INVOCATIONS: LiteralString = f"""
-{_CLOSING}, returned as (delete from agent_invocations where id = any(array(select id from done))) {_CLOSED}
-"""  # noqa: S608 - constants of ours
+# Of agents' calls: whatever the record came to, their places are free. What tools a model used counts for every
+# credential of the chain.
+_OF_AGENTS = _compact("""
+returned as (delete from agent_invocations where id = any(array(select id from done))),
+counted as (
+  insert into agent_tool_uses as t (credential_id, tool_id, hour, org_id, count)
+  select credential_id, u.key, date_trunc('hour', done.at, 'UTC'), prior.org_id, sum(u.value::int)
+  from done join prior on prior.id = done.id
+  cross join jsonb_array_elements_text(done.usage -> 'chain') as credential_id
+  cross join jsonb_each_text(done.usage -> 'tools') as u
+  where done.usage ? 'chain'
+  group by 1, 2, 3, 4 order by 1, 2, 3
+  on conflict (credential_id, tool_id, hour) do update set count = t.count + excluded.count
+)
+""")
+
+CLOSE_INVOCATIONS: LiteralString = f"{_CLOSING}, {_OF_AGENTS} {_CLOSED}"
 
 REFUSE = _compact("""
 with refused as (
@@ -264,17 +282,20 @@ select id, state from credit_holds where id = any(%(ids)s)
 
 HISTORY = """
 select id, request_content, answer_content from inferences
-where org_id = %(org)s and conversation_id = %(thread)s and status = 'completed' order by id
+where org_id = %(org)s and conversation_id = %(thread)s and status = 'completed'
+  and (%(agent)s::text is null or agent_id = %(agent)s) order by id
 """
 
 SEALED = """
 select id, request_content, answer_content from inferences
 where org_id = %(org)s and seals && %(seals)s::text[] and request_content is not null and answer_content is not null
+  and (%(agent)s::text is null or agent_id = %(agent)s)
 order by id desc limit 1
 """
 
 HAS_THREAD = """
-select 1 from inferences where org_id = %(org)s and conversation_id = %(thread)s limit 1
+select 1 from inferences where org_id = %(org)s and conversation_id = %(thread)s
+  and (%(agent)s::text is null or agent_id = %(agent)s) limit 1
 """
 
 ROOMS = """

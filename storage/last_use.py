@@ -45,6 +45,8 @@ class LastUse:
         await self._write(_KEYS, keys)
         await self._write(_CREDENTIALS, credentials)
 
-    async def _write(self, statement: LiteralString, used: Mapping[str, datetime]) -> None:
+    async def _write(
+        self, statement: LiteralString, used: Mapping[ApiKeyId, datetime] | Mapping[CredentialId, datetime]
+    ) -> None:
         if used:
             await fetch(self._pool, statement, [[*used], [*used.values()]])

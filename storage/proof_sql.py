@@ -49,7 +49,7 @@ with moved as (
   group by id
 ),
 used as (
-  select id, key_id, credits from usage_records where org_id = %(org)s and period_start = %(start)s
+  select id, key_id, agent_id, credits from usage_records where org_id = %(org)s and period_start = %(start)s
 ),
 known as (
   select id from moved union select id from used
@@ -60,8 +60,9 @@ calls as materialized (
     h.expires_at, coalesce(m.reserves, 0) as reserves, coalesce(m.reserved, 0) as reserved,
     coalesce(m.posted, 0) as posted, coalesce(m.released, 0) as released, coalesce(m.voided, 0) as voided,
     coalesce(m.expired, 0) as expired, coalesce(m.overrun, 0) as overrun,
-    u.id is not null as is_used, u.key_id as used_by, u.credits, i.id is not null as is_recorded, i.key_id as made_by,
-    i.created_at, y.family, (e.metadata ->> 'credits')::bigint as audited
+    u.id is not null as is_used, coalesce(u.key_id, u.agent_id) as used_by, u.credits,
+    i.id is not null as is_recorded, coalesce(i.key_id, i.agent_id) as made_by,
+    coalesce(i.agent_id, u.agent_id) as agent_id, i.created_at, y.family, (e.metadata ->> 'credits')::bigint as audited
   from known k
   left join credit_holds h on h.id = k.id and h.org_id = %(org)s and h.period_start = %(start)s
   left join moved m on m.id = k.id
@@ -118,7 +119,8 @@ of_calls as (
       and (c.credits <> c.charged or (c.is_recorded and c.used_by is distinct from c.made_by))),
     ('audit_differs', c.is_held and c.audited <> c.charged),
     ('holders_of_call', c.is_held and (c.is_recorded or c.is_used)
-      and c.holders is distinct from array_remove(array['organization', 'key:' || c.family], null)),
+      and c.holders is distinct from array_remove(
+        array['organization', 'key:' || c.family, 'agent:' || c.agent_id], null)),
     ('hold_overdue', c.is_held and c.state = 'open' and c.expires_at < %(overdue)s),
     ('call_outside_period', c.is_recorded and not (c.created_at >= %(start)s and c.created_at < p.period_end))
   ) as f(name, is_so)
@@ -149,6 +151,7 @@ of_limits as (
     and not exists (
       select from audit_entries e where e.org_id = a.org_id and e.created_at >= a.period_start - interval '1 hour'
         and (a.holder = 'organization' and e.entity_id = a.org_id and e.action in ('budget.updated', 'policy.updated')
+          or a.holder = 'agent:' || e.entity_id and e.action = 'agent.updated'
           or a.holder <> 'organization' and e.action = 'api_key.updated' and e.entity_id in (
             select y.id from api_keys y where y.org_id = a.org_id and 'key:' || y.family = a.holder)))
   union all

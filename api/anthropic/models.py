@@ -13,6 +13,7 @@ from api.dialect import dialect_route
 from api.openapi import KEY_ERRORS, errors
 from api.state import gateway_of
 from gateway import errors as facts
+from gateway.agents.scope import may_call
 from gateway.catalog import Ability, Model
 from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.tenancy import Access
@@ -41,11 +42,12 @@ class ModelsQuery(BaseModel):
     response_class=Response,
     responses={200: examples.MODELS, **errors(ANTHROPIC, *KEY_ERRORS, facts.ValidationFailedError)},
 )
-async def list_models(request: Request, _: Caller, query: Annotated[ModelsQuery, Query()]) -> Response:
-    """The models on offer, in the catalog's order. Any valid key may ask."""
+async def list_models(request: Request, access: Caller, query: Annotated[ModelsQuery, Query()]) -> Response:
+    """The models on offer, in the catalog's order. Any valid key may ask; an agent is shown those it may call."""
     gateway = gateway_of(request)
     now = gateway.clock.now()
-    shown = [model for model in gateway.catalog if _lifecycle(retired=model.is_retired(now)) in query.lifecycle]
+    offered = [model for model in gateway.catalog if may_call(model, access.principal.delegation)]
+    shown = [model for model in offered if _lifecycle(retired=model.is_retired(now)) in query.lifecycle]
     page, more = _page(shown, query)
     body = {
         "object": "list",
@@ -63,11 +65,11 @@ async def list_models(request: Request, _: Caller, query: Annotated[ModelsQuery,
     response_class=Response,
     responses={200: examples.MODEL, **errors(ANTHROPIC, *KEY_ERRORS, facts.NotFoundError)},
 )
-async def get_model(request: Request, _: Caller, model_id: str) -> Response:
+async def get_model(request: Request, access: Caller, model_id: str) -> Response:
     """One model, by its id, its vendor's id or an alias. Any valid key may ask."""
     gateway = gateway_of(request)
     model = gateway.catalog.find(model_id)
-    if model is None:
+    if model is None or not may_call(model, access.principal.delegation):
         raise NotFoundError("The model does not exist.", param="model_id")
     shown = _model(model, retired=model.is_retired(gateway.clock.now()))
     return Response(orjson.dumps(shown), media_type="application/json")

@@ -104,7 +104,10 @@ async def get_message(
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         redacted = view == "redacted"
-        record = await tx.inferences.get(InferenceId(ulid), redacted=redacted)
+        delegation = access.principal.delegation
+        record = await tx.inferences.get(
+            InferenceId(ulid), redacted=redacted, agent=delegation.agent if delegation else None
+        )
         tx.audit(
             AuditAction.AI_MESSAGE_RETRIEVED,
             entity_type="inference",

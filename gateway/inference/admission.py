@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from gateway.agents import scope
 from gateway.catalog import Catalog, Model, Tier
 from gateway.conversation import Conversation
 from gateway.errors import (
@@ -14,7 +15,7 @@ from gateway.errors import (
 from gateway.providers.abilities import require_answerable
 from gateway.providers.estimate import estimate_tokens
 from gateway.routing.route import Route
-from gateway.tenancy import Policy
+from gateway.tenancy import Access, Policy
 
 
 def require_agreement(policy: Policy, *, now: datetime, baa_url: str) -> None:
@@ -34,8 +35,10 @@ def needs_opt_in(model: Model) -> bool:
     return model.is_opus or model.tier is Tier.PREMIUM
 
 
-def require_model(model: Model, policy: Policy, *, baa_url: str) -> None:
-    """Raises what keeps the organisation from `model`: its agreement's cover, or an opt-in it has not made."""
+def require_model(model: Model, access: Access, *, baa_url: str) -> None:
+    """Raises what keeps the caller from `model`: its own bounds, the agreement's cover, or an opt-in not made."""
+    policy = access.policy
+    scope.require_model(model, access.principal.delegation)
     if policy.agreement is None or model.covered_by not in policy.agreement.covers:
         raise BaaRequiredError(
             "The active agreement does not cover this model's provider.",
@@ -61,7 +64,7 @@ def require_within_limits(conversation: Conversation, model: Model) -> None:
 
 
 def route_for(
-    asked: Model, conversation: Conversation, policy: Policy, *, catalog: Catalog, now: datetime, baa_url: str
+    asked: Model, conversation: Conversation, access: Access, *, catalog: Catalog, now: datetime, baa_url: str
 ) -> Route:
     """Who may answer. Raises what keeps `asked` from it.
 
@@ -70,20 +73,20 @@ def route_for(
     policy allows, and that can do all that is asked for, in a context that is
     large enough by our estimate: some servers cut a prompt without a word.
     """
-    require_model(asked, policy, baa_url=baa_url)
+    require_model(asked, access, baa_url=baa_url)
     require_within_limits(conversation, asked)
-    if not policy.failover_enabled:
+    if not access.policy.failover_enabled:
         return Route(asked)
     found = (catalog.find(name) for name in asked.equivalents)
     named = [other.priced_at(now) for other in found if other and not other.is_retired(now)]
     tokens = estimate_tokens(conversation) + conversation.sampling.max_tokens if named else 0
-    others = (other for other in named if tokens <= other.context_tokens and _may_answer(other, conversation, policy))
+    others = (other for other in named if tokens <= other.context_tokens and _may_answer(other, conversation, access))
     return Route(asked, tuple(others))
 
 
-def _may_answer(model: Model, conversation: Conversation, policy: Policy) -> bool:
+def _may_answer(model: Model, conversation: Conversation, access: Access) -> bool:
     try:
-        require_model(model, policy, baa_url="")
+        require_model(model, access, baa_url="")
         require_within_limits(conversation, model)
     except GatewayError:
         return False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.agents.running import Running
+from gateway.agents.scope import require_tools
 from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
@@ -44,9 +45,10 @@ class TokenCounter:
     async def admit(self, conversation: Conversation, model_id: str, access: Access) -> Countable:
         """`conversation` as the model would see it. Raises `GatewayError`; audits nothing itself."""
         now = self._clock.now()
+        require_tools(conversation, access.principal.delegation)
         require_agreement(access.policy, now=now, baa_url=self._baa_url)
         model = self._catalog.get(model_id, now=now)
-        require_model(model, access.policy, baa_url=self._baa_url)
+        require_model(model, access, baa_url=self._baa_url)
         require_able(conversation, model)
         self._dispatcher.require(model, access.principal.mode)
         screened = await self._guard.screen(conversation, access)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gateway.agents.scope import require_tools
 from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
@@ -143,6 +144,7 @@ class InferencePipeline:
     async def _admit(self, call: Call) -> _Admitted:
         passed: list[ComplianceEvent] = []
         try:
+            require_tools(call.conversation, call.access.principal.delegation)
             self.require_agreement(call.access.policy)
             passed.append(ComplianceEvent.BAA_VERIFIED)
             call = await self._resumed(call)
@@ -181,7 +183,7 @@ class InferencePipeline:
         return route_for(
             model,
             call.conversation,
-            call.access.policy,
+            call.access,
             catalog=self._catalog,
             now=call.received_at,
             baa_url=self._baa_url,

@@ -67,7 +67,7 @@ class Journal(Protocol):
         """Hold `ceiling` credits and write the shell row. Raises `CreditsExhaustedError` and writes nothing.
 
         An agent's call takes its places too, and is ended through `call.running` when its credential is cut: raises
-        `CredentialRevokedError` or `TooManyInvocationsError`.
+        `CredentialRevokedError`, `TooManyInvocationsError` or `ToolRateLimitedError`.
         """
         ...
 

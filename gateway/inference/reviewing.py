@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from gateway.agents.scope import require_used
 from gateway.completion import AnswerBlock, Completion
 from gateway.conversation import Text
 from gateway.errors import GatewayError, UnavailableError
@@ -21,8 +22,10 @@ async def reviewed(upstream: Completion, report: PhiReport, *, guard: Guard, acc
 
     Where the organisation only records, an answer that cannot be read is
     recorded as such. Where it blocks, raises `ScreenBlockedError` for PHI and
-    `UnavailableError` for an answer that cannot be read.
+    `UnavailableError` for an answer that cannot be read. An agent's answer
+    that uses a tool outside its grants raises `ToolNotInScopeError` in any case.
     """
+    require_used(upstream.blocks, access.principal.delegation)
     blocks = access.policy.screening.answers == "block"
     try:
         async with asyncio.timeout(None if blocks else _PATIENCE_S):

@@ -6,7 +6,9 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
+from gateway.agents.delegation import Delegation
 from gateway.agents.running import Severable
+from gateway.agents.scope import ToolNotInScopeError, begins_other_tool
 from gateway.catalog import Model
 from gateway.clock import Clock
 from gateway.completion import Completion, CompletionFold, Finishing, Stopped, StreamEvent
@@ -163,13 +165,28 @@ class AnswerStream:
         await asyncio.shield(self._over())
 
     def _severable(self) -> Batches:
-        if self.call.access.principal.delegation is None:
+        delegation = self.call.access.principal.delegation
+        if delegation is None:
             # Nobody ends it but its client and its provider.
             return self._batches
-        return Severable(self._batches, self.call.running)
+        return Severable(self._in_scope(delegation), self.call.running)
+
+    async def _in_scope(self, delegation: Delegation) -> Batches:
+        """Raises `ToolNotInScopeError` in place of what begins a tool outside the grants."""
+        async for batch in self._batches:
+            if begins_other_tool(batch, delegation):
+                for event in batch:
+                    self._fold.add(event)
+                raise ToolNotInScopeError
+            yield batch
 
     async def _told(self, failure: Exception) -> GatewayError:
         """What the surface says of `failure`, with the call closed: unless it was ended, then that is said in time."""
+        if isinstance(failure, ToolNotInScopeError) and not self._closed:
+            # The review says the same of what was produced, and that is charged.
+            with suppress(ToolNotInScopeError):
+                await self._finish(Status.COMPLETED)
+            return failure
         ended = self.call.running.ended
         if ended is None or failure is not ended:
             return await uninterrupted(self._fail(failure))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue
 
+from gateway.agents.scope import ToolNotInScopeError
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.audit.compliance import ComplianceEvent, Gate, gate_of
 from gateway.credits import pricing
@@ -105,9 +106,16 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         facts["error_code"] = outcome.error.code
     if outcome.status is not Status.COMPLETED and (because := call.running.because):
         facts["ended_because"] = because
-    if outcome.status is Status.BLOCKED:
-        facts["gate"] = Gate.PHI
+    if gate := _gate(outcome):
+        facts["gate"] = gate
     return facts
+
+
+def _gate(outcome: Outcome) -> Gate | None:
+    """Which kept an opened call, or its answer, back."""
+    if outcome.status is Status.BLOCKED:
+        return Gate.PHI
+    return Gate.SCOPE if isinstance(outcome.error, ToolNotInScopeError) else None
 
 
 def compliance_events(outcome: Outcome) -> Iterable[ComplianceEvent]:

@@ -40,7 +40,7 @@ class Limiter:
     def quota(self, access: Access) -> "Quota":
         """What one request of the bearer's draws from; nothing where its tier has no limits."""
         limits, principal = self._tiers.limits(access.policy.tier), access.principal
-        line = principal.family or principal.key
+        line = principal.line
         wanted = (
             (LimitName.KEY_RPM, line, limits.key_rpm),
             (LimitName.KEY_DAILY, line, limits.key_daily),

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.completion import Usage
 from gateway.conversation import Conversation, Sampling, Text, Turn
 from gateway.errors import NotFoundError
-from gateway.ids import ConversationId, InferenceId, OrganizationId
+from gateway.ids import AgentId, ConversationId, InferenceId, OrganizationId
 from gateway.inference.call import Status, Surface
 from gateway.inference.records import Content, InferenceRecord
 from gateway.phi.findings import Finding
@@ -29,11 +29,13 @@ class InferenceReader:
         self._org = org
         self._cipher = cipher
 
-    async def get(self, inference: InferenceId, *, redacted: bool = False) -> InferenceRecord:
+    async def get(
+        self, inference: InferenceId, *, redacted: bool = False, agent: AgentId | None = None
+    ) -> InferenceRecord:
         """The record, its content opened; `redacted`, as the provider saw it. Content that was destroyed is None, as
         content is that was never kept.
 
-        Raises `NotFoundError`, also for another organisation's record.
+        Raises `NotFoundError`, also for another organisation's record, and for what `agent`, if given, did not ask.
         """
         query = (
             select(InferenceRow, UsageRow, AuditSealRow.hash)
@@ -41,6 +43,8 @@ class InferenceReader:
             .join(AuditSealRow, AuditSealRow.entry_id == InferenceRow.audit_entry_id, isouter=True)
             .where(InferenceRow.id == inference, InferenceRow.org_id == self._org)
         )
+        if agent is not None:
+            query = query.where(InferenceRow.agent_id == agent)
         found = (await self._session.execute(query)).first()
         if found is None:
             raise NotFoundError("The message does not exist.", param="message_id")

@@ -18,7 +18,7 @@ def others(*equivalents: Model, text: str = "Hello", max_tokens: int = 100, **po
     route = route_for(
         asked,
         make_conversation(text, max_tokens=max_tokens),
-        access(**{"failover_enabled": True, **policy}).policy,
+        access(**{"failover_enabled": True, **policy}),
         catalog=Catalog([asked, *equivalents]),
         now=datetime.now(UTC),
         baa_url="",
