@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import orjson
 
 from bench.measurement import percentile
 from gateway import logs
@@ -25,6 +24,7 @@ from storage.pool import fetch
 from tests.agents import MadeCredential, make_credential
 from tests.chaos.announcements import Announcements
 from tests.chaos.installation import Installation, reached
+from tests.chaos.watching import until
 from tests.grammar import Event, read_events
 from tests.tenants import HAIKU, Tenant, make_tenant
 
@@ -33,16 +33,10 @@ GIVE_UP_S: Final = 30.0
 """Beyond any promise: whoever lets a call run on for so long will not end it."""
 
 _STATE: Final = Path(".hasp").absolute()
-_LONG: Final = "[[sandbox: frames=4000; delay_ms=20]]"
-_BODIES: Final = {
-    "/v1/ai/chat": {"message": _LONG},
-    "/v1/messages": {
-        "model": HAIKU.id,
-        "max_tokens": 8000,
-        "stream": True,
-        "messages": [{"role": "user", "content": _LONG}],
-    },
-}
+_ASKED: Final = "[[sandbox: frames={}; delay_ms=20]]"
+_LONG_FRAMES: Final = 4000
+_PATHS: Final = ("/v1/ai/chat", "/v1/messages")
+_ENDS: Final = frozenset({"error", "run.failed", "run.completed", "message_stop"})
 
 _LEFT: Final = """
 select (select count(*) from credit_holds where org_id = %(org)s and state = 'open')
@@ -56,6 +50,10 @@ where org_id = %(org)s and entity_type = 'inference'
 """
 
 
+_Ended = tuple[float, bytes]
+"""When a stream ended, and all that it said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a stream ended, and how many seconds after the revocation was committed."""
@@ -65,15 +63,18 @@ class Ending:
 
     @property
     def is_typed(self) -> bool:
-        """Exactly one event that ends it, the last, and it says why."""
-        ends = [
-            event.name
-            for event in self.events
-            if event.name in ("error", "run.failed", "run.completed", "message_stop")
-        ]
-        data: dict[str, Any] = self.events[-1].data
-        error: dict[str, Any] = data.get("error") or data["data"]["error"]
-        return ends == [self.events[-1].name] and error.get("code") == "CREDENTIAL_REVOKED"
+        """It ended once, with an event that says why."""
+        last = self.events[-1]
+        if [event.name for event in self.events if event.name in _ENDS] != [last.name]:
+            return False
+        data: dict[str, Any] = last.data.get("data", last.data)
+        return data.get("error", {}).get("code") == "CREDENTIAL_REVOKED"
+
+    @property
+    def is_whole(self) -> bool:
+        """It ended as answers do."""
+        ends = [event.name for event in self.events if event.name in _ENDS]
+        return ends in (["run.completed"], ["message_stop"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,51 +94,79 @@ class Killer:
         self._announcements = Announcements(installation, session)
 
     async def killed(self, *, cut: bool) -> Killed:
-        """One round: a credential and its child, streams of both surfaces under each on every process, one revocation."""
+        """One round: on every process streams of both surfaces under a credential and its child, and one revocation."""
         await self._announcements.require_heard(within_s=GIVE_UP_S)
         tenant = await make_tenant(self._storage)
         root = await make_credential(self._storage, tenant.org, most=1000)
         child = await make_credential(self._storage, tenant.org, parent=root, most=1000)
-        begun, at = asyncio.Semaphore(0), asyncio.get_running_loop().create_future()
+        running = await self._begun([root, child], frames=_LONG_FRAMES)
+        async with self._announcements.cut() if cut else nullcontext():
+            endings = await self._revoked(tenant, root, running)
+        return Killed(endings, await self._charged(tenant))
+
+    async def drained(self) -> tuple[Sequence[Ending], Sequence[Ending]]:
+        """As `killed`, with a credential that is to be drained: how its own streams ended, and its child's."""
+        tenant = await make_tenant(self._storage)
+        root = await make_credential(self._storage, tenant.org, policy="drain", most=1000)
+        child = await make_credential(self._storage, tenant.org, parent=root, policy="drain", most=1000)
+        own = await self._begun([root], frames=200)
+        below = await self._begun([child], frames=_LONG_FRAMES)
+        endings = await self._revoked(tenant, root, [*own, *below])
+        return endings[: len(own)], endings[len(own) :]
+
+    async def _begun(self, credentials: Sequence[MadeCredential], *, frames: int) -> list[asyncio.Task[_Ended]]:
+        """A stream of each surface under each of `credentials` on every process, once all have said something."""
+        begun = asyncio.Semaphore(0)
         streams = [
-            asyncio.create_task(self._streamed(url + path, credential, begun, at))
+            asyncio.create_task(self._streamed(url, path, credential, begun, frames))
             for url in self._installation.urls.values()
-            for credential in (root, child)
-            for path in _BODIES
+            for credential in credentials
+            for path in _PATHS
         ]
         async with asyncio.timeout(GIVE_UP_S):
             for _ in streams:
                 await begun.acquire()
-        async with self._announcements.cut() if cut else nullcontext():
-            async with self._storage.as_operator(tenant.org, command="test") as tx:
-                await revoke(tx, root.id, reason="lost")
-            at.set_result(time.monotonic())
-            endings = await asyncio.gather(*streams)
-        return Killed(endings, await self._charged(tenant))
+        return streams
+
+    async def _revoked(
+        self, tenant: Tenant, credential: MadeCredential, streams: Sequence[asyncio.Task[_Ended]]
+    ) -> list[Ending]:
+        async with self._storage.as_operator(tenant.org, command="test") as tx:
+            await revoke(tx, credential.id, reason="lost")
+        at = time.monotonic()
+        return [Ending(ended - at, read_events(said)) for ended, said in await asyncio.gather(*streams)]
 
     async def _streamed(
-        self, url: str, credential: MadeCredential, begun: asyncio.Semaphore, at: "asyncio.Future[float]"
-    ) -> Ending:
-        path = next(path for path in _BODIES if url.endswith(path))
+        self, url: str, path: str, credential: MadeCredential, begun: asyncio.Semaphore, frames: int
+    ) -> _Ended:
+        headers = {"authorization": f"Bearer {credential.token}"}
         said = bytearray()
-        async with self._session.post(
-            url, data=orjson.dumps(_BODIES[path]), headers={"authorization": f"Bearer {credential.token}"}
-        ) as answer:
+        async with self._session.post(url + path, json=_body(path, frames), headers=headers) as answer:
             answer.raise_for_status()
             said += await answer.content.readany()
             begun.release()
             async for piece in answer.content.iter_any():
                 said += piece
-        ended = time.monotonic()
-        return Ending(ended - await at, read_events(bytes(said)))
+        return time.monotonic(), bytes(said)
 
     async def _charged(self, tenant: Tenant) -> int:
         named = {"org": tenant.org}
-        async with asyncio.timeout(GIVE_UP_S):
-            while (await fetch(self._storage.pool, _LEFT, named))[0][0]:  # noqa: ASYNC110 - other processes have no event for us
-                await asyncio.sleep(0.05)
+
+        async def settled() -> bool:
+            return not (await fetch(self._storage.pool, _LEFT, named))[0][0]
+
+        if not await until(settled, within_s=GIVE_UP_S):
+            raise RuntimeError("a call that was cut is not settled")
         rows = await fetch(self._storage.pool, _ENDED, named)
         return sum(because == "credential_revoked" and charge > 0 for because, charge in rows)
+
+
+def _body(path: str, frames: int) -> dict[str, Any]:
+    asked = _ASKED.format(frames)
+    if path == "/v1/ai/chat":
+        return {"message": asked}
+    said = [{"role": "user", "content": asked}]
+    return {"model": HAIKU.id, "max_tokens": 8000, "stream": True, "messages": said}
 
 
 async def _measure(rounds: int) -> None:

@@ -8,6 +8,8 @@ import pytest
 import pytest_asyncio
 
 from storage import Storage
+from tests.chaos.agent_kill import Killer
+from tests.chaos.agent_places import MOST, Places
 from tests.chaos.agreement_gate import Gate
 from tests.chaos.installation import Installation, reached
 from tests.chaos.nemesis import KILLS, planned
@@ -52,6 +54,37 @@ async def test_an_agreement_opens_every_process_and_its_end_closes_every_one(ins
 
     assert (len(seen.opened_s), len(seen.closed_s)) == (4, 4)
     assert seen.relapses == 0
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("cut", [False, True], ids=["announced", "channel cut"])
+async def test_a_kill_ends_the_calls_of_every_process_and_each_pays_for_what_it_got(
+    installed: Installed, cut: bool
+) -> None:
+    killed = await Killer(*installed).killed(cut=cut)
+
+    assert [ending.is_typed for ending in killed.endings] == [True] * 16
+    assert killed.charged == 16
+
+
+@pytest.mark.timeout(180)
+async def test_a_drained_credential_s_calls_end_by_themselves_and_those_below_are_cut(installed: Installed) -> None:
+    own, below = await Killer(*installed).drained()
+
+    assert [ending.is_whole for ending in own] == [True] * 8
+    assert [ending.is_typed for ending in below] == [True] * 8
+
+
+@pytest.mark.timeout(180)
+async def test_processes_together_run_no_more_than_a_credential_may_and_a_dead_one_s_places_come_back(
+    installed: Installed,
+) -> None:
+    crowd = await Places(*installed).crowded(each=3)
+
+    assert crowd.running == MOST
+    assert crowd.refused == ["TOO_MANY_INVOCATIONS"] * 9
+    assert crowd.again == MOST
+    assert crowd.refused_again == ["TOO_MANY_INVOCATIONS"] * 3
 
 
 def test_a_seed_names_one_order_of_faults() -> None:
