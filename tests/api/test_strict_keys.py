@@ -11,6 +11,7 @@ import pytest
 from gateway.keys.networks import all_within, read_networks
 from gateway.settings import Settings
 from gateway.tenancy import Scope
+from tests.agents import make_agent
 from tests.gateway_server import GatewayServer, Reply, serve
 from tests.tenants import Tenant, make_tenant
 
@@ -30,9 +31,9 @@ class Strict:
     url: str
     lenient: GatewayServer = field(repr=False)
 
-    async def ask(self, method: str, path: str, body: object = None, *, key: str) -> Reply:
+    async def ask(self, method: str, path: str, body: object = None, *, key: str, route: str = "/v1/api_keys") -> Reply:
         async with self.lenient.session.request(
-            method, f"{self.url}/v1/api_keys{path}", json=body, headers={"x-api-key": key}
+            method, f"{self.url}{route}{path}", json=body, headers={"x-api-key": key}
         ) as reply:
             return Reply(reply.status, {}, await reply.read())
 
@@ -118,6 +119,18 @@ async def test_a_key_that_reaches_further_is_neither_changed_nor_rotated(strict:
         assert (refused.status, refused.json()["error"]["param"]) == (422, "credit_cap")
     own = await strict.ask("POST", f"/{giver['id']}/rotate", {}, key=giver["plaintext"])
     assert (own.status, own.json()["data"]["credit_cap"]) == (201, 5)
+
+
+async def test_a_key_lets_no_agent_spend_more_than_itself(strict: Strict) -> None:
+    root = await make_root(strict)
+    giver = (await strict.make(by=root.token, scopes=WRITER, credit_cap=5))["plaintext"]
+    path = f"/{await make_agent(strict.lenient.storage, root.org, credit_cap=3)}"
+
+    refused = [await strict.ask("PATCH", path, {"credit_cap": cap}, key=giver, route="/v1/agents") for cap in (6, None)]
+    within = await strict.ask("PATCH", path, {"credit_cap": 5}, key=giver, route="/v1/agents")
+
+    assert [(each.status, each.json()["error"]["param"]) for each in refused] == [(422, "credit_cap")] * 2
+    assert within.json()["data"]["agent"]["credit_cap"] == 5
 
 
 async def test_a_key_in_its_grace_makes_none_that_outlives_it(strict: Strict) -> None:

@@ -20,6 +20,7 @@ from gateway.tenancy import KeyMode, Principal
 from storage import Storage
 from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
+from tests.agents import make_agent
 from tests.conftest import Database
 from tests.embedded import free_port
 from tests.storage.webhooks import put_endpoint
@@ -52,6 +53,8 @@ AUDITED = {
     "webhook disable": Audited(AuditAction.WEBHOOK_ENDPOINT_UPDATED, "{webhook} --org {org}"),
     "webhook enable": Audited(AuditAction.WEBHOOK_ENDPOINT_UPDATED, "{webhook} --org {org}"),
     "webhook test": Audited(AuditAction.WEBHOOK_ENDPOINT_TESTED, "{webhook} --org {org}"),
+    "agent list": Audited(AuditAction.AGENT_LISTED),
+    "agent archive": Audited(AuditAction.AGENT_ARCHIVED, "{agent} --org {org}"),
     "books verify": Audited(AuditAction.BOOKS_VERIFIED),
     "retention show": Audited(AuditAction.RETENTION_READ),
     "audit verify": Audited(AuditAction.AUDIT_VERIFIED),
@@ -152,6 +155,7 @@ async def hasp(storage: Storage, tenant: Tenant, command: str, arguments: str) -
         "key": tenant.key.id,
         "audit_key": signing_key(storage.keyring.audit).key_id,
         "webhook": await put_endpoint(storage, tenant) if "{webhook}" in arguments else None,
+        "agent": await make_agent(storage, tenant.org) if "{agent}" in arguments else None,
     }
     argv = [*command.split(), *arguments.format(**names).split()]
     ran = await asyncio.to_thread(CliRunner().invoke, app, argv)

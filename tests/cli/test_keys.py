@@ -37,12 +37,23 @@ def listed(environ: dict[str, str], tenant: Tenant) -> list[dict[str, Any]]:
 async def test_a_key_has_the_bounds_that_it_was_created_with(storage: Storage, environ: dict[str, str]) -> None:
     tenant = await make_tenant(storage)
 
-    bounds = ("--expires", "90d", "--ip", "192.0.2.0/24", "--ip", "2001:db8::1", "--credit-cap", "5000")
+    bounds = (
+        "--owner",
+        "j.reyes",
+        "--expires",
+        "90d",
+        "--ip",
+        "192.0.2.0/24",
+        "--ip",
+        "2001:db8::1",
+        "--credit-cap",
+        "5000",
+    )
     made = hasp_key(environ, tenant, "create", "--name", "CI", *bounds)
 
     assert (made.returncode, made.stderr) == (0, "")
     key = listed(environ, tenant)[0]
-    assert (key["name"], key["last_four"]) == ("CI", made.stdout.strip()[-4:])
+    assert (key["name"], key["owner"], key["last_four"]) == ("CI", "j.reyes", made.stdout.strip()[-4:])
     assert (key["ip_allowlist"], key["credit_cap"]) == (["192.0.2.0/24", "2001:db8::1/128"], 5000)
     assert timedelta(days=89) < datetime.fromisoformat(key["ends_at"]) - datetime.now(UTC) < timedelta(days=91)
     assert made.stdout.strip() not in json.dumps(key)
@@ -77,6 +88,7 @@ BAD = [
     ("create", ("--name", "x", "--expires", "0d"), "--expires must be ahead"),
     ("create", ("--name", "x", "--expires", "3651d"), "--expires must be ahead"),
     ("create", ("--name", "x", "--expires", "2020-01-01T00:00:00Z"), "--expires must be ahead"),
+    ("create", ("--name", "x", "--owner", "two words"), "--owner must be"),
     ("create", ("--name", "x", "--ip", "192.0.2.1/24"), "`--ip[0]` is not a network"),
     ("create", ("--name", " "), "--name must be"),
     ("create", ("--name", "two\nlines"), "--name must be"),
