@@ -9,6 +9,8 @@ log = structlog.get_logger()
 _SHOWN = (
     "request_id",
     "key_id",
+    "agent_id",
+    "credential_id",
     "successor_id",
     "days",
     "reason",

@@ -36,7 +36,7 @@ async def authenticate_ai(request: Request, *accepted: Scope, reads_only: bool =
     if reads_only:
         gateway.pipeline.require_readable(access.policy)
     elif access.principal.delegation is None:
-        # An agent's tools come first, which are in the body: the pipeline asks for the agreement after them.
+        # An agent's tools come first, and those are in the body: `InferencePipeline.require_scope`.
         gateway.pipeline.require_agreement(access.policy)
     quota.require_open()
     return access, quota

@@ -262,6 +262,7 @@ USAGE = answer(
             "credits_remaining": 996_700,
             "by_model": [{"model": "claude-sonnet-4-6", **_TOTALS}],
             "by_key": [{"key_id": _ULID, **_TOTALS}],
+            "by_agent": [],
             "by_day": [{"date": "2026-04-01", **_TOTALS}],
         },
         "meta": _REQUEST,

@@ -37,9 +37,12 @@ class Asked(Protocol):
 
 
 def new_call(request: Request, access: Access, surface: Surface, asked: Asked) -> Call:
-    """What `request` asks for, under its own id and as of now."""
+    """What `request` asks for, under its own id and as of now. Raises what an agent is refused first."""
     exchange, gateway = exchange_of(request), gateway_of(request)
     exchange.model, now = gateway.catalog.find(asked.model), gateway.clock.now()
+    if access.principal.delegation is not None:
+        # Not the pipeline's alone: what was answered once is answered again without it.
+        gateway.pipeline.require_scope(access, asked.conversation)
     return Call(
         id=exchange.id,
         access=access,

@@ -37,6 +37,7 @@ from api.manage.webhook_schemas import (
 from api.native.schemas import ChatRequest
 from gateway import errors as facts
 from gateway.agents.running import CredentialRevokedError, TooManyInvocationsError
+from gateway.agents.scope import ToolNotInScopeError
 from gateway.errors import GatewayError
 from gateway.idempotency import HEADER
 
@@ -53,6 +54,7 @@ PROMPT_ERRORS = (
     *ACCESS_ERRORS,
     facts.BaaRequiredError,
     facts.RateLimitedError,
+    ToolNotInScopeError,
     CredentialRevokedError,
     TooManyInvocationsError,
     facts.ValidationFailedError,

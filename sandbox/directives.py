@@ -38,6 +38,7 @@ class Directives:
 
     tool: str | None = None
     tools: int = 1
+    invents: str | None = None
     thinking: Thinking = "off"
     reasoning: Reasoning = "reasoning_content"
     script: tuple[Step, ...] = ()
@@ -129,6 +130,7 @@ _NAMES = frozenset(field.name for field in fields(Directives))
 # Every other directive is a number.
 _READERS: Mapping[str, Callable[[str, str], Value]] = {
     "tool": _text,
+    "invents": _text,
     "text": _text,
     "thinking": _one_of(*get_args(Thinking)),
     "reasoning": _one_of(*get_args(Reasoning)),

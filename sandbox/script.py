@@ -182,6 +182,8 @@ def _pieces(request: Request) -> list[str]:
 
 
 def _calls(request: Request) -> tuple[Call, ...]:
+    if request.directives.invents is not None:
+        return (Call(request.directives.invents, "{}"),)
     name = request.directives.tool
     if name is None:
         return ()

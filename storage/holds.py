@@ -26,7 +26,8 @@ _GRACE = timedelta(seconds=5)
 _EVENTS = [ComplianceEvent.CREDITS_RESERVED, ComplianceEvent.CREDITS_RETURNED]
 
 _LAPSED = """
-select h.id, i.model, i.surface, i.key_id from credit_holds h join inferences i on i.id = h.id
+select h.id, i.model, i.surface, i.key_id, i.agent_id, i.credential_id
+from credit_holds h join inferences i on i.id = h.id
 where h.state = 'open' and h.expires_at < %(before)s and (%(only)s::text is null or h.id = %(only)s)
 order by h.id limit %(most)s for update of h skip locked
 """
@@ -73,8 +74,18 @@ def _which(now: datetime, only: str | None = None) -> dict[str, object]:
     return {"before": now - _GRACE, "only": only, "most": _LARGEST}
 
 
-def _row(place: int, inference: str, model: str, surface: str, key: str | None) -> Json:
+def _row(
+    place: int,
+    inference: str,
+    model: str,
+    surface: str,
+    key: str | None,
+    agent: str | None,
+    credential: str | None,
+) -> Json:
     about = {"request_id": request_id(inference), "model": model, "surface": surface, "status": Status.LOST}
+    if agent is not None:
+        about |= {"agent_id": agent, "credential_id": credential}
     told = {**about, "key_id": key, "error_code": None}
     return {
         "place": place,

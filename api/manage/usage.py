@@ -59,15 +59,15 @@ async def get_usage(
     access: Annotated[Access, Depends(caller(Scope.CONTROL_READ))],
     query: Annotated[UsageQuery, Query()],
 ) -> Response:
-    """Credits used, held and left in a billing period, by model, key and day. Needs the scope `control:read`.
+    """Credits used, held and left in a billing period, by model, key, agent and day. Needs the scope `control:read`.
 
-    With `Accept: text/csv` the days, models and keys come as lines of a table.
+    With `Accept: text/csv` the days, models, keys and agents come as lines of a table.
     """
     gateway = gateway_of(request)
     async with gateway.storage.read(access.principal) as tx:
         summary = await tx.usage.summary(await _balance(tx, query.period, gateway.clock.now()))
         if prefers_csv(request.headers.getlist("accept")):
-            table = usage_csv(summary, await tx.usage.key_names())
+            table = usage_csv(summary, {**await tx.usage.key_names(), **await tx.usage.agent_names()})
             response = _download(table, f"usage-{summary.first_day.isoformat()}.csv")
         else:
             response = success(_usage(summary), request_id=exchange_of(request).request_id)
@@ -116,6 +116,7 @@ def _usage(summary: UsageSummary) -> dict[str, Any]:
         "credits_remaining": balance.unused,
         "by_model": [_line(line, "model") for line in summary.by_model],
         "by_key": [_line(line, "key_id") for line in summary.by_key],
+        "by_agent": [_line(line, "agent_id") for line in summary.by_agent],
         "by_day": [_line(line, "date") for line in summary.by_day],
     }
 

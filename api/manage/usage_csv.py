@@ -20,16 +20,19 @@ COLUMNS = (
 )
 
 
-def usage_csv(summary: UsageSummary, key_names: Mapping[str, str]) -> str:
-    """A header, then the period's days, models and keys, one a line, as `group` says."""
+def usage_csv(summary: UsageSummary, names: Mapping[str, str]) -> str:
+    """A header, then the period's days, models, keys and agents, one a line, as `group` says.
+
+    `names` are of keys and agents, by their ids.
+    """
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\r\n")
     rows.writerow(COLUMNS)
     start = summary.first_day.isoformat()
-    for group, lines in (("day", summary.by_day), ("model", summary.by_model), ("key", summary.by_key)):
+    groups = {"day": summary.by_day, "model": summary.by_model, "key": summary.by_key, "agent": summary.by_agent}
+    for group, lines in groups.items():
         for line in lines:
-            name = key_names.get(line.label, "") if group == "key" else ""
-            rows.writerow((start, group, cell(line.label), cell(name), *_totals(line)))
+            rows.writerow((start, group, cell(line.label), cell(names.get(line.label, "")), *_totals(line)))
     return written.getvalue()
 
 

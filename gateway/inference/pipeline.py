@@ -15,6 +15,7 @@ from gateway.audit.compliance import ComplianceEvent
 from gateway.catalog import Catalog, Model
 from gateway.clock import Clock
 from gateway.completion import Completion
+from gateway.conversation import Conversation
 from gateway.credits import pricing
 from gateway.errors import (
     CreditsExhaustedError,
@@ -40,7 +41,7 @@ from gateway.phi.guard import Guard, Screened
 from gateway.phi.report import PhiReport, ScreenBlockedError
 from gateway.routing.dispatch import Dispatcher
 from gateway.routing.route import Delivery, Route, Sender
-from gateway.tenancy import PhiMode, Policy
+from gateway.tenancy import Access, PhiMode, Policy
 
 _REFUSED_BY_GUARD = (PhiBlockedError, PhiInToolSchemaError, FeatureNotEligibleError, ValidationFailedError)
 
@@ -86,6 +87,14 @@ class InferencePipeline:
     def require_agreement(self, policy: Policy) -> None:
         """Raises `BaaRequiredError` unless an agreement is in force: the gate before a body is even parsed."""
         require_agreement(policy, now=self._clock.now(), baa_url=self._baa_url)
+
+    def require_scope(self, access: Access, conversation: Conversation) -> None:
+        """An agent's gate in place of `require_agreement`: its tools come first, and those are in the body.
+
+        Raises `ToolNotInScopeError` and `BaaRequiredError`.
+        """
+        require_tools(conversation, access.principal.delegation)
+        self.require_agreement(access.policy)
 
     def require_readable(self, policy: Policy) -> None:
         """Raises `BaaRequiredError` unless an agreement is in force, or has ended so lately that it lets one read."""
@@ -144,8 +153,7 @@ class InferencePipeline:
     async def _admit(self, call: Call) -> _Admitted:
         passed: list[ComplianceEvent] = []
         try:
-            require_tools(call.conversation, call.access.principal.delegation)
-            self.require_agreement(call.access.policy)
+            self.require_scope(call.access, call.conversation)
             passed.append(ComplianceEvent.BAA_VERIFIED)
             call = await self._resumed(call)
             passed += trail.recalled(call)

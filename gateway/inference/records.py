@@ -60,7 +60,7 @@ class InferenceRecord:
 
 @dataclass(frozen=True, slots=True)
 class UsageLine:
-    """Totals of one model, key or day. `label` is the model id, the key id or the ISO day."""
+    """Totals of one model, key, agent or day. `label` is its id, or the ISO day."""
 
     label: str
     requests: int
@@ -73,13 +73,14 @@ class UsageLine:
 
 @dataclass(frozen=True, slots=True)
 class UsageSummary:
-    """What was used in a period. Each group adds up to the whole."""
+    """What was used in a period. Each group adds up to the whole, keys and agents together."""
 
     balance: Balance
     zone: str
     """Where days begin and end: the IANA time zone the organisation is in now."""
     by_model: tuple[UsageLine, ...]
     by_key: tuple[UsageLine, ...]
+    by_agent: tuple[UsageLine, ...]
     by_day: tuple[UsageLine, ...]
 
     @property

@@ -13,7 +13,7 @@ from gateway.credits.period import Cycle, Period, period_of
 from gateway.ids import OrganizationId
 from gateway.inference.records import UsageLine, UsageSummary
 from storage.accounts import ORGANIZATION
-from storage.tables import AccountRow, ApiKeyRow, OrganizationRow, UsageRow
+from storage.tables import AccountRow, AgentRow, ApiKeyRow, OrganizationRow, UsageRow
 
 _AN_INSTANT = timedelta(microseconds=1)
 
@@ -24,9 +24,9 @@ class UsageReader:
         self._org = org
 
     async def summary(self, balance: Balance) -> UsageSummary:
-        """What was used in the period of `balance`: by model, by key, and by day where the organisation is now."""
+        """What was used in the period of `balance`: by model, key, agent, and day where the organisation is now."""
         zone = (await self._organization()).time_zone
-        grouped: dict[str, list[UsageLine]] = {"model": [], "key": [], "day": []}
+        grouped: dict[str, list[UsageLine]] = {"model": [], "key": [], "agent": [], "day": []}
         for group, line in await self._lines(balance.period, zone):
             grouped[group].append(line)
         return UsageSummary(
@@ -34,12 +34,18 @@ class UsageReader:
             zone=zone,
             by_model=tuple(grouped["model"]),
             by_key=tuple(grouped["key"]),
+            by_agent=tuple(grouped["agent"]),
             by_day=tuple(grouped["day"]),
         )
 
     async def key_names(self) -> Mapping[str, str]:
         """Names of the organisation's keys by their ids, revoked ones too: they may have been used."""
         query = select(ApiKeyRow.id, ApiKeyRow.name).where(ApiKeyRow.org_id == self._org)
+        return {row.id: row.name for row in await self._session.execute(query)}
+
+    async def agent_names(self) -> Mapping[str, str]:
+        """Names of the organisation's agents by their ids, archived ones too."""
+        query = select(AgentRow.id, AgentRow.name).where(AgentRow.org_id == self._org)
         return {row.id: row.name for row in await self._session.execute(query)}
 
     async def balance(self, now: datetime) -> Balance:
@@ -95,6 +101,7 @@ class UsageReader:
             select(
                 UsageRow.model.label("model"),
                 func.coalesce(UsageRow.key_id, "").label("key"),
+                func.coalesce(UsageRow.agent_id, "").label("agent"),
                 cast(func.timezone(zone, UsageRow.created_at), Date).label("day"),
                 (UsageRow.input_tokens + UsageRow.cache_read_tokens + written).label("tokens_in"),
                 UsageRow.output_tokens.label("tokens_out"),
@@ -109,21 +116,19 @@ class UsageReader:
         query = select(
             rows.c.model,
             rows.c.key,
+            rows.c.agent,
             rows.c.day,
             func.count(),
             _total(rows.c.tokens_in),
             _total(rows.c.tokens_out),
             _total(rows.c.credits),
             cast(func.sum(rows.c.cost), BigInteger),
-        ).group_by(func.grouping_sets(rows.c.model, rows.c.key, rows.c.day))
-        lines = [
-            ("model", UsageLine(model, *totals))
-            if model is not None
-            else ("key", UsageLine(key, *totals))
-            if key is not None
-            else ("day", UsageLine(day.isoformat(), *totals))
-            for model, key, day, *totals in await self._session.execute(query)
-        ]
+        ).group_by(func.grouping_sets(rows.c.model, rows.c.key, rows.c.agent, rows.c.day))
+        lines: list[tuple[str, UsageLine]] = []
+        for model, key, agent, day, *totals in await self._session.execute(query):
+            groups = (("model", model), ("key", key), ("agent", agent), ("day", day and day.isoformat()))
+            # Of keys what agents used is nobody's, and of agents what keys used.
+            lines += [(group, UsageLine(label, *totals)) for group, label in groups if label]
         return sorted(lines, key=lambda line: line[1].label)
 
 

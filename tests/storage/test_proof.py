@@ -27,6 +27,7 @@ from storage.periods import close_oldest
 from storage.pool import fetch
 from storage.proof import BooksPeriod, Discrepancy, Place, first_place, periods_after, prove, raise_alarm
 from tests.activities.conftest import SetClock
+from tests.agents import make_agent, make_credential
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, failed, make_call, make_outcome, make_tenant
 
@@ -46,6 +47,14 @@ async def capped(storage: Storage, tenant: Tenant, cap: int) -> Tenant:
         key, token = await tx.keys.add(name="capped", scopes=[Scope.AI_CHAT], mode=KeyMode.LIVE, credit_cap=cap)
         tx.audit(AuditAction.API_KEY_CREATED, entity_type="api_key", entity_id=key.id)
     return Tenant(tenant.org, key, token)
+
+
+async def agents(storage: Storage, tenant: Tenant) -> list[Tenant]:
+    """Payers that share the account of one agent, and one below them with an account of its own."""
+    agent = await make_agent(storage, tenant.org, credit_cap=2_000)
+    one, other = [await make_credential(storage, tenant.org, agent, most=1_000) for _ in range(2)]
+    below = await make_credential(storage, tenant.org, parent=one, most=1_000)
+    return [Tenant(tenant.org, tenant.key, each.token) for each in (one, other, below)]
 
 
 async def opened(storage: Storage, tenant: Tenant, amount: int = 100, *, later: bool = False) -> Call:
@@ -90,6 +99,7 @@ async def test_no_honest_history_is_accused(storage: Storage, seed: int) -> None
         tenant,
         await capped(storage, tenant, 2_000),
         await make_tenant(storage, allotment=chance.randrange(3_000)),
+        *await agents(storage, tenant),
     ]
 
     await asyncio.gather(*(live(storage, payers, chance) for _ in range(120)))
