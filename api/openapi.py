@@ -17,6 +17,7 @@ from api.manage.agent_credential_schemas import (
     RevokeCredentialRequest,
     RotateCredentialRequest,
 )
+from api.manage.agent_schemas import ChangeAgentRequest, CreateAgentRequest
 from api.manage.schemas import (
     AcceptRequest,
     BudgetRequest,
@@ -101,6 +102,8 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ChangeWebhookRequest,
     RotateWebhookSecretRequest,
     WebhookTestRequest,
+    CreateAgentRequest,
+    ChangeAgentRequest,
     IssueCredentialRequest,
     RevokeCredentialRequest,
     RotateCredentialRequest,

@@ -18,6 +18,7 @@ from api.manage.agent_credential_schemas import (
     RevokeCredentialRequest,
     RotateCredentialRequest,
 )
+from api.manage.agent_schemas import ChangeAgentRequest, CreateAgentRequest
 from api.manage.schemas import (
     AcceptRequest,
     BudgetRequest,
@@ -97,6 +98,8 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/api_keys", CreateKeyRequest),
     ("patch", "/v1/api_keys/{key_id}", ChangeKeyRequest),
     ("post", "/v1/api_keys/{key_id}/rotate", RotateKeyRequest),
+    ("post", "/v1/agents", CreateAgentRequest),
+    ("patch", "/v1/agents/{agent_id}", ChangeAgentRequest),
     ("post", "/v1/agents/{agent_id}/credentials", IssueCredentialRequest),
     ("post", "/v1/agents/{agent_id}/credentials/{credential_id}/revoke", RevokeCredentialRequest),
     ("post", "/v1/agents/{agent_id}/credentials/{credential_id}/rotate", RotateCredentialRequest),
@@ -118,7 +121,7 @@ def test_every_body_is_described_and_its_examples_are_valid(document: dict[str, 
         (method, path)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
-        if "requestBody" in operation
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
     }
 
     assert taking == {(method, path) for method, path, _ in BODIES}
