@@ -20,6 +20,7 @@ from gateway.ids import InferenceId, OrganizationId, new_ulid
 from gateway.settings import Settings
 from gateway.tenancy import Access
 from storage import Storage
+from storage.agents import invocations
 from storage.agents.invocations import Invocations, forget_lapsed
 from storage.agents.revocation import archive, revoke
 from storage.pool import fetch
@@ -48,10 +49,10 @@ def under(credential: MadeCredential) -> Delegation:
     return Delegation(credential.agent, credential.id, credential.path, "j.reyes", (), None, 10)
 
 
-async def take(invocations: Invocations, tenant: Tenant, credential: MadeCredential) -> Taken:
+async def take(process: Invocations, tenant: Tenant, credential: MadeCredential) -> Taken:
     taken = Taken(InferenceId(new_ulid()), Running(), asyncio.Event())
     taken.running.when_unwaited(taken.ended.set)
-    await invocations.take(taken.id, tenant.org, under(credential), taken.running)
+    await process.take(taken.id, tenant.org, under(credential), taken.running)
     return taken
 
 
@@ -140,6 +141,22 @@ async def test_a_call_whose_place_lapsed_while_its_process_slept_does_not_go_on(
     await slept.close()
 
     assert isinstance(taken.running.ended, CredentialUnverifiedError)
+
+
+async def test_a_call_that_nobody_can_ask_about_does_not_go_on(
+    storage: Storage, elsewhere: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invocations, "UNVERIFIED_S", 0.5)
+    tenant = await make_tenant(storage)
+    credential = await make_credential(storage, tenant.org)
+    cut_off = await take(elsewhere.invocations, tenant, credential)
+    goes_on = await take(storage.invocations, tenant, credential)
+
+    await elsewhere.pool.close()
+    await cut_off.ended.wait()
+
+    assert isinstance(cut_off.running.ended, CredentialUnverifiedError)
+    assert goes_on.running.ended is None
 
 
 @pytest.mark.parametrize("what", ["itself", "above it", "agent above it", "expired"])
