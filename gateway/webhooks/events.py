@@ -22,7 +22,11 @@ _CALL: Mapping[str, JsonValue] = {
     "model": "claude-sonnet-4-6",
     "surface": "native",
     "key_id": _ULID,
+    "agent_id": _ULID,
+    "credential_id": _ULID,
 }
+_OF_AGENTS = frozenset({"agent_id", "credential_id"})
+"""Of a call that an agent made, whose `key_id` is null."""
 _GUARDED: Mapping[str, JsonValue] = {**_CALL, "entity_types": ["PERSON", "US_SSN"], "count": 2}
 _PERIOD: Mapping[str, JsonValue] = {"period_start": _AT, "period_end": _LATER}
 _KEY: Mapping[str, JsonValue] = {"key_id": _ULID, "mode": "live"}
@@ -48,13 +52,17 @@ CATALOGUE: Final[Mapping[str, Subject]] = {
     EventType.AI_REQUEST_COMPLETED: Subject(
         "A call was answered; `status` is `completed`, or `cancelled` by its client.",
         {**_CALL, "status": "completed", "input_tokens": 18, "output_tokens": 74, "credits": 92},
+        sometimes=_OF_AGENTS,
     ),
     EventType.AI_REQUEST_FAILED: Subject(
         "A call was not answered; `status` is `failed`, `blocked`, `cancelled`, or `lost` when its process died.",
         {**_CALL, "status": "failed", "error_code": "INFERENCE_UPSTREAM_FAILURE"},
+        sometimes=_OF_AGENTS,
     ),
-    EventType.PHI_REDACTED: Subject("Identifiers were masked in a prompt.", _GUARDED),
-    EventType.PHI_BLOCKED: Subject("A call was stopped for its identifiers, or its answer withheld.", _GUARDED),
+    EventType.PHI_REDACTED: Subject("Identifiers were masked in a prompt.", _GUARDED, _OF_AGENTS),
+    EventType.PHI_BLOCKED: Subject(
+        "A call was stopped for its identifiers, or its answer withheld.", _GUARDED, _OF_AGENTS
+    ),
     EventType.BUDGET_THRESHOLD_REACHED: Subject(
         "A billing period came to one of the organization's `alert_thresholds`, in percent.",
         {"threshold": 80, "used": 400_000, "limit": 500_000, **_PERIOD},
@@ -74,13 +82,15 @@ CATALOGUE: Final[Mapping[str, Subject]] = {
         },
     ),
     EventType.CREDITS_EXHAUSTED: Subject(
-        "Nothing is left: of the `allotment`, the `spend_cap`, or a key's (`key_cap`, with `key_id`).",
-        {"reason": "key_cap", "used": 50_000, "limit": 50_000, "key_id": _ULID, **_PERIOD},
-        sometimes=frozenset({"key_id"}),
+        "Nothing is left: of the `allotment`, the `spend_cap`, a key's (`key_cap`, with `key_id`), or an agent's"
+        " (`agent_cap`, with `agent_id`).",
+        {"reason": "key_cap", "used": 50_000, "limit": 50_000, "key_id": _ULID, "agent_id": _ULID, **_PERIOD},
+        sometimes=frozenset({"key_id", "agent_id"}),
     ),
     EventType.CREDITS_OVERRUN: Subject(
         "A provider billed a call for more than was held for it.",
-        {"request_id": f"req_{_ULID}", "key_id": _ULID, "held": 120, "charged": 131},
+        {"request_id": f"req_{_ULID}", "key_id": _ULID, "agent_id": _ULID, "held": 120, "charged": 131},
+        sometimes=frozenset({"key_id", "agent_id"}),
     ),
     EventType.API_KEY_CREATED: Subject("An API key was created.", _KEY),
     EventType.API_KEY_UPDATED: Subject("An API key was changed.", _KEY),
