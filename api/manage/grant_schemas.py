@@ -19,7 +19,6 @@ from gateway.agents.grants import (
     ToolInvoke,
 )
 from gateway.errors import ValidationFailedError
-from gateway.ids import find_ulid
 
 MOST_GRANTS: Final = 20
 MOST_NAMES: Final = 100
@@ -33,7 +32,8 @@ FASTEST_AN_HOUR: Final = 1_000_000
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:/-]+$")]
 Names = Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMES)]
-AppId = Annotated[str, Field(max_length=64, description="ULID of the app; left out: any.")]
+_ULID = r"^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"
+AppId = Annotated[str, Field(pattern=_ULID, description="ULID of the app; left out: any.")]
 Conditions = Annotated[
     JsonObject,
     Field(
@@ -84,7 +84,7 @@ class AgentDelegateGrant(Strict):
     """Issue credentials of another agent, within this credential's own grants."""
 
     type: Literal["agent.delegate"]
-    to_agent_id: Annotated[str, Field(max_length=64, description="ULID of the agent.")]
+    to_agent_id: Annotated[str, Field(pattern=_ULID, description="ULID of the agent.")]
     max_chain_depth: Annotated[
         int, Field(ge=1, le=DEEPEST, description="How many credentials may follow one another below this one.")
     ] = DEEPEST
@@ -127,27 +127,22 @@ def _grant(place: str, wanted: GrantRequest) -> Grant:
     match wanted:
         case DataReadGrant():
             filters = _conditions(f"{place}.filters", wanted.filters, known={USER})
-            return DataRead(_ulid(f"{place}.app_id", wanted.app_id), _names(wanted.entities), filters)
+            return DataRead(_upper(wanted.app_id), _names(wanted.entities), filters)
         case DataWriteGrant():
-            app_id = _ulid(f"{place}.app_id", wanted.app_id)
-            return DataWrite(app_id, _names(wanted.entities), _names(wanted.fields))
+            return DataWrite(_upper(wanted.app_id), _names(wanted.entities), _names(wanted.fields))
         case ToolInvokeGrant():
             return ToolInvoke(wanted.tool_id)
         case ExternalToolInvokeGrant():
             constraints = _conditions(f"{place}.constraints", wanted.constraints)
             return ExternalToolInvoke(wanted.tool_id, wanted.rate_limit, constraints)
         case AgentDelegateGrant():
-            to = _ulid(f"{place}.to_agent_id", wanted.to_agent_id)
-            return AgentDelegate(to or "", wanted.max_chain_depth)
+            return AgentDelegate(wanted.to_agent_id.upper(), wanted.max_chain_depth)
         case HumanEscalateGrant():
             return HumanEscalate(wanted.to_role)
 
 
-def _ulid(place: str, given: str | None) -> str | None:
-    ulid = None if given is None else find_ulid(given)
-    if given is not None and ulid is None:
-        raise ValidationFailedError(f"`{place}` is not an id.", param=place)
-    return ulid
+def _upper(given: str | None) -> str | None:
+    return None if given is None else given.upper()
 
 
 def _names(given: list[str] | None) -> tuple[str, ...] | None:
