@@ -14,7 +14,6 @@ from starlette.types import Scope as AsgiScope
 from api.exchange import Exchange, put_exchange
 from api.rate_limits import rate_headers
 from api.refusals import refuse
-from gateway.agents.delegation import Delegation
 from gateway.errors import InternalError, TooLargeError
 from gateway.ids import InferenceId, new_ulid
 from gateway.logs import logger, raised_at
@@ -141,6 +140,7 @@ def _header(scope: AsgiScope, wanted: bytes) -> bytes | None:
 def _log(scope: AsgiScope, exchange: Exchange, outgoing: _Outgoing) -> None:
     route = scope.get("route")
     principal = exchange.access.principal if exchange.access else None
+    delegation = principal.delegation if principal else None
     logger.info(
         "request.answered",
         method=scope["method"] if route else None,
@@ -151,9 +151,6 @@ def _log(scope: AsgiScope, exchange: Exchange, outgoing: _Outgoing) -> None:
         request_id=exchange.request_id,
         org_id=principal.org if principal else None,
         key_id=principal.key if principal else None,
-        **(_agent(principal.delegation) if principal and principal.delegation else {}),
+        agent_id=delegation.agent if delegation else None,
+        credential_id=delegation.credential if delegation else None,
     )
-
-
-def _agent(delegation: Delegation) -> dict[str, str]:
-    return {"agent_id": delegation.agent, "credential_id": delegation.credential}

@@ -18,11 +18,13 @@ Level = Literal["debug", "info", "warning", "error"]
 FIELDS = frozenset(
     {
         "acceptance_id",
+        "agent_id",
         "attempt",
         "cascade_id",
         "cause",
         "check",
         "count",
+        "credential_id",
         "credits",
         "delivery_id",
         "dependency",
