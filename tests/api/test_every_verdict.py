@@ -319,11 +319,11 @@ async def test_an_agreement_that_nobody_offers_is_audited(gateway_server: Gatewa
     assert entry.metadata["gate"] == Gate.STATE
 
 
-async def verdict(server: Server, reply: Reply, code: str) -> AuditRecord:
-    """The one entry that tells of `reply`, which was a refusal with `code`."""
+async def verdict(server: Server, reply: Reply, code: str, *, by: str | None = None) -> AuditRecord:
+    """The one entry that tells of `reply`, which was a refusal with `code`; of the tenant's key unless `by` others."""
     assert reply.json()["error"]["code"] == code, reply.body
     [entry] = await entries_of(server.http, server.tenant.org, reply)
     assert entry.metadata["error_code"] == code
-    assert entry.actor == f"key:{server.tenant.key.id}"
+    assert entry.actor == (by or f"key:{server.tenant.key.id}")
     assert CANARY not in str(entry)
     return entry

@@ -5,6 +5,8 @@ from itertools import chain
 
 import api.main
 from gateway.errors import GatewayError
+from tests.api import test_agent_credential_verdicts as credentials
+from tests.api import test_agent_verdicts as agents
 from tests.api import test_webhook_verdicts as webhooks
 from tests.api.test_every_verdict import CALLS, CONTROLLED
 
@@ -16,14 +18,21 @@ NOT_AUDITED = {
     "AUDIT_KEY_NOT_ACTIVE": "no request is answered with it",
     "TIME_STAMP_UNAVAILABLE": "no request is answered with it",
 }
-ALONE = {"RATE_LIMITED", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_NOT_REPLAYABLE", "BAA_NOT_OFFERED"}
-"""Each has a test of its own in `test_every_verdict`."""
+ALONE = {
+    "RATE_LIMITED",
+    "IDEMPOTENCY_IN_PROGRESS",
+    "IDEMPOTENCY_NOT_REPLAYABLE",
+    "BAA_NOT_OFFERED",
+    "CREDENTIAL_REVOKED",
+}
+"""Each has a test of its own."""
 
 
 def test_there_is_no_code_without_an_entry_or_a_reason() -> None:
     ours = {each.code for each in _kinds_of(GatewayError) if not each.__module__.startswith("tests.")}
 
-    assert ours == {*CALLS, *CONTROLLED, *webhooks.CONTROLLED, *NOT_AUDITED, *ALONE}
+    of_agents = {*agents.CONTROLLED, *credentials.CONTROLLED, *credentials.BY_AGENTS}
+    assert ours == {*CALLS, *CONTROLLED, *webhooks.CONTROLLED, *of_agents, *NOT_AUDITED, *ALONE}
 
 
 def _kinds_of(error: type[GatewayError]) -> Iterator[type[GatewayError]]:
