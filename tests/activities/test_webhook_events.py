@@ -11,6 +11,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.audit_checkpoint import AuditCheckpointActivities, CheckpointPage
 from activities.key_notices import KeyNoticeActivities
+from gateway.agents.agent import NewAgent, RevocationPolicy
+from gateway.agents.grants import ToolInvoke
+from gateway.agents.issuing import Wish
 from gateway.events import EventType
 from gateway.ids import EndpointId, EventId, OrganizationId
 from gateway.inference.call import Status
@@ -21,6 +24,10 @@ from gateway.tenancy import KeyMode, PhiMode, Scope
 from gateway.webhooks.events import CATALOGUE, VERSION, body
 from gateway.webhooks.health import Tried
 from storage import Storage, agreements
+from storage.agents.issue import issue_credential, rotate_credential
+from storage.agents.lifecycles import remind
+from storage.agents.registration import change_agent, reactivate_agent, register_agent
+from storage.agents.revocation import archive, revoke
 from storage.audit_keys import signing_key
 from storage.holds import expire_lapsed
 from storage.key_issue import change_key, issue_key, revoke_key, rotate_key
@@ -121,7 +128,25 @@ async def endpoints(storage: Storage, clock: SetClock) -> None:
         await judge(connection, {endpoint: tries}, now=ends[-1])
 
 
+async def agents(storage: Storage, clock: SetClock) -> None:
+    tenant = await make_tenant(storage)
+    wanted = NewAgent("Triage", None, None, (), 8, RevocationPolicy.KILL, None, None, None)
+    wish = Wish("Night shift", (ToolInvoke("bash"),), delegating_user="j.reyes")
+    issued: dict[str, Any] = {"by": KeyMode.LIVE, "owner": None, "now": clock.now()}
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        agent = (await register_agent(tx, wanted)).id
+        await change_agent(tx, agent, {"credit_cap": 5})
+        rotated, _ = await issue_credential(tx, agent, wish, **issued)
+        _, successor, _ = await rotate_credential(tx, agent, rotated.id, overlap=timedelta(hours=1))
+    await remind(storage.pool, successor.id, ends_at=successor.ends_at, now=clock.now())
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        await revoke(tx, successor.id, reason="lost")
+        await archive(tx, agent)
+        await reactivate_agent(tx, agent)
+
+
 PROVOKED: dict[Provoke, set[EventType]] = {
+    agents: {each for each in EventType if each.startswith("agent.")} - {EventType.AGENT_CASCADE_BEGUN},
     keys: {each for each in EventType if each.startswith("api_key.")},
     calls: {
         EventType.AI_REQUEST_COMPLETED,
