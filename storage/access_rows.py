@@ -42,14 +42,20 @@ where k.digest = any(%(digests)s)
 """  # noqa: S608 - constants of ours
 
 _CREDENTIALS: Final[LiteralString] = f"""
-select c.digest, c.org_id, o.phi_terms, c.id, c.agent_id, c.path, c.delegating_user, c.grants, g.allowed_models,
-  c.max_concurrent_invocations, c.mode, not ({USABLE}),
+select c.digest, c.org_id, o.phi_terms, c.id, c.agent_id, c.path, c.delegating_user, c.grants, chain.agents,
+  chain.models, c.max_concurrent_invocations, c.mode, not ({USABLE}),
   least(c.expires_at, c.retires_at, (select min(above.expires_at) from agent_credentials above
                                      where above.id = any(c.path))), {_POLICY}
 from agent_credentials c
 join agents g on g.id = c.agent_id
 join organizations o on o.id = c.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
+cross join lateral (
+  -- Lists of models, of those agents that have one: JSON, for arrays of arrays must be of one length.
+  select array_agg(distinct each.id) as agents,
+    jsonb_agg(each.allowed_models) filter (where each.allowed_models is not null) as models
+  from agent_credentials link join agents each on each.id = link.agent_id
+  where link.id = c.id or link.id = any(c.path)) chain
 where c.digest = any(%(digests)s)
 """  # noqa: S608 - constants of ours
 
@@ -131,14 +137,15 @@ def _of_key(row: Sequence[Any]) -> Bearer:
 
 
 def _of_credential(row: Sequence[Any]) -> Bearer:
-    _, org, terms, found, agent, path, user, grants, models, most, mode, unusable, ends_at, *policy = row
+    _, org, terms, found, agent, path, user, grants, agents, models, most, mode, unusable, ends_at, *policy = row
     delegation = Delegation(
         agent=AgentId(agent),
         credential=CredentialId(found),
         path=tuple(map(CredentialId, path)),
+        agents=frozenset(map(AgentId, agents)),
         user=user,
         grants=tuple(map(load, grants)),
-        models=None if models is None else frozenset(models),
+        models=None if models is None else frozenset[str].intersection(*map(frozenset[str], models)),
         max_concurrent_invocations=most,
     )
     principal = Principal(

@@ -7,7 +7,7 @@ ends, so that no moment is in two periods and none in neither.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString
@@ -81,11 +81,14 @@ def agent_holder(agent: AgentId) -> str:
     return f"agent:{agent}"
 
 
-def holder_of(principal: Principal) -> str:
-    """Who holds the narrowest account that pays for what `principal` asks."""
+def holders(principal: Principal) -> list[str]:
+    """Of the accounts that pay for what `principal` asks, in the order in which they are locked.
+
+    What an agent does counts for every agent that let it: nobody spends more by handing on.
+    """
     if principal.delegation is not None:
-        return agent_holder(principal.delegation.agent)
-    return key_holder(principal.family) if principal.family else ORGANIZATION
+        return [ORGANIZATION, *sorted(map(agent_holder, principal.delegation.agents), reverse=True)]
+    return [ORGANIZATION, key_holder(principal.family)] if principal.family else [ORGANIZATION]
 
 
 def owner_of(holder: str) -> tuple[str, str]:
@@ -108,13 +111,15 @@ class _Opened:
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Openers of one organisation hold no more than one connection between them."""
 
-    def covers(self, at: datetime, holder: str) -> bool:
-        return self.period is not None and self.period.start <= at < self.period.end and holder in self.holders
+    def covers(self, at: datetime, holders: Sequence[str]) -> bool:
+        return (
+            self.period is not None and self.period.start <= at < self.period.end and self.holders.issuperset(holders)
+        )
 
-    def learn(self, period: Period, holder: str) -> None:
+    def learn(self, period: Period, holders: Sequence[str]) -> None:
         if period != self.period:
             self.period, self.holders = period, set()
-        self.holders.add(holder)
+        self.holders.update(holders)
 
 
 class Accounts:
@@ -124,20 +129,28 @@ class Accounts:
         self._pool = pool
         self._opened: defaultdict[OrganizationId, _Opened] = defaultdict(_Opened)
 
-    async def period(self, org: OrganizationId, at: datetime, *, holder: str = ORGANIZATION) -> Period:
-        """The period that `at` falls in; its accounts, that of `holder` too, are open from now on.
+    async def period(self, org: OrganizationId, at: datetime, *, holders: Sequence[str] = (ORGANIZATION,)) -> Period:
+        """The period that `at` falls in; its accounts, those of `holders` too, are open from now on.
 
         Raises `UnavailableError`.
         """
         opened = self._opened[org]
-        if opened.period is not None and opened.covers(at, holder):
+        if opened.period is not None and opened.covers(at, holders):
             return opened.period
         async with opened.one_at_a_time:
-            if opened.period is not None and opened.covers(at, holder):
+            if opened.period is not None and opened.covers(at, holders):
                 return opened.period
-            period = await repeatable(self._pool, lambda connection: open_accounts(connection, org, at, holder=holder))
-            opened.learn(period, holder)
+            period = await repeatable(self._pool, lambda connection: _open_all(connection, org, at, holders))
+            opened.learn(period, holders)
         return period
+
+
+async def _open_all(connection: Connection, org: OrganizationId, at: datetime, holders: Sequence[str]) -> Period:
+    first, *others = holders
+    period = await open_accounts(connection, org, at, holder=first)
+    for holder in others:
+        period = await open_accounts(connection, org, at, holder=holder)
+    return period
 
 
 async def open_accounts(

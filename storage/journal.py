@@ -24,7 +24,7 @@ from gateway.inference.seals import unsealed
 from gateway.tenancy import Access
 from gateway.transcript import load_block, load_turn
 from storage import content, journal_sql
-from storage.accounts import Accounts, holder_of
+from storage.accounts import Accounts, holders
 from storage.agents.invocations import Invocations
 from storage.agents.tool_uses import require_tool_room
 from storage.content import Exchange, SealedExchange
@@ -102,7 +102,7 @@ class PostgresJournal:
         principal = call.access.principal
         # Before anything goes out: an answer is not lost to a key service that fails while it is made.
         key = await self._key(call)
-        period = await self._accounts.period(principal.org, call.received_at, holder=holder_of(principal))
+        period = await self._accounts.period(principal.org, call.received_at, holders=holders(principal))
         self.leases.take(call.id)
         delegation = principal.delegation
         try:

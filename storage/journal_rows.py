@@ -15,8 +15,7 @@ from gateway.ids import new_ulid
 from gateway.inference import trail
 from gateway.inference.call import Call, Outcome
 from gateway.inference.seals import seals_of
-from gateway.tenancy import Principal
-from storage.accounts import ORGANIZATION, holder_of, owner_of
+from storage.accounts import ORGANIZATION, holders, owner_of
 
 Json = dict[str, Any]
 
@@ -47,12 +46,6 @@ def opening_row(call: Call, model: Model, period: Period, *, amount: int, lease:
             "delegating_user": delegation.user,
         }
     return row
-
-
-def holders(principal: Principal) -> list[str]:
-    """Of the accounts that pay for what `principal` asks, in the order in which they are locked."""
-    holder = holder_of(principal)
-    return [ORGANIZATION] if holder == ORGANIZATION else [ORGANIZATION, holder]
 
 
 def closing_row(outcome: Outcome) -> Json:

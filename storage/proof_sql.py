@@ -62,7 +62,12 @@ calls as materialized (
     coalesce(m.expired, 0) as expired, coalesce(m.overrun, 0) as overrun,
     u.id is not null as is_used, coalesce(u.key_id, u.agent_id) as used_by, u.credits,
     i.id is not null as is_recorded, coalesce(i.key_id, i.agent_id) as made_by,
-    coalesce(i.agent_id, u.agent_id) as agent_id, i.created_at, y.family, (e.metadata ->> 'credits')::bigint as audited
+    coalesce(i.agent_id, u.agent_id) as agent_id,
+    -- Which agents handed it on is told by its record alone.
+    case when i.credential_id is not null then array(
+      select distinct 'agent:' || link.agent_id from agent_credentials link
+      where link.id = i.credential_id or link.id = any(i.delegation_path) order by 1 desc) end as agents,
+    i.created_at, y.family, (e.metadata ->> 'credits')::bigint as audited
   from known k
   left join credit_holds h on h.id = k.id and h.org_id = %(org)s and h.period_start = %(start)s
   left join moved m on m.id = k.id
@@ -119,8 +124,10 @@ of_calls as (
       and (c.credits <> c.charged or (c.is_recorded and c.used_by is distinct from c.made_by))),
     ('audit_differs', c.is_held and c.audited <> c.charged),
     ('holders_of_call', c.is_held and (c.is_recorded or c.is_used)
-      and c.holders is distinct from array_remove(
-        array['organization', 'key:' || c.family, 'agent:' || c.agent_id], null)),
+      and case when c.agent_id is null or c.is_recorded
+        then c.holders is distinct from array_remove(array['organization', 'key:' || c.family], null)
+          || coalesce(c.agents, '{}')
+        else not c.holders @> array['organization', 'agent:' || c.agent_id] end),
     ('hold_overdue', c.is_held and c.state = 'open' and c.expires_at < %(overdue)s),
     ('call_outside_period', c.is_recorded and not (c.created_at >= %(start)s and c.created_at < p.period_end))
   ) as f(name, is_so)

@@ -14,11 +14,13 @@ class Delegation:
     credential: CredentialId
     path: tuple[CredentialId, ...]
     """Above the credential, the first first."""
+    agents: frozenset[AgentId]
+    """Its agent, and those whose credentials are above."""
     user: str
     """On whose behalf."""
     grants: tuple[Grant, ...]
     models: frozenset[str] | None
-    """None: all that the organisation may call."""
+    """That all of `agents` may call; None: all that the organisation may."""
     max_concurrent_invocations: int
 
     @property

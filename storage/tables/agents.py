@@ -65,9 +65,7 @@ class AgentCredentialRow(Row):
         Index("ix_agent_credentials_parent_id", "parent_id"),
         Index("ix_agent_credentials_family", "family"),
         Index("uq_agent_credentials_replaces", "replaces", unique=True),
-        Index(
-            "ix_agent_credentials_id_open", "id", postgresql_where=text("revoked_at is null and ended_at is null")
-        ),
+        Index("ix_agent_credentials_id_open", "id", postgresql_where=text("revoked_at is null and ended_at is null")),
     )
 
     id: Mapped[UlidKey]

@@ -13,6 +13,7 @@ from storage.pool import fetch
 from tests.agents import MadeCredential, make_agent, make_credential
 from tests.api.test_refusals import entries_of
 from tests.gateway_server import GatewayServer, Reply
+from tests.storage.test_proof import found as discrepancies
 from tests.tenants import Tenant, make_tenant
 
 MODEL, OTHER_MODEL = "claude-haiku-4-5", "claude-sonnet-4-6"
@@ -198,6 +199,45 @@ async def test_an_agent_that_used_up_its_credits_is_refused_while_its_organisati
         storage.pool, "select data from outbox where org_id = %s and type = 'credits.exhausted'", [tenant.org]
     )
     assert (data["reason"], data["agent_id"]) == ("agent_cap", agent)
+
+
+async def test_nobody_gets_models_or_credits_by_handing_on(gateway_server: GatewayServer) -> None:
+    storage, tenant = gateway_server.storage, await make_tenant(gateway_server.storage)
+    first = await make_agent(storage, tenant.org, allowed_models=(MODEL,), credit_cap=1)
+    parent = await make_credential(storage, tenant.org, first)
+    child = await make_credential(storage, tenant.org, parent=parent)
+    below = await make_credential(storage, tenant.org, parent=child)
+
+    for each in (child, below):
+        other = await gateway_server.post("/v1/messages", body(model=OTHER_MODEL), key=each.token)
+        own = await gateway_server.post("/v1/messages", body(), key=each.token)
+
+        assert (other.status, code_of(other)) == (403, "MODEL_NOT_ENABLED")
+        assert (own.status, code_of(own)) == (402, "AI_CREDITS_EXHAUSTED")
+
+
+async def test_what_was_handed_on_is_charged_to_every_agent_that_let_it_and_the_books_are_sound(
+    gateway_server: GatewayServer,
+) -> None:
+    storage, tenant = gateway_server.storage, await make_tenant(gateway_server.storage)
+    parent = await make_credential(storage, tenant.org)
+    child = await make_credential(storage, tenant.org, parent=parent)
+    again = await make_credential(storage, tenant.org, parent.agent, parent=child)
+
+    for each in (parent, child, again):
+        assert (await gateway_server.post("/v1/messages", body(), key=each.token)).status == 200
+
+    rows = await fetch(
+        storage.pool, "select holder, posted, pending from credit_accounts where org_id = %s", [tenant.org]
+    )
+    posted = {holder: (amount, pending) for holder, amount, pending in rows}
+    whole, _ = posted["organization"]
+    assert posted == {
+        "organization": (whole, 0),
+        f"agent:{parent.agent}": (whole, 0),
+        f"agent:{child.agent}": (whole * 2 // 3, 0),
+    }
+    assert await discrepancies(storage, only=tenant.org) == []
 
 
 async def test_uses_of_a_tool_are_counted_along_the_chain_and_run_out_for_all_of_it(

@@ -46,7 +46,9 @@ class Taken:
 
 
 def under(credential: MadeCredential) -> Delegation:
-    return Delegation(credential.agent, credential.id, credential.path, "j.reyes", (), None, 10)
+    return Delegation(
+        credential.agent, credential.id, credential.path, frozenset({credential.agent}), "j.reyes", (), None, 10
+    )
 
 
 async def take(process: Invocations, tenant: Tenant, credential: MadeCredential) -> Taken:

@@ -36,7 +36,7 @@ async def make_root(storage: Storage, tenant: Tenant, *to: AgentId) -> MadeCrede
 
 
 async def give(storage: Storage, tenant: Tenant, parent: MadeCredential, to: AgentId, *more: Grant) -> Issued:
-    by = Delegation(parent.agent, parent.id, parent.path, "j.reyes", (), None, 10)
+    by = Delegation(parent.agent, parent.id, parent.path, frozenset({parent.agent}), "j.reyes", (), None, 10)
     async with storage.as_operator(tenant.org, command="test") as tx:
         return await hand_on(tx, to, Wish("Child", (LOOKUP, *more)), by=by, now=storage.clock.now())
 

@@ -28,7 +28,9 @@ USED = ToolUse("toolu_1", "find_slot", {})
 
 
 def delegation(*grants: Grant, models: frozenset[str] | None = None) -> Delegation:
-    return Delegation(AgentId("agent"), CredentialId("credential"), (), "j.reyes", grants, models, 10)
+    return Delegation(
+        AgentId("agent"), CredentialId("credential"), (), frozenset({AgentId("agent")}), "j.reyes", grants, models, 10
+    )
 
 
 def offering(*tools: Tool | ClientTool, choice: ToolChoice | None = None) -> Conversation:

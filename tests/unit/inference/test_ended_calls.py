@@ -23,6 +23,7 @@ DELEGATION = Delegation(
     agent=AgentId("agent"),
     credential=CredentialId("credential"),
     path=(),
+    agents=frozenset({AgentId("agent")}),
     user="j.reyes",
     grants=(),
     models=None,
