@@ -247,7 +247,7 @@ async def test_a_threshold_is_told_once_a_period_whoever_passes_it(
     await asyncio.gather(*(spend(number) for number in range(51)))
 
     told = books.told("budget.threshold_reached")
-    assert [each["threshold"] for each in told] == [50, 80]
+    assert sorted(each["threshold"] for each in told) == [50, 80]
     assert all(each["limit"] == 1_000 and each["used"] * 100 >= each["threshold"] * 1_000 for each in told)
     assert [each["reason"] for each in books.told("credits.exhausted")] == ["allotment"]
 
