@@ -18,11 +18,13 @@ Level = Literal["debug", "info", "warning", "error"]
 FIELDS = frozenset(
     {
         "acceptance_id",
+        "at",
         "attempt",
         "cause",
         "check",
         "count",
         "credits",
+        "days",
         "delivery_id",
         "dependency",
         "duration_ms",
@@ -32,6 +34,7 @@ FIELDS = frozenset(
         "event",
         "event_id",
         "event_type",
+        "hash",
         "held",
         "host",
         "inference_id",
@@ -49,9 +52,12 @@ FIELDS = frozenset(
         "reason",
         "request_id",
         "route",
+        "seq",
         "shard",
         "signal",
+        "signature",
         "status",
+        "successor_id",
         "surface",
         "task_queue",
         "timestamp",
@@ -61,7 +67,7 @@ FIELDS = frozenset(
         "workflow_type",
     }
 )
-"""What a line may hold: names, numbers, ids and templates of ours; `vendor_request_id` is an id of the vendor's."""
+"""What a line may hold: numbers, ids, hashes and templates of ours; `vendor_request_id` is an id of the vendor's."""
 
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
