@@ -34,7 +34,7 @@ DISPATCH_SHIFT = ActivityConfig(
 )
 
 WEBHOOK_ATTEMPT = ActivityConfig(
-    # A receiver has at most a minute (`HASP_WEBHOOK_TIMEOUT_S`); what it answers is no failure of the activity.
+    # A receiver has less than a minute (`HASP_WEBHOOK_TIMEOUT_S`); what it answers is no failure of the activity.
     start_to_close_timeout=timedelta(seconds=90),
     retry_policy=_UNTIL_IT_WORKS,
 )
