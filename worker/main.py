@@ -12,8 +12,8 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.audit_checkpoint import AuditCheckpointActivities
-from activities.audit_export import AuditExportActivities, ExportRequests
-from activities.baa import AcceptanceStarter, BaaActivities
+from activities.audit_export import AuditExportActivities, starts_export
+from activities.baa import BaaActivities, starts_acceptance
 from activities.books import BooksActivities
 from activities.budget import BudgetActivities
 from activities.event_log import EventLog
@@ -24,11 +24,13 @@ from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
 from activities.refusals import RefusalActivities
 from activities.retention import RetentionActivities
-from activities.webhook_replay import ReplayStarter, WebhookReplayActivities
+from activities.starting import Starting
+from activities.webhook_replay import WebhookReplayActivities, wakes_replay
 from gateway import logs
 from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
+from gateway.events import EventType
 from gateway.providers.probe import ProviderProbe
 from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
@@ -121,14 +123,15 @@ def _workers(
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
-    export_requests = ExportRequests(AuditExportRuns(client), onward=EventLog())
-    replay_decisions = ReplayStarter(WebhookReplays(client), then=export_requests)
-    outbox = OutboxActivities(
-        storage.pool,
-        clock,
-        AcceptanceStarter(acceptances, then=replay_decisions),
-        kept=timedelta(days=settings.webhook_keep_days),
+    asked_for = Starting(
+        {
+            EventType.AUDIT_EXPORT_REQUESTED: starts_export(AuditExportRuns(client)),
+            EventType.BAA_ACCEPTED: starts_acceptance(acceptances),
+            EventType.WEBHOOK_REPLAY_CHANGED: wakes_replay(WebhookReplays(client)),
+        },
+        then=EventLog(),
     )
+    outbox = OutboxActivities(storage.pool, clock, asked_for, kept=timedelta(days=settings.webhook_keep_days))
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     refusals = RefusalActivities(storage.pool, clock)
     retention = RetentionActivities(storage.pool, clock)
