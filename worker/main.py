@@ -43,7 +43,7 @@ from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
-from worker.webhooks import webhook_worker
+from worker.webhooks import webhook_workers
 from workflows.audit_checkpoint import CheckpointAudit
 from workflows.audit_export import ExportAudit
 from workflows.audit_export_runs import AuditExportRuns
@@ -87,7 +87,7 @@ async def run(settings: Settings) -> None:
         keys=storage.keyring.codec.keys,
         workers=lambda client: [
             *_workers(client, settings, storage, catalog, authority),
-            webhook_worker(client, settings, storage, sender, _deployment()),
+            *webhook_workers(client, settings, storage, sender, _deployment()),
         ],
     )
 

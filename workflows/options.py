@@ -27,6 +27,7 @@ OUTBOX_SHIFT = ActivityConfig(
 )
 
 DISPATCH_SHIFT = ActivityConfig(
+    task_queue=TaskQueue.DISPATCH,
     start_to_close_timeout=RELAY_SHIFT + timedelta(minutes=2),
     # It beats every five seconds; one that is silent for three beats is dead, and another worker takes over.
     heartbeat_timeout=timedelta(seconds=15),
