@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 from temporalio import activity
 
+from activities.cursor import Cursor
 from activities.starting import Start
 from activities.surface import surfaced
 from gateway.baa.acceptance import Acceptance, Affirmation
@@ -38,13 +39,6 @@ class Accepted:
 
     org: str
     acceptance: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Acceptances up to this id have been seen to."""
-
-    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.baa import Accepted, Cursor, SeenPage, starts_acceptance
+from activities.baa import Accepted, SeenPage, starts_acceptance
+from activities.cursor import Cursor
 from activities.starting import Starting
 from gateway.baa.acceptance import AcceptanceStatus
 from gateway.baa.pades import FIELD

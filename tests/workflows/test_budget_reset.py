@@ -14,7 +14,8 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.budget import Budget, BudgetActivities, Cursor, ResetStep, SchedulePage
+from activities.budget import Budget, BudgetActivities, ResetStep, SchedulePage
+from activities.cursor import Cursor
 from gateway.credits.period import Cycle, period_of
 from gateway.ids import OrganizationId, new_ulid
 from storage import Storage
