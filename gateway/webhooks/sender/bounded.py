@@ -15,6 +15,8 @@ MOST_BYTES = 1024 * 1024
 """Of everything that comes for one request: a head as large as it may be, and what is read ahead of a body."""
 MOST_HEADS = 16
 """Waiting to be looked at: an answer, and such as `103 Early Hints` before it."""
+_PIECE_BYTES = 8 * 1024
+"""Parsed at once: a quarter of a megabyte of small heads would hold everybody up while it is."""
 
 
 class BoundedConnector(aiohttp.TCPConnector):
@@ -40,9 +42,12 @@ class _Bounded(ResponseHandler):
         if self._came > MOST_BYTES:
             self._hang_up()
             return
-        super().data_received(data)
-        if len(self) > MOST_HEADS:
-            self._hang_up()
+        for start in range(0, max(1, len(data)), _PIECE_BYTES):  # nothing is something: it resumes what waited
+            super().data_received(data[start : start + _PIECE_BYTES])
+            if len(self) > MOST_HEADS:
+                self._hang_up()
+            if self.exception() is not None:
+                return
 
     def _hang_up(self) -> None:
         while len(self) > 1:  # the first may be an answer that was asked for

@@ -446,6 +446,26 @@ async def test_a_receiver_that_goes_on_answering_on_a_kept_connection_is_hung_up
     assert outcome.is_delivered
 
 
+async def test_what_comes_at_once_is_read_in_pieces_and_still_whole(
+    internet: Internet, sender: Sender, receiving: ssl.SSLContext
+) -> None:
+    chunk = b"200\r\n" + b"a " * 256 + b"\r\n"
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            early = b"HTTP/1.1 103 Early Hints\r\nlink: " + b"x" * 4000 + b"\r\n\r\n"
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"
+            writer.write(early * 8 + head + chunk * 28 + b"0\r\n\r\n")
+            await writer.drain()
+
+    async with internet.talker(receiving, say):
+        outcomes = [await sender.send(OUTGOING), await sender.send(OUTGOING)]
+
+    assert [(outcome.status, outcome.head) for outcome in outcomes] == [(200, "a " * 256)] * 2
+    assert internet.connected == [PUBLIC]
+
+
 async def test_a_connection_is_not_given_up_for_all_that_was_answered_on_it_over_time(
     internet: Internet, sender: Sender, receiving: ssl.SSLContext
 ) -> None:
