@@ -34,9 +34,10 @@ bench: $(VENV)/dev.installed ## Measure the gateway and its PHI guard, and print
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.webhooks
 
-chaos: $(VENV)/dev.installed ## Kill API, worker and PostgreSQL under load, then prove the books and that every event arrived
+chaos: $(VENV)/dev.installed ## Kill API, worker and PostgreSQL under load, then prove the books, and that every event arrived
 	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
 	$(BIN)/python -m tests.chaos.webhooks $(WEBHOOKS_CHAOS_FLAGS)
+	$(BIN)/python -m tests.chaos.webhook_replay $(REPLAY_CHAOS_FLAGS)
 
 fmt: $(VENV)/dev.installed ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix-only -q .

@@ -6,14 +6,12 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.heartbeat import beating
-from activities.outbox import EventSink
+from activities.starting import Start
 from activities.surface import surfaced
 from gateway.audit.exports import ExportState
 from gateway.clock import Clock
-from gateway.events import EventType
 from gateway.ids import OrganizationId
 from storage.audit_exports import ExportWriting, forget_expired
-from storage.outbox import OutboxEvent
 from storage.pool import Pool
 
 
@@ -38,17 +36,9 @@ class ExportRuns(Protocol):
         ...
 
 
-class ExportRequests:
-    """An `EventSink` before another one: the request and its event are one transaction, so none is forgotten."""
-
-    def __init__(self, runs: ExportRuns, onward: EventSink) -> None:
-        self._runs = runs
-        self._onward = onward
-
-    async def receive(self, event: OutboxEvent) -> None:
-        if event.type == EventType.AUDIT_EXPORT_REQUESTED:
-            await self._runs.start(Export(event.org, str(event.data["export_id"])))
-        await self._onward.receive(event)
+def starts_export(runs: ExportRuns) -> Start:
+    """Of `audit.export_requested`."""
+    return lambda event: runs.start(Export(event.org, str(event.data["export_id"])))
 
 
 class AuditExportActivities:

@@ -10,7 +10,8 @@ from typing import Protocol
 import structlog
 from temporalio import activity
 
-from activities.outbox import EventSink
+from activities.cursor import Cursor
+from activities.starting import Start
 from activities.surface import surfaced
 from gateway.baa.acceptance import Acceptance, Affirmation
 from gateway.baa.countersigning import seal_files
@@ -20,7 +21,6 @@ from gateway.baa.pades import SealingError, seal_document
 from gateway.baa.seal import SealError, read_seal
 from gateway.baa.template import Cover, template_of, templates
 from gateway.errors import UnavailableError
-from gateway.events import EventType
 from gateway.ids import AcceptanceId, OrganizationId
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Principal
@@ -28,7 +28,6 @@ from gateway.timestamps.authority import TimeStampAuthority
 from storage import Storage, agreement_queues, agreements
 from storage.agreement_queues import Queued
 from storage.agreements import NothingToDoError
-from storage.outbox import OutboxEvent
 from storage.transaction import Transaction
 
 log = structlog.get_logger()
@@ -40,13 +39,6 @@ class Accepted:
 
     org: str
     acceptance: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Acceptances up to this id have been seen to."""
-
-    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +57,9 @@ class AcceptanceWorkflows(Protocol):
         ...
 
 
-class AcceptanceStarter:
-    """An `EventSink` that starts the work on what was accepted, and hands every event on.
-
-    The outbox offers an event until it was received: no crash between an acceptance and its work loses either.
-    """
-
-    def __init__(self, workflows: AcceptanceWorkflows, then: EventSink) -> None:
-        self._workflows = workflows
-        self._then = then
-
-    async def receive(self, event: OutboxEvent) -> None:
-        if event.type == EventType.BAA_ACCEPTED:
-            await self._workflows.start(event.org, AcceptanceId(str(event.data["acceptance_id"])))
-        await self._then.receive(event)
+def starts_acceptance(workflows: AcceptanceWorkflows) -> Start:
+    """Of `baa.accepted`."""
+    return lambda event: workflows.start(event.org, AcceptanceId(str(event.data["acceptance_id"])))
 
 
 class BaaActivities:

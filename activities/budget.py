@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from temporalio import activity
 
+from activities.cursor import Cursor
 from activities.surface import surfaced
 from gateway.clock import Clock
 from gateway.credits.period import Cycle
@@ -33,13 +34,6 @@ class ResetStep:
 
     closed: bool = False
     wait_s: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Organisations up to this id have been seen to."""
-
-    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

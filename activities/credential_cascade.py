@@ -7,14 +7,12 @@ from typing import Protocol
 import structlog
 from temporalio import activity
 
-from activities.outbox import EventSink
+from activities.starting import Start
 from activities.surface import surfaced
 from gateway.agents.cascade import CascadeState
 from gateway.clock import Clock
-from gateway.events import EventType
 from gateway.ids import CascadeId, CredentialId
 from storage.agents import cascading
-from storage.outbox import OutboxEvent
 from storage.pool import Pool
 
 log = structlog.get_logger()
@@ -86,17 +84,9 @@ class LifecycleWaker(Protocol):
         ...
 
 
-class CascadeStarter:
-    """An `EventSink` before another one: a revocation and its event are one transaction, so none is forgotten."""
-
-    def __init__(self, workflows: CascadeWorkflows, then: EventSink) -> None:
-        self._workflows = workflows
-        self._then = then
-
-    async def receive(self, event: OutboxEvent) -> None:
-        if event.type == EventType.AGENT_CASCADE_BEGUN:
-            await self._workflows.start(Begun(event.org, str(event.data["cascade_id"])))
-        await self._then.receive(event)
+def starts_cascade(workflows: CascadeWorkflows) -> Start:
+    """Of `agent.cascade_begun`."""
+    return lambda event: workflows.start(Begun(event.org, str(event.data["cascade_id"])))
 
 
 class CredentialCascadeActivities:

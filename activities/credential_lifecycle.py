@@ -1,12 +1,13 @@
 """Lives of agents' credentials: begun with them, told of what is decided about them, and noted when they end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from temporalio import activity
 
-from activities.outbox import EventSink
+from activities.starting import Start
 from activities.surface import surfaced
 from gateway.agents.cascade import AGENT_ARCHIVED, PARENT_REVOKED, SUCCESSOR_REVOKED
 from gateway.clock import Clock
@@ -62,24 +63,21 @@ class CredentialLifecycles(Protocol):
     async def revoke(self, issued: Issued) -> None: ...
 
 
-class LifecycleStarter:
-    """An `EventSink` before another one: a decision and its event are one transaction, so none is forgotten.
+def life_starts(lives: CredentialLifecycles) -> Mapping[EventType, Start]:
+    """What is done about a life as it is decided about."""
 
-    Those that went along with another it leaves to the cascade, which tells many at once.
-    """
+    async def revoked(event: OutboxEvent) -> None:
+        # Those that went along with another are told by the cascade, many at once.
+        if event.data.get("reason") not in _SWEPT:
+            await lives.revoke(_issued(event))
 
-    def __init__(self, lifecycles: CredentialLifecycles, then: EventSink) -> None:
-        self._lifecycles = lifecycles
-        self._then = then
-
-    async def receive(self, event: OutboxEvent) -> None:
-        if event.type == EventType.AGENT_CREDENTIAL_ISSUED:
-            await self._lifecycles.start(_issued(event))
-        elif event.type == EventType.AGENT_CREDENTIAL_ROTATED:
-            await self._lifecycles.retire(_issued(event), datetime.fromisoformat(str(event.data["retires_at"])))
-        elif event.type == EventType.AGENT_CREDENTIAL_REVOKED and event.data.get("reason") not in _SWEPT:
-            await self._lifecycles.revoke(_issued(event))
-        await self._then.receive(event)
+    return {
+        EventType.AGENT_CREDENTIAL_ISSUED: lambda event: lives.start(_issued(event)),
+        EventType.AGENT_CREDENTIAL_REVOKED: revoked,
+        EventType.AGENT_CREDENTIAL_ROTATED: lambda event: lives.retire(
+            _issued(event), datetime.fromisoformat(str(event.data["retires_at"]))
+        ),
+    }
 
 
 class CredentialLifecycleActivities:

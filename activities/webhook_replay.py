@@ -6,15 +6,13 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.outbox import EventSink
+from activities.starting import Start
 from activities.surface import surfaced
 from gateway.audit import AuditAction
 from gateway.errors import NotFoundError
-from gateway.events import EventType
 from gateway.ids import OrganizationId, ReplayId
 from gateway.webhooks.replays import ReplayState
 from storage import Storage
-from storage.outbox import OutboxEvent
 from storage.webhooks import replaying
 from storage.webhooks.replaying import Span
 from storage.webhooks.replays import NothingToFinishError
@@ -69,17 +67,9 @@ class ReplayWorkflows(Protocol):
         ...
 
 
-class ReplayStarter:
-    """An `EventSink` before another one: a decision and its event are one transaction, so none is forgotten."""
-
-    def __init__(self, workflows: ReplayWorkflows, then: EventSink) -> None:
-        self._workflows = workflows
-        self._then = then
-
-    async def receive(self, event: OutboxEvent) -> None:
-        if event.type == EventType.WEBHOOK_REPLAY_CHANGED:
-            await self._workflows.wake(Replayed(event.org, str(event.data["replay_id"])))
-        await self._then.receive(event)
+def wakes_replay(workflows: ReplayWorkflows) -> Start:
+    """Of `webhook_replay.changed`."""
+    return lambda event: workflows.wake(Replayed(event.org, str(event.data["replay_id"])))
 
 
 class WebhookReplayActivities:

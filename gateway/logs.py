@@ -19,6 +19,7 @@ FIELDS = frozenset(
     {
         "acceptance_id",
         "agent_id",
+        "at",
         "attempt",
         "cascade_id",
         "cause",
@@ -26,6 +27,7 @@ FIELDS = frozenset(
         "count",
         "credential_id",
         "credits",
+        "days",
         "delivery_id",
         "dependency",
         "duration_ms",
@@ -35,6 +37,7 @@ FIELDS = frozenset(
         "event",
         "event_id",
         "event_type",
+        "hash",
         "held",
         "host",
         "inference_id",
@@ -52,9 +55,12 @@ FIELDS = frozenset(
         "reason",
         "request_id",
         "route",
+        "seq",
         "shard",
         "signal",
+        "signature",
         "status",
+        "successor_id",
         "surface",
         "task_queue",
         "timestamp",
@@ -64,7 +70,7 @@ FIELDS = frozenset(
         "workflow_type",
     }
 )
-"""What a line may hold: names, numbers, ids and templates of ours; `vendor_request_id` is an id of the vendor's."""
+"""What a line may hold: numbers, ids, hashes and templates of ours; `vendor_request_id` is an id of the vendor's."""
 
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     hold_sweep_s: int = Field(default=30, ge=1, description="Period of the sweep that expires dead holds.")
     key_notices_s: int = Field(default=300, ge=1, description="Period of the look for keys that expire, to tell of it.")
 
-    webhook_timeout_s: float = Field(default=10.0, gt=0, le=60, description="For a receiver of a webhook to answer.")
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=45, description="For a receiver of a webhook to answer.")
     webhook_allow_private: bool = Field(
         default=False,
         description="Webhooks may go to any host by `http`, this machine too. For local development only.",

@@ -16,7 +16,7 @@ from cli.embedded.postgres import THROW_AWAY, Cluster
 from cli.embedded.supervisor import Supervisor
 
 # A connection that is given up half made keeps whoever drops a database waiting: for a minute, by default.
-POSTGRES = {**THROW_AWAY, "authentication_timeout": "10s"}
+POSTGRES = {**THROW_AWAY, "authentication_timeout": "3s"}
 
 # The switch has another name in later builds, and the shift makes a skip cost 10 ms instead of a second.
 TIME_SKIPPING = {

@@ -12,12 +12,12 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.audit_checkpoint import AuditCheckpointActivities
-from activities.audit_export import AuditExportActivities, ExportRequests
-from activities.baa import AcceptanceStarter, BaaActivities
+from activities.audit_export import AuditExportActivities, starts_export
+from activities.baa import BaaActivities, starts_acceptance
 from activities.books import BooksActivities
 from activities.budget import BudgetActivities
-from activities.credential_cascade import CascadeStarter, CredentialCascadeActivities
-from activities.credential_lifecycle import CredentialLifecycleActivities, LifecycleStarter
+from activities.credential_cascade import CredentialCascadeActivities, starts_cascade
+from activities.credential_lifecycle import CredentialLifecycleActivities, life_starts
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
 from activities.idempotency import IdempotencyActivities
@@ -26,11 +26,13 @@ from activities.outbox import OutboxActivities
 from activities.provider_probe import ProviderProbeActivities
 from activities.refusals import RefusalActivities
 from activities.retention import RetentionActivities
-from activities.webhook_replay import ReplayStarter, WebhookReplayActivities
+from activities.starting import Starting
+from activities.webhook_replay import WebhookReplayActivities, wakes_replay
 from gateway import logs
 from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
+from gateway.events import EventType
 from gateway.providers.probe import ProviderProbe
 from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
@@ -43,7 +45,7 @@ from storage.sequencer import Sequencer
 from worker import health
 from worker.service import Service
 from worker.temporal import TemporalWork
-from worker.webhooks import webhook_worker
+from worker.webhooks import webhook_workers
 from workflows.audit_checkpoint import CheckpointAudit
 from workflows.audit_export import ExportAudit
 from workflows.audit_export_runs import AuditExportRuns
@@ -90,7 +92,7 @@ async def run(settings: Settings) -> None:
         keys=storage.keyring.codec.keys,
         workers=lambda client: [
             *_workers(client, settings, storage, catalog, authority),
-            webhook_worker(client, settings, storage, sender, _deployment()),
+            *webhook_workers(client, settings, storage, sender, _deployment()),
         ],
     )
 
@@ -126,18 +128,20 @@ def _workers(
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
-    export_requests = ExportRequests(AuditExportRuns(client), onward=EventLog())
-    replay_decisions = ReplayStarter(WebhookReplays(client), then=export_requests)
-    credential_lifecycles, credential_cascades = Lifecycles(client), Cascades(client)
-    credentials = CredentialLifecycleActivities(storage.pool, clock, credential_lifecycles)
-    cascades = CredentialCascadeActivities(storage.pool, clock, credential_cascades, credential_lifecycles)
-    credential_events = LifecycleStarter(credential_lifecycles, then=replay_decisions)
-    outbox = OutboxActivities(
-        storage.pool,
-        clock,
-        CascadeStarter(credential_cascades, then=AcceptanceStarter(acceptances, then=credential_events)),
-        kept=timedelta(days=settings.webhook_keep_days),
+    lives, credential_cascades = Lifecycles(client), Cascades(client)
+    credentials = CredentialLifecycleActivities(storage.pool, clock, lives)
+    cascades = CredentialCascadeActivities(storage.pool, clock, credential_cascades, lives)
+    asked_for = Starting(
+        {
+            EventType.AGENT_CASCADE_BEGUN: starts_cascade(credential_cascades),
+            **life_starts(lives),
+            EventType.AUDIT_EXPORT_REQUESTED: starts_export(AuditExportRuns(client)),
+            EventType.BAA_ACCEPTED: starts_acceptance(acceptances),
+            EventType.WEBHOOK_REPLAY_CHANGED: wakes_replay(WebhookReplays(client)),
+        },
+        then=EventLog(),
     )
+    outbox = OutboxActivities(storage.pool, clock, asked_for, kept=timedelta(days=settings.webhook_keep_days))
     providers = ProviderProbeActivities(ProviderProbe(catalog, settings.sandbox_url), storage.provider_health, clock)
     refusals = RefusalActivities(storage.pool, clock)
     retention = RetentionActivities(storage.pool, clock)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.baa import BaaActivities, Cursor, SeenPage
+    from activities.baa import BaaActivities, SeenPage
+    from activities.cursor import Cursor
     from gateway.ids import PLATFORM
     from workflows import search_attributes
     from workflows.options import QUICK_WRITE

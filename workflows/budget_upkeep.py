@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.budget import BudgetActivities, Cursor
+    from activities.budget import BudgetActivities
+    from activities.cursor import Cursor
     from gateway.ids import PLATFORM
     from workflows import search_attributes
     from workflows.options import QUICK_WRITE

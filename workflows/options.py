@@ -27,6 +27,7 @@ OUTBOX_SHIFT = ActivityConfig(
 )
 
 DISPATCH_SHIFT = ActivityConfig(
+    task_queue=TaskQueue.DISPATCH,
     start_to_close_timeout=RELAY_SHIFT + timedelta(minutes=2),
     # It beats every five seconds; one that is silent for three beats is dead, and another worker takes over.
     heartbeat_timeout=timedelta(seconds=15),
@@ -34,7 +35,7 @@ DISPATCH_SHIFT = ActivityConfig(
 )
 
 WEBHOOK_ATTEMPT = ActivityConfig(
-    # A receiver has at most a minute (`HASP_WEBHOOK_TIMEOUT_S`); what it answers is no failure of the activity.
+    # A receiver has less than a minute (`HASP_WEBHOOK_TIMEOUT_S`); what it answers is no failure of the activity.
     start_to_close_timeout=timedelta(seconds=90),
     retry_policy=_UNTIL_IT_WORKS,
 )

@@ -8,5 +8,7 @@ class TaskQueue(StrEnum):
     """Small, regular work on our own database; never a call to the outside."""
     OUTBOUND = "outbound"
     """Short calls to the outside, by activities only: when nobody answers there, our own upkeep goes on."""
+    DISPATCH = "dispatch"
+    """First tries of deliveries, by activities only: a shift never waits behind further tries, however many are due."""
     WEBHOOKS = "webhooks"
-    """First tries of deliveries and further ones, with the workflows behind them: an endpoint may take its time."""
+    """Further tries of deliveries, with the workflows of all: an endpoint may take its time."""

@@ -1,16 +1,15 @@
 """`GET /v1/audit` and `/v1/audit/{id}`: the organisation's audit log, newest first (spec B7, D27)."""
 
-from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.datastructures import QueryParams
 
 from api import audit_examples as examples
 from api.authentication import caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
+from api.manage.filters import require_in_order, require_once
 from api.manage.schemas import Instant
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, errors
@@ -55,9 +54,8 @@ async def list_audit(
     query: Annotated[AuditQuery, Query()],
 ) -> Response:
     """Entries with their place in the hash chain. Needs the scope `control:read`."""
-    _require_once(request.query_params)
-    if query.since and query.until and query.until < query.since:
-        raise ValidationFailedError("`to` is before `from`.", param="to")
+    require_once(request.query_params)
+    require_in_order(query.since, query.until)
     wanted = AuditFilter(
         action=query.action,
         entity_type=query.entity_type,
@@ -91,13 +89,6 @@ async def get_entry(
     async with gateway_of(request).storage.read(access.principal) as tx:
         entry = await tx.audit_log.get(found)
     return success(_entry(entry), request_id=exchange_of(request).request_id)
-
-
-def _require_once(given: QueryParams) -> None:
-    """Of a filter that is given twice only the last would be heard."""
-    for name, times in Counter(name for name, _ in given.multi_items()).items():
-        if times > 1:
-            raise ValidationFailedError(f"`{name}` is given more than once.", param=name)
 
 
 def _entry(entry: AuditRecord) -> dict[str, Any]:

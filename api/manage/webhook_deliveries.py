@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api import webhook_delivery_examples as examples
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.idempotency import REPLAYED, once
+from api.manage.filters import require_in_order, require_once
+from api.manage.schemas import Instant
 from api.manage.webhooks import Reader, Writer
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, IDEMPOTENCY_ERRORS, errors, once_a_key
@@ -45,8 +47,8 @@ class DeliveriesQuery(BaseModel):
     event: Annotated[str | None, Field(max_length=64, description="Of this type of event.")] = None
     event_id: Annotated[Id | None, Field(description="Of this event.")] = None
     status: DeliveryState | None = None
-    since: Annotated[AwareDatetime | None, Field(alias="from", description="ISO 8601 with offset, inclusive.")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to", description="ISO 8601 with offset, exclusive.")] = None
+    since: Annotated[Instant | None, Field(alias="from", description="ISO 8601 with offset, inclusive.")] = None
+    until: Annotated[Instant | None, Field(alias="to", description="ISO 8601 with offset, exclusive.")] = None
     cursor: str | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
 
@@ -59,6 +61,8 @@ class DeliveriesQuery(BaseModel):
 )
 async def list_deliveries(request: Request, access: Reader, query: Annotated[DeliveriesQuery, Query()]) -> Response:
     """What was sent, is on its way, or was skipped, newest event first. Needs the scope `control:webhooks`."""
+    require_once(request.query_params)
+    require_in_order(query.since, query.until)
     wanted = DeliveryFilter(
         endpoint_id=_known("endpoint_id", query.endpoint_id),
         event_types=None if query.event is None else (query.event,),

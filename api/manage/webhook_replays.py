@@ -11,6 +11,7 @@ from api import webhook_delivery_examples as examples
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.idempotency import REPLAYED, once
+from api.manage.filters import require_in_order
 from api.manage.webhook_replay_schemas import BulkReplayRequest
 from api.manage.webhooks import Reader, WebhooksQuery, Writer
 from api.native.envelope import CONTROL, listed, success
@@ -170,8 +171,7 @@ def _chosen(wanted: BulkReplayRequest, *, now: datetime) -> Chosen:
         return list(dict.fromkeys(_listed_id(index, each) for index, each in enumerate(wanted.delivery_ids)))
     if not given:
         raise ValidationFailedError("Send `delivery_ids`, or what to match: `status` alone is enough.")
-    if wanted.since is not None and wanted.until is not None and wanted.until < wanted.since:
-        raise ValidationFailedError("`to` is before `from`.", param="to")
+    require_in_order(wanted.since, wanted.until)
     events = None if wanted.events is None else read_events("events", wanted.events)
     return DeliveryFilter(
         endpoint_id=_endpoint_id(wanted.endpoint_id),

@@ -21,7 +21,7 @@ class Failure(StrEnum):
     TLS_FAILED = "tls_failed"
     """Above all: a certificate that is not of this name, or of an authority nobody knows."""
     INVALID_ANSWER = "invalid_answer"
-    """Not HTTP, or a head that is too large."""
+    """Not HTTP, a head that is too large, or too many of them."""
     REDIRECTED = "redirected"
     """Any 3xx: redirects are not followed."""
     THROTTLED = "throttled"

@@ -82,10 +82,10 @@ CATALOGUE: Final[Mapping[str, Subject]] = {
         },
     ),
     EventType.CREDITS_EXHAUSTED: Subject(
-        "Nothing is left: of the `allotment`, the `spend_cap`, a key's (`key_cap`, with `key_id`), or an agent's"
-        " (`agent_cap`, with `agent_id`).",
+        "Nothing is left, or too little for a call that was refused: of the `allotment`, the `spend_cap`, a key's"
+        " (`key_cap`, with `key_id`), or an agent's (`agent_cap`, with `agent_id`).",
         {"reason": "key_cap", "used": 50_000, "limit": 50_000, "key_id": _ULID, "agent_id": _ULID, **_PERIOD},
-        sometimes=frozenset({"key_id", "agent_id"}),
+        sometimes=frozenset({"agent_id", "key_id", "limit", "used"}),
     ),
     EventType.CREDITS_OVERRUN: Subject(
         "A provider billed a call for more than was held for it.",
@@ -108,9 +108,9 @@ CATALOGUE: Final[Mapping[str, Subject]] = {
             "seq": 4_711,
             "entry_count": 4_711,
             "hash": "9f86d081884c7d65" * 4,
-            "at": "2026-04-01T00:00:00.000000Z",
-            "key_id": "a1b2c3d4e5f60718",
-            "signature": "TWFueSBoYW5kcyBtYWtlIGxpZ2h0IHdvcms=",
+            "at": "2026-04-01T00:00:00.000000+00:00",
+            "key_id": "a1b2c3d4e5f60718" * 2,
+            "signature": "ed25519:TWFueSBoYW5kcyBtYWtlIGxpZ2h0IHdvcms=",
         },
     ),
     EventType.AUDIT_EXPORT_READY: Subject(

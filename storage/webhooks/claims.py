@@ -27,7 +27,7 @@ from storage.webhooks.secrets import place
 log = structlog.get_logger()
 
 LEASE: Final = timedelta(seconds=60)
-"""Longer than any try lasts."""
+"""Longer than any try lasts, of the longest `HASP_WEBHOOK_TIMEOUT_S`."""
 
 _PAGE = 64
 

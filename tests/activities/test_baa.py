@@ -10,7 +10,9 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.baa import AcceptanceStarter, Accepted, Cursor, SeenPage
+from activities.baa import Accepted, SeenPage, starts_acceptance
+from activities.cursor import Cursor
+from activities.starting import Starting
 from gateway.baa.acceptance import AcceptanceStatus
 from gateway.baa.pades import FIELD
 from gateway.baa.template import templates
@@ -193,8 +195,9 @@ async def test_an_accepted_event_starts_its_work_before_it_is_handed_on(
     accepted = await accept(clocked, org)
     workflows, seen = KeptWorkflows(), Seen()
 
+    sink = Starting({"baa.accepted": starts_acceptance(workflows)}, then=seen)
     for event in await claim(clocked.pool, now=clock.now(), lease=DAY, limit=10):
-        await AcceptanceStarter(workflows, then=seen).receive(event)
+        await sink.receive(event)
 
     assert workflows.started == [accepted.id]
     assert "baa.accepted" in seen.types

@@ -5,7 +5,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.budget import Budget, BudgetActivities, Cursor, ResetStep, SchedulePage
+from activities.budget import Budget, BudgetActivities, ResetStep, SchedulePage
+from activities.cursor import Cursor
 from gateway.credits.period import Cycle, period_of
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId

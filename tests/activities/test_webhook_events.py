@@ -40,6 +40,7 @@ from tests.activities.agreements import put_in_force
 from tests.activities.conftest import SetClock
 from tests.activities.test_audit_export import request, write
 from tests.storage.past import made_at, opened_at, purged
+from tests.storage.test_books import a_call, refused
 from tests.storage.webhooks import put_endpoint
 from tests.tenants import failed, make_outcome, make_tenant
 
@@ -79,6 +80,7 @@ async def calls(storage: Storage, clock: SetClock) -> None:
     report = PhiReport.of(PhiMode.BLOCK, "none", [finding])
     await storage.journal.close(replace(blocked, status=Status.BLOCKED, report=report))
     await storage.journal.close(make_outcome(await opened_at(storage, tenant, clock.now()), charge=400))
+    await refused(storage, await a_call(storage, await make_tenant(storage, allotment=10)), 11)
     await opened_at(storage, await make_tenant(storage), clock.now())
     await expire_lapsed(storage.pool, SetClock(datetime.now(UTC) + DAY))
 

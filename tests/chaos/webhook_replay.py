@@ -6,8 +6,6 @@ What failed before is planned, some more fails after that: it has to send the on
 import argparse
 import asyncio
 import shutil
-import sys
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from gateway.ids import DeliveryId, OrganizationId
 from gateway.webhooks.replays import Progress, Replay, ReplayState
 from storage import Storage
 from storage.pool import fetch
+from tests.chaos.concluding import conclude
 from tests.chaos.installation import running
 from tests.chaos.nemesis import Fault, Nemesis
 from tests.chaos.watching import until
@@ -134,16 +133,8 @@ def main() -> None:
     folder = _STATE / f"chaos-replay-{plan.seed}"
     shutil.rmtree(folder, ignore_errors=True)
     result = asyncio.run(chaos(plan, folder))
-    killed = Counter(fault.part for fault in result.faults)
     print(f"over after {result.seconds:.0f} s")
-    print("killed " + ", ".join(f"{part} {count}x" for part, count in sorted(killed.items())))
-    print(f"{result.duplicates} duplicates, each under its one id")
-    for violation in result.violations:
-        print(f"VIOLATED  {violation}")
-    print(f"{len(result.violations)} violations")
-    if not result.violations:
-        shutil.rmtree(folder)
-    sys.exit(1 if result.violations else 0)
+    conclude(folder, faults=result.faults, duplicates=result.duplicates, violations=result.violations)
 
 
 if __name__ == "__main__":

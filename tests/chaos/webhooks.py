@@ -8,8 +8,6 @@ under one `webhook-id`, in order where that was asked for.
 import argparse
 import asyncio
 import shutil
-import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
 from storage import Storage
 from storage.pool import fetch
+from tests.chaos.concluding import conclude
 from tests.chaos.installation import API, Installation, running
 from tests.chaos.nemesis import Fault, Nemesis
 from tests.chaos.watching import until
@@ -186,16 +185,8 @@ def main() -> None:
     folder = _STATE / f"chaos-webhooks-{plan.seed}"
     shutil.rmtree(folder, ignore_errors=True)
     result = asyncio.run(chaos(plan, folder))
-    killed = Counter(fault.part for fault in result.faults)
     print(f"published in {result.published_s:.0f} s, all settled after {result.quiet_s:.0f} s")
-    print("killed " + ", ".join(f"{part} {count}x" for part, count in sorted(killed.items())))
-    print(f"{result.duplicates} duplicates, each under its one id")
-    for violation in result.violations:
-        print(f"VIOLATED  {violation}")
-    print(f"{len(result.violations)} violations")
-    if not result.violations:
-        shutil.rmtree(folder)
-    sys.exit(1 if result.violations else 0)
+    conclude(folder, faults=result.faults, duplicates=result.duplicates, violations=result.violations)
 
 
 if __name__ == "__main__":

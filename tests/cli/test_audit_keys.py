@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from gateway.settings import Settings
 from storage import Storage
 from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
+from tests.commands import run_hasp
 from tests.conftest import Database
 
 Ran = subprocess.CompletedProcess[str]
@@ -25,8 +25,7 @@ def environ(settings: Settings, database: Database) -> dict[str, str]:
 
 
 def hasp(environ: dict[str, str], *arguments: str) -> Ran:
-    argv = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environ)
+    return run_hasp(*arguments, env=environ)
 
 
 async def test_a_key_is_listed_retired_and_revoked(storage: Storage, environ: dict[str, str]) -> None:

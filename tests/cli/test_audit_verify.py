@@ -12,6 +12,7 @@ import pytest
 
 from gateway.audit.checkpoints import Anchor, sign_checkpoint
 from storage.audit_checkpoints import described
+from tests.commands import run_hasp
 from tests.timestamp_authority import TimestampAuthority
 from tests.unit.audit.exports import BEGIN, ORG, Log, keys_document, make_log, write_export
 
@@ -22,8 +23,7 @@ def verify(*arguments: object) -> subprocess.CompletedProcess[str]:
     """With no setting at all, and in no folder of the project's."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HASP_")}
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    argv = [sys.executable, "-m", "cli", "audit", "verify", *map(str, arguments)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environ, cwd="/")
+    return run_hasp("audit", "verify", *map(str, arguments), env=environ, cwd="/")
 
 
 @pytest.fixture

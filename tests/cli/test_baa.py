@@ -2,14 +2,13 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from gateway.baa.template import current_template
 from gateway.ids import new_ulid
 from gateway.settings import Settings
+from tests.commands import run_hasp
 from tests.conftest import Database
 
 SIGNER = ("--signer-name", "A. Signer", "--signer-title", "Officer", "--signer-email", "officer@hospital.example")
@@ -23,14 +22,7 @@ class Operator:
         self._variables = {"HASP_DATABASE_URL": database.app_url, "HASP_KEYRING_FILE": str(settings.keyring_file)}
 
     def hasp(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cli", *arguments],
-            env={**os.environ, **self._variables, **variables},
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return run_hasp(*arguments, env={**os.environ, **self._variables, **variables})
 
     def organization(self) -> str:
         return self.hasp("org", "create", "--name", "Hospital").stdout.strip()

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 
 import psycopg
 import pytest
@@ -11,6 +10,7 @@ from gateway.ids import new_ulid
 from gateway.inference.call import Call
 from gateway.settings import Settings
 from storage import Storage
+from tests.commands import run_hasp
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
 
@@ -22,8 +22,7 @@ def environ(settings: Settings, database: Database) -> dict[str, str]:
 
 
 def verify(environ: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "cli", "books", "verify", *options]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environ)
+    return run_hasp("books", "verify", *options, env=environ)
 
 
 async def spent(storage: Storage, tenant: Tenant) -> Call:

@@ -4,11 +4,11 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import run_hasp
 from tests.embedded import free_port
 
 COMMANDS = (
@@ -21,8 +21,7 @@ SECRET = "sk-ant-never-shown"
 
 def hasp(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HASP_")}
-    argv = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=inherited | environ)
+    return run_hasp(*arguments, env=inherited | environ)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

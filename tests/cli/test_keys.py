@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from gateway.errors import InvalidApiKeyError
 from gateway.ids import new_ulid
 from gateway.settings import Settings
 from storage import Storage
+from tests.commands import run_hasp
 from tests.conftest import Database
 from tests.tenants import Tenant, make_tenant
 
@@ -26,8 +26,7 @@ def environ(settings: Settings, database: Database) -> dict[str, str]:
 
 
 def hasp_key(environ: dict[str, str], tenant: Tenant, command: str, *arguments: str) -> Ran:
-    argv = [sys.executable, "-m", "cli", "key", command, "--org", tenant.org, *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environ)
+    return run_hasp("key", command, "--org", tenant.org, *arguments, env=environ)
 
 
 def listed(environ: dict[str, str], tenant: Tenant) -> list[dict[str, Any]]:

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 
 from gateway.ids import new_ulid
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Principal
 from storage import Storage
+from tests.commands import run_hasp
 from tests.conftest import Database
 from tests.tenants import make_tenant
 
@@ -15,8 +15,7 @@ from tests.tenants import make_tenant
 def run(settings: Settings, database: Database, *options: str) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HASP_")}
     environ |= {"HASP_DATABASE_URL": database.app_url, "HASP_KEYRING_FILE": str(settings.keyring_file)}
-    argv = [sys.executable, "-m", "cli", "org", "credits", *options]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environ)
+    return run_hasp("org", "credits", *options, env=environ)
 
 
 async def test_the_allotment_changes(storage: Storage, settings: Settings, database: Database) -> None:

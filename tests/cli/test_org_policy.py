@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from gateway.phi.screening import Profile
 from gateway.settings import Settings
 from gateway.tenancy import KeyMode, PhiMode, Principal, StorageMode
 from storage import Storage
+from tests.commands import run_hasp
 from tests.conftest import Database
 from tests.tenants import Tenant, make_tenant
 
@@ -28,8 +28,7 @@ def environ(settings: Settings, database: Database) -> dict[str, str]:
 
 
 def change(environ: dict[str, str], tenant: Tenant, *options: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "cli", "org", "policy", "--org", tenant.org, *options]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environ)
+    return run_hasp("org", "policy", "--org", tenant.org, *options, env=environ)
 
 
 async def policy_of(storage: Storage, tenant: Tenant) -> OrganizationPolicy:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run_hasp
+
 NOTE = "Öl 🩺🩺🩺🩺🩺 saw Zachary Quillfeather,\r\nSSN 219-09-4437.\n"
 MASKED = "Öl 🩺🩺🩺🩺🩺 saw [NAME_1],\r\nSSN [SSN_1].\n"
 
@@ -15,9 +17,8 @@ MASKED = "Öl 🩺🩺🩺🩺🩺 saw [NAME_1],\r\nSSN [SSN_1].\n"
 def scan(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
     """Exit code, output and errors. No variable of ours is set: it needs no server and no configuration."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HASP_")}
-    argv = [sys.executable, "-m", "cli", "phi", "scan", *arguments]
-    ran = subprocess.run(argv, input=stdin, capture_output=True, timeout=60, env=inherited)
-    return ran.returncode, ran.stdout.decode(), ran.stderr.decode()
+    ran = run_hasp("phi", "scan", *arguments, env=inherited, stdin=stdin)
+    return ran.returncode, ran.stdout, ran.stderr
 
 
 @pytest.fixture

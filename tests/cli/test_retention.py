@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from gateway.ids import new_ulid
 from gateway.settings import Settings
 from storage import Storage
+from tests.commands import run_hasp
 from tests.conftest import Database
 from tests.storage.past import left, made_at
 from tests.tenants import Tenant, make_tenant
@@ -28,8 +28,7 @@ def environ(settings: Settings, database: Database) -> dict[str, str]:
 
 
 def hasp(environ: dict[str, str], command: str, org: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "cli", "retention", command, "--org", org]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environ)
+    return run_hasp("retention", command, "--org", org, env=environ)
 
 
 def printed(environ: dict[str, str], command: str, tenant: Tenant) -> dict[str, Any]:

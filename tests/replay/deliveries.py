@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client, WorkflowHistory
-from temporalio.worker import Worker
 
 from activities.webhook_delivery import Retries, Tried
 from gateway.webhooks.ladder import Wish
 from tests.workflows.test_webhook_delivery import ScriptedAttempts, working
-from tests.workflows.test_webhook_dispatch import CountingDispatcher
+from tests.workflows.test_webhook_dispatch import CountingDispatcher, dispatching
 from workflows import webhook_dispatch
 from workflows.queues import TaskQueue
 from workflows.webhook_delivery import WebhookDelivery
@@ -44,9 +43,7 @@ async def _deliver(client: Client, script: Sequence[Tried]) -> WorkflowHistory:
 
 async def _dispatch(client: Client) -> WorkflowHistory:
     dispatcher = CountingDispatcher(shifts=SHIFTS_PER_RUN)
-    async with Worker(
-        client, task_queue=TaskQueue.WEBHOOKS, workflows=[WebhookDispatch], activities=[dispatcher.dispatch]
-    ):
+    async with dispatching(client, TaskQueue.WEBHOOKS, dispatcher):
         handle = await client.start_workflow(
             WebhookDispatch.run, 0, id=webhook_dispatch.workflow_id(0), task_queue=TaskQueue.WEBHOOKS
         )

@@ -17,7 +17,8 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.books import ProvenPage
-from activities.budget import Cursor, ResetStep, SchedulePage
+from activities.budget import ResetStep, SchedulePage
+from activities.cursor import Cursor
 from activities.provider_probe import ProbeReport
 from activities.retention import DuePage, PurgeShift
 from cli.embedded import temporal

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.settings import Settings
+from storage.webhooks.claims import LEASE
 
 SECRET = "never-shown"
 
@@ -30,3 +31,11 @@ def test_an_error_about_settings_shows_none_of_them() -> None:
         Settings.model_validate({"database_url": f"nonsense:{SECRET}", "keyring_file": Path("keyring.json")})
 
     assert SECRET not in str(refused.value)
+
+
+def test_no_try_of_a_webhook_may_outlast_the_claim_that_it_is_made_under() -> None:
+    """Or another dispatcher sends the same delivery beside it."""
+    given = {"database_url": "postgresql://hasp_app@db/hasp", "keyring_file": Path("keyring.json")}
+
+    with pytest.raises(ValidationError, match="webhook_timeout_s"):
+        Settings.model_validate({**given, "webhook_timeout_s": LEASE.total_seconds() - 10})

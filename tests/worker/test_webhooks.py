@@ -1,5 +1,7 @@
 """Deliveries by a real worker on a real Temporal, and by the next one when the first is killed."""
 
+from datetime import timedelta
+
 import pytest
 from aiohttp import web
 from temporalio.client import Client
@@ -39,24 +41,32 @@ async def test_a_delivery_that_failed_is_tried_again_by_its_workflow(
     assert await deliveries(storage, "delivered") == [delivery]
 
 
-async def test_a_worker_killed_while_it_delivers_loses_nothing(
+async def test_workers_killed_while_they_deliver_lose_nothing_and_keep_order(
     delivering: Settings, storage: Storage, upkeep: Client
 ) -> None:
     org = await make_org(storage)
-    async with receiving() as receiver:
-        await make_endpoint(storage, org, receiver.url)
-        async with worker_process(delivering) as worker:
-            await publish(storage, org, 500)
-            await receiver.has(lambda it: len(it.seen) >= 100)
-            worker.process.kill()
-            await worker.process.wait()
-        left = await deliveries(storage, "pending")
-        assert left
+    async with receiving() as receiver, receiving() as in_order:
+        await make_endpoint(storage, org, receiver.url, events=("audit.checkpoint", "phi.redacted"))
+        await make_endpoint(storage, org, in_order.url, events=("phi.redacted",), is_ordered=True)
+        at = storage.clock.now()
+        times = [at + timedelta(milliseconds=number) for number in range(60)]
+        ordered = [event for time in times for event in await publish(storage, org, at=time, kind="phi.redacted")]
+        published = {*ordered, *await publish(storage, org, 500)}
+        for killed_at in (10, 30):
+            async with worker_process(delivering) as worker:
+                await in_order.has(lambda it, wanted=killed_at: len({*it.seen}) >= wanted)
+                worker.process.kill()
+                await worker.process.wait()
+            assert len({*in_order.taken}) < len(ordered)
 
-        # As a minute later: its heartbeat is missed, and its leases have lapsed.
-        await upkeep.get_workflow_handle(webhook_dispatch.workflow_id(0)).terminate()
-        await fetch(storage.pool, "update webhook_deliveries set claimed_until = null")
+            # As a minute later: its heartbeat is missed, and its leases have lapsed.
+            await upkeep.get_workflow_handle(webhook_dispatch.workflow_id(0)).terminate()
+            await fetch(storage.pool, "update webhook_deliveries set claimed_until = null")
         async with worker_process(delivering):
-            await receiver.has(lambda it: len({*it.taken}) == 500)
+            await receiver.has(lambda it: {*it.events} == published)
+            await in_order.has(lambda it: {*it.events} == {*ordered})
 
-    assert {*receiver.taken} == {*await deliveries(storage)}
+    assert {*receiver.taken, *in_order.taken} == {*await deliveries(storage)}
+    for each in (receiver, in_order):
+        assert len({*zip(each.events, each.taken, strict=True)}) == len({*each.events})
+    assert [*dict.fromkeys(in_order.events)] == ordered

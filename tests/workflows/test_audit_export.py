@@ -5,8 +5,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.audit_export import Export, ExportRequests, Written
-from activities.event_log import EventLog
+from activities.audit_export import Export, Written, starts_export
 from gateway.ids import EventId, OrganizationId, new_ulid
 from storage.outbox import OutboxEvent
 from workflows.audit_export import ExportAudit, Exported
@@ -42,14 +41,14 @@ def requested() -> OutboxEvent:
 async def test_a_request_that_is_relayed_twice_is_written_once(client: Client) -> None:
     writing = ScriptedWriting([Written(0, False, False), Written(7, True, True)])
     event = requested()
-    sink = ExportRequests(AuditExportRuns(client), EventLog())
+    start = starts_export(AuditExportRuns(client))
 
     async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[ExportAudit], activities=[writing.write]):
-        await sink.receive(event)
-        await sink.receive(event)
+        await start(event)
+        await start(event)
         handle = client.get_workflow_handle_for(ExportAudit.run, f"audit-export/{event.data['export_id']}")
         exported = await handle.result()
-        await sink.receive(event)
+        await start(event)
 
     assert exported == Exported(entries=7)
     assert writing.asked == [Export(event.org, str(event.data["export_id"]))] * 2
@@ -63,7 +62,7 @@ async def test_an_export_that_cannot_be_written_is_an_alarm(client: Client) -> N
     event = requested()
 
     async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[ExportAudit], activities=[writing.write]):
-        await ExportRequests(AuditExportRuns(client), EventLog()).receive(event)
+        await starts_export(AuditExportRuns(client))(event)
         handle = client.get_workflow_handle_for(ExportAudit.run, f"audit-export/{event.data['export_id']}")
         await handle.result()
 

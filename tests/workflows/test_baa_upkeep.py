@@ -5,7 +5,8 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.baa import Cursor, SeenPage
+from activities.baa import SeenPage
+from activities.cursor import Cursor
 from gateway.ids import PLATFORM
 from workflows.baa_upkeep import MOST_PAGES, BaaUpkeep, KeptUp
 from workflows.search_attributes import KIND, ORGANIZATION, STATE

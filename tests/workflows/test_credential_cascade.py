@@ -8,9 +8,11 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
-from activities.credential_cascade import Begun, CascadeStarter
+from activities.credential_cascade import Begun, starts_cascade
 from activities.event_log import EventLog
+from activities.starting import Starting
 from gateway.agents.cascade import Cascade, CascadeState, Counts
+from gateway.events import EventType
 from gateway.ids import CredentialId, EventId, OrganizationId
 from gateway.tenancy import KeyMode, Principal
 from storage import Storage
@@ -165,7 +167,7 @@ async def test_the_event_that_begins_a_cascade_starts_it_once(client: Client, st
     cascade = await revoke(storage, org, (await make_tree(storage, org, 1))[0])
     data: dict[str, Any] = {"cascade_id": cascade.id}
     event = OutboxEvent(EventId("01EVENT"), org, "agent.cascade_begun", data, datetime.now(UTC), attempts=1)
-    sink = CascadeStarter(Cascades(client), then=EventLog())
+    sink = Starting({EventType.AGENT_CASCADE_BEGUN: starts_cascade(Cascades(client))}, then=EventLog())
 
     async with working(client, storage):
         await sink.receive(event)

@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
-from activities.credential_lifecycle import Issued, LifecycleStarter
+from activities.credential_lifecycle import Issued, life_starts
 from activities.event_log import EventLog
+from activities.starting import Starting
 from gateway.ids import EventId, OrganizationId
 from storage import Storage
 from storage.agents import lifecycles
@@ -108,7 +109,7 @@ async def test_a_rotated_one_ends_with_its_overlap_and_is_not_warned_of(
     org = await make_org(storage)
     credential = await make_credential(storage, org, expires_at=datetime.now(UTC) + timedelta(days=30))
     at = datetime.now(UTC) + timedelta(hours=1)
-    sink = LifecycleStarter(Lifecycles(client), then=EventLog())
+    sink = Starting(life_starts(Lifecycles(client)), then=EventLog())
 
     async with working(client, storage):
         with temporal_env.with_time_skipping_disabled():
@@ -134,7 +135,7 @@ async def test_one_that_is_revoked_on_the_way_ends_at_once_without_a_warning(
 ) -> None:
     org = await make_org(storage)
     credential = await make_credential(storage, org)
-    sink = LifecycleStarter(Lifecycles(client), then=EventLog())
+    sink = Starting(life_starts(Lifecycles(client)), then=EventLog())
 
     async with working(client, storage):
         with temporal_env.with_time_skipping_disabled():

@@ -16,15 +16,14 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.event_log import EventLog
 from activities.webhook_replay import (
     Counted,
     PageWanted,
     Replayed,
     ReplaySpan,
-    ReplayStarter,
     Step,
     WebhookReplayActivities,
+    wakes_replay,
 )
 from gateway.ids import DeliveryId, EventId, OrganizationId
 from gateway.settings import Settings
@@ -192,7 +191,7 @@ async def test_a_replay_killed_at_each_step_sends_exactly_what_was_planned(
 async def test_whoever_pauses_and_resumes_it_everything_is_sent_once(
     client: Client, storage: Storage, org: OrganizationId, dispatching: Dispatching
 ) -> None:
-    replays = ReplayStarter(WebhookReplays(client), EventLog())
+    wake = wakes_replay(WebhookReplays(client))
     async with receiving() as receiver:
         planned = await put(storage, org, receiver, 40)
         replay = await begin(storage, org)
@@ -202,7 +201,7 @@ async def test_whoever_pauses_and_resumes_it_everything_is_sent_once(
                 await receiver.has(lambda receiver, taken=taken: len(receiver.taken) >= taken)
                 for to in (ReplayState.PAUSED, ReplayState.RUNNING):
                     await turn(storage, org, replay.id, to)
-                    await replays.receive(decided(org, replay))
+                    await wake(decided(org, replay))
             await handle.result()
 
     assert sorted(receiver.seen) == planned
@@ -276,10 +275,10 @@ async def test_a_replay_that_is_over_is_left_alone(client: Client, storage: Stor
     deliveries = await put_deliveries(storage, org, 2)
     replay = await begin(storage, org)
     await fetch(storage.pool, "update webhook_replay_items set state = 'skipped'")
-    replays = ReplayStarter(WebhookReplays(client), EventLog())
+    wake = wakes_replay(WebhookReplays(client))
     async with working(client, WebhookReplayActivities(storage)):
         for _ in range(2):
-            await replays.receive(decided(org, replay))
+            await wake(decided(org, replay))
             await client.get_workflow_handle(f"webhook-replay/{replay.id}").result()
 
     entries = await fetch(storage.pool, "select count(*) from audit_entries where action = 'webhook_replay.completed'")

@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.webhooks.addresses import is_public, parse
+from gateway.webhooks.sender.bounded import BoundedConnector
 from gateway.webhooks.sender.lookup import Lookup, NotPublicError, find_addresses
 
 # Below the five seconds after which common receivers close an idle connection, so that few are written to too late.
@@ -59,7 +60,7 @@ class Connections:
                 await session.close()
 
     def _opened(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        connector = BoundedConnector(
             resolver=_Resolver(self._lookup, allow_private=self._allow_private),
             socket_factory=self._socket,
             ssl=self._tls,

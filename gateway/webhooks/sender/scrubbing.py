@@ -12,8 +12,10 @@ _SECRET = re.compile(
     | \b(?:hasp_[a-z]{2,10}|wh[sp][ek]c?|sk|pk|rk|ghp|gho|xox[abp])[_-][A-Za-z0-9_+/=-]{8,}
     | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?
     | (?i:\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}
-    | (?i:\b(?:password|passwd|pwd|secret|token|api[_-]?key|authorization|cookie)\b["']?\s*[:=]\s*)
-      (?i:(?:bearer|basic)\s+)?["']?[^\s"',;&]{3,}
+    | (?i:(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|credentials?
+        |authorization|cookie|session[_-]?id)(?:[_-]\w{1,20})?\\?["']?\s*(?:=>|[:=])\s*)
+      (?:\\?"[^"\\]{3,}|'[^']{3,}|(?i:(?:bearer|basic)\s+)?[^\s"'\\,;&]{3,})
+    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b
     | (?<![A-Za-z0-9+/=_-])(?![0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![A-Za-z0-9+/=_-]))
       (?=[A-Za-z+/=_-]*[0-9])[A-Za-z0-9+/=_-]{32,}
     """,

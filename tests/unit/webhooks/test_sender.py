@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.webhooks.addresses import Address
-from gateway.webhooks.attempts import Failure, Outgoing
+from gateway.webhooks.attempts import Failure, Outcome, Outgoing
 from gateway.webhooks.sender import Sender
 from gateway.webhooks.sender.answers import retry_after_s
 from gateway.webhooks.signing import SecretKind, SigningSecret
@@ -391,6 +391,89 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones(
         outcomes = [await sender.send(OUTGOING), await sender.send(OUTGOING)]
 
     assert [outcome.status for outcome in outcomes] == [500, 500]
+
+
+async def hung_up_on(flood: bytes, sender: Sender, internet: Internet, tls: ssl.SSLContext, *, first: bytes) -> Outcome:
+    """What comes of a try at a receiver who says `first` and then `flood` without end, once it was hung up on."""
+    hung_up = asyncio.Event()
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        try:
+            writer.write(first)
+            await writer.drain()
+            while True:
+                writer.write(flood)
+                await writer.drain()
+                await asyncio.sleep(0)  # draining what is lost already does not let anybody else run
+        except ConnectionError:
+            hung_up.set()
+
+    async with internet.talker(tls, say):
+        outcome = await sender.send(OUTGOING)
+        await hung_up.wait()
+    return outcome
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 1000,
+        b"HTTP/1.1 103 Early Hints\r\n" + b"x: " + b"y" * 4000 + b"\r\n\r\n",
+        b"\r\n" * 1000,
+    ],
+    ids=["many_heads", "large_heads", "empty_lines"],
+)
+async def test_a_receiver_that_says_much_before_it_answers_is_hung_up_on(
+    internet: Internet, sender: Sender, receiving: ssl.SSLContext, flood: bytes
+) -> None:
+    outcome = await hung_up_on(flood, sender, internet, receiving, first=b"")
+
+    assert (outcome.failure, outcome.status) == (Failure.INVALID_ANSWER, None)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [OK * 1000, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: " + b"y" * 4000 + b"\r\n\r\n"],
+    ids=["many_answers", "large_answers"],
+)
+async def test_a_receiver_that_goes_on_answering_on_a_kept_connection_is_hung_up_on(
+    internet: Internet, sender: Sender, receiving: ssl.SSLContext, flood: bytes
+) -> None:
+    """Nobody reads what it says there, and it would be kept until somebody does."""
+    outcome = await hung_up_on(flood, sender, internet, receiving, first=OK)
+
+    assert outcome.is_delivered
+
+
+async def test_what_comes_at_once_is_read_in_pieces_and_still_whole(
+    internet: Internet, sender: Sender, receiving: ssl.SSLContext
+) -> None:
+    chunk = b"200\r\n" + b"a " * 256 + b"\r\n"
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            early = b"HTTP/1.1 103 Early Hints\r\nlink: " + b"x" * 4000 + b"\r\n\r\n"
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"
+            writer.write(early * 8 + head + chunk * 28 + b"0\r\n\r\n")
+            await writer.drain()
+
+    async with internet.talker(receiving, say):
+        outcomes = [await sender.send(OUTGOING), await sender.send(OUTGOING)]
+
+    assert [(outcome.status, outcome.head) for outcome in outcomes] == [(200, "a " * 256)] * 2
+    assert internet.connected == [PUBLIC]
+
+
+async def test_a_connection_is_not_given_up_for_all_that_was_answered_on_it_over_time(
+    internet: Internet, sender: Sender, receiving: ssl.SSLContext
+) -> None:
+    async with internet.receiver(receiving, answering(200, b"a" * 15_000)):
+        for _ in range(80):
+            assert (await sender.send(OUTGOING)).is_delivered
+
+    assert internet.connected == [PUBLIC]
 
 
 def test_what_is_sent_shows_neither_url_nor_body_nor_key() -> None:

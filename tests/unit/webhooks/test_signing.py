@@ -43,15 +43,21 @@ def test_the_official_library_accepts_each_secret_that_is_live(secret: SigningSe
         (BODY + b" ", signed(NEWEST)),
         (BODY, signed(OLDER)),
         (BODY, signed(NEWEST) | {"webhook-id": "01JD0000000000000000000001"}),
-        (BODY, signed(NEWEST, at=datetime.now(UTC) - timedelta(minutes=6))),
-        (BODY, signed(NEWEST, at=datetime.now(UTC) + timedelta(minutes=6))),
         (BODY, signed(ASYMMETRIC)),
     ],
-    ids=["another body", "another secret", "another id", "too old", "too new", "no v1"],
+    ids=["another body", "another secret", "another id", "no v1"],
 )
 def test_the_official_library_refuses_everything_else(body: bytes, headers: dict[str, str]) -> None:
     with pytest.raises(WebhookVerificationError):
         Webhook(NEWEST.shown).verify(body, headers)
+
+
+@pytest.mark.parametrize("apart", [timedelta(minutes=-6), timedelta(minutes=6)], ids=["old", "new"])
+def test_the_official_library_refuses_what_is_too(apart: timedelta) -> None:
+    headers = signed(NEWEST, at=datetime.now(UTC) + apart)
+
+    with pytest.raises(WebhookVerificationError):
+        Webhook(NEWEST.shown).verify(BODY, headers)
 
 
 def test_an_ed25519_signature_verifies_with_the_public_key_that_is_shown() -> None:

@@ -1,13 +1,12 @@
 """Purges that die, run at once, or are stopped: nothing counts twice, and nothing goes that may not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import psycopg
 import pytest
-import pytest_asyncio
 
 from gateway.errors import UnavailableError
 from gateway.retention import DELAY
@@ -18,21 +17,9 @@ from storage.retention import PurgeStep, purge_step
 from tests.activities.conftest import SetClock
 from tests.conftest import Database
 from tests.storage.past import ACTOR, left, made_at, opened_at, purged, retaining, usable_days
-from tests.storage.test_retention import DAY, DUE, FIRST, KEPT_DAYS, counted, log_of
+from tests.storage.retention.conftest import FIRST
+from tests.storage.retention.test_retention import DAY, DUE, KEPT_DAYS, counted, log_of
 from tests.tenants import Tenant
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock(FIRST)
-
-
-@pytest_asyncio.fixture
-async def storage(settings: Settings, clock: SetClock) -> AsyncIterator[Storage]:
-    """As it is at the clock's time."""
-    opened = await Storage.open(settings, clock=clock)
-    yield opened
-    await opened.close()
 
 
 async def retained(storage: Storage, calls: int) -> Tenant:

@@ -1,18 +1,15 @@
 """Purges on a real database: what goes and what stays, killed at any line, run at once, and stopped by a hold."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
-import pytest_asyncio
 
 from gateway.conversation import Conversation, Sampling, Text, ToolResult, Turn
 from gateway.errors import NotFoundError
 from gateway.ids import ConversationId, InferenceId, new_ulid
 from gateway.retention import DELAY, PurgeReason
-from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Principal
 from storage import Storage
 from storage.holds import expire_lapsed
@@ -22,27 +19,14 @@ from storage.retention import PurgeStep, kept_after, last_purges, purge_step
 from tests.activities.conftest import SetClock
 from tests.conftest import Database
 from tests.storage.past import ACTOR, books_of, left, made_at, opened_at, purged, retaining, usable_days
+from tests.storage.retention.conftest import FIRST
 from tests.storage.test_proof import found as discrepancies
 from tests.tenants import Tenant, failed, make_outcome
 
 DAY = timedelta(days=1)
-FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 KEPT_DAYS = 30
 DUE = FIRST + (1 + KEPT_DAYS) * DAY
 """The first moment at which the first day is not kept any more."""
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock(FIRST)
-
-
-@pytest_asyncio.fixture
-async def storage(settings: Settings, clock: SetClock) -> AsyncIterator[Storage]:
-    """As it is at the clock's time."""
-    opened = await Storage.open(settings, clock=clock)
-    yield opened
-    await opened.close()
 
 
 def log_of(database: Database, tenant: Tenant) -> list[tuple[str, dict[str, Any]]]:
