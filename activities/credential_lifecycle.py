@@ -63,7 +63,7 @@ class CredentialLifecycles(Protocol):
     async def revoke(self, issued: Issued) -> None: ...
 
 
-def life_starts(lives: CredentialLifecycles) -> Mapping[EventType, Start]:
+def life_starts(lives: CredentialLifecycles) -> Mapping[str, Start]:
     """What is done about a life as it is decided about."""
 
     async def revoked(event: OutboxEvent) -> None:
