@@ -13,6 +13,8 @@ from tests.api.test_control_plane import told
 from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import Tenant, make_tenant
 
+UNKNOWN = "01K0B6W4M7RT2V9YQ3X5ZC8D1E"
+
 CANARY = "Quillfeather"
 NEW: dict[str, Any] = {"name": "Triage", "default_expiry_hours": 8, "default_revocation_policy": "kill"}
 HAIKU = "claude-haiku-4-5"
@@ -343,7 +345,7 @@ async def test_an_agent_of_others_or_of_nobody_is_not_there(
     assert await owner.shown(agent["id"]) == agent
 
 
-WRITING = [("POST", "", NEW), *((method, f"/{new_ulid()}{rest}", body) for method, rest, body in ROUTES[1:])]
+WRITING = [("POST", "", NEW), *((method, f"/{UNKNOWN}{rest}", body) for method, rest, body in ROUTES[1:])]
 
 
 @pytest.mark.parametrize(("method", "rest", "body"), WRITING)

@@ -7,12 +7,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from gateway.ids import new_ulid
 from gateway.settings import Settings
 from storage import Storage
 from tests.agents import make_agent, make_credential
 from tests.conftest import Database
 from tests.tenants import Tenant, make_tenant
+
+UNKNOWN = "01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ async def test_an_archived_agent_s_credentials_are_refused_and_named(storage: St
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"), [("nonsense", "AGENT is not an agent's id"), (new_ulid(), "The agent does not exist")]
+    ("given", "reason"), [("nonsense", "AGENT is not an agent's id"), (UNKNOWN, "The agent does not exist")]
 )
 async def test_what_cannot_be_archived_says_why(storage: Storage, given: str, reason: str) -> None:
     ran = await hasp(await make_tenant(storage), "archive", given)
