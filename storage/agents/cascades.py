@@ -46,7 +46,7 @@ _OF_CREDENTIAL = text("""
 select c.id from agent_cascades c
 where c.org_id = :org and (c.credential_id = :credential or exists (
   select from agent_cascade_items i where i.cascade_id = c.id and i.credential_id = :credential))
-order by c.id limit 1
+order by c.credential_id is not distinct from :credential desc, c.id limit 1
 """)
 
 
@@ -156,7 +156,7 @@ class CascadeStore(CascadeReader):
         return None if found is None else await self.get(CascadeId(found))
 
     async def with_credential(self, credential_id: CredentialId) -> Cascade:
-        """The first that took a revoked credential along, or began at it."""
+        """That which began at a revoked credential, or the first that took it along."""
         found = await self._session.scalar(_OF_CREDENTIAL, {"org": self._org, "credential": credential_id})
         return await self.get(CascadeId(found))
 

@@ -64,6 +64,21 @@ async def test_revoking_again_answers_with_the_same_cascade(storage: Storage) ->
     assert child.id in again.along
 
 
+async def test_revoking_again_what_was_to_go_along_with_another_answers_with_its_own_cascade(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    root, child, grandchild, _ = await family(storage, tenant)
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        above = await revoke(tx, root.id, reason="lost")
+
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        first = await revoke(tx, child.id, reason="shift_over")
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        again = await revoke(tx, child.id, reason="shift_over")
+
+    assert (again, again.along) == (first, (grandchild.id,))
+    assert again.id != above.id
+
+
 async def test_two_who_revoke_at_once_begin_one_cascade(storage: Storage) -> None:
     tenant = await make_tenant(storage)
     root, *_ = await family(storage, tenant)
