@@ -165,6 +165,8 @@ def _require_plain(place: str, value: JsonValue, known: Container[str], levels: 
             raise ValidationFailedError(
                 f"`{place}` has a substitution that there is not. The only one is `{USER}`, in `filters`.", param=place
             )
+        case str() if "\x00" in value:
+            raise ValidationFailedError(f"`{place}` has a NUL character.", param=place)
         case int() | float() if abs(value) > _LARGEST_NUMBER:
             raise ValidationFailedError(f"`{place}` has a number that is too large. Send it as a string.", param=place)
         case dict() | list() if not levels:

@@ -85,6 +85,8 @@ def nested(levels: int) -> Any:
         (tool(constraints=[CANARY]), "granted_scopes[0].constraints"),
         (tool(constraints={CANARY: USER}), "granted_scopes[0].constraints"),
         (tool(constraints={CANARY: 1e300}), "granted_scopes[0].constraints"),
+        (tool(constraints={"x": [f"{CANARY} \x00"]}), "granted_scopes[0].constraints"),
+        (tool(constraints={f"{CANARY} \x00": 1}), "granted_scopes[0].constraints"),
         (tool(constraints={str(n): n for n in range(21)}), "granted_scopes[0].constraints"),
         (tool(constraints={"x": CANARY * 400}), "granted_scopes[0].constraints"),
         (tool(constraints=nested(6)), "granted_scopes[0].constraints"),
