@@ -19,14 +19,20 @@ from gateway.errors import GatewayError, Kind
 
 JsonObject = dict[str, JsonValue]
 
+BEARER = 'Bearer realm="hasp"'
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`table` gives status and error type for every kind; `envelope(error, type, request_id)` the body."""
+    """`table` gives status and error type for every kind; `envelope(error, type, request_id)` the body.
+
+    `challenge` tells whoever is not authenticated how to be.
+    """
 
     name: str
     table: Mapping[Kind, tuple[int, str]]
     envelope: Callable[[GatewayError, str, str], JsonObject]
+    challenge: str = BEARER
 
     def status(self, error: GatewayError) -> int:
         return self.table[error.kind][0]
@@ -62,14 +68,14 @@ def error_details(error: GatewayError) -> JsonObject:
 _FINAL = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.OVER_BUDGET, Kind.CONFLICT})
 
 
-def error_headers(error: GatewayError) -> dict[str, str]:
+def error_headers(error: GatewayError, *, challenge: str = BEARER) -> dict[str, str]:
     headers: dict[str, str] = {}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
     if error.kind in _FINAL:
         headers["x-should-retry"] = "true" if error.retryable else "false"
     if error.kind is Kind.UNAUTHENTICATED:
-        headers["www-authenticate"] = 'Bearer realm="hasp"'
+        headers["www-authenticate"] = challenge
     return headers
 
 

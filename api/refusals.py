@@ -45,7 +45,7 @@ async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
     return Response(
         dialect.render(error, exchange.request_id),
         status_code=dialect.status(error),
-        headers=error_headers(error),
+        headers=error_headers(error, challenge=dialect.challenge),
         media_type="application/json",
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.dialect import Dialect, JsonObject
+from api.dialect import BEARER, Dialect, JsonObject
 from gateway.errors import GatewayError, Kind
 
 _INVALID = (400, "invalid_request")
@@ -34,4 +34,5 @@ def _envelope(error: GatewayError, error_type: str, request_id: str) -> JsonObje
     return {"error": error_type, "error_description": error.text, "code": error.code, "request_id": request_id}
 
 
-OAUTH = Dialect("oauth", _TABLE, _envelope)
+# Whoever came with Basic has to be answered with it (RFC 6749 section 5.2).
+OAUTH = Dialect("oauth", _TABLE, _envelope, f'Basic realm="hasp", {BEARER}')

@@ -215,6 +215,14 @@ async def test_who_may_not_ask_is_told_so_by_oauth(gateway_server: GatewayServer
     ]
 
 
+async def test_whoever_is_refused_with_basic_is_asked_for_basic(gateway_server: GatewayServer) -> None:
+    headers = {"authorization": basic(new_ulid(), f"hasp_key_live_{'2' * 32}"), "content-type": FORM}
+
+    reply = await gateway_server.request("POST", INTROSPECT, None, key=None, headers=headers)
+
+    assert (reply.status, reply.headers["www-authenticate"]) == (401, 'Basic realm="hasp", Bearer realm="hasp"')
+
+
 async def test_a_reader_of_tokens_cannot_revoke_them(gateway_server: GatewayServer) -> None:
     reader = await make_service(gateway_server, Scope.CONTROL_READ)
     credential: MadeCredential = await make_credential(gateway_server.storage, reader.org)
