@@ -77,8 +77,9 @@ class CredentialsQuery(BaseModel):
 async def list_credentials(
     request: Request, access: Reader, agent_id: str, query: Annotated[CredentialsQuery, Query()]
 ) -> Response:
-    """Newest first, without their tokens; those that may be used, unless `status` says otherwise.
+    """Newest first, without their tokens; those that are active, unless `status` says otherwise.
 
+    What goes along with one above it is refused at once, and shown as revoked when its cascade has come to it.
     Needs the scope `control:read`.
     """
     gateway, ulid = gateway_of(request), _agent(agent_id)
