@@ -102,7 +102,7 @@ async def test_a_bad_field_is_named_and_not_repeated(
         ({"is_ordered": None}, "is_ordered"),
         ({"description": "x" * 256}, "description"),
         ({"rate_per_minute": 0}, "rate_per_minute"),
-        ({"app_id": None}, None),
+        ({"app_id": None}, "app_id"),
         ({"secret": "whsec_"}, None),
     ],
 )
