@@ -1,6 +1,7 @@
 """Cascades of one organisation: begun in the transaction that denies, read as receipts."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,18 +22,35 @@ from gateway.paging import Page, cursor_after, read_cursor
 from storage.agents.credentials import shown
 from storage.tables import AgentCascadeItemRow, AgentCascadeRow, AgentCredentialRow
 
-# What came before it in its line goes with it, not what comes after.
-_LINE = text("""
+# What came before it in its line goes with it, not what comes after; by what each replaced, for ids are of clocks that
+# differ.
+_BEFORE: Final = """
+with recursive line as (
+  select id, replaces from agent_credentials where org_id = :org and id = :credential
+  union
+  select c.id, c.replaces from line join agent_credentials c on c.id = line.replaces)
+"""
+
+# In order of id, like everybody who locks more than one.
+_HOLD_LINE = text(f"""
+{_BEFORE} select from agent_credentials where id in (select id from line) order by id for no key update
+""")  # noqa: S608 - joins constants
+
+_LINE = text(f"""
+{_BEFORE}
 update agent_credentials set revoked_at = :now, cuts_calls = :cuts_calls,
   revocation_reason = case when id = :credential then :reason else :successor_revoked end
-where org_id = :org and family = :family and id <= :credential and revoked_at is null
+where id in (select id from line) and revoked_at is null
 returning id
-""")
+""")  # noqa: S608 - joins constants
 
 _OF_AGENT = text("""
-update agent_credentials set revoked_at = :now, cuts_calls = true, revocation_reason = :reason
-where org_id = :org and agent_id = :agent and revoked_at is null
-returning id
+with held as (
+  select id from agent_credentials where org_id = :org and agent_id = :agent and revoked_at is null
+  order by id for no key update)
+update agent_credentials c set revoked_at = :now, cuts_calls = true, revocation_reason = :reason
+from held where c.id = held.id
+returning c.id
 """)
 
 _PLAN = text("""
@@ -111,7 +129,11 @@ class CascadeStore(CascadeReader):
         self._clock = clock
 
     async def lock(self, credential_id: CredentialId) -> Credential:
-        """A credential below which nobody issues any more until this transaction ends. Raises `NotFoundError`."""
+        """A credential below which nobody issues any more until this transaction ends, nor below its predecessors.
+
+        Raises `NotFoundError`.
+        """
+        await self._session.execute(_HOLD_LINE, {"org": self._org, "credential": credential_id})
         row = await self._session.scalar(
             select(AgentCredentialRow)
             .where(AgentCredentialRow.org_id == self._org, AgentCredentialRow.id == credential_id)
@@ -127,7 +149,6 @@ class CascadeStore(CascadeReader):
             "org": self._org,
             "now": self._clock.now(),
             "credential": credential.id,
-            "family": credential.family,
             "reason": reason,
             "successor_revoked": SUCCESSOR_REVOKED,
             "cuts_calls": cuts_calls,

@@ -126,6 +126,68 @@ async def test_what_ended_above_ends_all_below(storage: Storage) -> None:
     assert await usable(storage, tenant, child) == [False]
 
 
+async def succeeded(storage: Storage, tenant: Tenant, old: MadeCredential, new: MadeCredential) -> None:
+    """As if `old` had been rotated, and `new` were its successor."""
+    replaced = "update agent_credentials set replaces = %s, family = %s where id = %s and org_id = %s returning 1"
+    await fetch(storage.pool, replaced, [old.id, old.id, new.id, tenant.org])
+
+
+async def test_a_predecessor_of_a_clock_ahead_goes_along_with_its_successor(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    successor = await make_credential(storage, tenant.org)
+    old = await make_credential(storage, tenant.org, successor.agent)
+    await succeeded(storage, tenant, old, successor)
+
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        cascade = await revoke(tx, successor.id, reason="lost")
+
+    assert await usable(storage, tenant, old, successor) == [False, False]
+    assert cascade.along == (old.id,)
+
+
+async def test_a_predecessor_s_revocation_spares_a_successor_of_a_clock_behind(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    successor = await make_credential(storage, tenant.org)
+    old = await make_credential(storage, tenant.org, successor.agent)
+    await succeeded(storage, tenant, old, successor)
+
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        await revoke(tx, old.id, reason="lost")
+
+    assert await usable(storage, tenant, old, successor) == [False, True]
+
+
+@pytest.mark.parametrize("ends", ["revoked", "archived"])
+async def test_calls_that_come_with_both_of_a_line_do_not_stand_in_the_way_of_its_end(
+    storage: Storage, ends: str
+) -> None:
+    tenant = await make_tenant(storage)
+    old = await make_credential(storage, tenant.org)
+    successor = await make_credential(storage, tenant.org, old.agent)
+    await succeeded(storage, tenant, old, successor)
+
+    async def end() -> None:
+        async with storage.as_operator(tenant.org, command="test") as tx:
+            await (revoke(tx, successor.id, reason="lost") if ends == "revoked" else archive(tx, old.agent))
+
+    hold = "select from agent_credentials where id = %s for no key update"
+    async with storage.pool.connection() as connection, connection.transaction():
+        await connection.execute(hold, [old.id])
+        ending = asyncio.create_task(end())
+        await waited_for(storage, connection.info.backend_pid)
+        await connection.execute(hold, [successor.id])
+    await ending
+
+    assert await usable(storage, tenant, old, successor) == [False, False]
+
+
+async def waited_for(storage: Storage, backend: int) -> None:
+    """Until somebody waits for what the server's process `backend` holds."""
+    waiting = "select count(*) from pg_stat_activity where %s = any(pg_blocking_pids(pid))"
+    while (await fetch(storage.pool, waiting, [backend]))[0][0] == 0:  # noqa: ASYNC110 - the server has no event for us
+        await asyncio.sleep(0)
+
+
 async def test_a_credential_of_another_organisation_is_not_there(storage: Storage) -> None:
     tenant, stranger = await make_tenant(storage), await make_tenant(storage)
     root = await make_credential(storage, tenant.org)
