@@ -30,7 +30,7 @@ from gateway.agents.credential import (
     CredentialEndedError,
     CredentialStatus,
 )
-from gateway.agents.issuing import DelegationExceedsParentError, Wish
+from gateway.agents.issuing import DelegationExceedsParentError, Wish, require_owner
 from gateway.errors import InvalidApiKeyError, NotFoundError, ValidationFailedError
 from gateway.ids import AgentId, CredentialId, find_ulid
 from gateway.keys.api_key import ApiKey, RevokedApiKeyError
@@ -227,6 +227,7 @@ async def rotate(request: Request, access: Writer, agent_id: str, credential_id:
         overlap = timedelta(seconds=wanted.overlap_seconds)
         old, successor, token = await rotate_credential(tx, agent, ulid, overlap=overlap)
         _require_mode(access, old)
+        require_owner(old.delegating_user, key.owner)
         await _require_may_give(request, tx, key, successor)
         now = gateway_of(request).clock.now()
         data = {"credential": shown(successor, now), "token": token, "replaced": shown(old, now)}

@@ -104,6 +104,12 @@ def handed_on(wish: Wish, agent: Agent, chain: Sequence[Credential], *, now: dat
     )
 
 
+def require_owner(user: str, owner: str | None) -> None:
+    """Raises `ValidationFailedError` where the key of one user would get a credential of another's."""
+    if owner not in (None, user):
+        raise ValidationFailedError("`delegating_user` is not the API key's owner.", param="delegating_user")
+
+
 def _require_way(chain: Sequence[Credential], to: AgentId) -> None:
     """Every credential of `chain` let the next one's agent in, and for at least as many as there are now below it."""
     nexts = (*(each.agent_id for each in chain[1:]), to)
@@ -134,11 +140,10 @@ def _require_no_other(field: str, wanted: str | None, given: str) -> None:
 
 
 def _user(wish: Wish, owner: str | None) -> str:
-    user = owner or wish.delegating_user
+    user = wish.delegating_user or owner
     if user is None:
         raise ValidationFailedError("`delegating_user` is required: the API key has no owner.", param="delegating_user")
-    if wish.delegating_user not in (None, user):
-        raise ValidationFailedError("`delegating_user` is not the API key's owner.", param="delegating_user")
+    require_owner(user, owner)
     return user
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.tenancy import Scope
-from tests.agents import make_agent
+from tests.agents import make_agent, make_credential
 from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import Tenant, make_tenant
 
@@ -55,6 +55,21 @@ async def test_a_key_issues_on_behalf_of_its_owner_alone(gateway_server: Gateway
 
     assert issued.json()["data"]["credential"]["delegating_user"] == "j.reyes"
     assert refusal(other) == (422, "VALIDATION_FAILED", "delegating_user")
+
+
+async def test_a_key_gets_no_token_of_another_users_by_rotating_it(gateway_server: GatewayServer) -> None:
+    root = await make_root(gateway_server)
+    key = (await make_key(gateway_server, by=root.token, owner="j.reyes"))["plaintext"]
+    own = await make_credential(gateway_server.storage, root.org, user="j.reyes")
+    others = await make_credential(gateway_server.storage, root.org, user="k.chen")
+    paths = [f"/v1/agents/{each.agent}/credentials/{each.id}" for each in (own, others)]
+
+    rotated, refused = [await gateway_server.post(f"{path}/rotate", {}, key=key) for path in paths]
+
+    assert rotated.status == 201
+    assert refusal(refused) == (422, "VALIDATION_FAILED", "delegating_user")
+    kept = (await gateway_server.get(paths[1], key=root.token)).json()["data"]["credential"]
+    assert (kept["status"], kept["retires_at"]) == ("active", None)
 
 
 async def test_who_acts_for_one_user_makes_no_key_that_could_act_for_others(gateway_server: GatewayServer) -> None:
