@@ -185,12 +185,12 @@ class CascadeChaos:
         return sum(ours) + len(theirs)
 
     async def _kill(self, every_s: float) -> int:
-        """`kill -9` the worker for as long as there is somebody to wait for it."""
+        """`kill -9` the worker, at once and for as long as there is somebody to wait for it."""
         kills = 0
         with suppress(asyncio.CancelledError):
             while True:
-                await asyncio.sleep(every_s)
                 kills += self._installation.kill("worker")
+                await asyncio.sleep(every_s)
         return kills
 
 

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from storage import Storage
+from tests.chaos.agent_cascades import CascadeChaos
 from tests.chaos.agent_kill import Killer
 from tests.chaos.agent_places import MOST, Places
 from tests.chaos.agreement_gate import Gate
@@ -73,6 +74,16 @@ async def test_a_drained_credential_s_calls_end_by_themselves_and_those_below_ar
 
     assert [ending.is_whole for ending in own] == [True] * 8
     assert [ending.is_typed for ending in below] == [True] * 8
+
+
+@pytest.mark.timeout(180)
+async def test_all_below_a_revoked_credential_is_refused_by_every_process_and_none_of_it_is_left(
+    installed: Installed,
+) -> None:
+    seen = await CascadeChaos(*installed).fallen(60, tried=20, kill_every_s=None, seed=SEED)
+
+    assert (seen.never, len(seen.denied_s), seen.left) == (0, 20, 0)
+    assert seen.done_s is not None
 
 
 @pytest.mark.timeout(180)
