@@ -3,7 +3,7 @@
 from collections.abc import Container
 from datetime import datetime
 
-from sqlalchemy import Select, func, literal, select, update
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,7 +22,8 @@ from gateway.errors import NotFoundError, PreconditionFailedError
 from gateway.ids import AgentId, OrganizationId, new_ulid
 from gateway.paging import Page, cursor_after, read_cursor
 from storage.accounts import agent_holder
-from storage.tables import AccountRow, AgentRow, OrganizationRow
+from storage.spending import cap_accounts, used_by
+from storage.tables import AgentRow, OrganizationRow
 
 _NAMES = "uq_agents_org_id_name"
 
@@ -56,21 +57,7 @@ class AgentReader:
 
     def _agents(self, now: datetime) -> Select[AgentRow, int]:
         """Each agent with what its credentials used in the period that runs."""
-        latest = (
-            select(func.max(AccountRow.period_start))
-            .where(AccountRow.org_id == self._org, AccountRow.period_start <= now)
-            .scalar_subquery()
-        )
-        used = (
-            select(AccountRow.posted)
-            .where(
-                AccountRow.org_id == self._org,
-                AccountRow.period_start == latest,
-                AccountRow.holder == literal(agent_holder(AgentId(""))) + AgentRow.id,
-                AccountRow.period_end > now,
-            )
-            .scalar_subquery()
-        )
+        used = used_by(literal(agent_holder(AgentId(""))) + AgentRow.id, self._org, now)
         return select(AgentRow, func.coalesce(used, 0)).where(AgentRow.org_id == self._org)
 
 
@@ -125,7 +112,8 @@ class AgentStore(AgentReader):
             self._touch(row)
         await self._flush_named()
         if row.credit_cap != before.credit_cap:
-            await self._cap(agent_id, row.credit_cap)
+            holder = agent_holder(agent_id)
+            await cap_accounts(self._session, self._org, holder, row.credit_cap, now=self._clock.now())
         return _agent(row, used)
 
     async def hold(self, agent_id: AgentId) -> Agent:
@@ -180,18 +168,6 @@ class AgentStore(AgentReader):
                 # Without its cause, which carries the name.
                 raise AgentNameTakenError(param="name") from None
             raise
-
-    async def _cap(self, agent_id: AgentId, cap: int | None) -> None:
-        # Of later periods too: a process whose clock is ahead may have opened the next one's.
-        accounts = (
-            AccountRow.org_id == self._org,
-            AccountRow.holder == agent_holder(agent_id),
-            AccountRow.period_end > self._clock.now(),
-        )
-        # Calls lock accounts in the order of their periods.
-        locked = select(AccountRow.period_start).where(*accounts).order_by(AccountRow.period_start).with_for_update()
-        await self._session.execute(locked)
-        await self._session.execute(update(AccountRow).where(*accounts).values(spend_cap=cap))
 
     async def _require_room(self) -> None:
         # One request of an organisation at a time, or each would count without the others; calls are not held up.

@@ -18,7 +18,8 @@ from gateway.paging import Page, cursor_after, read_cursor
 from gateway.tenancy import KeyMode, Scope
 from storage.accounts import key_holder
 from storage.keyring import Ring
-from storage.tables import AccountRow, ApiKeyRow, KeyNoticeRow
+from storage.spending import cap_accounts, used_by
+from storage.tables import ApiKeyRow, KeyNoticeRow
 
 
 class KeyReader:
@@ -49,22 +50,7 @@ class KeyReader:
 
     def _keys(self, now: datetime) -> Select[ApiKeyRow, int]:
         """Each key with what its line used in the period that runs, the latest that has begun."""
-        latest = (
-            select(func.max(AccountRow.period_start))
-            .where(AccountRow.org_id == self._org, AccountRow.period_start <= now)
-            .scalar_subquery()
-        )
-        used = (
-            select(AccountRow.posted)
-            .where(
-                AccountRow.org_id == self._org,
-                AccountRow.period_start == latest,
-                AccountRow.holder == literal(key_holder(ApiKeyId(""))) + ApiKeyRow.family,
-                AccountRow.period_end > now,
-            )
-            # Looked up for each key shown: joined, the accounts of all keys would be read.
-            .scalar_subquery()
-        )
+        used = used_by(literal(key_holder(ApiKeyId(""))) + ApiKeyRow.family, self._org, now)
         return select(ApiKeyRow, func.coalesce(used, 0)).where(ApiKeyRow.org_id == self._org)
 
 
@@ -217,16 +203,8 @@ class KeyStore(KeyReader):
     async def _cap_line(self, row: ApiKeyRow, cap: int | None) -> None:
         line = (ApiKeyRow.org_id == self._org, ApiKeyRow.family == row.family)
         await self._session.execute(update(ApiKeyRow).where(*line).values(credit_cap=cap))
-        # Of later periods too: a process whose clock is ahead may have opened the next one's.
-        accounts = (
-            AccountRow.org_id == self._org,
-            AccountRow.holder == key_holder(ApiKeyId(row.family)),
-            AccountRow.period_end > self._clock.now(),
-        )
-        # Calls lock accounts in the order of their periods.
-        locked = select(AccountRow.period_start).where(*accounts).order_by(AccountRow.period_start).with_for_update()
-        await self._session.execute(locked)
-        await self._session.execute(update(AccountRow).where(*accounts).values(spend_cap=cap))
+        holder = key_holder(ApiKeyId(row.family))
+        await cap_accounts(self._session, self._org, holder, cap, now=self._clock.now())
 
     async def _expect_notices(self, row: ApiKeyRow) -> None:
         """In place of what was to be told of another end; what was told of this one before is not told again."""

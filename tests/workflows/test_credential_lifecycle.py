@@ -26,7 +26,8 @@ from workflows.credential_upkeep import CredentialUpkeep
 from workflows.queues import TaskQueue
 from workflows.search_attributes import AGENT, KIND, ORGANIZATION, STATE
 
-LATE = timedelta(seconds=1)
+LATE = timedelta(seconds=10)
+"""What a busy machine takes for a step passes on the virtual clock too. Early is nothing at all."""
 """Between what is due and when it is noted, at most."""
 
 
@@ -64,7 +65,9 @@ def event(org: OrganizationId, credential: MadeCredential, kind: str, **about: s
 
 
 @pytest.mark.parametrize("dies", [False, True], ids=["worker stays", "worker dies at every step"])
-async def test_a_life_is_warned_of_once_and_ends_to_the_second(client: Client, storage: Storage, dies: bool) -> None:
+async def test_a_life_is_warned_of_once_and_ends_never_early_and_without_delay(
+    client: Client, storage: Storage, dies: bool
+) -> None:
     org = await make_org(storage)
     born = datetime.now(UTC)
     ends = born + timedelta(days=30)
@@ -100,7 +103,7 @@ async def test_a_short_life_is_warned_of_in_its_last_tenth(client: Client, stora
 
     warned = await reminded(storage, credential)
     assert warned is not None
-    assert timedelta(minutes=90) - LATE < warned - born < timedelta(minutes=90) + LATE
+    assert timedelta(minutes=90) <= warned - born < timedelta(minutes=90) + LATE
 
 
 async def test_a_rotated_one_ends_with_its_overlap_and_is_not_warned_of(
