@@ -1,7 +1,5 @@
 """The whole gateway over real HTTP: real PostgreSQL, real scanners, the sandbox as every vendor."""
 
-import socket
-import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from storage import Storage
 from storage.keyring import create_keyring
 from storage.migrate import APP_ROLE
 from tests.grammar import Event, read_events
+from tests.serving import running
 from tests.tenants import Tenant, make_tenant
 from tests.upstream import SandboxServer
 
@@ -115,23 +114,15 @@ def served(server_settings: Settings) -> Iterator[str]:
 @contextmanager
 def serve(settings: Settings) -> Generator[str]:
     """The API, in a thread of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=2,
-            timeout_keep_alive=75,  # longer than clients keep a connection: they meet none that just closed
-        )
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=75,  # longer than clients keep a connection: they meet none that just closed
     )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(config, name="gateway") as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,7 +1,5 @@
 """A running sandbox for tests, with a record of what it was sent."""
 
-import socket
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import pytest
 import uvicorn
 
 from sandbox.app import Sandbox
+from tests.serving import running
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +55,12 @@ class SandboxServer:
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[SandboxServer]:
     """One sandbox for the session, in a thread of its own, recording."""
-    # Bound here, so that calls made before the server runs wait in the backlog.
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            Sandbox(record=True),
-            log_level="critical",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-            timeout_keep_alive=75,
-        )
+    config = uvicorn.Config(
+        Sandbox(record=True),
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,
     )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox")
-    thread.start()
-    try:
-        yield SandboxServer(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(config, name="sandbox") as url:
+        yield SandboxServer(url)

@@ -1,8 +1,6 @@
 """A gateway whose every provider is the sandbox, with an ear on the wire between the two."""
 
 import asyncio
-import socket
-import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +17,7 @@ from sandbox.wire import Message, Receive, Scope, Send
 from storage import Storage
 from tests.gateway_server import serve
 from tests.grammar import read_events
+from tests.serving import running
 from tests.tenants import Tenant
 
 _CONCURRENCY = 16
@@ -94,17 +93,10 @@ class TappedGateway:
 @pytest.fixture(scope="module")
 def tapped(request: pytest.FixtureRequest) -> Iterator[tuple[Tap, Settings]]:
     """A running tap, and the settings of a gateway in front of it."""
-    listener = socket.create_server(("127.0.0.1", 0))
     tap = Tap()
-    server = uvicorn.Server(
-        uvicorn.Config(tap, log_config=None, access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=75)
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="tap")
-    thread.start()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    yield tap, request.getfixturevalue("server_settings").model_copy(update={"sandbox_url": url})
-    server.should_exit = True
-    thread.join()
+    config = uvicorn.Config(tap, log_config=None, access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=75)
+    with running(config, name="tap") as url:
+        yield tap, request.getfixturevalue("server_settings").model_copy(update={"sandbox_url": url})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
