@@ -130,6 +130,7 @@ async def _replay(request: Request, call: Call, earlier: InferenceId) -> Replay:
             entity_id=record.id,
             metadata={"view": "original", "replayed_for": exchange.request_id},
             phi=trail.reading_disposition(record, redacted=False),
+            subject=record.subject,
         )
     return replay
 

@@ -25,6 +25,7 @@ ReplayId = NewType("ReplayId", str)
 AgentId = NewType("AgentId", str)
 CredentialId = NewType("CredentialId", str)
 CascadeId = NewType("CascadeId", str)
+EndUserId = NewType("EndUserId", str)
 
 PLATFORM = OrganizationId("0" * 26)
 """Owner of what belongs to no customer: refusals of unknown keys are audited under it."""

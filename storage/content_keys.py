@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import orjson
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
 from storage.pool import Connection, Pool, fetch
 from storage.root_keys import RootKeys, UnwrapError
+from storage.symmetric import SymmetricKey
 from storage.unwrapped import Unwrapped
 
 _MOST_DAYS = 8192
@@ -45,10 +45,10 @@ class ContentKeys:
     def __init__(self, pool: Pool, root_keys: RootKeys) -> None:
         self._pool = pool
         self._root_keys = root_keys
-        self._unwrapped = Unwrapped[_Day, AESGCM | None](self._load, most=_MOST_DAYS)
+        self._unwrapped = Unwrapped[_Day, SymmetricKey | None](self._load, most=_MOST_DAYS)
         self._making: dict[_Day, asyncio.Task[None]] = {}
 
-    async def of(self, org: OrganizationId, days: Collection[date]) -> Mapping[date, AESGCM | None]:
+    async def of(self, org: OrganizationId, days: Collection[date]) -> Mapping[date, SymmetricKey | None]:
         """Of `days`, which are distinct, those that have a key; None: it was destroyed.
 
         Raises `UnavailableError` when they cannot be read or unwrapped.
@@ -56,7 +56,7 @@ class ContentKeys:
         found = await self._unwrapped.get([(org, day) for day in days])
         return {day: key for (_, day), key in found.items()}
 
-    async def to_seal(self, org: OrganizationId, day: date) -> AESGCM:
+    async def to_seal(self, org: OrganizationId, day: date) -> SymmetricKey:
         """The day's key, made if there is none yet, and durable. What was read back seals, never what was only sent.
 
         Raises `UnavailableError` when it cannot be had, also because it was destroyed.
@@ -83,17 +83,17 @@ class ContentKeys:
 
     async def _make(self, org: OrganizationId, day: date) -> None:
         try:
-            wrapped = await self._root_keys.wrap(AESGCM.generate_key(256), context=content_key_context(org, day))
+            wrapped = await self._root_keys.wrap(SymmetricKey.fresh().secret, context=content_key_context(org, day))
         except UnwrapError:
             raise UnavailableError from None
         row = {"org": org, "day": day, "wrapped": wrapped, "root_key": self._root_keys.name}
         await fetch(self._pool, _MAKE, row)
 
-    async def _load(self, names: Sequence[_Day]) -> Mapping[_Day, AESGCM | None]:
+    async def _load(self, names: Sequence[_Day]) -> Mapping[_Day, SymmetricKey | None]:
         # They are asked for by organisation.
         org = names[0][0]
         rows = await fetch(self._pool, _READ, {"org": org, "days": [day for _, day in names]})
-        loaded: dict[_Day, AESGCM | None] = {(org, day): None for day, wrapped in rows if wrapped is None}
+        loaded: dict[_Day, SymmetricKey | None] = {(org, day): None for day, wrapped in rows if wrapped is None}
         usable = [(day, bytes(wrapped)) for day, wrapped in rows if wrapped is not None]
         for first in range(0, len(usable), _UNWRAPPED_AT_ONCE):
             some = usable[first : first + _UNWRAPPED_AT_ONCE]
@@ -101,9 +101,9 @@ class ContentKeys:
             loaded |= {(org, day): key for (day, _), key in zip(some, keys, strict=True)}
         return loaded
 
-    async def _unwrap(self, org: OrganizationId, day: date, wrapped: bytes) -> AESGCM:
+    async def _unwrap(self, org: OrganizationId, day: date, wrapped: bytes) -> SymmetricKey:
         try:
-            return AESGCM(await self._root_keys.unwrap(wrapped, context=content_key_context(org, day)))
+            return SymmetricKey.of(await self._root_keys.unwrap(wrapped, context=content_key_context(org, day)))
         except UnwrapError:
             raise UnavailableError from None
 

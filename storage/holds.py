@@ -26,8 +26,8 @@ _GRACE = timedelta(seconds=5)
 _EVENTS = [ComplianceEvent.CREDITS_RESERVED, ComplianceEvent.CREDITS_RETURNED]
 
 _LAPSED = """
-select h.id, i.model, i.surface, i.key_id, i.agent_id, i.credential_id
-from credit_holds h join inferences i on i.id = h.id
+select h.id, i.model, i.surface, i.key_id, i.agent_id, i.credential_id, u.digest
+from credit_holds h join inferences i on i.id = h.id left join end_users u on u.id = i.end_user_id
 where h.state = 'open' and h.expires_at < %(before)s and (%(only)s::text is null or h.id = %(only)s)
 order by h.id limit %(most)s for update of h skip locked
 """
@@ -82,6 +82,7 @@ def _row(
     key: str | None,
     agent: str | None,
     credential: str | None,
+    subject: str | None,
 ) -> Json:
     about = {"request_id": request_id(inference), "model": model, "surface": surface, "status": Status.LOST}
     if agent is not None:
@@ -105,5 +106,6 @@ def _row(
             "actor": "system:hold_sweep",
             "metadata": {**about, "compliance_events": _EVENTS},
             "phi_disposition": PhiDisposition.NOT_PRESENT,
+            "subject": subject,
         },
     }

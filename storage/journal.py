@@ -29,6 +29,7 @@ from storage.agents.invocations import Invocations
 from storage.agents.tool_uses import require_tool_room
 from storage.content import Exchange, SealedExchange
 from storage.encryption import ContentCipher, SealingKey
+from storage.end_users.binding import EndUser, EndUsers
 from storage.group_commit import GroupCommit
 from storage.journal_rows import (
     Json,
@@ -51,6 +52,16 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a call needs to be closed with, had before it goes out."""
+
+    key: SealingKey | None
+    """None when its content is not kept."""
+    end_user: EndUser | None
+    """Whom it names."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Closing:
     row: Json
     sealed: SealedExchange | None
@@ -60,12 +71,15 @@ class _Closing:
 class PostgresJournal:
     """Implements `gateway.inference.ports.Journal`. One per process; its groups are shared by all requests."""
 
-    def __init__(self, pool: Pool, cipher: ContentCipher, leases: Leases, invocations: Invocations) -> None:
+    def __init__(
+        self, pool: Pool, cipher: ContentCipher, end_users: EndUsers, leases: Leases, invocations: Invocations
+    ) -> None:
         self.leases = leases
         self.invocations = invocations
         self._pool = pool
         self._cipher = cipher
-        self._sealing: dict[str, SealingKey] = {}
+        self._end_users = end_users
+        self._opened: dict[str, _Opened] = {}
         self._accounts = Accounts(pool)
         self._opening = GroupCommit(self._open_group)
         self._closing = GroupCommit(self._close_group)
@@ -101,7 +115,8 @@ class PostgresJournal:
     async def open(self, call: Call, model: Model, ceiling: int) -> None:
         principal = call.access.principal
         # Before anything goes out: an answer is not lost to a key service that fails while it is made.
-        key = await self._key(call)
+        opened = await self._prepared(call)
+        end_user = opened.end_user.id if opened.end_user else None
         period = await self._accounts.period(principal.org, call.received_at, holders=holders(principal))
         self.leases.take(call.id)
         delegation = principal.delegation
@@ -109,51 +124,39 @@ class PostgresJournal:
             if delegation is not None:
                 await require_tool_room(self._pool, call.conversation, delegation, now=call.received_at)
                 await self.invocations.take(call.id, principal.org, delegation, call.running)
-            await self._opening.submit(opening_row(call, model, period, amount=ceiling, lease=self.leases.lease))
+            row = opening_row(call, model, period, amount=ceiling, lease=self.leases.lease, end_user=end_user)
+            await self._opening.submit(row)
         except BaseException:
             self.leases.drop(call.id)
             if delegation is not None:
                 await self.invocations.give_back(call.id)
             raise
-        if key is not None:
-            self._sealing[call.id] = key
+        self._opened[call.id] = opened
 
     async def close(self, outcome: Outcome) -> None:
         call = outcome.call
         try:
-            sealed = await self._sealed(outcome)
+            opened = self._opened.get(call.id) or await self._prepared(call)
             of_agent = call.access.principal.delegation is not None
-            await self._closing.submit(_Closing(closing_row(outcome), sealed, of_agent))
+            row = closing_row(outcome, subject=opened.end_user.digest if opened.end_user else None)
+            await self._closing.submit(_Closing(row, _sealed(outcome, opened.key), of_agent))
         finally:
             # Ours no longer, whatever came of it: a hold left open now lapses.
             self.leases.drop(call.id)
             self.invocations.forget(call.id)
-            self._sealing.pop(call.id, None)
+            self._opened.pop(call.id, None)
 
     async def refuse(self, refusal: Refusal) -> None:
-        await self._refusals.write(refusal)
+        subject = await self._end_users.digests.find(refusal.org, refusal.end_user) if refusal.end_user else None
+        await self._refusals.write(refusal, subject=subject)
 
-    async def _sealed(self, outcome: Outcome) -> SealedExchange | None:
-        call, completion = outcome.call, outcome.completion
-        if completion is None:
-            return None
-        key = self._sealing.get(call.id) or await self._key(call)
-        if key is None:
-            return None
-        return content.seal(
-            key,
-            call.id,
-            request=content.dump_request(
-                call.conversation, own_turns=call.own_turns, placeholders=outcome.placeholders
-            ),
-            answer=content.dump_answer(completion),
-        )
-
-    async def _key(self, call: Call) -> SealingKey | None:
-        """What seals the content of `call`; None when it is not kept."""
+    async def _prepared(self, call: Call) -> _Opened:
+        org, named = call.access.principal.org, call.conversation.end_user
+        end_user = await self._end_users.of(org, named) if named else None
         if not call.keeps_content:
-            return None
-        return await self._cipher.content_key(call.access.principal.org, day_of(call.id))
+            return _Opened(None, end_user)
+        of = (end_user.id, end_user.key) if end_user else None
+        return _Opened(await self._cipher.content_key(org, day_of(call.id), of), end_user)
 
     async def _exchanges(self, org: OrganizationId, rows: Sequence[tuple[Any, ...]]) -> list[History]:
         """Of rows of an inference, its request and its answer, those whose content was kept and is there still."""
@@ -219,6 +222,14 @@ class PostgresJournal:
     ) -> Sequence[tuple[Any, ...]]:
         """Rows of a statement. Each is one transaction that counts a row once, so it may be sent again."""
         return await fetch(self._pool, statement, {"rows": Jsonb(rows, dumps=orjson.dumps), **(parameters or {})})
+
+
+def _sealed(outcome: Outcome, key: SealingKey | None) -> SealedExchange | None:
+    call, completion = outcome.call, outcome.completion
+    if completion is None or key is None:
+        return None
+    asked = content.dump_request(call.conversation, own_turns=call.own_turns, placeholders=outcome.placeholders)
+    return content.seal(key, call.id, request=asked, answer=content.dump_answer(completion))
 
 
 def _agent(access: Access) -> AgentId | None:

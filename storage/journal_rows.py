@@ -11,7 +11,7 @@ from gateway.completion import Completion
 from gateway.credits.period import Period
 from gateway.errors import CreditsExhaustedError, GatewayError, UnavailableError
 from gateway.events import Event
-from gateway.ids import new_ulid
+from gateway.ids import EndUserId, new_ulid
 from gateway.inference import trail
 from gateway.inference.call import Call, Outcome
 from gateway.inference.seals import seals_of
@@ -20,7 +20,9 @@ from storage.accounts import ORGANIZATION, holders, owner_of
 Json = dict[str, Any]
 
 
-def opening_row(call: Call, model: Model, period: Period, *, amount: int, lease: timedelta) -> Json:
+def opening_row(
+    call: Call, model: Model, period: Period, *, amount: int, lease: timedelta, end_user: EndUserId | None
+) -> Json:
     principal = call.access.principal
     row: Json = {
         "id": call.id,
@@ -36,6 +38,7 @@ def opening_row(call: Call, model: Model, period: Period, *, amount: int, lease:
         "streamed": call.stream,
         "stored": call.keeps_content,
         "conversation_id": call.thread,
+        "end_user_id": end_user,
         "created_at": call.received_at,
     }
     if delegation := principal.delegation:
@@ -48,7 +51,8 @@ def opening_row(call: Call, model: Model, period: Period, *, amount: int, lease:
     return row
 
 
-def closing_row(outcome: Outcome) -> Json:
+def closing_row(outcome: Outcome, *, subject: str | None) -> Json:
+    """`subject` is the digest of whom the call named."""
     call, report, completion = outcome.call, outcome.report, outcome.completion
     return {
         "id": call.id,
@@ -75,6 +79,7 @@ def closing_row(outcome: Outcome) -> Json:
             "ip_address": call.ip_address,
             "metadata": trail.audit_metadata(outcome),
             "phi_disposition": trail.disposition(outcome),
+            "subject": subject,
         },
     }
 

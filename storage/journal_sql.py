@@ -23,7 +23,8 @@ with wanted as (
   select * from jsonb_to_recordset(%(rows)s) as w(
     id text, org_id text, period_start timestamptz, holders text[], amount bigint, expires_at timestamptz, key_id text,
     surface text, model text, mode text, streamed boolean, stored boolean, conversation_id text,
-    created_at timestamptz, agent_id text, credential_id text, delegation_path text[], delegating_user text)
+    created_at timestamptz, agent_id text, credential_id text, delegation_path text[], delegating_user text,
+    end_user_id text)
 ),
 -- A group whose commit was acknowledged to nobody is sent again: what it wrote must count once.
 known as (select id from credit_holds where id = any(array(select id from wanted))),
@@ -63,9 +64,9 @@ entered as (
 ),
 shells as (
   insert into inferences (id, org_id, key_id, surface, model, mode, streamed, stored, conversation_id, created_at,
-    agent_id, credential_id, delegation_path, delegating_user)
+    agent_id, credential_id, delegation_path, delegating_user, end_user_id)
   select id, org_id, key_id, surface, model, mode, streamed, stored, conversation_id, created_at, agent_id,
-    credential_id, delegation_path, delegating_user from admitted
+    credential_id, delegation_path, delegating_user, end_user_id from admitted
 )
 select id from held union all select id from known
 """)
@@ -176,14 +177,14 @@ found as (
 ),
 audited as (
   insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, ip_address, metadata, phi_disposition,
-    created_at)
+    created_at, subject_type, subject_id_hmac)
   select a.id, m.org_id, a.action, 'inference', done.id, a.actor, a.ip_address,
     a.metadata || case when m.overrun > 0 then jsonb_build_object('overrun', m.overrun,
       'compliance_events', a.metadata -> 'compliance_events' || '["credits.overrun"]') else '{}' end,
-    a.phi_disposition, done.at
+    a.phi_disposition, done.at, case when a.subject is not null then 'end_user' end, a.subject
   from done join moves m using (id)
   cross join lateral jsonb_to_record(done.audit) as a(id text, action text, actor text, ip_address text,
-    metadata jsonb, phi_disposition text)
+    metadata jsonb, phi_disposition text, subject text)
   returning id
 ),
 to_seal as (insert into audit_pending (entry_id) select id from audited),
@@ -236,12 +237,13 @@ REFUSE = _compact("""
 with refused as (
   select * from jsonb_to_recordset(%(rows)s) as r(
     id text, org_id text, action text, entity_type text, entity_id text, actor text, ip_address text,
-    metadata jsonb, phi_disposition text, created_at timestamptz, exhausted jsonb)
+    metadata jsonb, phi_disposition text, created_at timestamptz, exhausted jsonb, subject text)
 ),
 audited as (
   insert into audit_entries (id, org_id, action, entity_type, entity_id, actor, ip_address, metadata,
-    phi_disposition, created_at)
-  select id, org_id, action, entity_type, entity_id, actor, ip_address, metadata, phi_disposition, created_at
+    phi_disposition, created_at, subject_type, subject_id_hmac)
+  select id, org_id, action, entity_type, entity_id, actor, ip_address, metadata, phi_disposition, created_at,
+    case when subject is not null then 'end_user' end, subject
   from refused on conflict (id) do nothing returning id
 ),
 repeated as (
@@ -280,18 +282,24 @@ STATES = """
 select id, state from credit_holds where id = any(%(ids)s)
 """
 
-HISTORY = """
-select id, request_content, answer_content from inferences
-where org_id = %(org)s and conversation_id = %(thread)s and status = 'completed'
-  and (%(agent)s::text is null or agent_id = %(agent)s) order by id
+_READABLE: LiteralString = """
+not exists (select from end_users u where u.id = i.end_user_id and u.state <> 'active')
 """
+"""Of somebody who is being erased nothing is read any more."""
 
-SEALED = """
-select id, request_content, answer_content from inferences
-where org_id = %(org)s and seals && %(seals)s::text[] and request_content is not null and answer_content is not null
-  and (%(agent)s::text is null or agent_id = %(agent)s)
-order by id desc limit 1
-"""
+HISTORY: LiteralString = f"""
+select i.id, i.request_content, i.answer_content from inferences i
+where i.org_id = %(org)s and i.conversation_id = %(thread)s and i.status = 'completed'
+  and (%(agent)s::text is null or i.agent_id = %(agent)s) and {_READABLE} order by i.id
+"""  # noqa: S608 - constants of ours
+
+SEALED: LiteralString = f"""
+select i.id, i.request_content, i.answer_content from inferences i
+where i.org_id = %(org)s and i.seals && %(seals)s::text[]
+  and i.request_content is not null and i.answer_content is not null
+  and (%(agent)s::text is null or i.agent_id = %(agent)s) and {_READABLE}
+order by i.id desc limit 1
+"""  # noqa: S608 - constants of ours
 
 HAS_THREAD = """
 select 1 from inferences where org_id = %(org)s and conversation_id = %(thread)s

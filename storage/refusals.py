@@ -31,6 +31,7 @@ class _Refused:
     refusal: Refusal
     group: Group | None
     """Of those that are only counted."""
+    subject: str | None
 
 
 class RefusalWriter:
@@ -42,15 +43,15 @@ class RefusalWriter:
         self._repeats = Repeats()
         self._commits = GroupCommit(self._commit, largest=_LARGEST)
 
-    async def write(self, refusal: Refusal) -> None:
-        """Returns once `refusal` is durable. Raises `UnavailableError`."""
-        await self._commits.submit(_Refused(refusal, self._repeats.group(refusal)))
+    async def write(self, refusal: Refusal, *, subject: str | None = None) -> None:
+        """Returns once `refusal` is durable. `subject` is the digest of whom it named. Raises `UnavailableError`."""
+        await self._commits.submit(_Refused(refusal, self._repeats.group(refusal), subject))
 
     async def close(self) -> None:
         await self._commits.close()
 
     async def _commit(self, refused: Sequence[_Refused]) -> Sequence[Exception | None]:
-        entries = [_entry(each.refusal) for each in refused if each.group is None]
+        entries = [_entry(each.refusal, each.subject) for each in refused if each.group is None]
         parameters = {
             "rows": Jsonb(entries, dumps=orjson.dumps),
             "counts": Jsonb(_counts(refused), dumps=orjson.dumps),
@@ -82,7 +83,7 @@ def _count(group: Group, times: Sequence[datetime]) -> Json:
     }
 
 
-def _entry(refusal: Refusal) -> Json:
+def _entry(refusal: Refusal, subject: str | None) -> Json:
     return {
         "id": new_ulid(),
         "org_id": refusal.org,
@@ -93,6 +94,7 @@ def _entry(refusal: Refusal) -> Json:
         "ip_address": refusal.ip_address,
         "metadata": trail.refusal_metadata(refusal),
         "phi_disposition": PhiDisposition.NOT_PRESENT,
+        "subject": subject,
         "created_at": refusal.at,
         "exhausted": refusal.error.alert() if isinstance(refusal.error, AccountExhaustedError) else None,
     }

@@ -20,6 +20,7 @@ from storage.agents.invocations import Invocations
 from storage.audit_keys import PublishedKeys
 from storage.clock_check import MOST_APART, apart
 from storage.encryption import ContentCipher
+from storage.end_users.binding import EndUsers
 from storage.idempotency import IdempotencyClaims
 from storage.journal import PostgresJournal
 from storage.key_issue import begin_grace
@@ -58,8 +59,13 @@ class Storage:
         longest_call = timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL
         self.invocations = Invocations(pool, clock=clock, lease=lease, longest_call=longest_call)
         self.access.on_change(self.invocations.heard)
+        self.end_users = EndUsers(pool, self.cipher)
         self.journal = PostgresJournal(
-            pool, self.cipher, Leases(pool, clock=clock, lease=lease, longest_call=longest_call), self.invocations
+            pool,
+            self.cipher,
+            self.end_users,
+            Leases(pool, clock=clock, lease=lease, longest_call=longest_call),
+            self.invocations,
         )
         self.introspection = Introspection(pool, keyring.pepper, clock)
         self.audit_keys = PublishedKeys(pool)

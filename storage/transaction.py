@@ -108,8 +108,12 @@ class Transaction(ReadTransaction):
         entity_id: str,
         metadata: Mapping[str, JsonValue] | None = None,
         phi: PhiDisposition = PhiDisposition.NOT_PRESENT,
+        subject: str | None = None,
     ) -> str:
-        """Write an audit entry with this transaction; returns its id. `metadata` is ids, numbers and enums only."""
+        """Write an audit entry with this transaction; returns its id. `metadata` is ids, numbers and enums only.
+
+        `subject` is the digest of the end user whom it concerns.
+        """
         entry = AuditEntryRow(
             id=new_ulid(),
             org_id=self._org,
@@ -120,8 +124,8 @@ class Transaction(ReadTransaction):
             ip_address=self._ip_address,
             entry_metadata={**self._about, **(metadata or {})},
             phi_disposition=phi,
-            subject_type=None,
-            subject_id_hmac=None,
+            subject_type="end_user" if subject else None,
+            subject_id_hmac=subject,
             created_at=self._now,
         )
         self._session.add(entry)

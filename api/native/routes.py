@@ -114,5 +114,6 @@ async def get_message(
             entity_id=record.id,
             metadata={"view": view},
             phi=trail.reading_disposition(record, redacted=redacted),
+            subject=record.subject,
         )
     return success(record_data(record), request_id=exchange.request_id)

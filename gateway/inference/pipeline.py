@@ -276,6 +276,7 @@ class InferencePipeline:
                     model=model.id if model else None,
                     passed=tuple(passed),
                     history_turns=call.history_turns,
+                    end_user=call.conversation.end_user,
                 )
             )
         )

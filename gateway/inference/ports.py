@@ -36,6 +36,8 @@ class Refusal:
     """What fired at the gates behind it."""
     history_turns: int = 0
     """How many stored turns were opened for it."""
+    end_user: str | None = field(default=None, repr=False)
+    """Whom it named."""
 
 
 @dataclass(frozen=True, slots=True)

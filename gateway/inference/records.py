@@ -56,6 +56,8 @@ class InferenceRecord:
     audit_entry_id: str | None
     integrity_hash: str | None
     """None until the sequencer has sealed the entry, well under a second later."""
+    subject: str | None = None
+    """The digest of whom the call named."""
 
 
 @dataclass(frozen=True, slots=True)

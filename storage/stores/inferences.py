@@ -18,7 +18,7 @@ from gateway.tenancy import PhiMode
 from gateway.transcript import dump_content, dump_turn, load_stop_details, load_turn
 from storage import content
 from storage.encryption import ContentCipher
-from storage.tables import AuditSealRow, FindingsRow, InferenceRow, UsageRow
+from storage.tables import AuditSealRow, EndUserRow, FindingsRow, InferenceRow, UsageRow
 
 _FINDINGS = TypeAdapter(tuple[Finding, ...])
 
@@ -38,9 +38,10 @@ class InferenceReader:
         Raises `NotFoundError`, also for another organisation's record, and for what `agent`, if given, did not ask.
         """
         query = (
-            select(InferenceRow, UsageRow, AuditSealRow.hash)
+            select(InferenceRow, UsageRow, AuditSealRow.hash, EndUserRow.digest, EndUserRow.state)
             .join(UsageRow, UsageRow.id == InferenceRow.id, isouter=True)
             .join(AuditSealRow, AuditSealRow.entry_id == InferenceRow.audit_entry_id, isouter=True)
+            .join(EndUserRow, EndUserRow.id == InferenceRow.end_user_id, isouter=True)
             .where(InferenceRow.id == inference, InferenceRow.org_id == self._org)
         )
         if agent is not None:
@@ -48,9 +49,11 @@ class InferenceReader:
         found = (await self._session.execute(query)).first()
         if found is None:
             raise NotFoundError("The message does not exist.", param="message_id")
-        row, usage, seal = found
+        row, usage, seal, subject, state = found
         findings = await self._findings(row)
-        recorded = await self._content(row)
+        # Of somebody who is being erased nothing is read any more.
+        is_readable = state in (None, "active")
+        recorded = await self._content(row) if is_readable else None
         return InferenceRecord(
             id=InferenceId(row.id),
             surface=Surface(row.surface),
@@ -72,6 +75,7 @@ class InferenceReader:
             findings=findings,
             audit_entry_id=row.audit_entry_id,
             integrity_hash=seal,
+            subject=subject,
         )
 
     async def _content(self, row: InferenceRow) -> Content | None:

@@ -22,6 +22,14 @@ from storage.tables.audit import (
 )
 from storage.tables.content_keys import ContentKeyRow
 from storage.tables.credits import AccountRow, BudgetAlertRow, EntryRow, HoldRow
+from storage.tables.end_users import (
+    EndUserDigestKeyRow,
+    EndUserErasureRow,
+    EndUserExportPartRow,
+    EndUserExportRow,
+    EndUserKeyRow,
+    EndUserRow,
+)
 from storage.tables.idempotency import IdempotencyRow
 from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
 from storage.tables.organizations import DataKeyRow, OrganizationRow
@@ -63,6 +71,12 @@ __all__ = [
     "BudgetAlertRow",
     "ContentKeyRow",
     "DataKeyRow",
+    "EndUserDigestKeyRow",
+    "EndUserErasureRow",
+    "EndUserExportPartRow",
+    "EndUserExportRow",
+    "EndUserKeyRow",
+    "EndUserRow",
     "EntryRow",
     "FindingsRow",
     "HoldRow",

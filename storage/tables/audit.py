@@ -11,6 +11,13 @@ class AuditEntryRow(Row):
     __table_args__ = (
         Index("ix_audit_entries_org_id_id", "org_id", "id"),
         Index("ix_audit_entries_org_id_entity_id", "org_id", "entity_id"),
+        Index(
+            "ix_audit_entries_org_id_subject_id_hmac_id",
+            "org_id",
+            "subject_id_hmac",
+            "id",
+            postgresql_where="subject_id_hmac is not null",
+        ),
     )
 
     id: Mapped[UlidKey]

@@ -20,6 +20,13 @@ class InferenceRow(Row):
             postgresql_where="conversation_id is not null",
         ),
         Index("ix_inferences_org_id_id", "org_id", "id"),
+        Index(
+            "ix_inferences_org_id_end_user_id_id",
+            "org_id",
+            "end_user_id",
+            "id",
+            postgresql_where="end_user_id is not null",
+        ),
         Index("ix_inferences_seals", "seals", postgresql_using="gin", postgresql_where="seals is not null"),
     )
 
@@ -32,6 +39,8 @@ class InferenceRow(Row):
     delegation_path: Mapped[Words | None]
     """The credential's ancestors, the first first."""
     delegating_user: Mapped[str | None]
+    end_user_id: Mapped[str | None]
+    """Whom the call named. Without a foreign key: a call does not wait for whoever changes that row."""
     surface: Mapped[str]
     model: Mapped[str]
     mode: Mapped[str]

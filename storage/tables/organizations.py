@@ -18,6 +18,7 @@ class OrganizationRow(Row):
         CheckConstraint("phi_answers in ('record', 'block')", name="phi_answers"),
         CheckConstraint("phi_retrieval_behavior in ('redact', 'block', 'allow')", name="phi_retrieval_behavior"),
         CheckConstraint("retention_days between 1 and 36500", name="retention_days"),
+        CheckConstraint("minimum_retention_days between 0 and 36500", name="minimum_retention_days"),
         CheckConstraint("(retention_floor_days is null) = (retention_floor_until is null)", name="retention_floor"),
         CheckConstraint("credits_allotment >= 0 and spend_cap >= 0 and rollover_limit >= 0", name="credits"),
         CheckConstraint("cardinality(alert_thresholds) <= 3", name="alert_thresholds"),
@@ -42,6 +43,8 @@ class OrganizationRow(Row):
     retention_floor_days: Mapped[int | None]
     """What is kept already is kept so long until `retention_floor_until`, whatever the policy says now."""
     retention_floor_until: Mapped[Instant | None]
+    minimum_retention_days: Mapped[int] = mapped_column(server_default=text("0"))
+    """How long the law has content be kept whatever its subject asks for: until then an erasure only restricts it."""
     legal_hold: Mapped[bool] = mapped_column(server_default=false())
     hold_until: Mapped[Instant | None]
     """A hold that was lifted still holds until then."""

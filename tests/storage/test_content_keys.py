@@ -6,7 +6,6 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
@@ -18,6 +17,7 @@ from storage.keyring import Ring, read_keyring, rotate
 from storage.pool import fetch
 from storage.rewrapping import rewrap
 from storage.root_keys import FileRootKeys, UnwrapError
+from storage.symmetric import SymmetricKey
 from tests.conftest import Database
 from tests.storage.keys_by_day import DAY, KeyService, destroyed
 from tests.tenants import make_tenant
@@ -141,7 +141,7 @@ class BesideALook(ContentKeys):
         self._looked, self._told = asyncio.Event(), asyncio.Event()
         self.other: asyncio.Task[object] | None = None
 
-    async def of(self, org: OrganizationId, days: Collection[date]) -> Mapping[date, AESGCM | None]:
+    async def of(self, org: OrganizationId, days: Collection[date]) -> Mapping[date, SymmetricKey | None]:
         self._looks += 1
         if self._looks == 3:
             self._told.set()
@@ -149,7 +149,7 @@ class BesideALook(ContentKeys):
 
     async def _load(
         self, names: Sequence[tuple[OrganizationId, date]]
-    ) -> Mapping[tuple[OrganizationId, date], AESGCM | None]:
+    ) -> Mapping[tuple[OrganizationId, date], SymmetricKey | None]:
         looks, loaded = self._looks, await super()._load(names)
         if looks == 2:
             self._looked.set()

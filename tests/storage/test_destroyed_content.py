@@ -13,6 +13,7 @@ from gateway.inference.call import Call
 from gateway.settings import Settings
 from storage import Storage, unwrapped
 from storage.encryption import ContentCipher
+from storage.end_users.binding import EndUsers
 from storage.journal import PostgresJournal
 from storage.pool import fetch
 from storage.root_keys import RootKeys
@@ -21,9 +22,9 @@ from tests.tenants import HAIKU, make_call, make_conversation, make_outcome, mak
 
 
 def journal_of(storage: Storage, service: RootKeys) -> PostgresJournal:
-    return PostgresJournal(
-        storage.pool, ContentCipher(storage.pool, service), storage.journal.leases, storage.invocations
-    )
+    cipher = ContentCipher(storage.pool, service)
+    end_users = EndUsers(storage.pool, cipher)
+    return PostgresJournal(storage.pool, cipher, end_users, storage.journal.leases, storage.invocations)
 
 
 async def test_a_call_does_not_go_out_while_its_content_could_not_be_kept(storage: Storage) -> None:
