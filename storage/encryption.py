@@ -16,6 +16,7 @@ tenant does not open.
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -37,6 +38,8 @@ _OF_END_USER = b"\x04"
 _NONCE_BYTES = 12
 _NUMBER_ENDS = 1 + 4
 _END_USER_ENDS = _NUMBER_ENDS + 16
+_MOST_IDS = 16_384
+"""Whose calls come again and again: an id takes as long to read as a key to be derived."""
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -70,7 +73,7 @@ class _KeyName:
 
     @property
     def head(self) -> bytes:
-        of = ULID.from_str(self.end_user).bytes if self.end_user else b""
+        of = _bytes_of(self.end_user) if self.end_user else b""
         return self.kind + self.number.to_bytes(4, "big") + of
 
     @classmethod
@@ -195,6 +198,11 @@ def _key(
     if own is None or (name.is_of_day and day is None):
         return None
     return _derived(own, org, name.end_user, day=day)
+
+
+@lru_cache(maxsize=_MOST_IDS)
+def _bytes_of(end_user: str) -> bytes:
+    return ULID.from_str(end_user).bytes
 
 
 def _derived(own: SymmetricKey, org: str, end_user: str, *, day: SymmetricKey | None = None) -> AESGCM:
