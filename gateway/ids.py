@@ -26,6 +26,7 @@ AgentId = NewType("AgentId", str)
 CredentialId = NewType("CredentialId", str)
 CascadeId = NewType("CascadeId", str)
 EndUserId = NewType("EndUserId", str)
+ErasureId = NewType("ErasureId", str)
 
 PLATFORM = OrganizationId("0" * 26)
 """Owner of what belongs to no customer: refusals of unknown keys are audited under it."""

@@ -35,6 +35,7 @@ _AGENT: Mapping[str, JsonValue] = {"agent_id": _ULID}
 _CREDENTIAL: Mapping[str, JsonValue] = {**_AGENT, "credential_id": _ULID}
 _RECORD: Mapping[str, JsonValue] = {"app_id": _ULID, "entity_key": "appointment", "record_id": _ULID}
 _EXPORT: Mapping[str, JsonValue] = {"export_id": _ULID}
+_ERASURE: Mapping[str, JsonValue] = {"erasure_id": _ULID, "end_user_id": _ULID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,11 @@ CATALOGUE: Final[Mapping[str, Subject]] = {
     EventType.AGENT_CREDENTIAL_REVOKED: Subject(
         "An agent's credential was revoked, or went along with one above it (`parent_revoked`) or with its agent.",
         {**_CREDENTIAL, "reason": "agent_archived", "cascade_id": _ULID},
+    ),
+    EventType.END_USER_ERASED: Subject("What was kept of a person is erased, and the certificate is there.", _ERASURE),
+    EventType.END_USER_ERASURE_HELD: Subject(
+        "A person is not erased; `reasons` are `legal_hold` or `subject_hold`, or both.",
+        {**_ERASURE, "reasons": ["legal_hold"]},
     ),
     EventType.EXPORT_READY: Subject("An export of a person's data is ready.", _EXPORT, is_told=False),
     EventType.EXPORT_FAILED: Subject("An export of a person's data could not be made.", _EXPORT, is_told=False),

@@ -134,14 +134,14 @@ class EndUserErasureRow(Row):
     __tablename__ = "end_user_erasures"
     __table_args__ = (
         CheckConstraint(
-            "state in ('requested', 'waiting', 'restricted', 'shredded', 'done', 'held', 'failed')", name="state"
+            "state in ('requested', 'waiting', 'restricted', 'shredding', 'shredded', 'done', 'held')", name="state"
         ),
-        CheckConstraint("(finished_at is not null) = (state in ('done', 'held', 'failed'))", name="finished_at"),
+        CheckConstraint("(finished_at is not null) = (state in ('done', 'held'))", name="finished_at"),
         Index(
             "uq_end_user_erasures_end_user_id_open",
             "end_user_id",
             unique=True,
-            postgresql_where=text("state not in ('done', 'held', 'failed')"),
+            postgresql_where=text("state not in ('done', 'held')"),
         ),
         Index("ix_end_user_erasures_org_id_id", "org_id", "id"),
     )
@@ -152,9 +152,11 @@ class EndUserErasureRow(Row):
     digest: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="requested")
     reasons: Mapped[Words] = mapped_column(server_default=text("'{}'"))
-    """Why it is held, waits or failed, in words of a closed vocabulary."""
-    decisions: Mapped[Json] = mapped_column(server_default=text("'{}'"))
-    """By class of records: what becomes of it, on which basis, and how many there were."""
+    """Why it is held or waits, in words of a closed vocabulary."""
+    reference: Mapped[str | None]
+    """What the organisation calls the request."""
+    counts: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    """How many records there were, by class, of those that are done with."""
     due_at: Mapped[Instant | None]
     """Restricted until then: what must be kept so long."""
     requested_at: Mapped[Instant]

@@ -188,7 +188,8 @@ def _make_erasures() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default="requested", nullable=False),
         sa.Column("reasons", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
-        sa.Column("decisions", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("counts", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=True),
@@ -200,11 +201,11 @@ def _make_erasures() -> None:
         sa.Column("certificate", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("certificate_pdf", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
-            "(finished_at is not null) = (state in ('done', 'held', 'failed'))",
+            "(finished_at is not null) = (state in ('done', 'held'))",
             name=op.f("ck_end_user_erasures_finished_at"),
         ),
         sa.CheckConstraint(
-            "state in ('requested', 'waiting', 'restricted', 'shredded', 'done', 'held', 'failed')",
+            "state in ('requested', 'waiting', 'restricted', 'shredding', 'shredded', 'done', 'held')",
             name=op.f("ck_end_user_erasures_state"),
         ),
         sa.ForeignKeyConstraint(["end_user_id"], ["end_users.id"], name=op.f("fk_end_user_erasures_end_user_id")),
@@ -217,7 +218,7 @@ def _make_erasures() -> None:
         "end_user_erasures",
         ["end_user_id"],
         unique=True,
-        postgresql_where=sa.text("state not in ('done', 'held', 'failed')"),
+        postgresql_where=sa.text("state not in ('done', 'held')"),
     )
 
 
