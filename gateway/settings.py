@@ -159,6 +159,14 @@ class Settings(BaseSettings):
         description="Days that agreements of an older text stay in force once a new one came.",
     )
 
+    tombstones_file: Path | None = Field(
+        default=None,
+        description="File outside the database that names who was erased, by id: a restored dump is held to it.",
+    )
+    backup_keep_days: int = Field(
+        default=30, ge=0, le=36_500, description="Days that copies of the database are kept; certificates go by it."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
 
     @field_validator("sandbox_url", "anthropic_base_url", "openai_base_url", "public_url", "vault_address")

@@ -21,6 +21,7 @@ from storage.audit_keys import PublishedKeys
 from storage.clock_check import MOST_APART, apart
 from storage.encryption import ContentCipher
 from storage.end_users.binding import EndUsers
+from storage.end_users.tombstones import Tombstones
 from storage.idempotency import IdempotencyClaims
 from storage.journal import PostgresJournal
 from storage.key_issue import begin_grace
@@ -60,6 +61,7 @@ class Storage:
         self.invocations = Invocations(pool, clock=clock, lease=lease, longest_call=longest_call)
         self.access.on_change(self.invocations.heard)
         self.end_users = EndUsers(pool, self.cipher)
+        self.tombstones = Tombstones(settings.tombstones_file, keyring.subject)
         self.journal = PostgresJournal(
             pool,
             self.cipher,
