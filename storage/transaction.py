@@ -22,6 +22,7 @@ from storage.agents.cascades import CascadeReader, CascadeStore
 from storage.agents.credentials import CredentialReader, CredentialStore
 from storage.agents.registry import AgentReader, AgentStore
 from storage.encryption import ContentCipher
+from storage.end_users.exports.store import EndUserExportReader, EndUserExportStore
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
 from storage.stores.agreements import AgreementReader, AgreementStore
@@ -56,6 +57,7 @@ class ReadTransaction:
         self.agreements = AgreementReader(session, org, cipher)
         self.audit_log = AuditLog(session, org)
         self.audit_exports = AuditExportReader(session, org)
+        self.end_user_exports = EndUserExportReader(session, org, cipher)
         self.webhook_deliveries = DeliveryReader(session, org, cipher)
         self.webhook_replays = ReplayReader(session, org)
         self.webhooks = EndpointReader(session, org)
@@ -86,6 +88,7 @@ class Transaction(ReadTransaction):
         self.agent_credentials = CredentialStore(session, org, peppers, clock)
         self.agreements = AgreementStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
+        self.end_user_exports = EndUserExportStore(session, org, cipher, clock)
         self.webhook_deliveries = DeliveryStore(session, org, cipher)
         self.webhook_replays = ReplayStore(session, org, clock)
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
