@@ -22,6 +22,7 @@ from storage.agents.cascades import CascadeReader, CascadeStore
 from storage.agents.credentials import CredentialReader, CredentialStore
 from storage.agents.registry import AgentReader, AgentStore
 from storage.encryption import ContentCipher
+from storage.end_users.erasures import ErasureReader, ErasureStore
 from storage.end_users.exports.store import EndUserExportReader, EndUserExportStore
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
@@ -62,6 +63,7 @@ class ReadTransaction:
         self.webhook_replays = ReplayReader(session, org)
         self.webhooks = EndpointReader(session, org)
         self.answers = AnswerReader(session, org, cipher)
+        self.end_user_erasures = ErasureReader(session, org, cipher)
 
 
 class Transaction(ReadTransaction):
@@ -94,6 +96,7 @@ class Transaction(ReadTransaction):
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)
         self.webhooks = EndpointStore(session, org, cipher, clock)
         self.answers = AnswerStore(session, org, cipher, clock)
+        self.end_user_erasures = ErasureStore(session, org, cipher, clock)
         self._session = session
         self._org = org
         self._now = clock.now()

@@ -1,0 +1,293 @@
+"""Requests to erase a person: the rows, and what is done to the person's in the same transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pydantic import JsonValue
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.clock import Clock
+from gateway.end_users.classes import RULES, RecordClass
+from gateway.end_users.erasure import Erasure, ErasureState, Reason, Scan, holds_on
+from gateway.errors import NotFoundError
+from gateway.ids import EndUserId, ErasureId, OrganizationId, day_of, new_ulid
+from gateway.paging import Page, cursor_after, read_cursor
+from gateway.retention import Retention
+from storage.encryption import ContentCipher
+from storage.tables import EndUserErasureRow, EndUserRow, OrganizationRow
+
+_YOUNGEST = text(
+    "select id from inferences where org_id = :org and end_user_id = :end_user"
+    " and (request_content is not null or answer_content is not null or status = 'in_progress')"
+    " order by org_id desc, end_user_id desc, id desc limit 1"
+)
+_LOCK_ORGANIZATION = text("select 1 from organizations where id = :org for no key update")
+"""Whoever changes a policy or an agreement holds the same lock (`storage.retention_sql`)."""
+_SHRED = (
+    text(
+        "update end_user_keys set sealed = null, destroyed_at = :at"
+        " where org_id = :org and end_user_id = :end_user and destroyed_at is null"
+    ),
+    text(
+        "update end_users set state = 'erased', original = null, erased_at = :at,"
+        " restricted_at = coalesce(restricted_at, :at) where org_id = :org and id = :end_user and state <> 'erased'"
+    ),
+)
+_END_EXPORTS = text(
+    "update end_user_exports set state = 'cancelled', sealed_key = null, reason = 'erased',"
+    " finished_at = coalesce(finished_at, :at)"
+    " where org_id = :org and end_user_id = :end_user and state in ('requested', 'running', 'ready') returning id"
+)
+_LIFT = text(
+    "update end_users u set state = 'active', restricted_at = null"
+    " where u.org_id = :org and u.id = :end_user and u.state = 'restricted' and not exists ("
+    "  select from end_users o where o.org_id = u.org_id and o.digest = u.digest and o.state = 'active')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An erasure that the transaction has locked, with what may hold it."""
+
+    erasure: Erasure
+    retention: Retention
+    is_subject_held: bool
+    minimum_days: int
+
+    def holds(self, now: datetime) -> tuple[Reason, ...]:
+        return holds_on(self.retention, is_subject_held=self.is_subject_held, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A certificate as it was made: signed JSON, and a sealed PDF where there was a seal."""
+
+    document: Mapping[str, JsonValue]
+    pdf: bytes | None = None
+
+
+class ErasureReader:
+    def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
+        self._session = session
+        self._org = org
+        self._cipher = cipher
+
+    async def get(self, erasure: str) -> Erasure:
+        """Raises `NotFoundError`, also for another organisation's."""
+        return _erasure(await self._row(erasure))
+
+    async def page(self, *, cursor: str | None, limit: int) -> Page[Erasure]:
+        """Newest first. Raises `ValidationFailedError` for a foreign cursor."""
+        query = select(EndUserErasureRow).where(EndUserErasureRow.org_id == self._org)
+        if (after := read_cursor(cursor)) is not None:
+            query = query.where(EndUserErasureRow.id < after)
+        rows = (await self._session.scalars(query.order_by(EndUserErasureRow.id.desc()).limit(limit + 1))).all()
+        more = len(rows) > limit
+        return Page(
+            items=tuple(map(_erasure, rows[:limit])), next_cursor=cursor_after(rows[limit - 1].id) if more else None
+        )
+
+    async def certificate(self, erasure: str) -> Certified | None:
+        """None until it is done. Raises `NotFoundError`, `UnavailableError`."""
+        row = await self._row(erasure)
+        if row.certificate is None:
+            return None
+        sealed = row.certificate_pdf
+        pdf = None if sealed is None else await self._cipher.open(self._org, _pdf_place(row.id), bytes(sealed))
+        return Certified(row.certificate, pdf)
+
+    async def _row(self, erasure: str) -> EndUserErasureRow:
+        row = await self._session.scalar(
+            select(EndUserErasureRow).where(EndUserErasureRow.org_id == self._org, EndUserErasureRow.id == erasure)
+        )
+        if row is None:
+            raise NotFoundError
+        return row
+
+
+class ErasureStore(ErasureReader):
+    def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher, clock: Clock) -> None:
+        super().__init__(session, org, cipher)
+        self._clock = clock
+
+    async def add(self, end_user: EndUserId, *, reference: str | None, by: str | None) -> tuple[Erasure, bool]:
+        """A request for `end_user`, and whether it is new: while one is under way it is that one.
+
+        Raises `NotFoundError` for whom nobody knows, or who is erased.
+        """
+        person = await self._lock_person(end_user)
+        if person is None or person.erased_at is not None:
+            raise NotFoundError
+        under_way = await self._session.scalar(
+            select(EndUserErasureRow).where(
+                EndUserErasureRow.end_user_id == end_user,
+                EndUserErasureRow.state.not_in([state for state in ErasureState if state.is_over]),
+            )
+        )
+        if under_way is not None:
+            return _erasure(under_way), False
+        row = EndUserErasureRow(
+            id=new_ulid(),
+            org_id=self._org,
+            end_user_id=end_user,
+            digest=person.digest,
+            state=ErasureState.REQUESTED,
+            reasons=[],
+            counts={},
+            reference=reference,
+            requested_at=self._clock.now(),
+            requested_by=by,
+        )
+        self._session.add(row)
+        await self._session.flush()
+        return _erasure(row), True
+
+    async def lock(self, erasure: ErasureId) -> Standing:
+        """The erasure as it stands, with the person and the organisation's policy: none of them changes meanwhile.
+
+        Raises `NotFoundError`.
+        """
+        end_user = EndUserId((await self._row(erasure)).end_user_id)
+        await self._session.execute(_LOCK_ORGANIZATION, {"org": self._org})
+        person = await self._lock_person(end_user)
+        row = await self._session.scalar(
+            select(EndUserErasureRow)
+            .where(EndUserErasureRow.id == erasure)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        policy = await self._session.get(OrganizationRow, self._org, populate_existing=True)
+        if row is None or policy is None:
+            raise NotFoundError
+        return Standing(
+            _erasure(row),
+            retention=Retention(
+                policy.retention_days,
+                policy.legal_hold,
+                policy.retention_floor_days,
+                policy.retention_floor_until,
+                policy.hold_until,
+            ),
+            is_subject_held=person is not None and person.held_at is not None,
+            minimum_days=policy.minimum_retention_days,
+        )
+
+    async def youngest_content(self, end_user: EndUserId) -> date | None:
+        """The day of their last call that may have content."""
+        found = await self._session.scalar(_YOUNGEST, {"org": self._org, "end_user": end_user})
+        return None if found is None else day_of(found)
+
+    async def restrict(self, erasure: Erasure, *, due_at: datetime | None, at: datetime) -> None:
+        """From now on nothing of the person is read, until `due_at` if it is kept until then."""
+        named = {"state": "restricted", "restricted_at": at}
+        await self._session.execute(
+            update(EndUserRow).where(EndUserRow.id == erasure.end_user, EndUserRow.state == "active").values(**named)
+        )
+        await self._set(
+            erasure,
+            state=ErasureState.RESTRICTED if due_at is None else ErasureState.WAITING,
+            reasons=[] if due_at is None else [Reason.MINIMUM_RETENTION],
+            due_at=due_at or erasure.due_at,
+            restricted_at=erasure.restricted_at or at,
+        )
+
+    async def hold(self, erasure: Erasure, reasons: tuple[Reason, ...], *, at: datetime) -> None:
+        """Nothing is erased. The restriction is lifted again, unless somebody was named as they are meanwhile."""
+        await self._session.execute(_LIFT, {"org": self._org, "end_user": erasure.end_user})
+        await self._set(erasure, state=ErasureState.HELD, reasons=[*reasons], finished_at=at)
+
+    async def decide(self, erasure: Erasure) -> None:
+        """From now on a hold comes too late."""
+        await self._set(erasure, state=ErasureState.SHREDDING)
+
+    async def shred(self, end_user: EndUserId, *, at: datetime) -> list[str]:
+        """Destroy a person's key and name, and the keys of their exports; ids of those that had one.
+
+        Safe to run twice. Processes that have unwrapped the key go on opening what is sealed under it for a minute at
+        most; the name is found no longer at once.
+        """
+        named = {"org": self._org, "end_user": end_user, "at": at}
+        for statement in _SHRED:
+            await self._session.execute(statement, named)
+        return [*(await self._session.scalars(_END_EXPORTS, named))]
+
+    async def note_shredded(
+        self, erasure: Erasure, *, counts: Mapping[RecordClass, int], keys_gone_on: date, at: datetime
+    ) -> None:
+        await self._set(
+            erasure,
+            state=ErasureState.SHREDDED,
+            counts={**erasure.counts, **counts},
+            keys_gone_on=keys_gone_on,
+            shredded_at=at,
+        )
+
+    async def note_scan(
+        self, erasure: Erasure, scan: Scan, counts: Mapping[RecordClass, int], reasons: tuple[Reason, ...]
+    ) -> None:
+        await self._set(
+            erasure,
+            scan={"at": scan.at.isoformat(), "examined": {**scan.examined}, "found": {**scan.found}},
+            counts={**erasure.counts, **counts},
+            reasons=[*reasons],
+        )
+
+    async def finish(self, erasure: Erasure, certified: Certified, *, at: datetime) -> None:
+        pdf = certified.pdf
+        await self._set(
+            erasure,
+            state=ErasureState.DONE,
+            certificate={**certified.document},
+            certificate_pdf=None if pdf is None else await self._cipher.seal(self._org, _pdf_place(erasure.id), pdf),
+            finished_at=at,
+        )
+
+    async def _lock_person(self, end_user: EndUserId) -> EndUserRow | None:
+        return await self._session.scalar(
+            select(EndUserRow)
+            .where(EndUserRow.org_id == self._org, EndUserRow.id == end_user)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+
+    async def _set(self, erasure: Erasure, **values: object) -> None:
+        await self._session.execute(
+            update(EndUserErasureRow).where(EndUserErasureRow.id == erasure.id).values(**values)
+        )
+
+
+def _erasure(row: EndUserErasureRow) -> Erasure:
+    counts = {kind: int(str(row.counts[kind])) for kind in RULES if kind in row.counts}
+    return Erasure(
+        id=ErasureId(row.id),
+        org=OrganizationId(row.org_id),
+        end_user=EndUserId(row.end_user_id),
+        digest=row.digest,
+        state=ErasureState(row.state),
+        reasons=tuple(map(Reason, row.reasons)),
+        counts=counts,
+        reference=row.reference,
+        requested_at=row.requested_at,
+        requested_by=row.requested_by,
+        due_at=row.due_at,
+        restricted_at=row.restricted_at,
+        shredded_at=row.shredded_at,
+        keys_gone_on=row.keys_gone_on,
+        scan=None if row.scan is None else _scan(row.scan),
+        finished_at=row.finished_at,
+        has_document=row.certificate_pdf is not None,
+    )
+
+
+def _scan(kept: Mapping[str, JsonValue]) -> Scan:
+    def counted(name: str) -> dict[str, int]:
+        found = kept[name]
+        return {table: int(str(count)) for table, count in found.items()} if isinstance(found, dict) else {}
+
+    return Scan(datetime.fromisoformat(str(kept["at"])), examined=counted("examined"), found=counted("found"))
+
+
+def _pdf_place(erasure: str) -> str:
+    return f"end_user_erasures.certificate_pdf/{erasure}"
