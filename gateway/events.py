@@ -46,6 +46,8 @@ class EventType(StrEnum):
     END_USER_ERASED = "end_user.erased"
     END_USER_ERASURE_HELD = "end_user.erasure_held"
     END_USER_ERASURE_REQUESTED = "end_user.erasure_requested"
+    END_USER_EXPORT_CANCELLED = "end_user.export_cancelled"
+    END_USER_EXPORT_REQUESTED = "end_user.export_requested"
     EXPORT_FAILED = "export.failed"
     EXPORT_READY = "export.ready"
     RECORD_BULK_CREATED = "record.bulk_created"

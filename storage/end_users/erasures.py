@@ -35,11 +35,6 @@ _SHRED = (
         " restricted_at = coalesce(restricted_at, :at) where org_id = :org and id = :end_user and state <> 'erased'"
     ),
 )
-_END_EXPORTS = text(
-    "update end_user_exports set state = 'cancelled', sealed_key = null, reason = 'erased',"
-    " finished_at = coalesce(finished_at, :at)"
-    " where org_id = :org and end_user_id = :end_user and state in ('requested', 'running', 'ready') returning id"
-)
 _LIFT = text(
     "update end_users u set state = 'active', restricted_at = null"
     " where u.org_id = :org and u.id = :end_user and u.state = 'restricted' and not exists ("
@@ -202,16 +197,13 @@ class ErasureStore(ErasureReader):
         """From now on a hold comes too late."""
         await self._set(erasure, state=ErasureState.SHREDDING)
 
-    async def shred(self, end_user: EndUserId, *, at: datetime) -> list[str]:
-        """Destroy a person's key and name, and the keys of their exports; ids of those that had one.
+    async def shred(self, end_user: EndUserId, *, at: datetime) -> None:
+        """Destroy a person's key and name. Safe to run twice.
 
-        Safe to run twice. Processes that have unwrapped the key go on opening what is sealed under it for a minute at
-        most; the name is found no longer at once.
+        Processes that have unwrapped the key go on opening what is sealed under it for a minute at most.
         """
-        named = {"org": self._org, "end_user": end_user, "at": at}
         for statement in _SHRED:
-            await self._session.execute(statement, named)
-        return [*(await self._session.scalars(_END_EXPORTS, named))]
+            await self._session.execute(statement, {"org": self._org, "end_user": end_user, "at": at})
 
     async def note_shredded(
         self, erasure: Erasure, *, counts: Mapping[RecordClass, int], keys_gone_on: date, at: datetime
