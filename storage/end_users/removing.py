@@ -6,6 +6,7 @@ None of it opens any more. Each is safe to repeat, and to run at once: what is g
 from typing import LiteralString
 
 from gateway.clock import Clock
+from gateway.end_users.classes import RecordClass
 from gateway.end_users.erasure import Erasure
 from storage.pool import Connection, Pool, fetch, repeatable
 
@@ -99,7 +100,7 @@ class Removing:
                 await connection.execute(_TURN, self._named)
                 named = {**self._named, "after": after, "limit": _ANSWERS}
                 ((last, count),) = await (await connection.execute(_FORGET, named)).fetchall()
-                await self._count(connection, "idempotency", count)
+                await self._count(connection, RecordClass.IDEMPOTENCY, count)
                 return None if last is None else bytes(last)
 
         return await repeatable(self._pool, take)
@@ -116,10 +117,11 @@ class Removing:
             return None
         named = {**self._named, "ids": ids, "now": self._clock.now()}
         await connection.execute(_GIVE_UP, named)
-        for kind, statement in (("content", _EMPTY), ("findings", _UNFIND)):
-            ((count,),) = await (await connection.execute(statement, named)).fetchall()
-            await self._count(connection, kind, count)
+        ((content,),) = await (await connection.execute(_EMPTY, named)).fetchall()
+        ((findings,),) = await (await connection.execute(_UNFIND, named)).fetchall()
+        await self._count(connection, RecordClass.CONTENT, content)
+        await self._count(connection, RecordClass.FINDINGS, findings)
         return ids[-1]
 
-    async def _count(self, connection: Connection, kind: str, count: int) -> None:
-        await connection.execute(_COUNT, {**self._named, "kind": kind, "count": count})
+    async def _count(self, connection: Connection, kind: RecordClass, count: int) -> None:
+        await connection.execute(_COUNT, {**self._named, "kind": kind.value, "count": count})
