@@ -137,6 +137,13 @@ REPLAY_CLEARING = ActivityConfig(
 )
 """As many short transactions as it takes to take a replay's deliveries back."""
 
+ERASING = ActivityConfig(
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""All that is left of a person, taken away or looked through: a million records in some minutes."""
+
 CREDENTIAL_UPKEEP_EVERY = timedelta(minutes=1)
 
 CHECKPOINT_EVERY = timedelta(hours=1)

@@ -1,0 +1,215 @@
+"""Looks, after an erasure, whether anything is left of the person: on its own, and with statements of its own.
+
+It looks at whatever is tied to the person by their id, by a call or by their digest, and counts what should not be
+there. The name itself is known to nobody any more; so each text in those rows is digested as a name would be, and
+compared.
+"""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, LiteralString
+
+from ulid import ULID
+
+from gateway.end_users.classes import RecordClass
+from gateway.end_users.erasure import Erasure, Scan
+from storage.end_users.digests import Digests
+from storage.pool import Pool, fetch
+
+EXAMINED: Final = frozenset(
+    {
+        "audit_entries",
+        "end_user_erasures",
+        "end_user_export_parts",
+        "end_user_exports",
+        "end_user_keys",
+        "end_users",
+        "idempotency_keys",
+        "inferences",
+        "outbox",
+        "phi_findings",
+        "usage_records",
+        "webhook_deliveries",
+    }
+)
+
+OF_NOBODY: Final[Mapping[str, str]] = {
+    "agent_credentials": "what an agent may do",
+    "api_keys": "digests of tokens",
+    "audit_anchors": "time-stamps",
+    "audit_export_pages": "audit entries again, for a week",
+    "baa_acceptances": "who signed for the organisation",
+    "baa_documents": "what they signed",
+    "content_keys": "keys, wrapped",
+    "data_keys": "keys, wrapped",
+    "end_user_digest_keys": "the organisation's key",
+    "organizations": "lists of terms that the organisation keeps itself",
+    "refusal_counts": "facts of refusals, for an hour",
+    "webhook_attempts": "what receivers answered to ids",
+    "webhook_replays": "filters",
+    "webhook_secrets": "secrets of webhooks",
+}
+"""Tables that hold something sealed, structured or digested and have nothing that ties it to a person."""
+
+_PAGE = 1_000
+_KEYS = 5_000
+_AROUND = timedelta(seconds=1)
+"""What a call's end is told by is written with its audit entry, and has an id of the same moment."""
+
+_TEXTS: LiteralString = """
+select distinct t.word #>> '{}' from (%s) r
+cross join lateral jsonb_path_query(to_jsonb(r), '$.** ? (@.type() == "string")') as t(word)
+"""
+
+_PERSON = """
+select count(*), count(u.original), count(k.sealed)
+from end_users u left join end_user_keys k on k.end_user_id = u.id where u.org_id = %(org)s and u.id = %(end_user)s
+"""
+
+_EXPORTS = """
+select count(*), count(sealed_key), (
+  select count(*) from end_user_export_parts p join end_user_exports o on o.id = p.export_id
+  where o.org_id = %(org)s and o.end_user_id = %(end_user)s)
+from end_user_exports where org_id = %(org)s and end_user_id = %(end_user)s
+"""
+
+_CALLS = """
+select id, audit_entry_id from inferences
+where org_id = %(org)s and end_user_id = %(end_user)s and id > %(after)s
+order by org_id, end_user_id, id limit %(limit)s
+"""
+
+_LEFT = """
+select count(request_content), count(answer_content), count(seals),
+  (select count(*) from phi_findings where inference_id = any(%(ids)s)),
+  (select count(*) from usage_records where id = any(%(ids)s))
+from inferences where id = any(%(ids)s)
+"""
+
+_EVENTS = """
+select o.id from unnest(%(calls)s::text[], %(starts)s::text[], %(ends)s::text[]) as c(id, starts, ends)
+join outbox o on o.id between c.starts and c.ends and o.org_id = %(org)s and o.data ->> 'request_id' = 'req_' || c.id
+"""
+
+_DELIVERIES = "select count(*) from webhook_deliveries where event_id = any(%(ids)s)"
+
+_KEYED = """
+select k.digest, i.end_user_id is not distinct from %(end_user)s
+from idempotency_keys k left join inferences i on i.id = k.inference_id
+where k.org_id = %(org)s and k.digest > %(after)s order by k.org_id, k.digest limit %(limit)s
+"""
+
+_AUDITED = """
+select id from audit_entries where org_id = %(org)s and subject_id_hmac = %(digest)s and id > %(after)s
+order by org_id, subject_id_hmac, id limit %(limit)s
+"""
+
+_ROWS_OF_PERSON: Mapping[str, LiteralString] = {
+    "end_users": "select * from end_users where org_id = %(org)s and id = %(end_user)s",
+    "end_user_exports": "select * from end_user_exports where org_id = %(org)s and end_user_id = %(end_user)s",
+    "end_user_erasures": "select * from end_user_erasures where org_id = %(org)s and end_user_id = %(end_user)s",
+}
+_ROWS_BY_ID: Mapping[str, LiteralString] = {
+    "audit_entries": "select * from audit_entries where id = any(%(ids)s)",
+    "inferences": "select * from inferences where id = any(%(ids)s)",
+    "outbox": "select * from outbox where id = any(%(ids)s)",
+}
+
+
+@dataclass(slots=True)
+class Scanning:
+    """Of one erasure, once. Changes nothing."""
+
+    pool: Pool
+    digests: Digests
+    erasure: Erasure
+    _examined: Counter[str] = field(default_factory=Counter[str], init=False)
+    _found: Counter[str] = field(default_factory=Counter[str], init=False)
+
+    async def run(self, *, now: datetime) -> tuple[Scan, Mapping[RecordClass, int]]:
+        """What was found, and how many records are kept, by class. Reads everything once, however much it is."""
+        await self._person()
+        async for calls in self._calls():
+            await self._page_of_calls(calls)
+        await self._answers()
+        await self._audited()
+        kept = {
+            RecordClass.SHELLS: self._examined["inferences"],
+            RecordClass.USAGE: self._examined["usage_records"],
+            RecordClass.AUDIT: self._examined["audit_entries"],
+            RecordClass.WEBHOOKS: self._examined["webhook_deliveries"],
+        }
+        examined = {table: self._examined[table] for table in sorted(EXAMINED)}
+        return Scan(now, examined=examined, found=dict(sorted(self._found.items()))), kept
+
+    async def _person(self) -> None:
+        ((people, names, keys),) = await fetch(self.pool, _PERSON, self._named())
+        self._note("end_users", people, original=names)
+        self._note("end_user_keys", people, sealed=keys)
+        ((exports, export_keys, parts),) = await fetch(self.pool, _EXPORTS, self._named())
+        self._note("end_user_exports", exports, sealed_key=export_keys)
+        self._note("end_user_export_parts", parts, content=parts)
+        for table, rows in _ROWS_OF_PERSON.items():
+            await self._look_for_name(table, rows)
+        self._note("end_user_erasures", 1)
+
+    async def _calls(self) -> AsyncGenerator[Sequence[tuple[str, str | None]]]:
+        after = ""
+        while page := await fetch(self.pool, _CALLS, self._named(after=after, limit=_PAGE)):
+            yield [(row[0], row[1]) for row in page]
+            after = page[-1][0]
+
+    async def _page_of_calls(self, calls: Sequence[tuple[str, str | None]]) -> None:
+        ids = [call for call, _ in calls]
+        ((requests, answers, seals, findings, used),) = await fetch(self.pool, _LEFT, {"ids": ids})
+        self._note("inferences", len(ids), request_content=requests, answer_content=answers, seals=seals)
+        self._note("phi_findings", findings, findings=findings)
+        self._note("usage_records", used)
+        await self._look_for_name("inferences", _ROWS_BY_ID["inferences"], ids=ids)
+        events = await self._events(calls)
+        self._note("outbox", len(events))
+        await self._look_for_name("outbox", _ROWS_BY_ID["outbox"], ids=events)
+        ((deliveries,),) = await fetch(self.pool, _DELIVERIES, {"ids": events})
+        self._note("webhook_deliveries", deliveries)
+
+    async def _events(self, calls: Sequence[tuple[str, str | None]]) -> list[str]:
+        """Ids of the events that told of `calls`."""
+        told = [(call, ULID.from_str(entry).datetime) for call, entry in calls if entry is not None]
+        named = self._named(
+            calls=[call for call, _ in told],
+            starts=[str(ULID.from_datetime(at - _AROUND)) for _, at in told],
+            ends=[str(ULID.from_datetime(at + _AROUND)) for _, at in told],
+        )
+        return [row[0] for row in await fetch(self.pool, _EVENTS, named)]
+
+    async def _answers(self) -> None:
+        after = b""
+        while page := await fetch(self.pool, _KEYED, self._named(after=after, limit=_KEYS)):
+            self._note("idempotency_keys", len(page), inference_id=sum(1 for _, is_theirs in page if is_theirs))
+            after = page[-1][0]
+
+    async def _audited(self) -> None:
+        after = ""
+        while page := await fetch(self.pool, _AUDITED, self._named(after=after, limit=_PAGE)):
+            ids = [row[0] for row in page]
+            self._note("audit_entries", len(ids))
+            await self._look_for_name("audit_entries", _ROWS_BY_ID["audit_entries"], ids=ids)
+            after = ids[-1]
+
+    async def _look_for_name(self, table: str, rows: LiteralString, **more: object) -> None:
+        texts = await fetch(self.pool, _TEXTS.replace("%s", rows), self._named(**more))
+        for (word,) in texts:
+            if await self.digests.find(self.erasure.org, word) == self.erasure.digest:
+                self._note(table, 0, name=1)
+
+    def _note(self, table: str, examined: int, **found: int) -> None:
+        """`found`: what should not be there, by column."""
+        self._examined[table] += examined
+        for column, count in found.items():
+            self._found[f"{table}.{column}"] += count
+
+    def _named(self, **more: object) -> dict[str, object]:
+        erasure = self.erasure
+        return {"org": erasure.org, "end_user": erasure.end_user, "digest": erasure.digest, **more}
