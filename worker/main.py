@@ -18,6 +18,8 @@ from activities.books import BooksActivities
 from activities.budget import BudgetActivities
 from activities.credential_cascade import CredentialCascadeActivities, starts_cascade
 from activities.credential_lifecycle import CredentialLifecycleActivities, life_starts
+from activities.end_user_erasure import EndUserErasureActivities, starts_erasure
+from activities.erasure_certificate import ErasureCertificates
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
 from activities.idempotency import IdempotencyActivities
@@ -58,6 +60,7 @@ from workflows.budget_upkeep import BudgetUpkeep
 from workflows.credential_cascade import Cascades, CredentialCascade
 from workflows.credential_lifecycle import CredentialLifecycle, Lifecycles
 from workflows.credential_upkeep import CredentialUpkeep
+from workflows.end_user_erasure import EraseEndUser, ErasureWorkflows
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -125,6 +128,8 @@ def _workers(
     agreements = BaaActivities(storage, acceptances, settings, authority)
     books = BooksActivities(storage.pool)
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
+    certificates = ErasureCertificates(storage, settings, authority)
+    erasures = EndUserErasureActivities(storage, certificates, backup_keep_days=settings.backup_keep_days)
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
@@ -137,6 +142,7 @@ def _workers(
             **life_starts(lives),
             EventType.AUDIT_EXPORT_REQUESTED: starts_export(AuditExportRuns(client)),
             EventType.BAA_ACCEPTED: starts_acceptance(acceptances),
+            EventType.END_USER_ERASURE_REQUESTED: starts_erasure(ErasureWorkflows(client)),
             EventType.WEBHOOK_REPLAY_CHANGED: wakes_replay(WebhookReplays(client)),
         },
         then=EventLog(),
@@ -160,6 +166,7 @@ def _workers(
                 CredentialCascade,
                 CredentialLifecycle,
                 CredentialUpkeep,
+                EraseEndUser,
                 ExportAudit,
                 HoldSweep,
                 IdempotencyUpkeep,
@@ -191,6 +198,10 @@ def _workers(
                 credentials.look,
                 credentials.start_page,
                 credentials.warn,
+                erasures.remove,
+                erasures.restrict,
+                erasures.scan,
+                erasures.shred,
                 exports.forget,
                 exports.write,
                 holds.expire_page,
@@ -213,7 +224,7 @@ def _workers(
         Worker(
             client,
             task_queue=TaskQueue.OUTBOUND,
-            activities=[agreements.make_document, checkpoints.stamp_page, providers.probe],
+            activities=[agreements.make_document, checkpoints.stamp_page, erasures.certify, providers.probe],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),
