@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from types import FrameType
 from typing import TypeGuard
@@ -84,6 +84,7 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         storage = await Storage.open(settings)
         opened.push_async_callback(storage.close)
         opened.push_async_callback(everything_settled)
+        await opened.enter_async_context(_in_background(storage.replay.run_until_done()))
         catalog = configured_catalog(settings)
         await opened.enter_async_context(_followed(catalog, settings))
         providers = await opened.enter_async_context(Providers.from_settings(settings, catalog))
@@ -115,11 +116,17 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
 async def _followed(catalog: Catalog, settings: Settings) -> AsyncGenerator[None]:
     """For the length of the block, `catalog` says what its files say."""
     watch = CatalogWatch(catalog, read=lambda: configured_catalog(settings), files=lambda: catalog_files(settings))
-    following = asyncio.create_task(watch.run(settings.catalog_poll_s))
+    async with _in_background(watch.run(settings.catalog_poll_s)):
+        yield
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[None, None, None]) -> AsyncGenerator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
-        following.cancel()
+        task.cancel()
 
 
 def compose(

@@ -17,7 +17,7 @@ import psycopg
 import structlog
 
 from gateway.clock import Clock
-from gateway.errors import InvalidApiKeyError
+from gateway.errors import InvalidApiKeyError, UnavailableError
 from gateway.ids import OrganizationId, new_ulid
 from gateway.keys.api_key import OutsideNetworksError, digest, digests
 from gateway.keys.networks import Network, admits
@@ -57,12 +57,22 @@ class AccessCache:
     """Resolves tokens. `listening` tells whether announcements reach this process."""
 
     def __init__(
-        self, pool: Pool, database_url: str, peppers: Ring, cipher: ContentCipher, clock: Clock, first_use: FirstUse
+        self,
+        pool: Pool,
+        database_url: str,
+        peppers: Ring,
+        cipher: ContentCipher,
+        clock: Clock,
+        first_use: FirstUse,
+        *,
+        may_serve: Callable[[], bool],
     ) -> None:
+        """`may_serve` says whether the database may be trusted yet, as after a restore it may not."""
         self._pool = pool
         self._cipher = cipher
         self._clock = clock
         self._first_use = first_use
+        self._may_serve = may_serve
         self._beginning: dict[Principal, asyncio.Task[None]] = {}
         self._url = libpq_url(database_url)
         self._peppers = peppers
@@ -99,11 +109,13 @@ class AccessCache:
             InvalidApiKeyError: malformed or unknown; `RevokedApiKeyError` when it was revoked or has expired, and
                 `UnusableCredentialError` when it is an agent's and that, or anything above it, was.
             OutsideNetworksError: the key may not be used from `address`.
-            UnavailableError: the database cannot say, or the organisation's own terms do not open,
-                or the first use of a key that replaces another cannot be recorded.
+            UnavailableError: the database cannot say, or may not be trusted yet, or the organisation's own terms do
+                not open, or the first use of a key that replaces another cannot be recorded.
         """
         if not is_well_formed(token):
             raise InvalidApiKeyError
+        if not self._may_serve():
+            raise UnavailableError
         # The cache is keyed by a digest too: a dump of this process's memory should not be a list of keys.
         cached_as = digest(token, self._peppers.keys[self._peppers.newest])
         snapshot = self._snapshots.get(cached_as)

@@ -21,6 +21,7 @@ from storage.audit_keys import PublishedKeys
 from storage.clock_check import MOST_APART, apart
 from storage.encryption import ContentCipher
 from storage.end_users.binding import EndUsers
+from storage.end_users.replaying import TombstoneReplay
 from storage.end_users.tombstones import Tombstones
 from storage.idempotency import IdempotencyClaims
 from storage.journal import PostgresJournal
@@ -55,13 +56,28 @@ class Storage:
         self.keyring = keyring
         self.root_keys = root_keys
         self.cipher = ContentCipher(pool, root_keys)
-        self.access = AccessCache(pool, str(settings.database_url), keyring.pepper, self.cipher, clock, self._first_use)
+        self.tombstones = Tombstones(settings.tombstones_file, keyring.subject)
+        self.replay = TombstoneReplay(
+            pool,
+            self.tombstones,
+            lambda org: self.as_operator(org, command="tombstones"),
+            clock,
+            backup_keep_days=settings.backup_keep_days,
+        )
+        self.access = AccessCache(
+            pool,
+            str(settings.database_url),
+            keyring.pepper,
+            self.cipher,
+            clock,
+            self._first_use,
+            may_serve=lambda: self.replay.is_done,
+        )
         lease = timedelta(seconds=settings.hold_lease_s)
         longest_call = timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL
         self.invocations = Invocations(pool, clock=clock, lease=lease, longest_call=longest_call)
         self.access.on_change(self.invocations.heard)
         self.end_users = EndUsers(pool, self.cipher)
-        self.tombstones = Tombstones(settings.tombstones_file, keyring.subject)
         self.journal = PostgresJournal(
             pool,
             self.cipher,
@@ -148,8 +164,12 @@ class Storage:
         try:
             off = await apart(self.pool, self.clock)
         except UnavailableError:
-            return {"database": False, "access_channel": self.access.listening, "clock": True}
-        return {"database": True, "access_channel": self.access.listening, "clock": off <= MOST_APART}
+            return self._health(database=False, clock=True)
+        return self._health(database=True, clock=off <= MOST_APART)
+
+    def _health(self, *, database: bool, clock: bool) -> dict[str, bool]:
+        states = {"database": database, "access_channel": self.access.listening, "clock": clock}
+        return states if self.tombstones.path is None else states | {"tombstones": self.replay.is_done}
 
     async def _first_use(self, principal: Principal, address: str | None) -> None:
         """A key that replaces another is used. Safe to repeat, also at once: only the first starts the grace."""

@@ -24,6 +24,7 @@ from storage.agents.registry import AgentReader, AgentStore
 from storage.encryption import ContentCipher
 from storage.end_users.erasures import ErasureReader, ErasureStore
 from storage.end_users.exports.store import EndUserExportReader, EndUserExportStore
+from storage.end_users.revived import RevivedStore
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
 from storage.stores.agreements import AgreementReader, AgreementStore
@@ -97,6 +98,7 @@ class Transaction(ReadTransaction):
         self.webhooks = EndpointStore(session, org, cipher, clock)
         self.answers = AnswerStore(session, org, cipher, clock)
         self.end_user_erasures = ErasureStore(session, org, cipher, clock)
+        self.revived = RevivedStore(session, org)
         self._session = session
         self._org = org
         self._now = clock.now()

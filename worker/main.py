@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -105,10 +105,16 @@ async def run(settings: Settings) -> None:
     async def sequencing() -> bool:
         return sequencer.alive and sealing.in_step and not sealing.overdue
 
+    async def tombstones() -> bool:
+        return storage.replay.is_done
+
     checks: dict[str, health.Check] = {"database": database, "temporal": temporal.healthy, "sequencer": sequencing}
+    if storage.tombstones.path is not None:
+        checks["tombstones"] = tombstones
     try:
         async with health.serving(settings.worker_health_port, checks), sequencer.running(), following.running():
-            await temporal.run(stopping)
+            if await _done_before(stopping, storage.replay.run_until_done()):
+                await temporal.run(stopping)
     finally:
         await sender.close()
         await storage.close()
@@ -235,6 +241,18 @@ def _deployment() -> WorkerDeploymentConfig:
     """Names the build by its version: left to itself the SDK hashes every loaded module, most of a second."""
     release = WorkerDeploymentVersion(deployment_name="hasp", build_id=version("hasp"))
     return WorkerDeploymentConfig(version=release, use_worker_versioning=False)
+
+
+async def _done_before(stopping: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Whether `work` came to its end before the worker was told to stop. Raises what it raised."""
+    working, told = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if not working.done():
+        working.cancel()
+        return False
+    await working
+    return True
 
 
 def _stopped_by_signals() -> asyncio.Event:

@@ -67,6 +67,7 @@ class AuditAction(StrEnum):
     DATABASE_MIGRATED = "database.migrated"
     DATA_KEYS_REWRAPPED = "data_keys.rewrapped"
     END_USER_ERASED = "end_user.erased"
+    END_USER_ERASED_AGAIN = "end_user.erased_again"
     END_USER_ERASURE_CERTIFICATE_RETRIEVED = "end_user.erasure_certificate_retrieved"
     END_USER_ERASURE_DECIDED = "end_user.erasure_decided"
     END_USER_ERASURE_HELD = "end_user.erasure_held"
