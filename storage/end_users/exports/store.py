@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from pydantic import TypeAdapter
 from sqlalchemy import or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +16,7 @@ from storage.encryption import ContentCipher
 from storage.end_users.exports.sealing import fresh_key
 from storage.tables import EndUserExportRow
 
+_COUNTS = TypeAdapter(dict[str, int])
 _OPEN = (ExportState.REQUESTED, ExportState.RUNNING)
 # As the index has it: with parameters it would not be known as the same.
 _IS_OPEN = text("state in ('requested', 'running')")
@@ -137,7 +139,7 @@ def _export(row: EndUserExportRow) -> EndUserExport:
         snapshot_at=row.snapshot_at,
         requested_at=row.requested_at,
         requested_by=row.requested_by,
-        counts=row.counts,
+        counts=_COUNTS.validate_python(row.counts),
         bytes_written=row.bytes_written,
         manifest_sha256=row.manifest_sha256,
         reason=row.reason,

@@ -1,0 +1,64 @@
+"""Reads ready exports back, file by file."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.audit.exports import ExportExpiredError, ExportNotReadyError
+from gateway.end_users.bag import BagFile, manifest_sha256
+from gateway.end_users.exports import EndUserExport, ExportState
+from gateway.errors import UnavailableError
+from gateway.ids import OrganizationId
+from storage.encryption import ContentCipher
+from storage.end_users.exports.parts import StoredFile, read_files
+from storage.end_users.exports.sealing import ExportKey, read_key
+from storage.pool import Pool, fetch
+
+_CONTENT = "select content from end_user_export_parts where export_id = %s and number = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExport:
+    """A ready export with its key: what it is streamed from. `files` are in the order of paths."""
+
+    pool: Pool
+    key: ExportKey
+    export: EndUserExport
+    files: Sequence[StoredFile]
+
+    @property
+    def payload(self) -> list[BagFile]:
+        return [stored.file for stored in self.files]
+
+    async def read(self, stored: StoredFile) -> bytes:
+        """Raises `UnavailableError` for a file that is not what was written, or was destroyed meanwhile."""
+        rows = await fetch(self.pool, _CONTENT, [self.key.export_id, stored.number])
+        if not rows:
+            raise UnavailableError("The stored export is gone.")
+        return await asyncio.to_thread(self._opened, stored, bytes(rows[0][0]))
+
+    def _opened(self, stored: StoredFile, sealed: bytes) -> bytes:
+        content = self.key.open(stored.number, sealed)
+        if hashlib.sha256(content).hexdigest() != stored.file.sha256:
+            raise UnavailableError("The stored export could not be opened.")
+        return content
+
+
+async def open_stored(pool: Pool, cipher: ContentCipher, org: OrganizationId, export: EndUserExport) -> StoredExport:
+    """What `export`, an organisation's own, is streamed from.
+
+    Raises `ExportNotReadyError`, `ExportExpiredError` when it was destroyed, and `UnavailableError` when what is there
+    is not what was written.
+    """
+    if export.state.is_destroyed:
+        raise ExportExpiredError
+    if export.state is not ExportState.READY:
+        raise ExportNotReadyError
+    key = await read_key(pool, cipher, org, export.id)
+    if key is None:
+        raise ExportExpiredError
+    stored = StoredExport(pool, key, export, await read_files(pool, export.id))
+    if manifest_sha256(stored.payload) != export.manifest_sha256:
+        raise UnavailableError("The stored export is gone.")
+    return stored
