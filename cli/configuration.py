@@ -37,6 +37,16 @@ def require_keyring(settings: Settings) -> None:
         raise CommandError(f"HASP_KEYRING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 
 
+def require_tombstones(settings: Settings) -> None:
+    """Exit code 2 for a file of tombstones that is not there: who was erased must not come back unseen."""
+    from storage.end_users.tombstones import TombstonesError, require_usable
+
+    try:
+        require_usable(settings.tombstones_file)
+    except TombstonesError as failure:
+        raise CommandError(f"HASP_TOMBSTONES_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
+
+
 def require_time_stamp_roots(settings: Settings) -> None:
     """Exit code 2 for a file of roots that cannot be used."""
     from gateway.timestamps.authority import TimeStampAuthority

@@ -25,6 +25,7 @@ from cli import (
     keys,
     phi,
     policy,
+    restore,
     retention,
     seal,
     webhooks,
@@ -58,6 +59,7 @@ app.add_typer(baa.app, name="baa")
 app.add_typer(phi.app, name="phi")
 app.add_typer(books.app, name="books")
 app.add_typer(retention.app, name="retention")
+app.add_typer(restore.app, name="restore")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(agents.app, name="agent")
@@ -86,10 +88,18 @@ def api() -> None:
     """Serve the HTTP API until a signal stops it; running calls get 30 s to finish."""
     import uvicorn
 
-    from cli.configuration import load_settings, require_catalog, require_keyring, require_model, require_tiers
+    from cli.configuration import (
+        load_settings,
+        require_catalog,
+        require_keyring,
+        require_model,
+        require_tiers,
+        require_tombstones,
+    )
 
     settings = load_settings()
     require_keyring(settings)
+    require_tombstones(settings)
     require_catalog(settings.catalog_file)
     require_tiers(settings)
     require_model(settings)
@@ -120,10 +130,12 @@ def worker() -> None:
         require_keyring,
         require_tiers,
         require_time_stamp_roots,
+        require_tombstones,
     )
 
     settings = load_settings()
     require_keyring(settings)
+    require_tombstones(settings)
     require_catalog(settings.catalog_file)
     require_tiers(settings)
     require_time_stamp_roots(settings)

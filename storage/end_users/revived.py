@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.ids import ErasureId, OrganizationId
 from storage.end_users.tombstones import Tombstone
 
-_LOCK = text(
+_LOCK = text("select 1 from end_users where org_id = :org and id = :end_user for update")
+_KNOWN = text(
     """
     select 1 from end_users u left join end_user_keys k on k.end_user_id = u.id
-    where u.org_id = :org and u.id = :end_user and (u.state <> 'erased' or k.sealed is not null) for update of u
+    where u.org_id = :org and u.id = :end_user and (u.state <> 'erased' or k.sealed is not null)
     """
 )
 
@@ -49,7 +50,9 @@ class RevivedStore:
     async def is_known(self, stone: Tombstone) -> bool:
         """Whether the database has a name or a key of theirs. Others who would erase them wait."""
         named = {"org": self._org, "end_user": stone.end_user}
-        return (await self._session.execute(_LOCK, named)).first() is not None
+        # The look comes after the wait: in one statement it would be at the key as it was before.
+        await self._session.execute(_LOCK, named)
+        return (await self._session.execute(_KNOWN, named)).first() is not None
 
     async def take_up(self, stone: Tombstone, *, exports: Collection[str], keys_gone_on: date) -> ErasureId:
         """The erasure as it stands once the key is destroyed, for its workflow to go on from there.

@@ -43,6 +43,15 @@ class Tombstone:
     erased_at: datetime
 
 
+def require_usable(path: Path | None) -> None:
+    """Raises `TombstonesError` for a file that is not there, or that this process may not read and write.
+
+    None is made: an empty one beside a restored database would bring back everybody who was erased.
+    """
+    if path is not None and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
+        raise TombstonesError(f"{path} is not there, or not to be read and written; a new installation's is empty")
+
+
 class Tombstones:
     """The installation's file, or none: without a path nothing is kept, and a restore needs care."""
 
@@ -57,14 +66,6 @@ class Tombstones:
         """
         if self.path is not None:
             await asyncio.to_thread(self._append, self.path, self._line(tombstone))
-
-    def require_usable(self) -> None:
-        """Raises `TombstonesError` for a file that is not there or cannot be read.
-
-        None is made here: an empty one beside a restored database would bring back everybody who was erased.
-        """
-        if self.path is not None and not os.access(self.path, os.R_OK):
-            raise TombstonesError(f"{self.path} does not exist or cannot be read; on a new installation make it empty")
 
     def read(self) -> Generator[Tombstone]:
         """Each of them, oldest first, in constant memory; nothing without a file.

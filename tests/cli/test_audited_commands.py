@@ -77,6 +77,7 @@ UNAUDITED = {
     "sandbox": STARTS,
     "demo-seed": "is `migrate`, `org create`, `baa accept` and `key create`, which are audited",
     "retention purge": "audits whatever it destroys, and does nothing else",
+    "restore tombstones": "audits whom it erases again, and does nothing else",
     "keyring init": "makes a file before there is an installation, and never changes one",
     "baa seal": "makes files that no process uses yet; every document names the certificate that sealed it",
     "baa show": PUBLIC,
