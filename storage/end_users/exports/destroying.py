@@ -11,10 +11,10 @@ where id = %(id)s and org_id = %(org)s and (sealed_key is not null or state in (
 """
 
 _REMOVE = """
-with some as (
+with few as (
   select number from end_user_export_parts where export_id = %(id)s and org_id = %(org)s order by number
   limit %(limit)s for update skip locked)
-delete from end_user_export_parts p using some where p.export_id = %(id)s and p.number = some.number returning 1
+delete from end_user_export_parts p using few where p.export_id = %(id)s and p.number = few.number returning 1
 """
 
 _AT_ONCE = 20

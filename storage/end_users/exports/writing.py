@@ -23,7 +23,7 @@ from storage.end_users.exports.sealing import ExportKey, read_key
 from storage.end_users.exports.subject import Source, Subject
 from storage.pool import Pool, fetch
 
-_SETTLES_S = 0.5
+SETTLES_S = 0.5
 """What ended before the moment of the snapshot is committed so much later at most, unless the database was away."""
 
 _ASKED = """
@@ -103,7 +103,7 @@ class EndUserExportWriting:
 
     async def _begin(self, subject: Subject, export_id: str, state: str) -> None:
         if state == ExportState.REQUESTED:
-            await asyncio.sleep(_SETTLES_S)
+            await asyncio.sleep(SETTLES_S)
         named = {"org": subject.org, "digest": subject.digest, "until": subject.until}
         if await fetch(self._pool, _UNSEALED, named):
             raise UnavailableError(retry_after_s=1)
