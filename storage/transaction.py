@@ -24,6 +24,7 @@ from storage.agents.registry import AgentReader, AgentStore
 from storage.encryption import ContentCipher
 from storage.end_users.erasures import ErasureReader, ErasureStore
 from storage.end_users.exports.store import EndUserExportReader, EndUserExportStore
+from storage.end_users.registry import EndUserReader, EndUserStore
 from storage.end_users.revived import RevivedStore
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
@@ -60,6 +61,7 @@ class ReadTransaction:
         self.audit_log = AuditLog(session, org)
         self.audit_exports = AuditExportReader(session, org)
         self.end_user_exports = EndUserExportReader(session, org, cipher)
+        self.end_users = EndUserReader(session, org, cipher)
         self.webhook_deliveries = DeliveryReader(session, org, cipher)
         self.webhook_replays = ReplayReader(session, org)
         self.webhooks = EndpointReader(session, org)
@@ -92,6 +94,7 @@ class Transaction(ReadTransaction):
         self.agreements = AgreementStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
         self.end_user_exports = EndUserExportStore(session, org, cipher, clock)
+        self.end_users = EndUserStore(session, org, cipher, clock)
         self.webhook_deliveries = DeliveryStore(session, org, cipher)
         self.webhook_replays = ReplayStore(session, org, clock)
         self.organization = OrganizationStore(session, org, cipher, root_keys, clock)

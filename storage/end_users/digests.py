@@ -37,14 +37,14 @@ class Digests:
     async def find(self, org: OrganizationId, original: str) -> str | None:
         """Of `original`, in hexadecimal; None: the organisation has named nobody yet. Raises `UnavailableError`."""
         key = (await self._unwrapped.get([org])).get(org)
-        return None if key is None else _digest(key, original)
+        return None if key is None else digest_under(key, original)
 
     async def of(self, org: OrganizationId, original: str) -> str:
         """The same; the organisation's key is made if there is none. What was read back counts, never what was sent."""
         if (found := await self.find(org, original)) is not None:
             return found
         fresh = SymmetricKey.fresh().secret
-        await fetch(self._pool, _MAKE, [org, await self._seal(org, _place(org), fresh)])
+        await fetch(self._pool, _MAKE, [org, await self._seal(org, digest_key_place(org), fresh)])
         # The first look may be another's, which had begun before the key was there.
         found = await self.find(org, original) or await self.find(org, original)
         if found is None:
@@ -54,15 +54,16 @@ class Digests:
     async def _load(self, organizations: Sequence[OrganizationId]) -> Mapping[OrganizationId, bytes]:
         rows = await fetch(self._pool, _READ, [[*organizations]])
         return {
-            OrganizationId(org): await self._open_sealed(OrganizationId(org), _place(org), bytes(sealed))
+            OrganizationId(org): await self._open_sealed(OrganizationId(org), digest_key_place(org), bytes(sealed))
             for org, sealed in rows
         }
 
 
-def _digest(key: bytes, original: str) -> str:
+def digest_under(key: bytes, original: str) -> str:
+    """In hexadecimal; `key` is an organisation's, opened."""
     # Surrogates cannot come from JSON that was read; a digest of one must not fail all the same.
     return hmac.digest(key, original.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
-def _place(org: str) -> str:
+def digest_key_place(org: str) -> str:
     return f"end_user_digest_keys.sealed/{org}"

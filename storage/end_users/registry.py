@@ -1,0 +1,143 @@
+"""The end users of one organisation, by their names or ids."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.clock import Clock
+from gateway.end_users.end_user import LONGEST_NAME, EndUserEntry, EndUserState, Hold, HoldReason
+from gateway.errors import NotFoundError, UnavailableError
+from gateway.ids import EndUserId, OrganizationId, find_ulid
+from gateway.paging import Page, cursor_after, read_cursor
+from storage.encryption import ContentCipher, SealedValueError
+from storage.end_users.binding import original_place
+from storage.end_users.digests import digest_key_place, digest_under
+from storage.tables import EndUserDigestKeyRow, EndUserRow, InferenceRow
+
+_Found = tuple[EndUserRow, datetime | None]
+
+
+class EndUserReader:
+    def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
+        self._session = session
+        self._org = org
+        self._cipher = cipher
+
+    async def page(self, *, cursor: str | None, limit: int) -> Page[EndUserEntry]:
+        """Newest first, without those who are erased. Raises `ValidationFailedError` for a foreign cursor."""
+        query = self._known().order_by(EndUserRow.id.desc()).limit(limit + 1)
+        after = read_cursor(cursor)
+        if after is not None:
+            query = query.where(EndUserRow.id < after)
+        rows: list[_Found] = [(row, seen) for row, seen in (await self._session.execute(query)).all()]
+        more = len(rows) > limit
+        return Page(
+            items=tuple(await self._entries(rows[:limit])),
+            next_cursor=cursor_after(rows[limit - 1][0].id) if more else None,
+        )
+
+    async def find(self, named: str) -> EndUserEntry:
+        """Whom `named` names; where it names nobody, whose id it is.
+
+        Of those whom it named before, the one who is active, or else the last. Raises `NotFoundError`.
+        """
+        found = await self._by_name(named) if named and len(named) <= LONGEST_NAME else None
+        if found is None and (ulid := find_ulid(named)) is not None:
+            found = await self._first(self._known().where(EndUserRow.id == ulid))
+        if found is None:
+            raise NotFoundError
+        (entry,) = await self._entries([found])
+        return entry
+
+    async def _by_name(self, name: str) -> _Found | None:
+        query = select(EndUserDigestKeyRow.sealed).where(EndUserDigestKeyRow.org_id == self._org)
+        sealed = await self._session.scalar(query)
+        if sealed is None:
+            return None
+        key = await self._opened([(digest_key_place(self._org), bytes(sealed))])
+        digest = digest_under(key[0], name)
+        is_active = EndUserRow.state == EndUserState.ACTIVE
+        return await self._first(
+            self._known().where(EndUserRow.digest == digest).order_by(is_active.desc(), EndUserRow.id.desc()).limit(1)
+        )
+
+    def _known(self) -> Select[EndUserRow, datetime]:
+        """Each with when their last call was made."""
+        last = (
+            select(InferenceRow.created_at)
+            .where(InferenceRow.org_id == self._org, InferenceRow.end_user_id == EndUserRow.id)
+            .order_by(InferenceRow.org_id.desc(), InferenceRow.end_user_id.desc(), InferenceRow.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        return select(EndUserRow, last).where(EndUserRow.org_id == self._org, EndUserRow.erased_at.is_(None))
+
+    async def _first(self, query: Select[EndUserRow, datetime]) -> _Found | None:
+        found = (await self._session.execute(query.execution_options(populate_existing=True))).first()
+        return None if found is None else (found[0], found[1])
+
+    async def _entries(self, found: Sequence[_Found]) -> list[EndUserEntry]:
+        names = await self._opened([(original_place(row.id), bytes(row.original or b"")) for row, _ in found])
+        return [_entry(row, name, seen) for (row, seen), name in zip(found, names, strict=True)]
+
+    async def _opened(self, values: Sequence[tuple[str, bytes]]) -> list[bytes]:
+        """All keys are asked for at once. Raises `UnavailableError` for what does not open."""
+        try:
+            opened = await self._cipher.open_all(self._org, values)
+        except SealedValueError:
+            raise UnavailableError("The stored name could not be opened.") from None
+        if any(value is None for value in opened):
+            # Erased since the row was read.
+            raise NotFoundError
+        return [value for value in opened if value is not None]
+
+
+class EndUserStore(EndUserReader):
+    def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher, clock: Clock) -> None:
+        super().__init__(session, org, cipher)
+        self._clock = clock
+
+    async def hold(self, named: str, reason: HoldReason, *, by: str | None) -> tuple[EndUserEntry, bool]:
+        """Have nothing of whom `named` names be destroyed; and whether that is new. A reason may be changed.
+
+        Raises `NotFoundError`.
+        """
+        before = await self._locked(named)
+        if before.hold is not None and before.hold.reason is reason:
+            return before, False
+        held_at = before.hold.at if before.hold else self._clock.now()
+        await self._set(before.id, held_at=held_at, hold_reason=reason.value, held_by=by)
+        return await self.find(before.id), True
+
+    async def release(self, named: str) -> tuple[EndUserEntry, bool]:
+        """No longer hold whom `named` names; and whether they were held. Raises `NotFoundError`."""
+        before = await self._locked(named)
+        if before.hold is None:
+            return before, False
+        await self._set(before.id, held_at=None, hold_reason=None, held_by=None)
+        return await self.find(before.id), True
+
+    async def _locked(self, named: str) -> EndUserEntry:
+        found = await self.find(named)
+        query = select(EndUserRow.id).where(EndUserRow.id == found.id).with_for_update()
+        await self._session.execute(query)
+        return await self.find(found.id)
+
+    async def _set(self, end_user: EndUserId, **values: object) -> None:
+        changed = update(EndUserRow).where(EndUserRow.org_id == self._org, EndUserRow.id == end_user).values(**values)
+        await self._session.execute(changed)
+
+
+def _entry(row: EndUserRow, name: bytes, seen: datetime | None) -> EndUserEntry:
+    hold = None if row.held_at is None else Hold(HoldReason(row.hold_reason), row.held_at, row.held_by)
+    return EndUserEntry(
+        id=EndUserId(row.id),
+        name=name.decode("utf-8", "replace"),
+        digest=row.digest,
+        state=EndUserState(row.state),
+        first_seen_at=row.created_at,
+        last_seen_at=seen,
+        hold=hold,
+    )
