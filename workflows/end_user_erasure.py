@@ -60,9 +60,9 @@ class EraseEndUser:
     @workflow.run
     async def run(self, wanted: ErasureWanted) -> Progress:
         search_attributes.declare(OrganizationId(wanted.org))
-        if not await self._is_held(EndUserErasureActivities.restrict):
+        if not await self._is_over(EndUserErasureActivities.restrict):
             await workflow.sleep(SETTLING)
-            if not await self._is_held(EndUserErasureActivities.shred):
+            if not await self._is_over(EndUserErasureActivities.shred):
                 await workflow.sleep(SETTLING)
                 await self._empty()
                 await self._take(EndUserErasureActivities.certify, SIGNING)
@@ -72,8 +72,9 @@ class EraseEndUser:
     def progress(self) -> Progress:
         return self._progress
 
-    async def _is_held(self, step: Step) -> bool:
-        return (await self._take(step, QUICK_WRITE)).state == ErasureState.HELD
+    async def _is_over(self, step: Step) -> bool:
+        """Whether something holds it; or it was done by an earlier run."""
+        return ErasureState((await self._take(step, QUICK_WRITE)).state).is_over
 
     async def _empty(self) -> None:
         """Take away and look, until there is nothing."""
@@ -122,7 +123,8 @@ class ErasureWorkflows:
                 wanted,
                 id=workflow_id(wanted.id),
                 task_queue=TaskQueue.UPKEEP,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                # Again after it ended: a restored database may not know what was done. One that does has nothing done.
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 search_attributes=TypedSearchAttributes(findable),
             )
         except WorkflowAlreadyStartedError:

@@ -20,6 +20,7 @@ from workflows.budget_upkeep import BudgetUpkeep
 from workflows.credential_cascade import CredentialCascade
 from workflows.credential_lifecycle import CredentialLifecycle
 from workflows.credential_upkeep import CredentialUpkeep
+from workflows.end_user_erasure import EraseEndUser
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -52,6 +53,7 @@ async def test_a_kept_history_replays(file: Path) -> None:
         CredentialCascade,
         CredentialLifecycle,
         CredentialUpkeep,
+        EraseEndUser,
         HoldSweep,
         IdempotencyUpkeep,
         KeyNotices,
@@ -83,6 +85,7 @@ def test_every_workflow_has_a_history() -> None:
         "credential.cascade",
         "credential.lifecycle",
         "credential.upkeep",
+        "gdpr.erasure",
         "hold.sweep",
         "idempotency.upkeep",
         "key.notices",

@@ -15,6 +15,7 @@ from temporalio.worker import Replayer, Worker
 from activities.end_user_erasure import EndUserErasureActivities, ErasureStep, ErasureWanted, starts_erasure
 from activities.erasure_certificate import ErasureCertificates
 from gateway.clock import SystemClock
+from gateway.end_users.classes import RecordClass
 from gateway.end_users.erasure import SETTLING, Erasure, ErasureState, Reason
 from gateway.ids import EventId
 from gateway.settings import Settings
@@ -142,8 +143,8 @@ async def test_who_is_erased_has_nothing_left_and_it_is_certified(
     assert erasure.shredded_at is not None
     assert timedelta() <= erasure.shredded_at - erasure.restricted_at - SETTLING < LATE
     assert erasure.keys_gone_on == erasure.shredded_at.date() + timedelta(days=30)
-    assert erasure.counts["content"] == 3
-    assert erasure.counts["exports"] == 2
+    assert erasure.counts[RecordClass.CONTENT] == 3
+    assert erasure.counts[RecordClass.EXPORTS] == 2
     assert certified is not None
     assert certified.document["erasure_id"] == erasure.id
     assert await told(storage, person, "end_user.erased") == [{"erasure_id": erasure.id, "end_user_id": person.id}]
@@ -277,7 +278,7 @@ async def test_a_call_that_runs_is_waited_for(client: Client, storage: Storage, 
 
     assert Slow.tries == 2
     found = await current(storage, erasure)
-    assert (found.state, found.counts["content"]) == (ErasureState.DONE, 3)
+    assert (found.state, found.counts[RecordClass.CONTENT]) == (ErasureState.DONE, 3)
 
 
 async def test_what_a_scan_finds_is_taken_away_before_it_is_certified(
