@@ -133,6 +133,13 @@ async def active_key(connection: Connection, key: SigningKey, clock: Clock) -> P
     return published
 
 
+async def published_key(pool: Pool, key: SigningKey, clock: Clock) -> PublishedKey:
+    """The same for what is signed beside the log. Raises `KeyNotActiveError`."""
+    async with durable(pool) as connection, connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock(%s)", [SEALING])
+        return await active_key(connection, key, clock)
+
+
 async def retire(pool: Pool, key_id: str, *, at: datetime, by: str) -> bool:
     """Have `key_id` sign nothing more; False when it does not already. Raises `NotFoundError` for an unknown key."""
     return await _changed(pool, _RETIRE, key_id, AuditAction.AUDIT_KEY_RETIRED, by, at)

@@ -49,13 +49,18 @@ def offered(template: Template) -> bytes:
     return _set(offered_pages(template), None)
 
 
-def _set(pages: Pages, fonts: Path | None) -> bytes:
-    source = files("gateway.baa").joinpath("agreement.typ").read_bytes()
+def typeset_pages(source: bytes, inputs: dict[str, str], fonts: Path | None = None) -> bytes:
+    """The document that `source` (Typst) makes of `inputs`, which it has as `sys.inputs`. Raises `DocumentError`."""
     try:
-        return _compiled(source, {"agreement": pages.json()}, _STANDARDS, fonts)
+        return _compiled(source, inputs, _STANDARDS, fonts)
     except typst.TypstError:
         # From None: its message quotes the text it stumbled over.
         raise DocumentError("could not be typeset: is there a font for every name in it?") from None
+
+
+def _set(pages: Pages, fonts: Path | None) -> bytes:
+    source = files("gateway.baa").joinpath("agreement.typ").read_bytes()
+    return typeset_pages(source, {"agreement": pages.json()}, fonts)
 
 
 def _compiled(source: bytes, inputs: dict[str, str], standards: list[Standard], fonts: Path | None) -> bytes:

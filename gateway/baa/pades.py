@@ -5,6 +5,7 @@ calls even an appended form or comment a violation.
 """
 
 import io
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko.sign.timestamps import TimeStamper
 
-from gateway.baa.evidence import Evidence
+from gateway.baa.evidence import Evidence, SealDescription
 from gateway.baa.seal import Seal
 from gateway.baa.verification import InvalidSealError, verify_seal
 from gateway.timestamps.authority import NotStampedError, TimeStampAuthority
@@ -31,19 +32,37 @@ class SealingError(Exception):
     """The document could not be sealed now; trying again may do. The text names the authority's failure, no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a document says of its own seal."""
+
+    name: str
+    """Who seals it."""
+    reason: str
+    seal: SealDescription
+
+
 async def seal_document(
     document: bytes, evidence: Evidence, seal: Seal, authority: TimeStampAuthority | None, now: datetime
 ) -> bytes:
-    """`document` as typeset from `evidence`, with a signature of `seal`, and a time-stamp of `authority`, if any.
+    """`document` as typeset from `evidence`, sealed as `seal_pdf` does. Raises as it does."""
+    reason = f"Business associate agreement {evidence.document}"
+    return await seal_pdf(document, Statement(evidence.operator.name, reason, evidence.seal), seal, authority, now)
+
+
+async def seal_pdf(
+    document: bytes, statement: Statement, seal: Seal, authority: TimeStampAuthority | None, now: datetime
+) -> bytes:
+    """`document` with a signature of `seal`, and a time-stamp of `authority`, if any.
 
     Sealing twice makes two files, equally valid: keep the first, by the document's id. Raises `SealingError` when the
     authority gives no stamp, when `seal` or `authority` is not the one that the document says it has (the operator
     changed it in between: make the document anew), and for a result that `verify_seal` would not accept at `now`.
     Of an authority whose roots are not known here the last is not looked into.
     """
-    if seal.describe(authority) != evidence.seal:
+    if seal.describe(authority) != statement.seal:
         raise SealingError("the document names another certificate or time-stamp authority than it is sealed with")
-    sealed = await _signed(document, evidence, seal, authority)
+    sealed = await _signed(document, statement, seal, authority)
     if authority is None or authority.roots is not None:
         stampers = authority.roots.certificates if authority and authority.roots else ()
         try:
@@ -53,12 +72,12 @@ async def seal_document(
     return sealed
 
 
-async def _signed(document: bytes, evidence: Evidence, seal: Seal, authority: TimeStampAuthority | None) -> bytes:
+async def _signed(document: bytes, statement: Statement, seal: Seal, authority: TimeStampAuthority | None) -> bytes:
     signer = PdfSigner(
         PdfSignatureMetadata(
             field_name=FIELD,
-            name=evidence.operator.name,
-            reason=f"Business associate agreement {evidence.document}",
+            name=statement.name,
+            reason=statement.reason,
             md_algorithm=_DIGEST,
             subfilter=SigSeedSubFilter.PADES,
             certify=True,

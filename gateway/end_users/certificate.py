@@ -79,16 +79,17 @@ def _said(erasure: Erasure, issue: Issue, key: SigningKey) -> dict[str, JsonValu
         "restricted_at": None if erasure.restricted_at is None else canonical_time(erasure.restricted_at),
         "shredded_at": canonical_time(shredded_at),
         "issued_at": canonical_time(issue.issued_at),
-        "reasons": [str(reason) for reason in erasure.reasons],
-        "records": [_record_class(erasure, kind, rule) for kind, rule in RULES.items()],
+        "reasons": [reason.value for reason in erasure.reasons],
+        "records": [_records(erasure, kind, rule) for kind, rule in RULES.items()],
         "scan": _scan(scan),
         "backups": {"keep_days": issue.backup_keep_days, "keys_gone_on": gone_on.isoformat()},
         "key_id": key.key_id,
     }
 
 
-def _record_class(erasure: Erasure, kind: RecordClass, rule: Rule) -> JsonValue:
-    return {"class": kind, "fate": rule.fate, "basis": rule.basis, "count": erasure.counts.get(kind)}
+def _records(erasure: Erasure, kind: RecordClass, rule: Rule) -> JsonValue:
+    count = erasure.counts.get(kind)
+    return {"class": kind.value, "fate": rule.fate.value, "basis": rule.basis.value, "count": count}
 
 
 def _scan(scan: Scan) -> JsonValue:
