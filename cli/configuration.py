@@ -37,12 +37,12 @@ def require_keyring(settings: Settings) -> None:
         raise CommandError(f"HASP_KEYRING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 
 
-def require_tombstones(settings: Settings) -> None:
+def require_tombstones(settings: Settings, *, to_write: bool = False) -> None:
     """Exit code 2 for a file of tombstones that is not there: who was erased must not come back unseen."""
     from storage.end_users.tombstones import TombstonesError, require_usable
 
     try:
-        require_usable(settings.tombstones_file)
+        require_usable(settings.tombstones_file, to_write=to_write)
     except TombstonesError as failure:
         raise CommandError(f"HASP_TOMBSTONES_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 

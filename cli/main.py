@@ -135,7 +135,7 @@ def worker() -> None:
 
     settings = load_settings()
     require_keyring(settings)
-    require_tombstones(settings)
+    require_tombstones(settings, to_write=True)
     require_catalog(settings.catalog_file)
     require_tiers(settings)
     require_time_stamp_roots(settings)

@@ -40,6 +40,11 @@ class Home:
         return self.secrets / "keyring.json"
 
     @property
+    def tombstones(self) -> Path:
+        """Beside the keyring: apart from the database, which it outlives."""
+        return self.secrets / "tombstones"
+
+    @property
     def demo(self) -> Path:
         return self.root / "demo.json"
 

@@ -100,6 +100,7 @@ class Stack:
         """Passwords and keys, each made on first use. Safe to repeat."""
         self.home.secret(OWNER_PASSWORD)
         self.home.secret(APPLICATION_PASSWORD)
+        self.home.tombstones.touch(mode=0o600)
         # A version that wants a ring more has a migration more, too.
         if not self.home.keyring.exists() or not self._schema_is_current():
             from storage import keyring  # brings the database libraries along: 0.8 s
@@ -113,6 +114,7 @@ class Stack:
         inherited = {name: value for name, value in self.environ.items() if value or not name.startswith("HASP_")}
         return (
             _PARTY
+            | {"HASP_TOMBSTONES_FILE": str(self.home.tombstones)}
             | inherited
             | {
                 "HASP_HOME": str(self.home.root),

@@ -43,13 +43,16 @@ class Tombstone:
     erased_at: datetime
 
 
-def require_usable(path: Path | None) -> None:
-    """Raises `TombstonesError` for a file that is not there, or that this process may not read and write.
+def require_usable(path: Path | None, *, to_write: bool) -> None:
+    """Raises `TombstonesError` for a file that is not there, or that this process may not read, or write to.
 
     None is made: an empty one beside a restored database would bring back everybody who was erased.
     """
-    if path is not None and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
-        raise TombstonesError(f"{path} is not there, or not to be read and written; a new installation's is empty")
+    if path is None:
+        return
+    needed, act = (os.R_OK | os.W_OK, "written to") if to_write else (os.R_OK, "read")
+    if not path.is_file() or not os.access(path, needed):
+        raise TombstonesError(f"{path} is not there or cannot be {act}; a new installation begins with an empty one")
 
 
 class Tombstones:

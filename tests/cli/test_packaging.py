@@ -73,8 +73,17 @@ def test_our_own_containers_are_not_root_and_may_write_nothing(name: str) -> Non
 
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_a_catalog_reaches_those_who_read_it_by_its_folder(name: str) -> None:
-    assert SERVICES[name]["volumes"] == ["./catalog:/etc/hasp:ro"]
+    assert "./catalog:/etc/hasp:ro" in SERVICES[name]["volumes"]
     assert "HASP_CATALOG_FILE" in SERVICES[name]["environment"]
+
+
+def test_tombstones_reach_who_reads_them_and_the_worker_alone_writes_them() -> None:
+    mounted = {
+        name for name, service in SERVICES.items() if any("./erased:" in each for each in service.get("volumes", ()))
+    }
+    assert mounted == {"api", "worker"}
+    assert "./erased:/var/lib/hasp:ro" in SERVICES["api"]["volumes"]
+    assert "./erased:/var/lib/hasp" in SERVICES["worker"]["volumes"]
 
 
 def test_passwords_come_from_the_environment_and_must_be_set() -> None:

@@ -135,7 +135,7 @@ async def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(TombstonesError):
         all_of(Tombstones(missing, RING))
     with pytest.raises(TombstonesError):
-        require_usable(missing)
+        require_usable(missing, to_write=False)
     assert not missing.exists()
 
 
