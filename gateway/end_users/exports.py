@@ -12,6 +12,10 @@ KEPT = timedelta(days=7)
 """After that an export is destroyed; another may be asked for."""
 
 
+FRESH = timedelta(minutes=15)
+"""An export of an earlier moment is not answered with, unless it is still being made."""
+
+
 class Dataset(StrEnum):
     """What an export is of, in the order in which it is written."""
 
@@ -43,7 +47,7 @@ class ExportState(StrEnum):
 
 
 SUBJECT_ERASED: Final = "subject_erased"
-"""Why an export failed: whose it is has no key any more."""
+"""Why an export failed: whose it is was erased, or is being erased."""
 
 
 @dataclass(frozen=True, slots=True)

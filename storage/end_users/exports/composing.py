@@ -39,9 +39,11 @@ async def compose(source: Source, dataset: Dataset, after: str, goes_on: Callabl
             return None
         for behind, record in scan.records:
             line = orjson.dumps(record, option=_LINE)
-            if len(lines) == MOST_RECORDS or (lines and size + len(line) > MOST_BYTES):
+            if lines and size + len(line) > MOST_BYTES:
                 return Lines(b"".join(lines), len(lines), cursor)
             lines.append(line)
             size, cursor = size + len(line), behind
+            if len(lines) == MOST_RECORDS:
+                return Lines(b"".join(lines), len(lines), cursor)
         cursor = scan.reached or END
     return Lines(b"".join(lines), len(lines), cursor)

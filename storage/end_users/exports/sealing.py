@@ -16,7 +16,7 @@ from storage.encryption import ContentCipher, SealedValueError
 from storage.pool import Pool, fetch
 from storage.symmetric import SymmetricKey
 
-_LEVEL = 6
+_LEVEL = 1
 
 _SEALED: LiteralString = "select sealed_key from end_user_exports where id = %s and org_id = %s"
 

@@ -14,7 +14,7 @@ from gateway.ids import EndUserId, OrganizationId, new_ulid
 from gateway.paging import Page, cursor_after, read_cursor
 from storage.encryption import ContentCipher
 from storage.end_users.exports.sealing import fresh_key
-from storage.tables import EndUserExportRow
+from storage.tables import EndUserExportRow, EndUserRow
 
 _COUNTS = TypeAdapter(dict[str, int])
 _OPEN = (ExportState.REQUESTED, ExportState.RUNNING)
@@ -68,6 +68,16 @@ class EndUserExportReader:
         return None if row is None else _export(row)
 
 
+    async def being_made(self, end_user: EndUserId) -> EndUserExport | None:
+        """The one that is not whole yet, of whatever moment."""
+        row = await self._session.scalar(
+            select(EndUserExportRow).where(
+                EndUserExportRow.org_id == self._org, EndUserExportRow.end_user_id == end_user, _IS_OPEN
+            )
+        )
+        return None if row is None else _export(row)
+
+
 class EndUserExportStore(EndUserExportReader):
     def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher, clock: Clock) -> None:
         super().__init__(session, org, cipher)
@@ -77,8 +87,14 @@ class EndUserExportStore(EndUserExportReader):
         """One of what is kept now, with a key of its own. None: another of theirs is being written, also when it was
         asked for at once.
 
-        Raises `NotFoundError` for whom nothing can be read any more.
+        Raises `NotFoundError` for whom nothing may be read any more.
         """
+        # Whoever restricts them waits until this is there, and so finds it.
+        active = select(EndUserRow.id).where(
+            EndUserRow.org_id == self._org, EndUserRow.id == end_user, EndUserRow.state == "active"
+        )
+        if await self._session.scalar(active.with_for_update(read=True)) is None:
+            raise NotFoundError
         export_id, now = new_ulid(), self._clock.now()
         sealed_key = await fresh_key(self._cipher, self._org, end_user, export_id)
         if sealed_key is None:

@@ -27,12 +27,15 @@ SETTLES_S = 0.5
 """What ended before the moment of the snapshot is committed so much later at most, unless the database was away."""
 
 _ASKED = """
-select x.state, x.counts, x.bytes_written, x.end_user_id, u.digest, u.original, u.created_at, x.snapshot_at
+select x.state, x.counts, x.bytes_written, x.end_user_id, u.digest, case when u.state = 'active' then u.original end,
+  u.created_at, x.snapshot_at
 from end_user_exports x join end_users u on u.id = x.end_user_id where x.id = %s and x.org_id = %s
 """
 
+# Few wait to be sealed: each is looked up, and not those of the person.
 _UNSEALED = """
-select 1 from audit_pending p join audit_entries e on e.id = p.entry_id
+select 1 from audit_pending p cross join lateral (
+  select org_id, subject_id_hmac, created_at from audit_entries where id = p.entry_id offset 0) e
 where e.org_id = %(org)s and e.subject_id_hmac = %(digest)s and e.created_at <= %(until)s limit 1
 """
 
@@ -78,7 +81,7 @@ class EndUserExportWriting:
         """Write until the export is whole, or until `goes_on`, asked at every query, says no.
 
         Safe to run twice, also at once. An export that was destroyed meanwhile is over; it fails when whom it is of
-        was erased. Raises `UnavailableError` until the audit entries up to its moment are sealed.
+        is being erased. Raises `UnavailableError` until the audit entries up to its moment are sealed.
         """
         asked = await fetch(self._pool, _ASKED, [export_id, org])
         if not asked:

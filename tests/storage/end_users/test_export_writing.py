@@ -334,6 +334,27 @@ async def test_an_export_of_somebody_who_is_erased_meanwhile_fails(storage: Stor
     assert (failed.state, failed.reason) == (ExportState.FAILED, SUBJECT_ERASED)
 
 
+async def test_an_export_of_somebody_who_is_being_erased_fails(storage: Storage) -> None:
+    tenant = await busy_tenant(storage, calls=1)
+    export = await ask(storage, tenant)
+    await fetch(storage.pool, "update end_users set state = 'restricted' where org_id = %s returning 1", [tenant.org])
+
+    await write(storage, tenant, export)
+
+    assert (await state_of(storage, tenant, export)).reason == SUBJECT_ERASED
+
+
+async def test_nothing_is_exported_of_somebody_who_is_being_erased(storage: Storage) -> None:
+    tenant = await busy_tenant(storage, calls=1)
+    end_user = await storage.end_users.of(tenant.org, NAME)
+    await fetch(storage.pool, "update end_users set state = 'restricted' where org_id = %s returning 1", [tenant.org])
+
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        tx.audit(AuditAction.AUDIT_EXPORT_REQUESTED, entity_type="end_user_export", entity_id=tenant.org)
+        with pytest.raises(NotFoundError):
+            await tx.end_user_exports.open_export(end_user.id, by=None)
+
+
 async def test_a_part_that_was_changed_does_not_open(storage: Storage) -> None:
     tenant = await busy_tenant(storage, calls=1)
     export = await ask(storage, tenant)

@@ -25,9 +25,10 @@ from (
 where before is null or before < %(most)s order by id
 """  # noqa: S608 - constants of ours
 
+# Compared so, the person's own index is of no use: with old statistics it would be taken for a better one.
 _OF_CONVERSATION: LiteralString = """
-from inferences m where m.org_id = %(org)s and m.conversation_id = i.conversation_id and m.end_user_id = %(end_user)s
-  and m.completed_at <= %(until)s
+from inferences m where m.org_id = %(org)s and m.conversation_id = i.conversation_id
+  and m.end_user_id is not distinct from %(end_user)s and m.completed_at <= %(until)s
 """
 
 # A conversation is told of where its first call is, so that it is counted once, however many calls it has.

@@ -31,9 +31,11 @@ from ({_ENDED}) i left join usage_records u on u.id = i.id order by i.id
 _AUDIT = """
 select e.id, e.created_at, e.action, e.entity_type, e.entity_id, e.actor, e.ip_address, e.metadata, e.phi_disposition,
   s.seq, s.hash, s.key_id, s.signature
-from audit_entries e join audit_seals s on s.entry_id = e.id
-where e.org_id = %(org)s and e.subject_id_hmac = %(digest)s and e.created_at <= %(until)s and e.id > %(after)s
-order by e.id limit %(window)s
+from (
+  select * from audit_entries
+  where org_id = %(org)s and subject_id_hmac = %(digest)s and id > %(after)s and created_at <= %(until)s
+  order by id limit %(window)s) e
+join audit_seals s on s.entry_id = e.id order by e.id
 """
 
 
