@@ -28,6 +28,7 @@ from storage.end_users.tombstones import TombstonesError
 from storage.pool import fetch
 from storage.sequencer import Sequencer
 from tests.commands import run_hasp
+from tests.embedded import free_port
 from tests.gateway_server import serve
 from tests.storage.conftest import Restore
 from tests.storage.end_users.test_binding import recorded
@@ -273,6 +274,23 @@ async def test_an_api_on_a_restored_database_answers_nothing_before_it_has_erase
                 while (await answered(session, "/v1/api_keys", key)) == 503:  # noqa: ASYNC110 - another loop tells no event
                     await asyncio.sleep(0.02)
                 assert await state_of(restored, end_user) == ERASED
+
+
+async def test_nobody_is_let_in_while_the_database_cannot_be_held_to_the_tombstones(
+    storage: Storage, settings: Settings
+) -> None:
+    tenant = await make_tenant(storage)
+    await erase(storage, tenant, await recorded(storage, tenant))
+    away = f"postgresql://hasp_app:x@127.0.0.1:{free_port()}/none"
+    process = await Storage.open(Settings.model_validate(settings.model_dump() | {"database_url": away}))
+    replaying = asyncio.create_task(process.replay.run_until_done())
+
+    with pytest.raises(UnavailableError):
+        await process.access.resolve(tenant.token)
+    assert not process.replay.is_done
+
+    replaying.cancel()
+    await process.close()
 
 
 async def answered(session: aiohttp.ClientSession, path: str, headers: dict[str, str]) -> int:
