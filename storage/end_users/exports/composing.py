@@ -1,7 +1,7 @@
 """What stands in the next file of a set: as many records as fit."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -24,7 +24,7 @@ _LINE = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 class Lines:
     """`cursor` is behind the last of the records."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     records: int
     cursor: str
 

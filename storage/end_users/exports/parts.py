@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from gateway.end_users.bag import BagFile
@@ -82,7 +82,7 @@ class Part:
     file_number: int
     records: int
     cursor: str
-    content: bytes
+    content: bytes = field(repr=False)
 
     @classmethod
     def of_schema(cls, position: Position, dataset: Dataset) -> Self:

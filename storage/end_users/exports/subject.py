@@ -1,7 +1,7 @@
 """Whom an export is of, as of which moment, and how their rows are read: some at a time, in an order that stays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -39,7 +39,7 @@ class Scan:
     The next begins behind `reached`, which may be behind rows that are not of the person. None: there is no next.
     """
 
-    records: Sequence[tuple[str, Mapping[str, Any]]]
+    records: Sequence[tuple[str, Mapping[str, Any]]] = field(repr=False)
     reached: str | None
 
 
