@@ -9,10 +9,14 @@ from pathlib import Path
 import aiohttp
 import psycopg
 import pytest
+from temporalio.testing import ActivityEnvironment
 
+from activities.end_user_erasure import EndUserErasureActivities, ErasureWanted
+from activities.erasure_certificate import ErasureCertificates
 from gateway.audit import AuditAction
+from gateway.audit.signing import raw_public_key
 from gateway.clock import SystemClock
-from gateway.end_users.certificate import keys_gone_on
+from gateway.end_users.certificate import is_genuine, keys_gone_on
 from gateway.end_users.erasure import Erasure, ErasureState
 from gateway.errors import UnavailableError
 from gateway.ids import EndUserId
@@ -131,6 +135,32 @@ async def test_the_erasure_is_taken_up_where_its_key_was_destroyed(storage: Stor
     assert await fetch(restored.pool, "select data from outbox where type = 'end_user.erasure_requested'") == [
         ({"erasure_id": before.id},)
     ]
+
+
+async def test_what_is_left_in_the_copy_goes_and_is_certified_anew(
+    storage: Storage, restore: Restore, settings: Settings
+) -> None:
+    tenant = await make_tenant(storage)
+    call = await recorded(storage, tenant)
+    dump = restore.dump()
+    erasure = await erase(storage, tenant, call)
+    restored = await restore.open(restore.bring_up(dump))
+    await restored.replay.run()
+    activities = EndUserErasureActivities(
+        restored, ErasureCertificates(restored, settings, None), backup_keep_days=settings.backup_keep_days
+    )
+    wanted, environment = ErasureWanted(tenant.org, erasure.id), ActivityEnvironment()
+
+    for step in (activities.restrict, activities.shred, activities.remove, activities.scan, activities.certify):
+        await environment.run(step, wanted)
+
+    assert (await erasing.current(restored, tenant.org, erasure.id)).state is ErasureState.DONE
+    async with restored.read((await restored.access.resolve(tenant.token)).principal) as view:
+        certified = await view.end_user_erasures.certificate(erasure.id)
+    assert certified is not None
+    assert is_genuine(certified.document, raw_public_key(signing_key(restored.keyring.audit).public_key_pem))
+    ((left,),) = await fetch(restored.pool, "select request_content from inferences where id = %s", [call.id])
+    assert left is None
 
 
 @pytest.mark.parametrize("came_to", ["requested", "restricted", "shredding", "held"])
