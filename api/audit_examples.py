@@ -20,6 +20,8 @@ _ENTRY = {
     "ip_address": "192.0.2.10",
     "metadata": {"model": "claude-sonnet-4-6"},
     "phi_disposition": "reidentified_at_delivery",
+    "subject_type": "end_user",
+    "subject_id_hmac": "5f" * 32,
     "seq": 42,
     "integrity_hash": _HASH,
     "key_id": _KEY_ID,

@@ -30,6 +30,8 @@ from api.manage import (
     budget,
     compliance,
     end_user_erasures,
+    end_user_exports,
+    end_users,
     health,
     keys,
     phi,
@@ -219,6 +221,8 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
     trail = (audit_verification, audit_exports, audit)
     # Before webhooks by their ids, which these paths would be taken for.
     hooks = (webhook_replays, webhook_deliveries, webhooks, webhook_acts)
+    # Before people by their names, which may end in anything.
+    people = (end_user_erasures, end_user_exports, end_users)
     control = (
         phi,
         keys,
@@ -231,7 +235,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         agent_cascades,
         agents,
         agent_credentials,
-        end_user_erasures,
+        *people,
         oauth,
         discovery,
         provider_status,

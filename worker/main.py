@@ -19,6 +19,7 @@ from activities.budget import BudgetActivities
 from activities.credential_cascade import CredentialCascadeActivities, starts_cascade
 from activities.credential_lifecycle import CredentialLifecycleActivities, life_starts
 from activities.end_user_erasure import EndUserErasureActivities, starts_erasure
+from activities.end_user_export import EndUserExportActivities, export_starts
 from activities.erasure_certificate import ErasureCertificates
 from activities.event_log import EventLog
 from activities.holds import HoldActivities
@@ -61,6 +62,7 @@ from workflows.credential_cascade import Cascades, CredentialCascade
 from workflows.credential_lifecycle import CredentialLifecycle, Lifecycles
 from workflows.credential_upkeep import CredentialUpkeep
 from workflows.end_user_erasure import EraseEndUser, ErasureWorkflows
+from workflows.end_user_export import ExportEndUser, PersonExports
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -136,6 +138,7 @@ def _workers(
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     certificates = ErasureCertificates(storage, settings, authority)
     erasures = EndUserErasureActivities(storage, certificates, backup_keep_days=settings.backup_keep_days)
+    person_exports = EndUserExportActivities(storage)
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
@@ -149,6 +152,7 @@ def _workers(
             EventType.AUDIT_EXPORT_REQUESTED: starts_export(AuditExportRuns(client)),
             EventType.BAA_ACCEPTED: starts_acceptance(acceptances),
             EventType.END_USER_ERASURE_REQUESTED: starts_erasure(ErasureWorkflows(client)),
+            **export_starts(PersonExports(client)),
             EventType.WEBHOOK_REPLAY_CHANGED: wakes_replay(WebhookReplays(client)),
         },
         then=EventLog(),
@@ -174,6 +178,7 @@ def _workers(
                 CredentialUpkeep,
                 EraseEndUser,
                 ExportAudit,
+                ExportEndUser,
                 HoldSweep,
                 IdempotencyUpkeep,
                 KeyNotices,
@@ -213,6 +218,9 @@ def _workers(
                 holds.expire_page,
                 idempotency.forget,
                 notices.tell_page,
+                person_exports.destroy,
+                person_exports.give_up,
+                person_exports.write,
                 outbox.relay,
                 outbox.forget,
                 refusals.sum_up_page,

@@ -120,6 +120,16 @@ AUDIT_PAGE = ActivityConfig(
 )
 """A part of the audit log, read and checked or written out; one that ends early goes on where it stopped."""
 
+EXPORT_PART = ActivityConfig(
+    start_to_close_timeout=timedelta(hours=2),
+    # A part takes seconds at most; a worker that is silent for so long is dead, and another goes on.
+    heartbeat_timeout=timedelta(seconds=15),
+    # What cannot be read for a day will not be read.
+    schedule_to_close_timeout=timedelta(days=1),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""What is kept of a person, written out part by part; one that ends early goes on where it stopped."""
+
 STAMP_PAGE = ActivityConfig(
     task_queue=TaskQueue.OUTBOUND,
     start_to_close_timeout=timedelta(hours=1),

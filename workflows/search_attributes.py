@@ -40,6 +40,8 @@ class State(StrEnum):
     """A credential that was told to end."""
     OVERLAPPING = "overlapping"
     """A credential with a successor."""
+    READY = "ready"
+    """An export that may be downloaded, until it expires."""
     REVOKED = "revoked"
     EXPIRED = "expired"
     IRREVOCABLE = "irrevocable"

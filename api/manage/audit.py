@@ -102,6 +102,8 @@ def _entry(entry: AuditRecord) -> dict[str, Any]:
         "ip_address": entry.ip_address,
         "metadata": dict(entry.metadata),
         "phi_disposition": entry.phi_disposition,
+        "subject_type": entry.subject_type,
+        "subject_id_hmac": entry.subject_id_hmac,
         "seq": entry.seq,
         "integrity_hash": entry.integrity_hash,
         "key_id": entry.key_id,

@@ -78,7 +78,7 @@ class ErasuresQuery(BaseModel):
             facts.TooLargeError,
         ),
     },
-    openapi_extra=once_a_key(json_body(ErasureRequest, examples.REQUEST)),
+    openapi_extra=once_a_key(json_body(ErasureRequest, examples.REQUEST, required=False)),
 )
 async def request_erasure(request: Request, access: Writer, named: RuntimeUser) -> Response:
     """Has what is kept of a person erased, who is named as calls name them, or by their id.

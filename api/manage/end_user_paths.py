@@ -5,10 +5,12 @@ Whatever is not there is one 404, whether it is another organisation's, a name t
 
 from typing import Annotated, Final
 
-from fastapi import Path
+from fastapi import Depends, Path, Request
 
+from api.authentication import authenticate
+from api.state import gateway_of
 from gateway.errors import NotFoundError
-from gateway.tenancy import Access
+from gateway.tenancy import Access, Scope
 
 END_USERS: Final = "/v1/orgs/{organization}/end-users"
 NAMED: Final = f"{END_USERS}/{{runtimeUser:path}}"
@@ -26,3 +28,14 @@ def require_own(access: Access, organization: str) -> None:
     """Raises `NotFoundError` unless `organization` is the caller's."""
     if organization.upper() != access.principal.org:
         raise NotFoundError
+
+
+async def _reader(request: Request, organization: str) -> Access:
+    access = await authenticate(request, Scope.END_USERS_READ)
+    require_own(access, organization)
+    gateway_of(request).pipeline.require_readable(access.policy)
+    return access
+
+
+PersonReader = Annotated[Access, Depends(_reader)]
+"""Of an organisation with an agreement in force, or one whose grace is not over (spec D5): what is kept is content."""

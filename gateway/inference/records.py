@@ -116,6 +116,9 @@ class AuditRecord:
     ip_address: str | None
     metadata: Mapping[str, JsonValue]
     phi_disposition: str
+    subject_type: str | None
+    """What `subject_id_hmac` names, by a keyed digest: `end_user`."""
+    subject_id_hmac: str | None
     created_at: datetime
     seq: int | None
     integrity_hash: str | None

@@ -187,8 +187,8 @@ CATALOGUE: Final[Mapping[str, Subject]] = {
         "A person is not erased; `reasons` are `legal_hold` or `subject_hold`, or both.",
         {**_ERASURE, "reasons": ["legal_hold"]},
     ),
-    EventType.EXPORT_READY: Subject("An export of a person's data is ready.", _EXPORT, is_told=False),
-    EventType.EXPORT_FAILED: Subject("An export of a person's data could not be made.", _EXPORT, is_told=False),
+    EventType.EXPORT_READY: Subject("An export of a person's data is ready.", _EXPORT),
+    EventType.EXPORT_FAILED: Subject("An export of a person's data could not be made.", _EXPORT),
 }
 """By type. Whatever is not here stays within the installation, also for those who ask for everything."""
 

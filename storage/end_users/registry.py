@@ -51,6 +51,11 @@ class EndUserReader:
         (entry,) = await self._entries([found])
         return entry
 
+    async def digest_of(self, end_user: EndUserId) -> str | None:
+        """How the audit log names somebody, also one who is erased; None: there never was one."""
+        query = select(EndUserRow.digest).where(EndUserRow.org_id == self._org, EndUserRow.id == end_user)
+        return await self._session.scalar(query)
+
     async def _by_name(self, name: str) -> _Found | None:
         query = select(EndUserDigestKeyRow.sealed).where(EndUserDigestKeyRow.org_id == self._org)
         sealed = await self._session.scalar(query)

@@ -70,6 +70,8 @@ def _record(entry: AuditEntryRow, seal: AuditSealRow | None) -> AuditRecord:
         ip_address=entry.ip_address,
         metadata=entry.entry_metadata,
         phi_disposition=entry.phi_disposition,
+        subject_type=entry.subject_type,
+        subject_id_hmac=entry.subject_id_hmac,
         created_at=entry.created_at,
         seq=seal.seq if seal else None,
         integrity_hash=seal.hash if seal else None,

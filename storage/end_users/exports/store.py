@@ -67,7 +67,6 @@ class EndUserExportReader:
         )
         return None if row is None else _export(row)
 
-
     async def being_made(self, end_user: EndUserId) -> EndUserExport | None:
         """The one that is not whole yet, of whatever moment."""
         row = await self._session.scalar(
