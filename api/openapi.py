@@ -153,13 +153,13 @@ def errors(dialect: Dialect, *classes: type[GatewayError]) -> Responses:
     return by_status
 
 
-def json_body(schema: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
+def json_body(schema: type[BaseModel], examples: Mapping[str, Any], *, required: bool = True) -> dict[str, Any]:
     """`openapi_extra=` for a route that reads its body by hand."""
     content = {
         "schema": {"$ref": f"#/components/schemas/{schema.__name__}"},
         "examples": {name: {"value": value} for name, value in examples.items()},
     }
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    return {"requestBody": {"required": required, "content": {"application/json": content}}}
 
 
 def once_a_key(described: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:

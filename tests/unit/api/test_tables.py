@@ -19,6 +19,7 @@ from api.manage.agent_credential_schemas import (
     RotateCredentialRequest,
 )
 from api.manage.agent_schemas import ChangeAgentRequest, CreateAgentRequest
+from api.manage.end_user_erasure_schemas import ErasureRequest
 from api.manage.schemas import (
     AcceptRequest,
     BudgetRequest,
@@ -113,6 +114,7 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/webhooks/{webhook_id}/rotate-secret", RotateWebhookSecretRequest),
     ("post", "/v1/webhooks/{webhook_id}/test", WebhookTestRequest),
     ("post", "/v1/webhooks/deliveries/bulk-replay", BulkReplayRequest),
+    ("post", "/v1/orgs/{organization}/end-users/{runtimeUser}/erasure", ErasureRequest),
 )
 
 
