@@ -28,6 +28,7 @@ class RingName(StrEnum):
     ROOT = "root"
     PEPPER = "pepper"
     CODEC = "codec"
+    SUBJECT = "subject"
     AUDIT = "audit"
 
 

@@ -6,7 +6,7 @@ makes new values, the others still read old ones.
     {"root": {"1": "<base64, 32 bytes>"}, "pepper": {…}, "codec": {…}, "subject": {…}, "audit": {…}}
 
 `root` wraps data keys (unless a Vault does), `pepper` hashes API keys, `codec`
-encrypts Temporal payloads, `subject` pseudonymises end users, `audit` signs the
+encrypts Temporal payloads, `subject` proves tombstones of end users, `audit` signs the
 audit log: its keys are Ed25519 seeds, of which only public halves leave the file.
 """
 
