@@ -103,9 +103,22 @@ def organization(given: str) -> OrganizationId:
 def with_storage(work: "Callable[[Storage], Awaitable[T]]") -> T:
     """What `work` returns, done on the configured store by whoever is at the command line.
 
-    What it refuses ends the command with one line.
+    Nobody who was erased is in it any more: of a restored one, they are erased again first. What it refuses ends the
+    command with one line.
     """
+
+    async def held(storage: "Storage") -> T:
+        if not storage.replay.is_done:
+            await storage.replay.run()
+        return await work(storage)
+
+    return with_restored_storage(held)
+
+
+def with_restored_storage(work: "Callable[[Storage], Awaitable[T]]") -> T:
+    """The same with whomever a restore brought back."""
     from storage import Storage
+    from storage.end_users.tombstones import TombstonesError
     from storage.keyring import KeyringError
 
     who = operator()
@@ -119,5 +132,5 @@ def with_storage(work: "Callable[[Storage], Awaitable[T]]") -> T:
 
     try:
         return asyncio.run(run())
-    except (GatewayError, KeyringError) as failure:
+    except (GatewayError, KeyringError, TombstonesError) as failure:
         raise CommandError(str(failure)) from None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.admin import with_storage
+from cli.admin import with_restored_storage
 from cli.configuration import load_settings, require_tombstones
 from cli.failure import CommandError
 
@@ -24,12 +24,7 @@ def tombstones() -> None:
     require_tombstones(settings)
 
     async def replay(storage: "Storage") -> dict[str, int]:
-        from storage.end_users.tombstones import TombstonesError
-
-        try:
-            replayed = await storage.replay.run()
-        except TombstonesError as failure:
-            raise CommandError(str(failure)) from None
+        replayed = await storage.replay.run()
         return {"tombstones": replayed.tombstones, "erased": replayed.erased}
 
-    print(json.dumps(with_storage(replay)))
+    print(json.dumps(with_restored_storage(replay)))

@@ -15,6 +15,7 @@ from gateway.end_users.exports import ExportState
 from gateway.errors import UnavailableError
 from gateway.events import Event, EventType
 from gateway.ids import OrganizationId
+from gateway.logs import raised_at
 from storage.agreements import NothingToDoError
 from storage.end_users.tombstones import Tombstone, Tombstones, TombstonesError
 from storage.pool import Pool, fetch
@@ -79,9 +80,14 @@ class TombstoneReplay:
                 replayed = await self.run()
             except (UnavailableError, TombstonesError) as failure:
                 log.warning("tombstones_not_replayed", cause=str(failure))
-                await asyncio.sleep(_RETRY_S)
+            except Exception as failure:  # noqa: BLE001 - such as a schema of before: whatever it is, nobody is served
+                log.warning(
+                    "tombstones_not_replayed", cause=type(failure).__name__, raised_at=raised_at(failure.__traceback__)
+                )
             else:
                 log.info("tombstones_replayed", count=replayed.erased)
+                return
+            await asyncio.sleep(_RETRY_S)
 
     async def _erase_again(self, stone: Tombstone) -> None:
         """The key goes now; its workflow takes away what is left and scans, as after any erasure."""

@@ -342,6 +342,19 @@ async def test_the_command_does_it_by_hand_and_prints_what_it_did(storage: Stora
     assert await state_of(await restore.open(settings), await named_by(storage, call)) == ERASED
 
 
+async def test_no_command_shows_whom_a_restore_brought_back(storage: Storage, restore: Restore) -> None:
+    tenant = await make_tenant(storage)
+    call = await recorded(storage, tenant)
+    dump = restore.dump()
+    await erase(storage, tenant, call)
+    settings = restore.bring_up(dump)
+
+    ran = run_hasp("key", "list", "--org", tenant.org, env=environ(settings))
+
+    assert ran.returncode == 0
+    assert await state_of(await restore.open(settings), await named_by(storage, call)) == ERASED
+
+
 def environ(settings: Settings) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HASP_")}
     return inherited | {
