@@ -51,7 +51,7 @@ class ErasureCertificates:
             organization_name=await self._name_of(erasure),
             issued_at=self._storage.clock.now(),
             backup_keep_days=self._settings.backup_keep_days,
-            keys_url=f"{self._settings.base_url}/trust/keys",
+            keys_url=f"{self._settings.base_url}/trust/keys/{erasure.org}",
         )
         document = certificate(erasure, issue, key)
         try:

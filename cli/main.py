@@ -21,6 +21,7 @@ from cli import (
     baa,
     books,
     catalog,
+    certificate,
     keyring,
     keys,
     phi,
@@ -52,6 +53,7 @@ app.add_typer(admin.org_app, name="org")
 app.add_typer(keys.app, name="key")
 audit.app.add_typer(audit_keys.app, name="keys")
 audit.app.command("review")(audit_review.review)
+audit.app.command("certificate")(certificate.certificate)
 app.add_typer(audit.app, name="audit")
 baa.app.command("seal")(seal.create)
 baa.app.command("verify")(seal.verify)

@@ -1,7 +1,8 @@
 """The certificate of an erasure: what was done with each class of records, and when the last copy of the key dies.
 
-Signed by the installation's audit key, which is published (`/trust/keys`): a
-stranger checks it without Hasp. It names the person by digest alone.
+Signed by the installation's audit key, which is published
+(`/trust/keys/{organization}`): a stranger checks it without Hasp. It names the
+person by digest alone.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pydantic import JsonValue
 
 from gateway.audit.chain import canonical_hash, canonical_time
 from gateway.audit.signing import ALGORITHM, SigningKey, is_signed
+from gateway.audit.trusted_keys import TrustedKeys
 from gateway.end_users.classes import RULES, RecordClass, Rule
 from gateway.end_users.erasure import Erasure, Scan
 
@@ -61,6 +63,16 @@ def is_genuine(document: Mapping[str, JsonValue], public_key: bytes) -> bool:
     if said.get("kind") != KIND or not isinstance(proof, dict):
         return False
     return is_signed(canonical_hash(said), str(proof.get("signature")), public_key)
+
+
+def objection(document: Mapping[str, JsonValue], keys: TrustedKeys) -> str | None:
+    """Why `document` is not to be believed by who trusts `keys`; None: it is. Quotes nothing of it but a key's id."""
+    key = keys.get(str(document.get("key_id")))
+    if key is None:
+        return "it is signed by none of the keys, or by nobody"
+    if not is_genuine(document, key.raw):
+        return "it is no certificate, or was changed since it was signed"
+    return key.objection(datetime.fromisoformat(str(document.get("issued_at"))))
 
 
 def _said(erasure: Erasure, issue: Issue, key: SigningKey) -> dict[str, JsonValue]:

@@ -146,10 +146,15 @@ def _verification(proof: Mapping[str, JsonValue]) -> tuple[Step, ...]:
         ),
         Step(
             "The signature",
-            "certificate.json is attached to this document. Without its member \u201cproof\u201d, written as compact "
-            "JSON with sorted keys, its SHA-256 is proof.hash; proof.signature is an Ed25519 signature over those 64 "
-            "characters, by the key that the installation publishes under the id above at",
-            str(proof["keys_url"]),
+            "certificate.json is attached to this document; a PDF reader saves it. Offline, with the keys that the "
+            f"installation publishes at {proof['keys_url']}:",
+            "hasp audit certificate certificate.json --keys keys.json",
+        ),
+        Step(
+            "Without Hasp",
+            "Take the member \u201cproof\u201d out of certificate.json and write the rest as compact JSON with sorted "
+            "keys: its SHA-256 is proof.hash. proof.signature is an Ed25519 signature over those 64 characters, by the key "
+            "that is published under the id on the first page.",
         ),
     )
 

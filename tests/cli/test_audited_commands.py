@@ -82,6 +82,7 @@ UNAUDITED = {
     "baa seal": "makes files that no process uses yet; every document names the certificate that sealed it",
     "baa show": PUBLIC,
     "audit keys list": PUBLIC,
+    "audit certificate": FILES,
     "baa verify": FILES,
     "phi scan": FILES,
     "catalog check": FILES,
