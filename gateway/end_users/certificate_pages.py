@@ -152,9 +152,9 @@ def _verification(proof: Mapping[str, JsonValue]) -> tuple[Step, ...]:
         ),
         Step(
             "Without Hasp",
-            "Take the member \u201cproof\u201d out of certificate.json and write the rest as compact JSON with sorted "
-            "keys: its SHA-256 is proof.hash. proof.signature is an Ed25519 signature over those 64 characters, by the key "
-            "that is published under the id on the first page.",
+            "Take the member \u201cproof\u201d out of certificate.json and write the rest as compact JSON with "
+            "sorted keys: its SHA-256 is proof.hash. proof.signature is an Ed25519 signature over those 64 characters, "
+            "by the key that is published under the id on the first page.",
         ),
     )
 
