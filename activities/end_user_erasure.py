@@ -7,6 +7,7 @@ from typing import Protocol
 
 from temporalio import activity
 
+from activities.cursor import Cursor
 from activities.erasure_certificate import ErasureCertificates
 from activities.heartbeat import beating
 from activities.starting import Start
@@ -16,7 +17,7 @@ from gateway.end_users.erasure import Erasure, ErasureState
 from gateway.ids import ErasureId, OrganizationId
 from storage import Storage
 from storage.end_users import erasing
-from storage.end_users.erasures import Certified
+from storage.end_users.erasures import PAGE, Certified, unfinished
 from storage.end_users.removing import Removing
 from storage.end_users.scanning import Scanning
 from storage.pool import Pool
@@ -42,6 +43,14 @@ class ErasureStep:
     """Records that a scan found and that should not be there."""
 
 
+@dataclass(frozen=True, slots=True)
+class ErasurePage:
+    """`next` is absent when there are no more."""
+
+    seen: int
+    next: Cursor | None = None
+
+
 class ErasureRuns(Protocol):
     """What erases."""
 
@@ -65,12 +74,14 @@ class EndUserErasureActivities:
         self,
         storage: Storage,
         certificates: ErasureCertificates,
+        runs: ErasureRuns,
         *,
         backup_keep_days: int,
         witness: Callable[[Pool], Awaitable[datetime]] = database_time,
     ) -> None:
         self._storage = storage
         self._certificates = certificates
+        self._runs = runs
         self._backup_keep_days = backup_keep_days
         self._witness = witness
 
@@ -133,6 +144,15 @@ class EndUserErasureActivities:
         issued = await self._certificates.make(erasure)
         certified = Certified(issued.document, issued.pdf)
         return _step(await erasing.finish(self._storage, erasure, certified, at=self._storage.clock.now()))
+
+    @activity.defn(name="gdpr.erasure_start_page")
+    @surfaced
+    async def start_page(self, cursor: Cursor) -> ErasurePage:
+        """Have a page of erasures gone on with that are not done."""
+        page = await unfinished(self._storage.pool, after=cursor.after)
+        for org, erasure in page:
+            await self._runs.start(ErasureWanted(org, erasure))
+        return ErasurePage(len(page), Cursor(page[-1][1]) if len(page) == PAGE else None)
 
     async def _current(self, wanted: ErasureWanted) -> Erasure:
         return await erasing.current(self._storage, OrganizationId(wanted.org), ErasureId(wanted.id))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from activities.end_user_erasure import ErasureWanted
 from gateway.audit import AuditAction
 from gateway.end_users.erasure import Erasure
 from gateway.ids import EndUserId, InferenceId, OrganizationId
@@ -30,6 +31,13 @@ class Person:
     @property
     def org(self) -> OrganizationId:
         return self.tenant.org
+
+
+class NoRuns:
+    """Implements `activities.end_user_erasure.ErasureRuns` where nothing is started."""
+
+    async def start(self, wanted: ErasureWanted) -> None:
+        raise AssertionError(wanted)
 
 
 async def named_call(storage: Storage, tenant: Tenant, name: str = NAME) -> Call:

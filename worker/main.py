@@ -63,6 +63,7 @@ from workflows.credential_lifecycle import CredentialLifecycle, Lifecycles
 from workflows.credential_upkeep import CredentialUpkeep
 from workflows.end_user_erasure import EraseEndUser, ErasureWorkflows
 from workflows.end_user_export import ExportEndUser, PersonExports
+from workflows.end_user_upkeep import EndUserUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -137,7 +138,9 @@ def _workers(
     books = BooksActivities(storage.pool)
     budgets = BudgetActivities(storage.pool, clock, BudgetSchedules(client))
     certificates = ErasureCertificates(storage, settings, authority)
-    erasures = EndUserErasureActivities(storage, certificates, backup_keep_days=settings.backup_keep_days)
+    erasures = EndUserErasureActivities(
+        storage, certificates, ErasureWorkflows(client), backup_keep_days=settings.backup_keep_days
+    )
     person_exports = EndUserExportActivities(storage)
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
@@ -176,6 +179,7 @@ def _workers(
                 CredentialCascade,
                 CredentialLifecycle,
                 CredentialUpkeep,
+                EndUserUpkeep,
                 EraseEndUser,
                 ExportAudit,
                 ExportEndUser,
@@ -213,6 +217,7 @@ def _workers(
                 erasures.restrict,
                 erasures.scan,
                 erasures.shred,
+                erasures.start_page,
                 exports.forget,
                 exports.write,
                 holds.expire_page,

@@ -147,6 +147,8 @@ REPLAY_CLEARING = ActivityConfig(
 )
 """As many short transactions as it takes to take a replay's deliveries back."""
 
+END_USER_UPKEEP_EVERY = timedelta(minutes=10)
+
 ERASING = ActivityConfig(
     start_to_close_timeout=timedelta(hours=2),
     heartbeat_timeout=timedelta(seconds=30),

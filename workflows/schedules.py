@@ -25,6 +25,7 @@ from workflows.baa_upkeep import BaaUpkeep
 from workflows.books_proof import ProveBooks
 from workflows.budget_upkeep import BudgetUpkeep
 from workflows.credential_upkeep import CredentialUpkeep
+from workflows.end_user_upkeep import EndUserUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -33,6 +34,7 @@ from workflows.options import (
     BUDGET_UPKEEP_EVERY,
     CHECKPOINT_EVERY,
     CREDENTIAL_UPKEEP_EVERY,
+    END_USER_UPKEEP_EVERY,
     IDEMPOTENCY_UPKEEP_EVERY,
     NEVER_GIVE_UP,
     PROBE_CATCH_UP,
@@ -55,6 +57,7 @@ BAA_UPKEEP = "baa-upkeep"
 BOOKS_PROOF = "books-proof"
 BUDGET_UPKEEP = "budget-upkeep"
 CREDENTIAL_UPKEEP = "credential-upkeep"
+END_USER_UPKEEP = "gdpr-upkeep"
 HOLD_SWEEP = "hold-sweep"
 IDEMPOTENCY_UPKEEP = "idempotency-upkeep"
 KEY_NOTICES = "key-notices"
@@ -100,6 +103,7 @@ def _upkeep(settings: Settings) -> dict[str, Schedule]:
         BAA_UPKEEP: _regular(BAA_UPKEEP, BaaUpkeep.run, BAA_UPKEEP_EVERY),
         BUDGET_UPKEEP: _regular(BUDGET_UPKEEP, BudgetUpkeep.run, BUDGET_UPKEEP_EVERY),
         CREDENTIAL_UPKEEP: _regular(CREDENTIAL_UPKEEP, CredentialUpkeep.run, CREDENTIAL_UPKEEP_EVERY),
+        END_USER_UPKEEP: _regular(END_USER_UPKEEP, EndUserUpkeep.run, END_USER_UPKEEP_EVERY),
         IDEMPOTENCY_UPKEEP: _regular(IDEMPOTENCY_UPKEEP, IdempotencyUpkeep.run, IDEMPOTENCY_UPKEEP_EVERY),
         PROVIDER_PROBE: _regular(PROVIDER_PROBE, ProbeProviders.run, probing, catch_up=PROBE_CATCH_UP),
         RETENTION_PURGE: _regular(RETENTION_PURGE, RetentionPurge.run, PURGE_EVERY, offset=PURGE_OFFSET),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from pydantic import JsonValue
 from sqlalchemy import select, text, update
@@ -16,6 +17,7 @@ from gateway.ids import EndUserId, ErasureId, OrganizationId, day_of, new_ulid
 from gateway.paging import Page, cursor_after, read_cursor
 from gateway.retention import Retention
 from storage.encryption import ContentCipher
+from storage.pool import Pool, fetch
 from storage.tables import EndUserErasureRow, EndUserRow, OrganizationRow
 
 _YOUNGEST = text(
@@ -40,6 +42,15 @@ _LIFT = text(
     " where u.org_id = :org and u.id = :end_user and u.state = 'restricted' and not exists ("
     "  select from end_users o where o.org_id = u.org_id and o.digest = u.digest and o.state = 'active')"
 )
+
+
+_UNFINISHED = """
+select org_id, id from end_user_erasures where state not in ('done', 'held') and id > %(after)s
+order by id limit %(limit)s
+"""
+
+PAGE: Final = 100
+"""Erasures that `unfinished` finds at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +259,12 @@ class ErasureStore(ErasureReader):
         await self._session.execute(
             update(EndUserErasureRow).where(EndUserErasureRow.id == erasure.id).values(**values)
         )
+
+
+async def unfinished(pool: Pool, *, after: str) -> list[tuple[OrganizationId, ErasureId]]:
+    """The next `PAGE` behind the id `after` that are under way, of all organisations. Fewer are the last."""
+    rows = await fetch(pool, _UNFINISHED, {"after": after, "limit": PAGE})
+    return [(OrganizationId(org), ErasureId(erasure)) for org, erasure in rows]
 
 
 def _erasure(row: EndUserErasureRow) -> Erasure:

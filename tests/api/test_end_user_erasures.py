@@ -15,7 +15,7 @@ from gateway.settings import Settings
 from gateway.tenancy import KeyMode, Scope
 from storage.pool import fetch
 from tests.api.test_every_verdict import Controlled, Server, verdict
-from tests.erasures import NAME, Person, audited, make_person, set_hold
+from tests.erasures import NAME, NoRuns, Person, audited, make_person, set_hold
 from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import Tenant, make_tenant
 
@@ -40,9 +40,8 @@ async def shown(http: GatewayServer, tenant: Tenant, erasure: str = "", **header
 
 async def erase(http: GatewayServer, settings: Settings, person: Person, steps: Sequence[str]) -> None:
     """As its workflow does it, without the waits between."""
-    activities = EndUserErasureActivities(
-        http.storage, ErasureCertificates(http.storage, settings, None), backup_keep_days=30
-    )
+    certificates = ErasureCertificates(http.storage, settings, None)
+    activities = EndUserErasureActivities(http.storage, certificates, NoRuns(), backup_keep_days=30)
     rows = await fetch(http.storage.pool, "select id from end_user_erasures where end_user_id = %s", [person.id])
     for step in steps:
         await getattr(activities, step)(ErasureWanted(person.org, rows[0][0]))

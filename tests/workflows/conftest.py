@@ -39,6 +39,7 @@ async def clear(client: Client) -> None:
         client.get_schedule_handle(schedules.BOOKS_PROOF).delete(),
         client.get_schedule_handle(schedules.BUDGET_UPKEEP).delete(),
         client.get_schedule_handle(schedules.CREDENTIAL_UPKEEP).delete(),
+        client.get_schedule_handle(schedules.END_USER_UPKEEP).delete(),
         client.get_schedule_handle(schedules.HOLD_SWEEP).delete(),
         client.get_schedule_handle(schedules.IDEMPOTENCY_UPKEEP).delete(),
         client.get_schedule_handle(schedules.KEY_NOTICES).delete(),

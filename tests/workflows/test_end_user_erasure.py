@@ -12,7 +12,13 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
-from activities.end_user_erasure import EndUserErasureActivities, ErasureStep, ErasureWanted, starts_erasure
+from activities.end_user_erasure import (
+    EndUserErasureActivities,
+    ErasureRuns,
+    ErasureStep,
+    ErasureWanted,
+    starts_erasure,
+)
 from activities.erasure_certificate import ErasureCertificates
 from gateway.clock import SystemClock
 from gateway.end_users.classes import RecordClass
@@ -28,6 +34,7 @@ from storage.outbox import OutboxEvent
 from storage.pool import Pool, fetch
 from storage.sequencer import Sequencer
 from tests.erasures import (
+    NoRuns,
     Person,
     audited,
     begun_call,
@@ -43,6 +50,7 @@ from tests.erasures import (
 from tests.tenants import make_outcome, make_tenant
 from tests.workflows.credentials import Dying, ServerClock
 from workflows.end_user_erasure import EraseEndUser, ErasureWorkflows, Progress, workflow_id
+from workflows.end_user_upkeep import EndUserUpkeep, TakenUp
 from workflows.queues import TaskQueue
 from workflows.search_attributes import KIND, ORGANIZATION, STATE
 
@@ -83,16 +91,21 @@ async def storage(settings: Settings) -> AsyncGenerator[Storage]:
     await opened.close()
 
 
-def made(storage: Storage, settings: Settings, kind: type[EndUserErasureActivities] = EndUserErasureActivities) -> Any:
+def made(
+    storage: Storage,
+    settings: Settings,
+    kind: type[EndUserErasureActivities] = EndUserErasureActivities,
+    runs: ErasureRuns | None = None,
+) -> Any:
     certificates = ErasureCertificates(storage, settings, None)
-    return kind(storage, certificates, backup_keep_days=30, witness=server_time)
+    return kind(storage, certificates, runs or NoRuns(), backup_keep_days=30, witness=server_time)
 
 
 @asynccontextmanager
 async def working(client: Client, activities: Any) -> AsyncGenerator[None]:
-    steps = [activities.restrict, activities.shred, activities.remove, activities.scan]
+    steps = [activities.restrict, activities.shred, activities.remove, activities.scan, activities.start_page]
     async with (
-        Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[EraseEndUser], activities=steps),
+        Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[EraseEndUser, EndUserUpkeep], activities=steps),
         Worker(client, task_queue=TaskQueue.OUTBOUND, activities=[activities.certify]),
     ):
         yield
@@ -306,3 +319,17 @@ async def test_what_a_scan_finds_is_taken_away_before_it_is_certified(
     await Replayer(
         workflows=[EraseEndUser], data_converter=client.data_converter, namespace=client.namespace
     ).replay_workflow(history)
+
+
+async def test_what_lost_its_workflow_is_taken_up(client: Client, storage: Storage, settings: Settings) -> None:
+    person = await make_person(storage, await make_tenant(storage))
+    erasure = await request(storage, person)
+
+    async with working(client, made(storage, settings, runs=ErasureWorkflows(client))):
+        upkeep = await client.start_workflow(
+            EndUserUpkeep.run, id=f"test-upkeep/{erasure.id}", task_queue=TaskQueue.UPKEEP
+        )
+        assert await upkeep.result() == TakenUp(erasures=1)
+        await client.get_workflow_handle(workflow_id(erasure.id)).result()
+
+    assert (await current(storage, erasure)).state is ErasureState.DONE

@@ -33,6 +33,7 @@ from storage.pool import fetch
 from storage.sequencer import Sequencer
 from tests.commands import run_hasp
 from tests.embedded import free_port
+from tests.erasures import NoRuns
 from tests.gateway_server import serve
 from tests.storage.conftest import Restore
 from tests.storage.end_users.test_binding import recorded
@@ -146,9 +147,8 @@ async def test_what_is_left_in_the_copy_goes_and_is_certified_anew(
     erasure = await erase(storage, tenant, call)
     restored = await restore.open(restore.bring_up(dump))
     await restored.replay.run()
-    activities = EndUserErasureActivities(
-        restored, ErasureCertificates(restored, settings, None), backup_keep_days=settings.backup_keep_days
-    )
+    certificates = ErasureCertificates(restored, settings, None)
+    activities = EndUserErasureActivities(restored, certificates, NoRuns(), backup_keep_days=settings.backup_keep_days)
     wanted, environment = ErasureWanted(tenant.org, erasure.id), ActivityEnvironment()
 
     for step in (activities.restrict, activities.shred, activities.remove, activities.scan, activities.certify):
