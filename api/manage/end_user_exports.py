@@ -31,7 +31,7 @@ from gateway.tenancy import Access
 from storage.end_users.exports.bag import stream_bag
 from storage.end_users.exports.document import stream_document
 from storage.end_users.exports.reading import open_stored
-from storage.transaction import ReadTransaction, Transaction
+from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(CONTROL), tags=["End users"])
 
@@ -85,7 +85,7 @@ async def export_end_user(
     if query.snapshot_after is not None and query.snapshot_after > now:
         raise ValidationFailedError("`snapshot_after` lies ahead.", param="snapshot_after")
     async with gateway.storage.begin(access.principal, ip_address=exchange_of(request).ip_address) as tx:
-        person = await _active(tx, runtime_user)
+        person = _active(await tx.end_users.find(runtime_user))
         export = await _begun(tx, person, since=query.snapshot_after or now - FRESH)
 
     async def look() -> EndUserExport:
@@ -185,7 +185,7 @@ async def download_export(
     async with storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         export = await tx.end_user_exports.get(_id(export_id))
         if not export.state.is_destroyed:
-            await _active(tx, export.end_user)
+            _active(await tx.end_users.get(export.end_user))
         stored = await open_stored(storage.pool, storage.cipher, org, export)
         about = {"format": "zip" if wanted == _ZIP else "json", "records": export.records}
         await _audit(tx, AuditAction.END_USER_EXPORT_DOWNLOADED, export, about, phi=PhiDisposition.CONTAINS_PHI)
@@ -208,9 +208,8 @@ async def _begun(tx: Transaction, person: EndUserEntry, *, since: datetime) -> E
     return export
 
 
-async def _active(tx: ReadTransaction, named: str) -> EndUserEntry:
-    """Of whom something may be read. Raises `NotFoundError` also for somebody who is being erased."""
-    person = await tx.end_users.find(named)
+def _active(person: EndUserEntry) -> EndUserEntry:
+    """Of whom something may be read. Raises `NotFoundError` for somebody who is being erased."""
     if person.state is not EndUserState.ACTIVE:
         raise NotFoundError
     return person

@@ -39,17 +39,18 @@ class EndUserReader:
         )
 
     async def find(self, named: str) -> EndUserEntry:
-        """Whom `named` names; where it names nobody, whose id it is.
+        """Whose id `named` is; where it is nobody's and never was, whom it names.
 
-        Of those whom it named before, the one who is active, or else the last. Raises `NotFoundError`.
+        Names are anybody's to give: one that is another's id takes nobody's place. Of those whom it named before, the
+        one who is active, or else the last. Raises `NotFoundError`.
         """
-        found = await self._by_name(named) if named and len(named) <= LONGEST_NAME else None
-        if found is None and (ulid := find_ulid(named)) is not None:
-            found = await self._first(self._known().where(EndUserRow.id == ulid))
-        if found is None:
-            raise NotFoundError
-        (entry,) = await self._entries([found])
-        return entry
+        if (ulid := find_ulid(named)) is not None and await self.digest_of(EndUserId(ulid)) is not None:
+            return await self.get(EndUserId(ulid))
+        return await self._entry(await self._by_name(named) if named and len(named) <= LONGEST_NAME else None)
+
+    async def get(self, end_user: EndUserId) -> EndUserEntry:
+        """Raises `NotFoundError`, also for who is erased."""
+        return await self._entry(await self._first(self._known().where(EndUserRow.id == end_user)))
 
     async def digest_of(self, end_user: EndUserId) -> str | None:
         """How the audit log names somebody, also one who is erased; None: there never was one."""
@@ -61,8 +62,10 @@ class EndUserReader:
         sealed = await self._session.scalar(query)
         if sealed is None:
             return None
-        key = await self._opened([(digest_key_place(self._org), bytes(sealed))])
-        digest = digest_under(key[0], name)
+        (key,) = await self._opened([(digest_key_place(self._org), bytes(sealed))])
+        if key is None:
+            return None
+        digest = digest_under(key, name)
         is_active = EndUserRow.state == EndUserState.ACTIVE
         return await self._first(
             self._known().where(EndUserRow.digest == digest).order_by(is_active.desc(), EndUserRow.id.desc()).limit(1)
@@ -83,20 +86,23 @@ class EndUserReader:
         found = (await self._session.execute(query.execution_options(populate_existing=True))).first()
         return None if found is None else (found[0], found[1])
 
-    async def _entries(self, found: Sequence[_Found]) -> list[EndUserEntry]:
-        names = await self._opened([(original_place(row.id), bytes(row.original or b"")) for row, _ in found])
-        return [_entry(row, name, seen) for (row, seen), name in zip(found, names, strict=True)]
+    async def _entry(self, found: _Found | None) -> EndUserEntry:
+        entries = await self._entries([found]) if found else []
+        if not entries:
+            raise NotFoundError
+        return entries[0]
 
-    async def _opened(self, values: Sequence[tuple[str, bytes]]) -> list[bytes]:
-        """All keys are asked for at once. Raises `UnavailableError` for what does not open."""
+    async def _entries(self, found: Sequence[_Found]) -> list[EndUserEntry]:
+        """Without those who were erased since their rows were read."""
+        names = await self._opened([(original_place(row.id), bytes(row.original or b"")) for row, _ in found])
+        return [_entry(row, name, seen) for (row, seen), name in zip(found, names, strict=True) if name is not None]
+
+    async def _opened(self, values: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
+        """All keys are asked for at once; None: it was destroyed. Raises `UnavailableError` for what does not open."""
         try:
-            opened = await self._cipher.open_all(self._org, values)
+            return await self._cipher.open_all(self._org, values)
         except SealedValueError:
             raise UnavailableError("The stored name could not be opened.") from None
-        if any(value is None for value in opened):
-            # Erased since the row was read.
-            raise NotFoundError
-        return [value for value in opened if value is not None]
 
 
 class EndUserStore(EndUserReader):
@@ -114,7 +120,7 @@ class EndUserStore(EndUserReader):
             return before, False
         held_at = before.hold.at if before.hold else self._clock.now()
         await self._set(before.id, held_at=held_at, hold_reason=reason.value, held_by=by)
-        return await self.find(before.id), True
+        return await self.get(before.id), True
 
     async def release(self, named: str) -> tuple[EndUserEntry, bool]:
         """No longer hold whom `named` names; and whether they were held. Raises `NotFoundError`."""
@@ -122,13 +128,13 @@ class EndUserStore(EndUserReader):
         if before.hold is None:
             return before, False
         await self._set(before.id, held_at=None, hold_reason=None, held_by=None)
-        return await self.find(before.id), True
+        return await self.get(before.id), True
 
     async def _locked(self, named: str) -> EndUserEntry:
         found = await self.find(named)
         query = select(EndUserRow.id).where(EndUserRow.id == found.id).with_for_update()
         await self._session.execute(query)
-        return await self.find(found.id)
+        return await self.get(found.id)
 
     async def _set(self, end_user: EndUserId, **values: object) -> None:
         changed = update(EndUserRow).where(EndUserRow.org_id == self._org, EndUserRow.id == end_user).values(**values)

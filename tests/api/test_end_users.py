@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from gateway.ids import new_ulid
 from gateway.tenancy import KeyMode, Scope
+from storage.pool import fetch
 from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import make_tenant
 
@@ -178,3 +179,31 @@ async def test_a_test_key_holds_nobody(hospital: GatewayServer) -> None:
     )
 
     assert code(reply) == (403, "MISSING_SCOPE", None)
+
+
+async def test_a_name_that_is_anothers_id_takes_nobodys_place(hospital: GatewayServer) -> None:
+    await call(hospital, NAME)
+    (person,) = (await hospital.get(people(hospital))).json()["data"]
+    await call(hospital, person["id"])
+
+    held = await hospital.request("PUT", at(hospital, NAME, "hold"), {"reason": "litigation"})
+    by_id = await hospital.get(people(hospital, person["id"]))
+
+    assert [reply.json()["data"]["name"] for reply in (held, by_id)] == [NAME, NAME]
+    listed = (await hospital.get(people(hospital))).json()["data"]
+    assert {each["name"]: each["hold"] is not None for each in listed} == {NAME: True, person["id"]: False}
+
+
+async def test_somebody_who_is_erased_meanwhile_takes_nobody_from_the_list(hospital: GatewayServer) -> None:
+    await call(hospital, "stays")
+    gone = await hospital.storage.end_users.of(hospital.tenant.org, "goes")
+    await fetch(
+        hospital.storage.pool,
+        "update end_user_keys set sealed = null, destroyed_at = now() where end_user_id = %s returning 1",
+        [gone.id],
+    )
+
+    listed = await hospital.get(people(hospital))
+
+    assert [each["name"] for each in listed.json()["data"]] == ["stays"]
+    assert (await hospital.get(people(hospital, gone.id))).status == 404
