@@ -8,6 +8,7 @@ from gateway.errors import GatewayError
 from tests.api import test_agent_credential_verdicts as credentials
 from tests.api import test_agent_verdicts as agents
 from tests.api import test_end_user_erasures as erasures
+from tests.api import test_end_user_exports as exports
 from tests.api import test_webhook_verdicts as webhooks
 from tests.api.test_every_verdict import CALLS, CONTROLLED
 
@@ -33,7 +34,8 @@ def test_there_is_no_code_without_an_entry_or_a_reason() -> None:
     ours = {each.code for each in _kinds_of(GatewayError) if not each.__module__.startswith("tests.")}
 
     of_agents = {*agents.CONTROLLED, *credentials.CONTROLLED, *credentials.BY_AGENTS}
-    assert ours == {*CALLS, *CONTROLLED, *webhooks.CONTROLLED, *erasures.CONTROLLED, *of_agents, *NOT_AUDITED, *ALONE}
+    of_people = {*erasures.CONTROLLED, *exports.CONTROLLED}
+    assert ours == {*CALLS, *CONTROLLED, *webhooks.CONTROLLED, *of_people, *of_agents, *NOT_AUDITED, *ALONE}
 
 
 def _kinds_of(error: type[GatewayError]) -> Iterator[type[GatewayError]]:
