@@ -21,6 +21,7 @@ from workflows.credential_cascade import CredentialCascade
 from workflows.credential_lifecycle import CredentialLifecycle
 from workflows.credential_upkeep import CredentialUpkeep
 from workflows.end_user_erasure import EraseEndUser
+from workflows.end_user_export import ExportEndUser
 from workflows.end_user_upkeep import EndUserUpkeep
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
@@ -56,6 +57,7 @@ async def test_a_kept_history_replays(file: Path) -> None:
         CredentialUpkeep,
         EndUserUpkeep,
         EraseEndUser,
+        ExportEndUser,
         HoldSweep,
         IdempotencyUpkeep,
         KeyNotices,
@@ -88,6 +90,7 @@ def test_every_workflow_has_a_history() -> None:
         "credential.lifecycle",
         "credential.upkeep",
         "gdpr.erasure",
+        "gdpr.export",
         "gdpr.upkeep",
         "hold.sweep",
         "idempotency.upkeep",
