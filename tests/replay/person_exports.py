@@ -22,7 +22,7 @@ def _exported(state: str, expires_at: datetime = _PAST) -> PersonExported:
 
 
 _EXPORTS: dict[str, Sequence[PersonExported | Exception]] = {
-    "end-user-export-expired": [_exported("ready")],
+    "end-user-export-kept": [_exported("ready")],
     "end-user-export-by-two-workers": [_exported("running"), _exported("ready")],
     "end-user-export-cancelled": [_exported("ready", _FUTURE)],
     "end-user-export-cancelled-before": [_exported("cancelled")],
