@@ -65,6 +65,20 @@ REQUESTED = answer(
     {"success": True, "data": {**_REQUESTED}, "meta": _META},
     headers={"Location": "Where it is told how far it is."},
 )
+HELD = answer(
+    "Nothing is erased: a hold forbids it.",
+    {
+        "success": True,
+        "data": {
+            **_REQUESTED,
+            "state": "held",
+            "reasons": ["legal_hold"],
+            "decisions": [],
+            "finished_at": "2026-04-01T09:00:01+00:00",
+        },
+        "meta": _META,
+    },
+)
 ERASURE = answer("How far it is.", {"success": True, "data": {**_DONE}, "meta": _META})
 ERASURES = answer(
     "One page of erasures.",

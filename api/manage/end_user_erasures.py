@@ -12,11 +12,12 @@ from api.accepted_types import preferred
 from api.authentication import authenticate
 from api.dialect import dialect_route
 from api.exchange import exchange_of
-from api.idempotency import once
+from api.idempotency import REPLAYED, once
 from api.manage.end_user_erasure_schemas import ErasureRequest
 from api.manage.end_user_paths import NAMED, RuntimeUser, require_own
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, IDEMPOTENCY_ERRORS, errors, json_body, once_a_key
+from api.preference import PARAMETER, once_done
 from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
@@ -68,6 +69,7 @@ class ErasuresQuery(BaseModel):
     status_code=202,
     response_class=Response,
     responses={
+        200: examples.HELD,
         202: examples.REQUESTED,
         **errors(
             CONTROL,
@@ -78,7 +80,7 @@ class ErasuresQuery(BaseModel):
             facts.TooLargeError,
         ),
     },
-    openapi_extra=once_a_key(json_body(ErasureRequest, examples.REQUEST, required=False)),
+    openapi_extra=once_a_key(json_body(ErasureRequest, examples.REQUEST, required=False), PARAMETER),
 )
 async def request_erasure(request: Request, access: Writer, named: RuntimeUser) -> Response:
     """Has what is kept of a person erased, who is named as calls name them, or by their id.
@@ -86,7 +88,8 @@ async def request_erasure(request: Request, access: Writer, named: RuntimeUser) 
     From then on nothing of them is read, and whoever is named so again is somebody new. A minute later their key is
     destroyed, a minute after that what was sealed under it is gone, a scan has looked for the rest, and there is a
     certificate. While it is under way, asking again is told of the same one. A hold on the organization or on the
-    person forbids it. Needs the scope `org.end_users.write`, of a live key; no agreement.
+    person forbids it: where that is known within what `Prefer` allows, the answer is 200. Needs the scope
+    `org.end_users.write`, of a live key; no agreement.
     """
     body = await request.body()
     wanted = validated(ErasureRequest, read_object(body or b"{}"), unknown=ValidationFailedError)
@@ -98,7 +101,7 @@ async def request_erasure(request: Request, access: Writer, named: RuntimeUser) 
         response.headers["location"] = f"/v1/orgs/{erasure.org}/end-user-erasures/{erasure.id}"
         return response
 
-    return await once(request, access, begin)
+    return await _once_known(request, access, await once(request, access, begin))
 
 
 @router.get(
@@ -168,6 +171,25 @@ async def get_certificate(request: Request, access: Reader, erasure_id: str) -> 
         "vary": "accept",
     }
     return Response(body, media_type=wanted, headers=headers)
+
+
+async def _once_known(request: Request, access: Access, response: Response) -> Response:
+    """The erasure as it is held, if it is; else `response`, which asked for it, as soon as that is known.
+
+    What is not held takes longer than anybody may wait.
+    """
+    if REPLAYED.items() <= dict(response.headers).items():
+        return response
+    erasure_id: str = orjson.loads(response.body)["data"]["id"]
+
+    async def look() -> Erasure:
+        async with gateway_of(request).storage.read(access.principal) as view:
+            return await view.end_user_erasures.get(erasure_id)
+
+    seen = await once_done(request, look, is_done=lambda seen: seen.state is not ErasureState.REQUESTED)
+    if seen is None or not seen.state.is_over:
+        return response
+    return success(_shown(seen), request_id=exchange_of(request).request_id)
 
 
 def _id(given: str) -> str:

@@ -10,13 +10,14 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
-from gateway.end_users.classes import RULES, RecordClass
+from gateway.end_users.classes import RecordClass
 from gateway.end_users.erasure import Erasure, ErasureState, Reason, Scan, holds_on
 from gateway.errors import NotFoundError
 from gateway.ids import EndUserId, ErasureId, OrganizationId, day_of, new_ulid
 from gateway.paging import Page, cursor_after, read_cursor
 from gateway.retention import Retention
 from storage.encryption import ContentCipher
+from storage.end_users.erasure_rows import erasure_of
 from storage.pool import Pool, fetch
 from storage.tables import EndUserErasureRow, EndUserRow, OrganizationRow
 
@@ -82,7 +83,7 @@ class ErasureReader:
 
     async def get(self, erasure: str) -> Erasure:
         """Raises `NotFoundError`, also for another organisation's."""
-        return _erasure(await self._row(erasure))
+        return erasure_of(await self._row(erasure))
 
     async def page(self, *, cursor: str | None, limit: int) -> Page[Erasure]:
         """Newest first. Raises `ValidationFailedError` for a foreign cursor."""
@@ -92,7 +93,7 @@ class ErasureReader:
         rows = (await self._session.scalars(query.order_by(EndUserErasureRow.id.desc()).limit(limit + 1))).all()
         more = len(rows) > limit
         return Page(
-            items=tuple(map(_erasure, rows[:limit])), next_cursor=cursor_after(rows[limit - 1].id) if more else None
+            items=tuple(map(erasure_of, rows[:limit])), next_cursor=cursor_after(rows[limit - 1].id) if more else None
         )
 
     async def certificate(self, erasure: str) -> Certified | None:
@@ -133,7 +134,7 @@ class ErasureStore(ErasureReader):
             )
         )
         if under_way is not None:
-            return _erasure(under_way), False
+            return erasure_of(under_way), False
         row = EndUserErasureRow(
             id=new_ulid(),
             org_id=self._org,
@@ -148,7 +149,7 @@ class ErasureStore(ErasureReader):
         )
         self._session.add(row)
         await self._session.flush()
-        return _erasure(row), True
+        return erasure_of(row), True
 
     async def lock(self, erasure: ErasureId) -> Standing:
         """The erasure as it stands, with the person and the organisation's policy: none of them changes meanwhile.
@@ -168,7 +169,7 @@ class ErasureStore(ErasureReader):
         if row is None or policy is None:
             raise NotFoundError
         return Standing(
-            _erasure(row),
+            erasure_of(row),
             retention=Retention(
                 policy.retention_days,
                 policy.legal_hold,
@@ -265,37 +266,6 @@ async def unfinished(pool: Pool, *, after: str) -> list[tuple[OrganizationId, Er
     """The next `PAGE` behind the id `after` that are under way, of all organisations. Fewer are the last."""
     rows = await fetch(pool, _UNFINISHED, {"after": after, "limit": PAGE})
     return [(OrganizationId(org), ErasureId(erasure)) for org, erasure in rows]
-
-
-def _erasure(row: EndUserErasureRow) -> Erasure:
-    counts = {kind: int(str(row.counts[kind])) for kind in RULES if kind in row.counts}
-    return Erasure(
-        id=ErasureId(row.id),
-        org=OrganizationId(row.org_id),
-        end_user=EndUserId(row.end_user_id),
-        digest=row.digest,
-        state=ErasureState(row.state),
-        reasons=tuple(map(Reason, row.reasons)),
-        counts=counts,
-        reference=row.reference,
-        requested_at=row.requested_at,
-        requested_by=row.requested_by,
-        due_at=row.due_at,
-        restricted_at=row.restricted_at,
-        shredded_at=row.shredded_at,
-        keys_gone_on=row.keys_gone_on,
-        scan=None if row.scan is None else _scan(row.scan),
-        finished_at=row.finished_at,
-        has_document=row.certificate_pdf is not None,
-    )
-
-
-def _scan(kept: Mapping[str, JsonValue]) -> Scan:
-    def counted(name: str) -> dict[str, int]:
-        found = kept[name]
-        return {table: int(str(count)) for table, count in found.items()} if isinstance(found, dict) else {}
-
-    return Scan(datetime.fromisoformat(str(kept["at"])), examined=counted("examined"), found=counted("found"))
 
 
 def _pdf_place(erasure: str) -> str:

@@ -1,5 +1,6 @@
 """`/v1/orgs/{organization}/end-user-erasures`: asking for one, looking at it, and its certificate."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -31,7 +32,7 @@ async def asked(
     http: GatewayServer, person: Person, body: object = None, *, named: str = NAME, **headers: str
 ) -> Reply:
     path = f"/v1/orgs/{person.org}/end-users/{quote(named, safe='')}/erasure"
-    return await http.post(path, body, key=person.tenant.token, headers=headers)
+    return await http.post(path, body, key=person.tenant.token, headers={"prefer": "respond-async", **headers})
 
 
 async def shown(http: GatewayServer, tenant: Tenant, erasure: str = "", **headers: str) -> Reply:
@@ -174,6 +175,35 @@ async def test_who_is_held_is_shown_as_that(gateway_server: GatewayServer, serve
 
     found = (await shown(gateway_server, person.tenant, f"/{erasure}")).json()["data"]
     assert (found["state"], found["reasons"], found["decisions"]) == ("held", ["subject_hold"], [])
+
+
+async def test_whoever_waits_is_told_at_once_that_it_is_held(
+    gateway_server: GatewayServer, server_settings: Settings
+) -> None:
+    person = await make_person(gateway_server.storage, await make_owner(gateway_server))
+    await set_hold(gateway_server.storage, person)
+
+    waiting = asyncio.create_task(asked(gateway_server, person, prefer="wait=30"))
+    while not await audited(gateway_server.storage, person):
+        pass
+    await erase(gateway_server, server_settings, person, ["restrict"])
+
+    reply = await waiting
+    assert (reply.status, reply.json()["data"]["state"]) == (200, "held")
+
+
+async def test_whoever_waits_for_what_goes_on_is_let_go_as_soon_as_that_is_known(
+    gateway_server: GatewayServer, server_settings: Settings
+) -> None:
+    person = await make_person(gateway_server.storage, await make_owner(gateway_server))
+
+    waiting = asyncio.create_task(asked(gateway_server, person, prefer="wait=30"))
+    while not await audited(gateway_server.storage, person):
+        pass
+    await erase(gateway_server, server_settings, person, ["restrict"])
+
+    reply = await waiting
+    assert (reply.status, reply.headers["location"].rpartition("/")[2]) == (202, reply.json()["data"]["id"])
 
 
 async def test_what_is_done_has_a_certificate_and_whoever_takes_it_is_audited(

@@ -31,6 +31,7 @@ from tests.erasures import (
     state_of,
     told,
 )
+from tests.receivers import make_endpoint
 from tests.tenants import make_outcome, make_tenant
 
 
@@ -127,6 +128,19 @@ async def test_what_is_left_is_taken_away_and_counted_once(storage: Storage) -> 
         RecordClass.WEBHOOKS: 0,
     }
     assert await fetch(storage.pool, "select 1 from end_user_export_parts") == []
+
+
+async def test_deliveries_that_tell_of_their_calls_are_counted_and_kept(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    await make_endpoint(storage, tenant.org, "https://93.184.215.14/hook", events=("ai.request.completed",))
+    person = await make_person(storage, tenant, calls=3)
+    await make_person(storage, tenant, name="somebody.else")
+    erasure = await shredded(storage, person)
+    await remove(storage, erasure)
+
+    after = await scan(storage, erasure)
+
+    assert (after.counts[RecordClass.WEBHOOKS], after.counts[RecordClass.SHELLS]) == (3, 3)
 
 
 async def test_other_people_and_calls_of_nobody_keep_what_they_have(storage: Storage) -> None:
