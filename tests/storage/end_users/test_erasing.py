@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from storage import Storage
 from storage.end_users import erasing
 from storage.end_users.removing import Removing
 from storage.end_users.scanning import EXAMINED, OF_NOBODY, Scanning
+from storage.end_users.tombstones import Tombstones
 from storage.holds import expire_lapsed
 from storage.pool import fetch
 from storage.tables import Row
@@ -272,6 +274,20 @@ async def test_a_hold_after_the_decision_comes_too_late_and_it_says_so(storage: 
     after = await scan(storage, gone)
 
     assert (after.state, after.reasons) == (ErasureState.SHREDDED, (Reason.HOLD_CAME_TOO_LATE,))
+
+
+async def test_nothing_is_destroyed_while_its_tombstone_cannot_be_written(storage: Storage, tmp_path: Path) -> None:
+    person = await make_person(storage, await make_tenant(storage))
+    now = datetime.now(UTC)
+    erasure = await restrict(storage, await request(storage, person))
+    decided = await erasing.decide(storage, erasure.org, erasure.id, now=now)
+    absent = Tombstones(tmp_path / "not-mounted", storage.keyring.subject)
+
+    with pytest.raises(UnavailableError):
+        await erasing.shred(storage, absent, decided, keys_gone_on=now.date(), at=now)
+
+    assert (await key_of(storage, person))[0] is not None
+    assert (await shred(storage, decided)).state is ErasureState.SHREDDED
 
 
 async def test_what_must_be_kept_so_long_is_restricted_until_then(storage: Storage) -> None:
