@@ -44,7 +44,8 @@ class ExportQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     snapshot_after: AwareDatetime | None = Field(
-        default=None, description="An export of an earlier moment will not do. Default: 15 minutes ago."
+        default=None,
+        description="An export of an earlier moment will not do, unless it is being made. Default: 15 minutes ago.",
     )
 
 
@@ -92,10 +93,8 @@ async def export_end_user(
         async with gateway.storage.read(access.principal) as view:
             return await view.end_user_exports.get(export.id)
 
-    done = await once_done(request, look, is_done=lambda seen: not seen.state.is_open)
-    if done is not None:
-        return _answered(request, access, done)
-    return _answered(request, access, await look(), status=202)
+    seen = await once_done(request, look, is_done=lambda seen: not seen.state.is_open) or await look()
+    return _answered(request, access, seen, status=202 if seen.state.is_open else 200)
 
 
 @router.get(
@@ -195,14 +194,17 @@ async def download_export(
 
 async def _begun(tx: Transaction, person: EndUserEntry, *, since: datetime) -> EndUserExport:
     """The export that there is already, or a new one; of two that are asked for at once there is one."""
-    export = await tx.end_user_exports.current(person.id, since=since)
-    is_new = False
-    if export is None and (export := await tx.end_user_exports.open_export(person.id, by=tx.actor)) is not None:
-        is_new = True
-        tx.tell(Event(EventType.END_USER_EXPORT_REQUESTED, {"export_id": export.id}))
-    if export is None and (export := await tx.end_user_exports.being_made(person.id)) is None:
-        # It ended between our two looks.
+    exports = tx.end_user_exports
+    export = await exports.current(person.id, since=since)
+    if export is None:
+        await exports.wait_for_turn(person.id)
+        export = await exports.current(person.id, since=since) or await exports.being_made(person.id)
+    is_new = export is None
+    export = export or await exports.open_export(person.id, by=tx.actor)
+    if export is None:
         raise UnavailableError(retry_after_s=1)
+    if is_new:
+        tx.tell(Event(EventType.END_USER_EXPORT_REQUESTED, {"export_id": export.id}))
     action = AuditAction.END_USER_EXPORT_REQUESTED if is_new else AuditAction.END_USER_EXPORT_RETRIEVED
     tx.audit(action, entity_type=_ENTITY, entity_id=export.id, subject=person.digest)
     return export

@@ -6,14 +6,24 @@ Whatever is not there is one 404, whether it is another organisation's, a name t
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Request
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from api.authentication import authenticate
 from api.state import gateway_of
 from gateway.errors import NotFoundError
 from gateway.tenancy import Access, Scope
 
+
+class _NameConvertor(PathConvertor):
+    """Starlette's own stops at the end of a line, and would take a name that ends in one for another."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("name", _NameConvertor())
+
 END_USERS: Final = "/v1/orgs/{organization}/end-users"
-NAMED: Final = f"{END_USERS}/{{runtimeUser:path}}"
+NAMED: Final = f"{END_USERS}/{{runtimeUser:name}}"
 
 RuntimeUser = Annotated[
     str,

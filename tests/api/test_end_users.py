@@ -90,6 +90,16 @@ async def test_a_name_with_a_slash_is_found_by_itself(hospital: GatewayServer) -
     assert (await hospital.get(at(hospital, "ward/4/bed/2"))).json()["data"]["name"] == "ward/4/bed/2"
 
 
+async def test_a_name_with_a_line_break_is_found_by_itself(hospital: GatewayServer) -> None:
+    for name in ("ward 4", "ward 4\n", "\nward\n4"):
+        await call(hospital, name)
+
+    for name in ("ward 4", "ward 4\n", "\nward\n4"):
+        assert (await hospital.get(at(hospital, name))).json()["data"]["name"] == name
+        held = await hospital.request("PUT", at(hospital, name, "hold"), {"reason": "other"})
+        assert held.json()["data"]["name"] == name
+
+
 @pytest.mark.parametrize("who", ["nobody", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "x" * 1025, "\x00", "%", "ü"])
 async def test_whom_nobody_named_is_not_there(hospital: GatewayServer, who: str) -> None:
     await call(hospital)

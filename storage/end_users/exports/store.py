@@ -82,6 +82,17 @@ class EndUserExportStore(EndUserExportReader):
         super().__init__(session, org, cipher)
         self._clock = clock
 
+    async def wait_for_turn(self, end_user: EndUserId) -> None:
+        """Until the transaction is over nobody else begins one of theirs, or restricts them.
+
+        Raises `NotFoundError` for whom nothing may be read any more.
+        """
+        active = select(EndUserRow.id).where(
+            EndUserRow.org_id == self._org, EndUserRow.id == end_user, EndUserRow.state == "active"
+        )
+        if await self._session.scalar(active.with_for_update(key_share=True)) is None:
+            raise NotFoundError
+
     async def open_export(self, end_user: EndUserId, *, by: str | None) -> EndUserExport | None:
         """One of what is kept now, with a key of its own. None: another of theirs is being written, also when it was
         asked for at once.
@@ -89,11 +100,7 @@ class EndUserExportStore(EndUserExportReader):
         Raises `NotFoundError` for whom nothing may be read any more.
         """
         # Whoever restricts them waits until this is there, and so finds it.
-        active = select(EndUserRow.id).where(
-            EndUserRow.org_id == self._org, EndUserRow.id == end_user, EndUserRow.state == "active"
-        )
-        if await self._session.scalar(active.with_for_update(read=True)) is None:
-            raise NotFoundError
+        await self.wait_for_turn(end_user)
         export_id, now = new_ulid(), self._clock.now()
         sealed_key = await fresh_key(self._cipher, self._org, end_user, export_id)
         if sealed_key is None:
