@@ -337,6 +337,7 @@ POLICY = answer(
             "unscannable": "refuse",
             "storage_mode": "full",
             "retention_days": 2555,
+            "minimum_retention_days": 0,
             "legal_hold": False,
             "retention": {"effective_days": 2555, "held": False, "takes_effect_at": None},
             "phi_retrieval_behavior": "block",

@@ -19,6 +19,7 @@ from api.manage.agent_credential_schemas import (
 )
 from api.manage.agent_schemas import ChangeAgentRequest, CreateAgentRequest
 from api.manage.end_user_erasure_schemas import ErasureRequest
+from api.manage.end_user_schemas import HoldRequest
 from api.manage.schemas import (
     AcceptRequest,
     BudgetRequest,
@@ -109,6 +110,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     RevokeCredentialRequest,
     RotateCredentialRequest,
     ErasureRequest,
+    HoldRequest,
 )
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {

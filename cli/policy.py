@@ -15,7 +15,7 @@ from gateway.errors import ValidationFailedError
 from gateway.organization_policy import read_entities, read_terms
 from gateway.phi.findings import Entity
 from gateway.phi.screening import THRESHOLDS_MILLI, Profile
-from gateway.retention import RETENTION_DAYS
+from gateway.retention import MINIMUM_RETENTION_DAYS, RETENTION_DAYS
 from gateway.tenancy import PhiMode, StorageMode
 
 TermsOption = Annotated[
@@ -55,6 +55,14 @@ def org_policy(
             min=RETENTION_DAYS[0],
             max=RETENTION_DAYS[1],
             help="Days that content is kept. Less than before bears a week later.",
+        ),
+    ] = None,
+    minimum_retention_days: Annotated[
+        int | None,
+        typer.Option(
+            min=MINIMUM_RETENTION_DAYS[0],
+            max=MINIMUM_RETENTION_DAYS[1],
+            help="Days before a person's content is erased at their request.",
         ),
     ] = None,
     legal_hold: Annotated[bool | None, typer.Option(help="Destroy nothing. Lifting it bears a week later.")] = None,
@@ -103,6 +111,7 @@ def org_policy(
         "restore_answers": restore_answers,
         "unscannable": unscannable,
         "retention_days": retention_days,
+        "minimum_retention_days": minimum_retention_days,
         "legal_hold": legal_hold,
         "phi_retrieval_behavior": phi_retrieval_behavior,
         "failover_enabled": failover,

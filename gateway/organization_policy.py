@@ -39,6 +39,8 @@ class OrganizationPolicy:
     unscannable: Unscannable = "refuse"
     storage_mode: StorageMode = StorageMode.FULL
     retention_days: int = Retention().days
+    minimum_retention_days: int = 0
+    """How old a person's content has to be before it is erased at their request: what the law has kept so long."""
     legal_hold: bool = False
     retention_floor_days: int | None = None
     retention_floor_until: datetime | None = None
@@ -74,7 +76,8 @@ class OrganizationPolicy:
     def changed(self, changes: Changes, *, now: datetime) -> "OrganizationPolicy":
         """With `changes`, one version on when they change anything. Leaving the profile `custom` drops its entities.
 
-        Raises `ValidationFailedError` for entities without that profile, or that profile without entities.
+        Raises `ValidationFailedError` for entities without that profile, or that profile without entities, and
+        for a minimum that content is not kept for.
         """
         leaves_profile = changes.get("phi_profile", self.phi_profile) != self.phi_profile
         after = replace(self, **{**({"phi_entities": None} if leaves_profile else {}), **changes})
@@ -82,6 +85,10 @@ class OrganizationPolicy:
             raise ValidationFailedError("The profile `custom` needs `phi_entities`.", param="phi_entities")
         if after.phi_profile != Profile.CUSTOM and after.phi_entities is not None:
             raise ValidationFailedError("`phi_entities` goes with the profile `custom` only.", param="phi_entities")
+        if after.minimum_retention_days > after.retention_days:
+            sent = "minimum_retention_days" if "minimum_retention_days" in changes else "retention_days"
+            message = "`minimum_retention_days` is more than `retention_days`: nothing is kept so long."
+            raise ValidationFailedError(message, param=sent)
         kept = self.retention.changed(days=after.retention_days, legal_hold=after.legal_hold, now=now)
         after = replace(
             after,

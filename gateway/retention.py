@@ -13,6 +13,9 @@ from ulid import ULID
 RETENTION_DAYS = (1, 36_500)
 """The shortest and the longest that content may be kept: a century is as good as for ever."""
 
+MINIMUM_RETENTION_DAYS = (0, RETENTION_DAYS[1])
+"""The shortest and the longest that content may have to be kept before a person may have it erased; 0: not at all."""
+
 DELAY = timedelta(days=7)
 """How long a shorter time, or the end of a hold, waits until it bears."""
 

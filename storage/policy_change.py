@@ -10,6 +10,7 @@ from gateway.errors import MissingScopeError, PreconditionFailedError
 from gateway.events import Event, EventType
 from gateway.ids import OrganizationId
 from gateway.organization_policy import Changes, OrganizationPolicy, require_acknowledged, told
+from gateway.retention import Retention
 from storage.transaction import Transaction
 
 
@@ -34,7 +35,7 @@ async def change_policy(
     before, after = await tx.organization.set_policy(**changes)
     if only_versions is not None and before.version not in only_versions:
         raise PreconditionFailedError("The policy or the budget has changed since it was read.")
-    if keeps_retention and before.retention != after.retention:
+    if keeps_retention and _kept(before) != _kept(after):
         raise MissingScopeError("A test key cannot change how long content is kept: it is the live calls' too.")
     facts: dict[str, JsonValue] = {"changes": told(before, after)}
     if leaves:
@@ -47,6 +48,10 @@ async def change_policy(
     action = AuditAction.BUDGET_UPDATED if changes.keys() <= BUDGET_FIELDS else AuditAction.POLICY_UPDATED
     tx.audit(action, entity_type="organization", entity_id=org, metadata=facts)
     return after
+
+
+def _kept(policy: OrganizationPolicy) -> tuple[Retention, int]:
+    return policy.retention, policy.minimum_retention_days
 
 
 def _reduced(before: OrganizationPolicy, after: OrganizationPolicy) -> Event | None:

@@ -137,6 +137,7 @@ def _data(policy: OrganizationPolicy, now: datetime) -> dict[str, Any]:
         "unscannable": policy.unscannable,
         "storage_mode": policy.storage_mode.value,
         "retention_days": policy.retention_days,
+        "minimum_retention_days": policy.minimum_retention_days,
         "legal_hold": policy.legal_hold,
         "retention": _retention(policy.retention, now),
         "phi_retrieval_behavior": policy.phi_retrieval_behavior.value,

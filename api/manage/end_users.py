@@ -1,16 +1,16 @@
 """`/v1/orgs/{organization}/end-users`: whom an organisation's calls name, and who may not be erased (spec B13, D32)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import end_user_examples as examples
 from api.authentication import authenticate
-from api.content.schemas import Strict
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.manage.end_user_paths import END_USERS, NAMED, PersonReader, RuntimeUser, require_own
+from api.manage.end_user_schemas import HoldRequest
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, errors, json_body
 from api.state import gateway_of
@@ -44,10 +44,6 @@ class EndUsersQuery(BaseModel):
 
     cursor: str | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
-
-
-class HoldRequest(Strict):
-    reason: Literal["litigation", "investigation", "regulator", "other"]
 
 
 @router.get(

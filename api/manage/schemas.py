@@ -12,7 +12,7 @@ from gateway.keys.api_key import DEFAULT_GRACE_S, GRACE_S
 from gateway.keys.networks import MAX_NETWORKS
 from gateway.phi.findings import Entity
 from gateway.phi.screening import MAX_TERMS, THRESHOLDS_MILLI, Profile
-from gateway.retention import RETENTION_DAYS
+from gateway.retention import MINIMUM_RETENTION_DAYS, RETENTION_DAYS
 from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode, Unscannable
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
@@ -168,6 +168,14 @@ class PolicyRequest(Strict):
             ge=RETENTION_DAYS[0],
             le=RETENTION_DAYS[1],
             description="How long content is kept. Less than before bears a week later.",
+        ),
+    ] = None
+    minimum_retention_days: Annotated[
+        int | None,
+        Field(
+            ge=MINIMUM_RETENTION_DAYS[0],
+            le=MINIMUM_RETENTION_DAYS[1],
+            description="How old a person's content has to be before it is erased at their request.",
         ),
     ] = None
     legal_hold: Annotated[

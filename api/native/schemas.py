@@ -13,6 +13,7 @@ from api.content.schemas import (
     ThinkingConfigParam,
 )
 from api.content.tools import AnyToolParam, ToolChoiceParam
+from gateway.end_users.end_user import LONGEST_NAME
 
 DEFAULT_MODEL = "claude-sonnet-4-6"
 DEFAULT_MAX_TOKENS = 4096
@@ -39,4 +40,7 @@ class ChatRequest(Strict):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     stop_sequences: list[StopSequence] | None = None
+    end_user: Annotated[str, Field(max_length=LONGEST_NAME)] | None = Field(
+        default=None, description="Your id of the person behind the request: the same as `metadata.user_id`."
+    )
     metadata: MetadataParam | None = None

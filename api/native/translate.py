@@ -27,6 +27,8 @@ class Parsed:
     """The conversation to continue."""
     as_message: bool
     """Whether the turn came as `message`."""
+    names_end_user: bool
+    """Whether the person came as `end_user`."""
 
 
 def chat(body: bytes) -> Parsed:
@@ -48,20 +50,30 @@ def chat(body: bytes) -> Parsed:
             system_plain=system_plain,
             tools=tuple(map(reading.tool, request.tools or ())),
             tool_choice=reading.tool_choice(request.tool_choice),
-            end_user=request.metadata.user_id if request.metadata else None,
+            end_user=_end_user(request),
         ),
         stream=request.stream is not False,
         store=request.store is not False,
         thread=_thread(request.conversation_id),
         as_message=request.message is not None,
+        names_end_user=request.end_user is not None,
     )
 
 
 def named_as_sent(error: GatewayError, parsed: Parsed) -> GatewayError:
-    """`error` with `message` for its `param` when that is where its turn came from."""
+    """`error` with `message` or `end_user` for its `param` when that is where its turn or its person came from."""
     if parsed.as_message and error.param and error.param.startswith("messages[0]"):
         error.param = "message"
+    if parsed.names_end_user and error.param == "metadata.user_id":
+        error.param = "end_user"
     return error
+
+
+def _end_user(request: ChatRequest) -> str | None:
+    in_metadata = request.metadata.user_id if request.metadata else None
+    if request.end_user is not None and in_metadata not in (None, request.end_user):
+        raise ValidationFailedError("`end_user` and `metadata.user_id` name two people.", param="end_user")
+    return in_metadata if request.end_user is None else request.end_user
 
 
 def _turns(request: ChatRequest) -> tuple[Turn, ...]:

@@ -111,7 +111,7 @@ class EndUserStore(EndUserReader):
         self._clock = clock
 
     async def hold(self, named: str, reason: HoldReason, *, by: str | None) -> tuple[EndUserEntry, bool]:
-        """Have nothing of whom `named` names be destroyed; and whether that is new. A reason may be changed.
+        """Have whom `named` names not be erased; and whether that is new. A reason may be changed.
 
         Raises `NotFoundError`.
         """

@@ -27,6 +27,7 @@ DEFAULTS: Json = {
     "unscannable": "refuse",
     "storage_mode": "full",
     "retention_days": 2555,
+    "minimum_retention_days": 0,
     "legal_hold": False,
     "retention": {"effective_days": 2555, "held": False, "takes_effect_at": None},
     "phi_retrieval_behavior": "block",
@@ -157,6 +158,11 @@ async def test_lists_of_the_largest_size_are_kept_whole_and_can_be_emptied(gatew
         ({"retention_days": 36_501}, "retention_days"),
         ({"retention_days": 30.5}, "retention_days"),
         ({"retention_days": True}, "retention_days"),
+        ({"minimum_retention_days": -1}, "minimum_retention_days"),
+        ({"minimum_retention_days": 36_501}, "minimum_retention_days"),
+        ({"minimum_retention_days": "30"}, "minimum_retention_days"),
+        ({"minimum_retention_days": 2556}, "minimum_retention_days"),
+        ({"minimum_retention_days": 31, "retention_days": 30}, "minimum_retention_days"),
         ({"legal_hold": "yes"}, "legal_hold"),
         ({"legal_hold": 1}, "legal_hold"),
         ({"retention": {"effective_days": "x"}, "retention_days": 5}, "retention.effective_days"),
@@ -420,6 +426,16 @@ async def test_a_shorter_time_bears_a_week_later_and_can_be_taken_back(gateway_s
     assert changes["retention_floor_until"] == {"from": None, "to": shortened["retention"]["takes_effect_at"]}
 
 
+async def test_content_is_not_kept_for_less_than_its_minimum(gateway_server: GatewayServer) -> None:
+    tenant = await officer(gateway_server)
+
+    raised = await put(gateway_server, tenant, {"minimum_retention_days": 365})
+    refused = await put(gateway_server, tenant, {"retention_days": 364})
+
+    assert (raised.status, raised.json()["data"]["minimum_retention_days"]) == (200, 365)
+    assert (refused.status, refused.json()["error"]["param"]) == (422, "retention_days")
+
+
 async def test_a_hold_bears_at_once_and_its_end_a_week_later(gateway_server: GatewayServer) -> None:
     tenant = await officer(gateway_server)
 
@@ -457,7 +473,11 @@ async def test_a_read_policy_with_what_is_pending_can_be_sent_back(gateway_serve
     assert (reply.json()["data"], reply.headers["etag"]) == (read, '"2"')
 
 
-@pytest.mark.parametrize("change", [{"retention_days": 3000}, {"retention_days": 30}, {"legal_hold": True}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"retention_days": 3000}, {"retention_days": 30}, {"minimum_retention_days": 30}, {"legal_hold": True}],
+    ids=str,
+)
 async def test_a_test_key_cannot_change_how_long_content_of_live_calls_is_kept(
     gateway_server: GatewayServer, change: Json
 ) -> None:

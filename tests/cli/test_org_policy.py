@@ -53,6 +53,7 @@ async def test_every_option_is_a_choice_of_the_policy(
         *("--legal-hold", "--failover", "--opus", "--premium-model", "gpt-5.4", "--acknowledge-phi-leaves"),
         *("--alert-threshold", "90", "--alert-threshold", "50"),
         *("--time-zone", "America/New_York", "--anchor-day", "31", "--rollover-limit", "5000"),
+        *("--minimum-retention-days", "365"),
     )
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
@@ -69,6 +70,7 @@ async def test_every_option_is_a_choice_of_the_policy(
         unscannable="pass",
         storage_mode=StorageMode.NONE,
         retention_days=3000,
+        minimum_retention_days=365,
         legal_hold=True,
         phi_retrieval_behavior=PhiMode.REDACT,
         failover_enabled=True,

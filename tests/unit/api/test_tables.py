@@ -20,6 +20,7 @@ from api.manage.agent_credential_schemas import (
 )
 from api.manage.agent_schemas import ChangeAgentRequest, CreateAgentRequest
 from api.manage.end_user_erasure_schemas import ErasureRequest
+from api.manage.end_user_schemas import HoldRequest
 from api.manage.schemas import (
     AcceptRequest,
     BudgetRequest,
@@ -115,6 +116,7 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/webhooks/{webhook_id}/test", WebhookTestRequest),
     ("post", "/v1/webhooks/deliveries/bulk-replay", BulkReplayRequest),
     ("post", "/v1/orgs/{organization}/end-users/{runtimeUser}/erasure", ErasureRequest),
+    ("put", "/v1/orgs/{organization}/end-users/{runtimeUser}/hold", HoldRequest),
 )
 
 
