@@ -53,6 +53,25 @@ OF_NOBODY: Final[Mapping[str, str]] = {
 }
 """Tables that hold something sealed, structured or digested and have nothing that ties it to a person."""
 
+_LOOKED_FOR: Final = (
+    "audit_entries.name",
+    "end_user_erasures.name",
+    "end_user_export_parts.content",
+    "end_user_exports.name",
+    "end_user_exports.sealed_key",
+    "end_user_keys.sealed",
+    "end_users.name",
+    "end_users.original",
+    "idempotency_keys.inference_id",
+    "inferences.answer_content",
+    "inferences.name",
+    "inferences.request_content",
+    "inferences.seals",
+    "outbox.name",
+    "phi_findings.findings",
+)
+"""Columns that must be empty, and `name` for the name in any text of a table's rows."""
+
 _PAGE = 1_000
 _KEYS = 5_000
 _AROUND = timedelta(seconds=1)
@@ -142,7 +161,7 @@ class Scanning:
             RecordClass.WEBHOOKS: self._examined["webhook_deliveries"],
         }
         examined = {table: self._examined[table] for table in sorted(EXAMINED)}
-        return Scan(now, examined=examined, found=dict(sorted(self._found.items()))), kept
+        return Scan(now, examined=examined, found={each: self._found[each] for each in _LOOKED_FOR}), kept
 
     async def _person(self) -> None:
         ((people, names, keys),) = await fetch(self.pool, _PERSON, self._named())

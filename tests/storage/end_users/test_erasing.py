@@ -163,6 +163,7 @@ async def test_a_scan_before_anything_is_taken_away_finds_it_all(storage: Storag
     after = await scan(storage, erasure)
 
     assert after.scan is not None
+    assert {name.partition(".")[0] for name in after.scan.found} <= EXAMINED
     assert {name: count for name, count in after.scan.found.items() if count} == {
         "end_user_export_parts.content": 1,
         "idempotency_keys.inference_id": 2,
