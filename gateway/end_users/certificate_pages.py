@@ -1,5 +1,6 @@
 """The certificate of an erasure as pages, before they are sealed: what the signed JSON says, in words."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -134,7 +135,10 @@ def _facts(
 
 
 def _scan(scan: Scan) -> tuple[tuple[str, ...], ...]:
-    return tuple((place, _counted(count), _counted(scan.found.get(place, 0))) for place, count in scan.examined.items())
+    found: Counter[str] = Counter()
+    for place, count in scan.found.items():
+        found[place.partition(".")[0]] += count
+    return tuple((table, _counted(count), _counted(found[table])) for table, count in scan.examined.items())
 
 
 def _verification(proof: Mapping[str, JsonValue]) -> tuple[Step, ...]:
