@@ -22,6 +22,7 @@ from cli import (
     books,
     catalog,
     certificate,
+    end_users,
     keyring,
     keys,
     phi,
@@ -65,6 +66,7 @@ app.add_typer(restore.app, name="restore")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(agents.app, name="agent")
+app.add_typer(end_users.app, name="end-user")
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="HASP_HOME", help="Folder that keeps all state.")]
 

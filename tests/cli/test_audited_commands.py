@@ -55,6 +55,9 @@ AUDITED = {
     "webhook test": Audited(AuditAction.WEBHOOK_ENDPOINT_TESTED, "{webhook} --org {org}"),
     "agent list": Audited(AuditAction.AGENT_LISTED),
     "agent archive": Audited(AuditAction.AGENT_ARCHIVED, "{agent} --org {org}"),
+    "end-user list": Audited(AuditAction.END_USER_LISTED),
+    "end-user hold": Audited(AuditAction.END_USER_HELD, "{end_user} --org {org} --reason other"),
+    "end-user release": Audited(AuditAction.END_USER_RELEASED, "{end_user} --org {org}"),
     "books verify": Audited(AuditAction.BOOKS_VERIFIED),
     "retention show": Audited(AuditAction.RETENTION_READ),
     "audit verify": Audited(AuditAction.AUDIT_VERIFIED),
@@ -158,6 +161,7 @@ async def hasp(storage: Storage, tenant: Tenant, command: str, arguments: str) -
         "audit_key": signing_key(storage.keyring.audit).key_id,
         "webhook": await put_endpoint(storage, tenant) if "{webhook}" in arguments else None,
         "agent": await make_agent(storage, tenant.org) if "{agent}" in arguments else None,
+        "end_user": (await storage.end_users.of(tenant.org, CANARY)).id if "{end_user}" in arguments else None,
     }
     argv = [*command.split(), *arguments.format(**names).split()]
     ran = await asyncio.to_thread(CliRunner().invoke, app, argv)
