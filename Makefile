@@ -38,6 +38,7 @@ chaos: $(VENV)/dev.installed ## Kill API, worker and PostgreSQL under load, then
 	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
 	$(BIN)/python -m tests.chaos.webhooks $(WEBHOOKS_CHAOS_FLAGS)
 	$(BIN)/python -m tests.chaos.webhook_replay $(REPLAY_CHAOS_FLAGS)
+	$(BIN)/python -m tests.chaos.end_user_export $(EXPORT_CHAOS_FLAGS)
 
 fmt: $(VENV)/dev.installed ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix-only -q .

@@ -12,6 +12,7 @@ from tests.chaos.agent_cascades import CascadeChaos
 from tests.chaos.agent_kill import Killer
 from tests.chaos.agent_places import MOST, Places
 from tests.chaos.agreement_gate import Gate
+from tests.chaos.end_user_export import ExportChaos
 from tests.chaos.installation import Installation, reached
 from tests.chaos.nemesis import KILLS, planned
 from tests.chaos.revocation import Revoker
@@ -96,6 +97,17 @@ async def test_processes_together_run_no_more_than_a_credential_may_and_a_dead_o
     assert crowd.refused == ["TOO_MANY_INVOCATIONS"] * 9
     assert crowd.again == MOST
     assert crowd.refused_again == ["TOO_MANY_INVOCATIONS"] * 3
+
+
+@pytest.mark.timeout(180)
+async def test_an_export_of_a_person_is_the_same_whether_or_not_its_worker_was_killed(
+    installed: Installed, tmp_path: Path
+) -> None:
+    result = await ExportChaos(*installed).exported(20_000, kills=1, folder=tmp_path)
+
+    assert result.violations == []
+    assert result.kills == 1
+    assert result.records >= 20_000
 
 
 def test_a_seed_names_one_order_of_faults() -> None:
