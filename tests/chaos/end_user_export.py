@@ -36,7 +36,7 @@ from tests.tenants import Tenant, make_tenant
 
 NAME: Final = "maria.lopez@mercy.example"
 SCOPES: Final = (Scope.AI_CHAT, Scope.CONTROL_READ, Scope.END_USERS_READ)
-GROWS_AT_MOST: Final = 192
+GROWS_AT_MOST: Final = 96
 """Mebibytes: a few files of 4 MB, as they are and as they are read, packed and sealed."""
 
 OVER_WITHIN_S: Final = 1500.0
