@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from typing_extensions import Buffer
 
 from gateway.end_users.bag import tag_files
-from storage.end_users.exports.reading import StoredExport
+from storage.end_users.exports.reading import StoredExport, in_pieces
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The first that a ZIP can tell: a bag is the same whenever it is made."""
@@ -45,10 +45,12 @@ async def stream_bag(stored: StoredExport) -> AsyncGenerator[bytes]:
         for path, content in tag_files(stored.key.org, stored.export, stored.payload).items():
             _add(archive, f"{top}/{path}", content)
         for file in stored.files:
-            content = await stored.read(file)
-            await asyncio.to_thread(_add, archive, f"{top}/{file.file.path}", content)
-            yield sent.take()
-    yield sent.take()
+            # While a reader takes its time, only what is left for them to read is there.
+            await asyncio.to_thread(_add, archive, f"{top}/{file.file.path}", await stored.read(file))
+            for piece in in_pieces(sent.take()):
+                yield piece
+    for piece in in_pieces(sent.take()):
+        yield piece
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import orjson
 
 from gateway.end_users.exports import Dataset
-from storage.end_users.exports.reading import StoredExport
+from storage.end_users.exports.reading import StoredExport, in_pieces
 
 
 async def stream_document(stored: StoredExport) -> AsyncGenerator[bytes]:
@@ -26,7 +26,9 @@ async def _records(stored: StoredExport, dataset: Dataset) -> AsyncGenerator[byt
     if not is_one:
         yield b"["
     for place, file in enumerate(files):
-        lines = await stored.read(file)
-        yield (b"," if place else b"") + lines.rstrip(b"\n").replace(b"\n", b",")
+        if place:
+            yield b","
+        for piece in in_pieces((await stored.read(file)).rstrip(b"\n").replace(b"\n", b",")):
+            yield piece
     if not is_one:
         yield b"]"

@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import io
+import os
 import zipfile
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from gateway.ids import ConversationId, new_ulid, request_id
 from storage import Storage
 from storage.end_users.exports import composing, subject, writing
 from storage.end_users.exports.bag import stream_bag
+from storage.end_users.exports.document import stream_document
 from storage.end_users.exports.reading import StoredExport, open_stored
 from storage.pool import fetch
 from tests.end_user_exports import (
@@ -112,6 +115,17 @@ async def test_a_bag_is_the_same_each_time_it_is_sent(storage: Storage) -> None:
     _, stored = await ready(storage, await busy_tenant(storage))
 
     assert await whole(stream_bag(stored)) == await whole(stream_bag(stored))
+
+
+@pytest.mark.parametrize("stream", [stream_bag, stream_document])
+async def test_a_long_record_is_sent_in_small_pieces(
+    storage: Storage, stream: Callable[[StoredExport], AsyncIterator[bytes]]
+) -> None:
+    tenant = await make_tenant(storage)
+    await make_named_call(storage, tenant, said=os.urandom(1_000_000).hex())
+    _, stored = await ready(storage, tenant)
+
+    assert max([len(piece) async for piece in stream(stored)]) <= 256 * 1024
 
 
 async def test_the_document_says_what_the_bag_says(storage: Storage, tmp_path: Path) -> None:
