@@ -1,5 +1,6 @@
 """`/v1/orgs/{organization}/end-users`: whom an organisation's calls name, and who may not be erased (spec B13, D32)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -86,15 +87,24 @@ async def list_end_users(request: Request, access: PersonReader, query: Annotate
 async def hold(request: Request, access: Writer, runtime_user: RuntimeUser) -> Response:
     """Nothing of the person is erased as long as the hold is there. Needs the scope `org.end_users.write`.
 
-    An erasure that is under way is held too, unless their key is destroyed already.
+    An erasure that is under way is held too, unless their key is destroyed already. Their `name` is null for a key that
+    may not read it.
     """
     wanted = validated(HoldRequest, read_object(await request.body()), unknown=ValidationFailedError)
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         held, is_new = await tx.end_users.hold(runtime_user, HoldReason(wanted.reason), by=tx.actor)
         about = {"reason": wanted.reason, "changed": is_new}
-        tx.audit(AuditAction.END_USER_HELD, entity_type=_ENTITY, entity_id=held.id, metadata=about, subject=held.digest)
-    return success(_shown(held), request_id=exchange.request_id)
+        shown = _shown(held) if _reads_names(request, access) else _shown(held) | {"name": None}
+        tx.audit(
+            AuditAction.END_USER_HELD,
+            entity_type=_ENTITY,
+            entity_id=held.id,
+            metadata=about,
+            phi=_disclosed(shown),
+            subject=held.digest,
+        )
+    return success(shown, request_id=exchange.request_id)
 
 
 @router.delete(
@@ -104,18 +114,23 @@ async def hold(request: Request, access: Writer, runtime_user: RuntimeUser) -> R
     responses={200: examples.END_USER, **errors(CONTROL, *ACCESS_ERRORS, facts.NotFoundError)},
 )
 async def release(request: Request, access: Writer, runtime_user: RuntimeUser) -> Response:
-    """Takes the hold away; nothing is erased by that. Needs the scope `org.end_users.write`."""
+    """Takes the hold away; nothing is erased by that. Needs the scope `org.end_users.write`.
+
+    Their `name` is null for a key that may not read it.
+    """
     exchange = exchange_of(request)
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         released, was_held = await tx.end_users.release(runtime_user)
+        shown = _shown(released) if _reads_names(request, access) else _shown(released) | {"name": None}
         tx.audit(
             AuditAction.END_USER_RELEASED,
             entity_type=_ENTITY,
             entity_id=released.id,
             metadata={"changed": was_held},
+            phi=_disclosed(shown),
             subject=released.digest,
         )
-    return success(_shown(released), request_id=exchange.request_id)
+    return success(shown, request_id=exchange.request_id)
 
 
 @router.get(
@@ -140,6 +155,19 @@ async def get_end_user(request: Request, access: PersonReader, runtime_user: Run
             subject=found.digest,
         )
     return success(_shown(found), request_id=exchange.request_id)
+
+
+def _reads_names(request: Request, access: Access) -> bool:
+    """Whether the caller is one of `PersonReader`, too."""
+    try:
+        gateway_of(request).pipeline.require_readable(access.policy)
+    except facts.BaaRequiredError:
+        return False
+    return Scope.END_USERS_READ in access.principal.scopes
+
+
+def _disclosed(shown: Mapping[str, Any]) -> PhiDisposition:
+    return PhiDisposition.CONTAINS_PHI if shown["name"] is not None else PhiDisposition.NOT_PRESENT
 
 
 def _shown(entry: EndUserEntry) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
+from gateway.audit import AuditAction
 from gateway.ids import new_ulid
 from gateway.tenancy import KeyMode, Scope
 from storage.pool import fetch
@@ -160,6 +161,24 @@ async def test_a_hold_is_set_changed_and_lifted(hospital: GatewayServer) -> None
     assert changed.json()["data"]["hold"]["reason"] == "regulator"
     assert changed.json()["data"]["hold"]["at"] == held.json()["data"]["hold"]["at"]
     assert (lifted.json()["data"]["hold"], again.status) == (None, 200)
+
+
+async def test_a_hold_shows_no_name_to_whom_may_not_read_it(hospital: GatewayServer) -> None:
+    await call(hospital)
+    (person,) = (await hospital.get(people(hospital))).json()["data"]
+    path = people(hospital, person["id"], "hold")
+    async with hospital.storage.as_operator(hospital.tenant.org, command="test") as tx:
+        _, writer = await tx.keys.add(name="holds", scopes=(Scope.END_USERS_WRITE,), mode=KeyMode.LIVE)
+        tx.audit(AuditAction.API_KEY_CREATED, entity_type="api_key", entity_id="test")
+
+    held = await hospital.request("PUT", path, {"reason": "other"}, key=writer)
+    lifted = await hospital.request("DELETE", path, key=writer)
+    await hospital.request("DELETE", path)
+
+    assert [reply.json()["data"]["name"] for reply in (held, lifted)] == [None, None]
+    entries = (await hospital.get("/v1/audit?limit=10")).json()["data"]
+    told = [entry["phi_disposition"] for entry in entries if entry["action"] in ("end_user.held", "end_user.released")]
+    assert told == ["contains_phi", "not_present", "not_present"]
 
 
 @pytest.mark.parametrize(
