@@ -85,17 +85,22 @@ class Due:
     reason: PurgeReason
 
 
-def due(retention: Retention, *, closed_from: datetime | None, now: datetime) -> Due | None:
+def due(
+    retention: Retention, *, closed_from: datetime | None, now: datetime, held_from: date | None = None
+) -> Due | None:
     """What is to be destroyed at `now`; None: nothing may be.
 
-    `closed_from` is when an organisation whose agreement was terminated could no longer read its records.
+    `closed_from` is when an organisation whose agreement was terminated could no longer read its records. `held_from`
+    is the day of the first record of anybody who is held: a day has one key, so it and what follows stay.
     """
     through = retention.due_through(now)
     if through is None:
         return None
-    if closed_from is not None and now >= closed_from:
-        return Due(_days_before(now, 1), PurgeReason.TERMINATION)
-    return Due(through, PurgeReason.RETENTION)
+    is_closed = closed_from is not None and now >= closed_from
+    last = _days_before(now, 1) if is_closed else through
+    if held_from is not None and held_from <= last:
+        last = held_from - _DAY
+    return Due(last, PurgeReason.TERMINATION if is_closed else PurgeReason.RETENTION)
 
 
 def first_id_after(day: date) -> str:

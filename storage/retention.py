@@ -38,6 +38,8 @@ class Work:
     is_new: bool
     empties_terms: bool
     """Nothing of the organisation's is to be left that may name patients, its own lists of terms neither."""
+    takes_names: bool
+    """And no name of an end user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class Kept:
     """A purge that was begun."""
     has_terms: bool
     """Its own lists, which may name patients: content once an agreement was terminated, before that a choice."""
+    has_names: bool
+    """Of end users, none of whom is held: content in the same way."""
+    first_held: str | None
+    """The id of the first record of anybody who is held."""
 
     @property
     def oldest_day(self) -> date | None:
@@ -70,14 +76,17 @@ class Kept:
         is_new = purge != self.unfinished
         bound = min(purge.through, allowed.through)
         is_to_finish = not is_new and bound == purge.through
-        has_terms = self.has_terms and allowed.reason is PurgeReason.TERMINATION
-        if not (is_to_finish or has_terms or self._has_of(bound)):
+        is_closed = allowed.reason is PurgeReason.TERMINATION
+        has_terms, has_names = is_closed and self.has_terms, is_closed and self.has_names
+        if not (is_to_finish or has_terms or has_names or self._has_of(bound)):
             return None
-        return Work(purge, bound, is_new, empties_terms=has_terms and purge.reason is PurgeReason.TERMINATION)
+        is_last = purge.reason is PurgeReason.TERMINATION
+        return Work(purge, bound, is_new, empties_terms=has_terms and is_last, takes_names=has_names and is_last)
 
     def due_at(self, now: datetime) -> Due | None:
         """What may be destroyed at `now`, whether there is any or not."""
-        return due(self.retention, closed_from=self.closed_from, now=now)
+        held_from = None if self.first_held is None else ULID.from_str(self.first_held).datetime.date()
+        return due(self.retention, closed_from=self.closed_from, now=now, held_from=held_from)
 
     def _purge(self, allowed: Due) -> Due:
         """The one that was begun, or a new one. What was begun for a termination that was taken back waits until
@@ -102,6 +111,7 @@ class PurgeStep:
     keys: int = 0
     records: int = 0
     answers: int = 0
+    names: int = 0
     finished: bool = False
 
     @property
@@ -191,6 +201,8 @@ class _Purging:
             return await self._counted(PurgeStep(records=records))
         if answers := await self._remove_answers():
             return PurgeStep(answers=answers)
+        if self.work.takes_names and (names := await self._take_names()):
+            return PurgeStep(names=names)
         if self.work.bound < self.work.purge.through:
             return PurgeStep()
         return await self._finish()
@@ -214,6 +226,11 @@ class _Purging:
         before = datetime.combine(self.work.bound, time(), UTC) + timedelta(days=1)
         named = self._named(before=before, limit=self.batch)
         return (await self.connection.execute(retention_sql.REMOVE_ANSWERS, named)).rowcount
+
+    async def _take_names(self) -> int:
+        """Of end users: their keys, and with them whatever else was sealed of them."""
+        named = self._named(limit=self.batch, event=new_ulid())
+        return (await self.connection.execute(retention_sql.TAKE_NAMES, named)).rowcount
 
     async def _finish(self) -> PurgeStep:
         ((keys, records),) = await (await self.connection.execute(retention_sql.FINISH, self._named())).fetchall()
@@ -256,6 +273,8 @@ async def _kept(
             oldest_record=row[8],
             unfinished=None if row[9] is None else Due(row[9], PurgeReason(row[10])),
             has_terms=row[11],
+            has_names=row[12],
+            first_held=row[13],
         )
         for row in rows
     ]

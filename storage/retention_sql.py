@@ -15,8 +15,16 @@ select o.id, o.retention_days, o.legal_hold, o.retention_floor_days, o.retention
    where k.org_id between o.id and o.id and k.destroyed_at is null order by k.org_id, k.day limit 1),
   (select i.id from inferences i
    where i.org_id between o.id and o.id and i.status <> 'in_progress' order by i.org_id, i.id limit 1),
-  p.through, p.reason, o.phi_terms is not null
+  p.through, p.reason, o.phi_terms is not null,
+  h.first is null and exists (
+    select from end_users u where u.org_id = o.id and u.erased_at is null and u.held_at is null), h.first
 from organizations o
+cross join lateral (
+  select min(f.id) as first from end_users u cross join lateral (
+    select i.id from inferences i where i.org_id between u.org_id and u.org_id and i.end_user_id = u.id
+    order by i.org_id, i.end_user_id, i.id limit 1) f
+  where u.org_id = o.id and u.held_at is not null
+) h
 left join lateral (
   select through, reason from retention_purges where org_id = o.id and finished_at is null order by through limit 1
 ) p on true
@@ -73,6 +81,29 @@ delete from idempotency_keys k using (
   limit %(limit)s for update skip locked
 ) as old
 where k.org_id = old.org_id and k.digest = old.digest
+"""
+
+# Of each the key, the name, and what exports of theirs there are; their parts go as those of any that was cancelled.
+TAKE_NAMES = """
+with people as (
+  select id from end_users where org_id = %(org)s and erased_at is null and held_at is null
+  order by id limit %(limit)s for update
+),
+shredded as (
+  update end_user_keys k set sealed = null, destroyed_at = %(now)s from people p
+  where k.end_user_id = p.id and k.destroyed_at is null
+),
+cancelled as (
+  update end_user_exports x set state = 'cancelled', sealed_key = null from people p
+  where x.end_user_id = p.id and x.state in ('requested', 'running', 'ready') returning x.id
+),
+told as (
+  insert into outbox (id, org_id, type, data, created_at)
+  select left(%(event)s, 10) || upper(left(encode(sha256(convert_to(id || 'taken', 'UTF8')), 'hex'), 16)), %(org)s,
+    'end_user.export_cancelled', jsonb_build_object('export_id', id), %(now)s from cancelled
+)
+update end_users u set state = 'erased', original = null, erased_at = %(now)s,
+  restricted_at = coalesce(u.restricted_at, %(now)s) from people p where u.id = p.id
 """
 
 EMPTY_TERMS = "update organizations set phi_terms = null, policy_version = policy_version + 1 where id = %(org)s"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
@@ -17,6 +17,8 @@ from storage.end_users.digests import digest_key_place, digest_under
 from storage.tables import EndUserDigestKeyRow, EndUserRow, InferenceRow
 
 _Found = tuple[EndUserRow, datetime | None]
+
+_LOCK_ORGANIZATION = text("select 1 from organizations where id = :org for no key update")
 
 
 class EndUserReader:
@@ -111,10 +113,12 @@ class EndUserStore(EndUserReader):
         self._clock = clock
 
     async def hold(self, named: str, reason: HoldReason, *, by: str | None) -> tuple[EndUserEntry, bool]:
-        """Have whom `named` names not be erased; and whether that is new. A reason may be changed.
+        """Have nothing of whom `named` names destroyed; and whether that is new. A reason may be changed.
 
         Raises `NotFoundError`.
         """
+        # A purge looks at holds and destroys under the same lock (`storage.retention_sql`).
+        await self._session.execute(_LOCK_ORGANIZATION, {"org": self._org})
         before = await self._locked(named)
         if before.hold is not None and before.hold.reason is reason:
             return before, False

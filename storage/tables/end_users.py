@@ -27,6 +27,9 @@ class EndUserRow(Row):
         ),
         Index("ix_end_users_org_id_digest", "org_id", "digest"),
         Index("ix_end_users_org_id_id", "org_id", "id"),
+        Index("ix_end_users_org_id_held", "org_id", postgresql_where=text("held_at is not null")),
+        # An organisation that leaves has those taken who are not yet.
+        Index("ix_end_users_org_id_named", "org_id", "id", postgresql_where=text("erased_at is null")),
     )
 
     id: Mapped[UlidKey]

@@ -16,6 +16,17 @@ TABLES = (
     "end_users",
     "end_user_digest_keys",
 )
+SEALED = {
+    "content_keys": ("wrapped",),
+    "data_keys": ("wrapped",),
+    "end_user_digest_keys": ("sealed",),
+    "end_user_export_parts": ("content",),
+    "end_user_exports": ("sealed_key",),
+    "end_user_keys": ("sealed",),
+    "end_users": ("original",),
+    "inferences": ("request_content", "answer_content"),
+}
+"""What must not live on as a sample among the planner's statistics, in `pg_statistic`, once it is destroyed."""
 WITHIN = "end_user.erasure_requested, end_user.export_cancelled, end_user.export_requested, "
 """Events that stay within the installation."""
 
@@ -49,6 +60,11 @@ def upgrade() -> None:
         op.execute(f"grant select, insert, update, delete on {table} to hasp_app")
         op.execute(f"alter table {table} enable row level security")
         op.execute(f"create policy tenant on {table} to hasp_app using {IS_VISIBLE}")
+    for table, columns in SEALED.items():
+        for column in columns:
+            # To the type that it has: rewrites nothing, and forgets the samples that there are.
+            op.execute(f"alter table {table} alter column {column} type bytea")
+            op.execute(f"alter table {table} alter column {column} set statistics 0")
     # A destroyed key is dead in the table and still in its pages: vacuumed at the next round, however few there are.
     op.execute("alter table end_user_keys set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0)")
     op.execute(
@@ -62,6 +78,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute(FAN_OUT % "")
     op.drop_column("organizations", "minimum_retention_days")
+    for table in ("content_keys", "data_keys", "inferences"):
+        for column in SEALED[table]:
+            op.execute(f"alter table {table} alter column {column} set statistics -1")
     op.drop_index("ix_inferences_org_id_end_user_id_id", table_name="inferences")
     op.drop_column("inferences", "end_user_id")
     op.drop_index("ix_audit_entries_org_id_subject_id_hmac_id", table_name="audit_entries")
@@ -100,6 +119,20 @@ def _make_end_users() -> None:
     )
     op.create_index("ix_end_users_org_id_digest", "end_users", ["org_id", "digest"], unique=False)
     op.create_index("ix_end_users_org_id_id", "end_users", ["org_id", "id"], unique=False)
+    op.create_index(
+        "ix_end_users_org_id_held",
+        "end_users",
+        ["org_id"],
+        unique=False,
+        postgresql_where=sa.text("held_at is not null"),
+    )
+    op.create_index(
+        "ix_end_users_org_id_named",
+        "end_users",
+        ["org_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("erased_at is null"),
+    )
     op.create_index(
         "uq_end_users_org_id_digest_active",
         "end_users",
