@@ -120,6 +120,8 @@ async def test_what_is_not_said_is_the_agent_s_and_what_is_said_holds(gateway_se
     [
         ({"name": "x"}, "name"),
         ({"name": "  "}, "name"),
+        ({"name": "Shift "}, "name"),
+        ({"name": "\u200b\u200b"}, "name"),
         ({"name": None}, "name"),
         ({"description": f"{CANARY}\n"}, "description"),
         ({"granted_scopes": []}, "granted_scopes"),
