@@ -29,6 +29,7 @@ from gateway.agents.credential import (
     Credential,
     CredentialEndedError,
     CredentialStatus,
+    TooManyCredentialsError,
 )
 from gateway.agents.issuing import DelegationExceedsParentError, Wish, require_owner
 from gateway.errors import InvalidApiKeyError, NotFoundError, ValidationFailedError
@@ -113,6 +114,7 @@ async def list_credentials(
             DelegationExceedsParentError,
             facts.NotFoundError,
             AgentArchivedError,
+            TooManyCredentialsError,
             facts.ValidationFailedError,
             facts.TooLargeError,
         ),
