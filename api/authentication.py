@@ -24,18 +24,20 @@ async def authenticate(request: Request, *accepted: Scope) -> Access:
     return access
 
 
-async def authenticate_ai(request: Request, *accepted: Scope, reads_only: bool = False) -> tuple[Access, Quota]:
+async def authenticate_ai(
+    request: Request, *accepted: Scope, reads_only: bool = False, offers_tools: bool = False
+) -> tuple[Access, Quota]:
     """`authenticate` for an AI endpoint: an agreement must be in force too, and its rate not be known to be used up.
 
     The request counts once the route says so, to the quota. What only reads records is let in for a while after an
-    agreement has ended.
+    agreement has ended. Of an agent that `offers_tools` the agreement is asked for when its body is read.
     """
     access, gateway = await identified(request, presented(request)), gateway_of(request)
     exchange_of(request).quota = quota = gateway.limiter.quota(access)
     require_scope(access, *accepted)
     if reads_only:
         gateway.pipeline.require_readable(access.policy)
-    elif access.principal.delegation is None:
+    elif not (offers_tools and access.principal.delegation):
         # An agent's tools come first, and those are in the body: `InferencePipeline.require_scope`.
         gateway.pipeline.require_agreement(access.policy)
     quota.require_open()
@@ -45,14 +47,14 @@ async def authenticate_ai(request: Request, *accepted: Scope, reads_only: bool =
 async def admit_call(request: Request, surface: Surface, *accepted: Scope) -> Access:
     """`authenticate_ai` for an inference, which the pipeline counts; every refusal is audited."""
     exchange_of(request).surface = surface
-    access, _ = await authenticate_ai(request, *accepted)
+    access, _ = await authenticate_ai(request, *accepted, offers_tools=True)
     return access
 
 
 async def admit(request: Request, surface: Surface, *accepted: Scope) -> Access:
     """`authenticate_ai` for what needs no inference, counted; every refusal is audited."""
     exchange_of(request).surface = surface
-    access, quota = await authenticate_ai(request, *accepted)
+    access, quota = await authenticate_ai(request, *accepted, offers_tools=True)
     await quota.admit()
     return access
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api.content.schemas import Strict
 from api.manage.grant_schemas import GrantedScopes
-from api.manage.schemas import PRINTABLE, USER, Instant
+from api.manage.schemas import PRINTABLE, USER, VISIBLE, Instant
 from gateway.agents.agent import EXPIRY_HOURS, RevocationPolicy
 from gateway.agents.credential import INVOCATIONS, NAME_LENGTH, USUAL_INVOCATIONS
 from gateway.tenancy import KeyMode
@@ -23,8 +23,8 @@ class IssueCredentialRequest(Strict):
         Field(
             min_length=NAME_LENGTH[0],
             max_length=NAME_LENGTH[1],
-            pattern=PRINTABLE,
-            description="Not blank, and without control characters.",
+            pattern=VISIBLE,
+            description="No blanks around it, and no control or invisible characters.",
         ),
     ]
     description: Annotated[

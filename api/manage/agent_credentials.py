@@ -29,6 +29,7 @@ from gateway.agents.credential import (
     Credential,
     CredentialEndedError,
     CredentialStatus,
+    TooManyCredentialsError,
 )
 from gateway.agents.issuing import DelegationExceedsParentError, Wish, require_owner
 from gateway.errors import InvalidApiKeyError, NotFoundError, ValidationFailedError
@@ -45,10 +46,14 @@ router = APIRouter(route_class=dialect_route(CONTROL), tags=["Agents"])
 
 
 async def _issuer(request: Request) -> Access:
-    """A key with the scope, or an agent: what that may hand on is said by its own credential."""
+    """A key with the scope, or an agent: what that may hand on is said by its own credential.
+
+    Nobody gets a credential without an agreement in force (spec D5).
+    """
     access = await authenticate(request)
     if access.principal.delegation is None:
         require_scope(access, Scope.CONTROL_WRITE)
+    gateway_of(request).pipeline.require_agreement(access.policy)
     return access
 
 
@@ -104,10 +109,12 @@ async def list_credentials(
         **errors(
             CONTROL,
             *ACCESS_ERRORS,
+            facts.BaaRequiredError,
             *IDEMPOTENCY_ERRORS,
             DelegationExceedsParentError,
             facts.NotFoundError,
             AgentArchivedError,
+            TooManyCredentialsError,
             facts.ValidationFailedError,
             facts.TooLargeError,
         ),
@@ -115,7 +122,7 @@ async def list_credentials(
     openapi_extra=once_a_key(json_body(IssueCredentialRequest, examples.ISSUE_REQUEST)),
 )
 async def issue(request: Request, access: Issuer, agent_id: str) -> Response:
-    """A credential with its token, which is never shown again. Needs the scope `control:write`.
+    """A credential with its token, which is never shown again. Needs `control:write`, and an agreement in force.
 
     An agent hands on what it has with its own token, which has to have the grant `agent.delegate` for this agent.
     """

@@ -1,12 +1,14 @@
 """Bodies of the routes of agents, and what they ask for."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated
+from unicodedata import normalize
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.content.schemas import Strict
-from api.manage.schemas import PRINTABLE, USER
+from api.manage.schemas import PRINTABLE, USER, VISIBLE
 from gateway.agents.agent import (
     EXPIRY_HOURS,
     LONGEST_CAPABILITY,
@@ -30,9 +32,12 @@ Name = Annotated[
     Field(
         min_length=NAME_LENGTH[0],
         max_length=NAME_LENGTH[1],
-        pattern=PRINTABLE,
-        description="No other agent of the organization has it, in whatever case. No control characters.",
+        pattern=VISIBLE,
+        description="No other agent of the organization has it, in whatever case. No blanks around it, and no control"
+        " or invisible characters.",
     ),
+    # What looks alike is one name.
+    AfterValidator(partial(normalize, "NFC")),
 ]
 Description = Annotated[
     str | None,

@@ -16,6 +16,9 @@ from gateway.retention import MINIMUM_RETENTION_DAYS, RETENTION_DAYS
 from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode, Unscannable
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+VISIBLE = rf"^[^\s{_UNSEEN}](?:[^{_UNSEEN}]*[^\s{_UNSEEN}])?$"
+"""What people tell apart by looking at it: nothing in it is invisible, and it neither begins nor ends with a blank."""
 USER = r"^[A-Za-z0-9._:@|+-]+$"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 

@@ -12,14 +12,17 @@ from gateway.tenancy import Access
 
 
 async def authenticate_client(request: Request) -> Access:
-    """The caller. With HTTP Basic the key's id is the client's id, and the key its secret.
+    """The caller. With HTTP Basic the key's id is the client's id, and the key its secret; nothing else goes along.
 
     Raises as `api.authentication.authenticate` does.
     """
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
+    sent = [value.partition(" ") for value in request.headers.getlist("authorization")]
+    basic = [credentials for scheme, _, credentials in sent if scheme.lower() == "basic"]
+    if not basic:
         return await identified(request, presented(request))
-    client, secret = _basic(credentials)
+    if len(sent) > 1 or "x-api-key" in request.headers:
+        raise InvalidApiKeyError
+    client, secret = _basic(basic[0])
     access = await identified(request, secret)
     if access.principal.key is None or find_ulid(client, "key_") != access.principal.key:
         raise InvalidApiKeyError

@@ -20,6 +20,8 @@ from gateway.tenancy import KeyMode, Principal
 NAME_LENGTH = (2, 255)
 INVOCATIONS = (1, 1000)
 USUAL_INVOCATIONS = 10
+MOST_BELOW = 10_000
+"""Credentials below the first of a chain that have not ended: each has a workflow, and any agent could make them."""
 _SHAPE = re.compile(r"hasp_agent_(test_)?[0-9A-Za-z]{32}\Z", re.ASCII)
 
 
@@ -100,6 +102,11 @@ class UnusableCredentialError(InvalidApiKeyError):
 class CredentialEndedError(GatewayError):
     kind, code = Kind.CONFLICT, "AGENT_CREDENTIAL_ENDED"
     message = "The credential is revoked or has expired. Issue another."
+
+
+class TooManyCredentialsError(GatewayError):
+    kind, code = Kind.CONFLICT, "TOO_MANY_AGENT_CREDENTIALS"
+    message = f"The first credential of the chain has {MOST_BELOW:,} below it, which is all it can have."
 
 
 class AlreadyRotatedCredentialError(GatewayError):

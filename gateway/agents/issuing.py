@@ -86,7 +86,7 @@ def handed_on(wish: Wish, agent: Agent, chain: Sequence[Credential], *, now: dat
     _require_no_other("mode", wish.mode, parent.mode)
     _require_no_other("delegating_user", wish.delegating_user, parent.delegating_user)
     expires_at = _end(wish, agent, now)
-    if wish.expires_at is not None and expires_at > parent.expires_at:
+    if wish.expires_at is not None and expires_at > parent.ends_at:
         raise DelegationExceedsParentError(param="expires_at")
     most = wish.max_concurrent_invocations or min(USUAL_INVOCATIONS, parent.max_concurrent_invocations)
     if most > parent.max_concurrent_invocations:
@@ -100,7 +100,7 @@ def handed_on(wish: Wish, agent: Agent, chain: Sequence[Credential], *, now: dat
         path=(*parent.path, parent.id),
         revocation_policy=wish.revocation_policy or agent.default_revocation_policy,
         max_concurrent_invocations=most,
-        expires_at=min(expires_at, parent.expires_at),
+        expires_at=min(expires_at, parent.ends_at),
     )
 
 

@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.agents import credential
 from gateway.agents.agent import Agent, AgentArchivedError, AgentStatus, RevocationPolicy
 from gateway.agents.credential import (
+    MOST_BELOW,
     AlreadyRotatedCredentialError,
     Credential,
     CredentialEndedError,
     CredentialStatus,
+    TooManyCredentialsError,
 )
 from gateway.agents.grants import dump, load
 from gateway.agents.issuing import NewCredential
@@ -41,6 +43,13 @@ _MAY_BE_USED = text(f"""
 select {USABLE.replace("%(now)s", ":now")} from agent_credentials c join agents g on g.id = c.agent_id
 where c.org_id = :org and c.id = :last
 """)  # noqa: S608 - joins constants
+
+_BELOW = text("""
+select count(*) from (
+  select from agent_credentials
+  where path && array[:first] and org_id = :org and revoked_at is null and least(expires_at, retires_at) > :now
+  limit :most) below
+""")
 
 
 class CredentialReader:
@@ -138,6 +147,15 @@ class CredentialStore(CredentialReader):
         )
         found = {row.id: row for row in await self._session.scalars(query)}
         return tuple(shown(found[each]) for each in chain)
+
+    async def require_room(self, first: CredentialId) -> None:
+        """Raises `TooManyCredentialsError` where as much has come from the first of a chain as can.
+
+        Some that come at once may be a few too many.
+        """
+        asked = {"org": self._org, "first": first, "now": self._clock.now(), "most": MOST_BELOW}
+        if (await self._session.scalar(_BELOW, asked) or 0) >= MOST_BELOW:
+            raise TooManyCredentialsError
 
     async def rotate(
         self, agent: Agent, credential_id: CredentialId, *, overlap: timedelta, by: str | None

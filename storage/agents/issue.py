@@ -36,14 +36,16 @@ async def hand_on(
     Either a revocation of anything above it waits, and takes it along, or it is refused: nothing slips through.
 
     Raises `InvalidApiKeyError` when the agent's own has ended, whatever this process still believed,
-    `NotFoundError`, `AgentArchivedError`, and as `issuing.handed_on` does.
+    `NotFoundError`, `AgentArchivedError`, `TooManyCredentialsError`, and as `issuing.handed_on` does.
     """
     agent = await tx.agents.hold(agent_id)
     try:
         chain = await tx.agent_credentials.hold_chain(by.chain)
     except CredentialEndedError:
         raise InvalidApiKeyError from None
-    return await _issue(tx, agent, issuing.handed_on(wish, agent, chain, now=now))
+    wanted = issuing.handed_on(wish, agent, chain, now=now)
+    await tx.agent_credentials.require_room(chain[0].id)
+    return await _issue(tx, agent, wanted)
 
 
 async def rotate_credential(

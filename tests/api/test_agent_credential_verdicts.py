@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+import orjson
 import pytest
 
+from gateway.agents.credential import MOST_BELOW
 from gateway.audit.compliance import Gate
 from gateway.ids import new_ulid
 from gateway.tenancy import Scope
@@ -91,6 +93,27 @@ async def _more_than_it_has(agent: Agent) -> Reply:
     return await agent.send(f"/v1/agents/{other}/credentials", wanted)
 
 
+async def _one_too_many_handed_on(agent: Agent) -> Reply:
+    storage, credential = agent.server.http.storage, agent.credential
+    other = await make_agent(storage, agent.server.tenant.org)
+    right = orjson.dumps([{"type": "agent.delegate", "to_agent_id": other, "max_chain_depth": 1}]).decode()
+    grown = "update agent_credentials set grants = grants || %s::jsonb where id = %s returning 1"
+    await fetch(storage.pool, grown, [right, credential.id])
+    await fetch(
+        storage.pool,
+        "insert into agent_credentials (id, org_id, agent_id, agent_epoch, name, mode, last_four, digest, pepper,"
+        " grants, delegating_user, parent_id, path, family, revocation_policy, max_concurrent_invocations, created_at,"
+        " expires_at)"
+        " select left(id, 20) || lpad(n::text, 6, '0'), org_id, %(other)s, 0, name, mode, last_four,"
+        " sha256((id || n)::bytea), pepper, grants, delegating_user, id, array[id], id, revocation_policy, 1,"
+        " created_at, expires_at"
+        " from agent_credentials cross join generate_series(1, %(most)s) n where id = %(credential)s returning 1",
+        {"other": other, "most": MOST_BELOW, "credential": credential.id},
+    )
+    wanted = {"name": CANARY, "granted_scopes": [{"type": "external.tool.invoke", "tool_id": "lookup_appointment"}]}
+    return await agent.send(f"/v1/agents/{other}/credentials", wanted)
+
+
 async def _a_tool_that_no_grant_names(agent: Agent) -> Reply:
     tool = {"name": CANARY, "input_schema": {"type": "object"}}
     asked = {"model": HAIKU, "max_tokens": 9, "messages": [{"role": "user", "content": CANARY}], "tools": [tool]}
@@ -112,6 +135,7 @@ class Asked:
 BY_AGENTS: Mapping[str, Asked] = {
     "DELEGATION_EXCEEDS_PARENT": Asked(Gate.SCOPE, CREDENTIALS, _more_than_it_has),
     "TOOL_NOT_IN_SCOPE": Asked(Gate.SCOPE, MESSAGES, _a_tool_that_no_grant_names),
+    "TOO_MANY_AGENT_CREDENTIALS": Asked(Gate.STATE, CREDENTIALS, _one_too_many_handed_on),
     "TOO_MANY_INVOCATIONS": Asked(Gate.RATE, CHAT, _a_call_too_many),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.agents.grants import AgentDelegate, ExternalToolInvoke
 from gateway.ids import AgentId, new_ulid
 from gateway.tenancy import KeyMode, Scope
 from storage.pool import fetch
@@ -119,6 +120,8 @@ async def test_what_is_not_said_is_the_agent_s_and_what_is_said_holds(gateway_se
     [
         ({"name": "x"}, "name"),
         ({"name": "  "}, "name"),
+        ({"name": "Shift "}, "name"),
+        ({"name": "\u200b\u200b"}, "name"),
         ({"name": None}, "name"),
         ({"description": f"{CANARY}\n"}, "description"),
         ({"granted_scopes": []}, "granted_scopes"),
@@ -176,6 +179,20 @@ async def test_a_key_needs_the_scope_and_a_test_key_stays_among_test_credentials
     ):
         assert (reply.status, reply.json()["error"]["param"]) == (422, "mode")
     assert (await sandboxed.get(live.id)).json()["data"]["credential"]["status"] == "active"
+
+
+async def test_nobody_is_given_a_credential_without_an_agreement(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage, scopes=SCOPES, agreement=False)
+    agent = await make_agent(gateway_server.storage, tenant.org)
+    grants = (ExternalToolInvoke("lookup_appointment"), AgentDelegate(agent))
+    parent = await make_credential(gateway_server.storage, tenant.org, agent, grants=grants)
+    desk = Desk(gateway_server, tenant, agent)
+
+    replies = [await desk.issue(), await desk.issue(key=parent.token)]
+
+    assert [(reply.status, reply.json()["error"]["code"]) for reply in replies] == [(402, "BAA_REQUIRED")] * 2
+    assert [each["id"] for each in (await desk.get()).json()["data"]] == [parent.id]
+    assert (await desk.act(parent.id, "revoke", {})).status == 200
 
 
 async def test_another_organisation_s_agents_and_credentials_are_not_there(gateway_server: GatewayServer) -> None:

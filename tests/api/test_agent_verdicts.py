@@ -67,7 +67,7 @@ CONTROLLED = {
 async def test_what_is_refused_of_agents_has_one_entry(gateway_server: GatewayServer, code: str) -> None:
     controlled = CONTROLLED[code]
     scopes = (Scope.CONTROL_READ, Scope.CONTROL_WRITE)
-    server = Server(gateway_server, await make_tenant(gateway_server.storage, scopes=scopes, agreement=False))
+    server = Server(gateway_server, await make_tenant(gateway_server.storage, scopes=scopes))
 
     reply = await controlled.provoke(server)
 

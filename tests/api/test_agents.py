@@ -115,6 +115,18 @@ async def test_two_who_ask_for_one_name_at_once_make_one_agent(gateway_server: G
     assert len(await desk.names()) == 1
 
 
+async def test_names_that_look_alike_are_one_name(gateway_server: GatewayServer) -> None:
+    desk = await make_desk(gateway_server)
+    composed, apart = "\u00c9mile", "e\u0301mile"
+
+    made = await desk.make(name=composed)
+    refused = await desk.send("POST", body=NEW | {"name": apart})
+    renamed = await desk.send("PATCH", f"/{made['id']}", {"name": apart})
+
+    assert refusal(refused) == (409, "AGENT_NAME_TAKEN", "name")
+    assert renamed.json()["data"]["agent"]["name"] == "\u00e9mile"
+
+
 async def test_a_name_is_free_for_another_organization_and_after_a_change(gateway_server: GatewayServer) -> None:
     desk, other = await make_desk(gateway_server), await make_desk(gateway_server)
     first, second = await desk.make(), await desk.make(name="Appointments")

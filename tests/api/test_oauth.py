@@ -198,19 +198,20 @@ async def test_a_form_that_is_none_is_an_oauth_error(
 @pytest.mark.parametrize("path", [INTROSPECT, REVOKE])
 async def test_who_may_not_ask_is_told_so_by_oauth(gateway_server: GatewayServer, path: str) -> None:
     service, poor = await make_service(gateway_server), await make_service(gateway_server, Scope.AI_CHAT)
-    body = f"token={CANARY}"
+    body, own = f"token={CANARY}", basic(service.key.id, service.token)
 
     refused = [
         await send(gateway_server, path, body),
         await send(gateway_server, path, body, authorization=basic(new_ulid(), service.token)),
         await send(gateway_server, path, body, authorization=basic(service.key.id, f"hasp_key_live_{'2' * 32}")),
         await send(gateway_server, path, body, authorization="Basic not-base64"),
+        await send(gateway_server, path, body, authorization=own, x_api_key=service.token),
         await send(gateway_server, path, body, key=f"hasp_agent_{'2' * 32}"),
         await send(gateway_server, path, body, key=poor.token),
     ]
 
     assert [(status, told["error"]) for status, told in refused] == [
-        *[(401, "invalid_client")] * 5,
+        *[(401, "invalid_client")] * 6,
         (403, "insufficient_scope"),
     ]
 

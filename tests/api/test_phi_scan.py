@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from gateway.settings import Settings
 from gateway.tenancy import PhiMode, Scope
+from tests.agents import make_credential
 from tests.gateway_server import GatewayServer, Json, Reply, serve
 from tests.tenants import Tenant, make_tenant
 
@@ -53,6 +54,15 @@ async def test_the_reference_shows_what_is_answered(gateway_server: GatewayServe
 
     assert set(shown["data"]) == set(data)
     assert set(shown["data"]["entities"][0]) == set(data["entities"][0])
+
+
+async def test_an_agent_needs_the_agreement_to_scan_as_a_key_does(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage, agreement=False)
+    credential = await make_credential(gateway_server.storage, tenant.org)
+
+    replies = [await gateway_server.post(PATH, {"text": TEXT}, key=key) for key in (tenant.token, credential.token)]
+
+    assert [(reply.status, reply.json()["error"]["code"]) for reply in replies] == [(402, "BAA_REQUIRED")] * 2
 
 
 @pytest.mark.parametrize("text", ["", "Nothing to see here."])

@@ -92,6 +92,17 @@ def test_what_is_not_said_is_what_the_parent_has_at_most() -> None:
     assert (child.expires_at, child.max_concurrent_invocations, child.delegating_user) == (ends, 3, "u")
 
 
+def test_what_a_credential_hands_on_in_its_overlap_ends_with_the_overlap() -> None:
+    """Whoever has an old token, which rotation was to make worthless, makes no longer life of it."""
+    retired = NOW + timedelta(minutes=10)
+    parent = replace(make_root(LOOKUP, AgentDelegate(B)), retires_at=retired)
+
+    child = handed_on(Wish("Child", (LOOKUP,)), make_agent(B), [parent], now=NOW)
+
+    assert child.expires_at == retired
+    assert refused([parent], expires_at=retired + timedelta(seconds=1)) == "expires_at"
+
+
 def test_only_an_agent_that_a_grant_names_is_given_anything() -> None:
     assert refused([make_root(LOOKUP, AgentDelegate(B))], to=A) == "agent_id"
     assert refused([make_root(LOOKUP)]) == "agent_id"
