@@ -37,18 +37,18 @@ _ERASURES = "/v1/orgs/{organization}/end-user-erasures"
 _JSON, _PDF = "application/json", "application/pdf"
 
 
-async def _writer(request: Request) -> Access:
+async def _writer(request: Request, organization: str) -> Access:
     """Needs no agreement: a right does not end with a contract."""
     access = await authenticate(request, Scope.END_USERS_WRITE)
     if access.principal.mode is KeyMode.TEST:
         raise MissingScopeError("A test key cannot erase anybody: what live keys have kept of them goes too.")
-    require_own(access, request.path_params["organization"])
+    require_own(access, organization)
     return access
 
 
-async def _reader(request: Request) -> Access:
+async def _reader(request: Request, organization: str) -> Access:
     access = await authenticate(request, Scope.END_USERS_READ)
-    require_own(access, request.path_params["organization"])
+    require_own(access, organization)
     return access
 
 

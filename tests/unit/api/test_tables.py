@@ -137,6 +137,13 @@ def test_every_body_is_described_and_its_examples_are_valid(document: dict[str, 
             schema.model_validate(example["value"])
 
 
+def test_every_parameter_of_a_path_is_described(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            described = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
+            assert sorted(described) == sorted(re.findall(r"{(\w+)}", path)), (method, path)
+
+
 def test_every_reference_of_the_document_resolves(document: dict[str, Any]) -> None:
     names = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
 
