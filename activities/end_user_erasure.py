@@ -91,8 +91,7 @@ class EndUserErasureActivities:
         """Have nothing of the person read any more, unless something holds it. Waits for what must be kept so long."""
         now = await self._now()
         erasure = await erasing.restrict(self._storage, OrganizationId(wanted.org), ErasureId(wanted.id), now=now)
-        is_waiting = erasure.state is ErasureState.WAITING and erasure.due_at is not None
-        return _step(erasure, wait_s=(erasure.due_at - now).total_seconds() if is_waiting and erasure.due_at else 0)
+        return _step(erasure, wait_s=_until_due(erasure, now))
 
     @activity.defn(name="gdpr.erasure_shred")
     @surfaced
@@ -102,7 +101,7 @@ class EndUserErasureActivities:
         erasure = await erasing.decide(self._storage, OrganizationId(wanted.org), ErasureId(wanted.id), now=now)
         gone_on = keys_gone_on(now, self._backup_keep_days)
         shredded = await erasing.shred(self._storage, self._storage.tombstones, erasure, keys_gone_on=gone_on, at=now)
-        return _step(shredded)
+        return _step(shredded, wait_s=_until_due(shredded, now))
 
     @activity.defn(name="gdpr.erasure_remove")
     @surfaced
@@ -159,6 +158,11 @@ class EndUserErasureActivities:
 
     async def _now(self) -> datetime:
         return min(self._storage.clock.now(), await self._witness(self._storage.pool))
+
+
+def _until_due(erasure: Erasure, now: datetime) -> float:
+    is_waiting = erasure.state is ErasureState.WAITING and erasure.due_at is not None
+    return (erasure.due_at - now).total_seconds() if is_waiting and erasure.due_at else 0
 
 
 def _step(erasure: Erasure, *, wait_s: float = 0, found: int = 0) -> ErasureStep:

@@ -4,7 +4,7 @@ Holds are leases. While a call runs, this process renews its hold; when the
 process dies, the lease lapses and the sweep returns the credits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import dropwhile
 from typing import Any, LiteralString
@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from gateway.catalog import Model
 from gateway.conversation import ToolResult, Turn
 from gateway.credits.period import Period
-from gateway.errors import NotFoundError, UnavailableError
+from gateway.errors import GatewayError, NotFoundError, UnavailableError
 from gateway.ids import AgentId, ConversationId, OrganizationId, day_of, request_id
 from gateway.inference.call import Call, Outcome
 from gateway.inference.ports import History, Refusal
@@ -171,6 +171,8 @@ class PostgresJournal:
         refused = [row for row in rows if row["id"] not in admitted]
         if not refused:
             return [None] * len(rows)
+        erased = await self._erased(refused)
+        refused = [row for row in refused if row["end_user_id"] not in erased]
         rooms = await self._rooms(refused)
         second = fitting(refused, rooms) if len(rows) > 1 else []
         if second:
@@ -178,7 +180,15 @@ class PostgresJournal:
         for row in second:
             if row["id"] not in admitted:
                 admitted |= await self._run(journal_sql.OPEN, [row])
-        return [None if row["id"] in admitted else why_refused(row, rooms) for row in rows]
+        return [None if row["id"] in admitted else _refusal(row, rooms, erased) for row in rows]
+
+    async def _erased(self, refused: Sequence[Json]) -> Set[str]:
+        """Whom `refused` name who are erased. Asked again, their callers name somebody new."""
+        named = [row["end_user_id"] for row in refused if row["end_user_id"] is not None]
+        try:
+            return {row[0] for row in await fetch(self._pool, journal_sql.ERASED, {"ids": named})} if named else set()
+        except UnavailableError:
+            return set()
 
     async def _rooms(self, refused: Sequence[Json]) -> Rooms:
         """What is left on the accounts of `refused`; nothing when the database cannot say, which admits nobody."""
@@ -222,6 +232,10 @@ class PostgresJournal:
     ) -> Sequence[tuple[Any, ...]]:
         """Rows of a statement. Each is one transaction that counts a row once, so it may be sent again."""
         return await fetch(self._pool, statement, {"rows": Jsonb(rows, dumps=orjson.dumps), **(parameters or {})})
+
+
+def _refusal(row: Json, rooms: Rooms, erased: Set[str]) -> GatewayError:
+    return UnavailableError() if row["end_user_id"] in erased else why_refused(row, rooms)
 
 
 def _sealed(outcome: Outcome, key: SealingKey | None) -> SealedExchange | None:

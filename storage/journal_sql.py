@@ -28,7 +28,14 @@ with wanted as (
 ),
 -- A group whose commit was acknowledged to nobody is sent again: what it wrote must count once.
 known as (select id from credit_holds where id = any(array(select id from wanted))),
-fresh as (select * from wanted w where w.id not in (select id from known)),
+-- Whoever slept since it found whom a call names would leave something of somebody who is erased.
+erased as (
+  select id from end_users where id = any(array(select end_user_id from wanted)) and state = 'erased'
+),
+fresh as (
+  select * from wanted w where w.id not in (select id from known)
+    and (w.end_user_id is null or w.end_user_id not in (select id from erased))
+),
 asked as (
   select org_id, period_start, holder, sum(amount) as amount from fresh cross join unnest(holders) as holder
   group by 1, 2, 3
@@ -277,6 +284,10 @@ warned as (
 )
 insert into audit_pending (entry_id) select id from audited returning entry_id
 """)
+
+ERASED = """
+select id from end_users where id = any(%(ids)s) and state = 'erased'
+"""
 
 STATES = """
 select id, state from credit_holds where id = any(%(ids)s)

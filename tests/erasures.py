@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from activities.end_user_erasure import ErasureWanted
@@ -12,6 +12,8 @@ from gateway.ids import EndUserId, InferenceId, OrganizationId
 from gateway.inference.call import Call
 from storage import Storage
 from storage.end_users import erasing
+from storage.end_users.removing import Removing
+from storage.end_users.scanning import Scanning
 from storage.pool import fetch
 from tests.tenants import HAIKU, Tenant, make_call, make_conversation, make_outcome
 
@@ -155,3 +157,35 @@ async def key_of(storage: Storage, person: Person) -> tuple[bytes | None, dateti
         storage.pool, "select sealed, destroyed_at from end_user_keys where end_user_id = %s", [person.id]
     )
     return rows[0][0], rows[0][1]
+
+
+async def restrict(storage: Storage, erasure: Erasure) -> Erasure:
+    return await erasing.restrict(storage, erasure.org, erasure.id, now=datetime.now(UTC))
+
+
+async def shred(storage: Storage, erasure: Erasure) -> Erasure:
+    now = datetime.now(UTC)
+    decided = await erasing.decide(storage, erasure.org, erasure.id, now=now)
+    return await erasing.shred(storage, storage.tombstones, decided, keys_gone_on=now.date(), at=now)
+
+
+async def shredded(storage: Storage, person: Person) -> Erasure:
+    return await shred(storage, await restrict(storage, await request(storage, person)))
+
+
+async def remove(storage: Storage, erasure: Erasure) -> None:
+    removing = Removing(storage.pool, storage.clock, erasure)
+    after: str | None = ""
+    while after is not None:
+        after = await removing.records(after)
+    digest: bytes | None = b""
+    while digest is not None:
+        digest = await removing.answers(digest)
+    while await removing.export_parts():
+        pass
+
+
+async def scan(storage: Storage, erasure: Erasure) -> Erasure:
+    now = datetime.now(UTC)
+    found, kept = await Scanning(storage.pool, storage.end_users.digests, erasure).run(now=now)
+    return await erasing.note_scan(storage, erasure, found, kept, now=now)

@@ -46,6 +46,8 @@ class Reason(StrEnum):
     MINIMUM_RETENTION = "minimum_retention"
     HOLD_CAME_TOO_LATE = "hold_came_too_late"
     """A hold was set after it was decided."""
+    DELEGATING_USER = "delegating_user"
+    """Agents acted for them too: as whom stays with those calls and in the audit log, as it does for staff."""
     RECORDS_FOUND = "records_found"
     """A scan found what should not be there; it is removed again."""
 
@@ -57,6 +59,8 @@ class Scan:
     at: datetime
     examined: Mapping[str, int]
     found: Mapping[str, int]
+    is_delegating: bool = False
+    """Whether agents acted for whom calls named so: the erasure's `reasons` say it."""
 
     @property
     def is_clean(self) -> bool:

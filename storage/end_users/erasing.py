@@ -14,6 +14,7 @@ from gateway.audit import AuditAction
 from gateway.end_users.classes import RecordClass
 from gateway.end_users.erasure import Erasure, ErasureState, Reason, Scan, due_after
 from gateway.end_users.exports import ExportState
+from gateway.errors import ValidationFailedError
 from gateway.events import Event, EventType
 from gateway.ids import EndUserId, ErasureId, OrganizationId
 from gateway.tenancy import KeyMode, Principal
@@ -30,9 +31,19 @@ _COMMAND = "gdpr_erasure"
 async def request(tx: Transaction, end_user: EndUserId, *, reference: str | None) -> Erasure:
     """Ask for `end_user` to be erased; while that is under way it is the same request.
 
-    Raises `NotFoundError` for whom nobody knows, or who is erased.
+    Who was named as they are before them, and could not be erased then, is asked for too. Raises `NotFoundError` for
+    whom nobody knows, or who is erased; `ValidationFailedError` for a `reference` that is their name.
     """
+    erasure = await _ask(tx, end_user, reference)
+    for other in await tx.end_user_erasures.left_restricted(erasure):
+        await _ask(tx, other, reference)
+    return erasure
+
+
+async def _ask(tx: Transaction, end_user: EndUserId, reference: str | None) -> Erasure:
     erasure, is_new = await tx.end_user_erasures.add(end_user, reference=reference, by=tx.actor)
+    if reference is not None and await tx.end_users.digest(reference) == erasure.digest:
+        raise ValidationFailedError("`reference` is the name, and would outlive it.", param="reference")
     about: dict[str, JsonValue] = {"end_user_id": end_user, "reference": reference}
     _audit(tx, AuditAction.END_USER_ERASURE_REQUESTED, erasure, about if is_new else {**about, "again": True})
     if is_new:
@@ -91,6 +102,8 @@ async def note_scan(
             reasons = () if scan.is_clean else (Reason.RECORDS_FOUND,)
             if standing.holds(now):
                 reasons += (Reason.HOLD_CAME_TOO_LATE,)
+            if scan.is_delegating:
+                reasons += (Reason.DELEGATING_USER,)
             await tx.end_user_erasures.note_scan(standing.erasure, scan, counts, reasons)
             about: dict[str, JsonValue] = {"reasons": [*reasons], "found": sum(scan.found.values())}
             _audit(tx, AuditAction.END_USER_SCANNED, erasure, about)
@@ -118,12 +131,19 @@ async def _restrict(tx: Transaction, standing: Standing, now: datetime) -> None:
     if reasons := standing.holds(now):
         await _hold(tx, erasure, reasons, now)
         return
+    await _restrict_until(tx, erasure, await _due_at(tx, standing, now), now)
+
+
+async def _due_at(tx: Transaction, standing: Standing, now: datetime) -> datetime | None:
+    """When what must be kept so long need no longer be kept; None: nothing must, from `now` on."""
     minimum = standing.minimum_days
-    youngest = await tx.end_user_erasures.youngest_content(erasure.end_user) if minimum else None
+    youngest = await tx.end_user_erasures.youngest_content(standing.erasure.end_user) if minimum else None
     due_at = due_after(youngest, minimum)
-    if due_at is not None and due_at <= now:
-        due_at = None
-    if due_at is not None and due_at == erasure.due_at:
+    return None if due_at is None or due_at <= now else due_at
+
+
+async def _restrict_until(tx: Transaction, erasure: Erasure, due_at: datetime | None, now: datetime) -> None:
+    if due_at is not None and (erasure.state, erasure.due_at) == (ErasureState.WAITING, due_at):
         raise NothingToDoError
     await tx.end_user_erasures.restrict(erasure, due_at=due_at, at=now)
     about: dict[str, JsonValue] = {"due_at": None if due_at is None else due_at.isoformat()}
@@ -131,9 +151,13 @@ async def _restrict(tx: Transaction, standing: Standing, now: datetime) -> None:
 
 
 async def _decide(tx: Transaction, standing: Standing, now: datetime) -> None:
-    _require(standing, ErasureState.RESTRICTED)
+    _require(standing, ErasureState.RESTRICTED, ErasureState.WAITING)
     if reasons := standing.holds(now):
         await _hold(tx, standing.erasure, reasons, now)
+        return
+    if (due_at := await _due_at(tx, standing, now)) is not None:
+        # A process that knew them from before has had a call of theirs meanwhile.
+        await _restrict_until(tx, standing.erasure, due_at, now)
         return
     await tx.end_user_erasures.decide(standing.erasure)
     _audit(tx, AuditAction.END_USER_ERASURE_DECIDED, standing.erasure, {})

@@ -38,6 +38,11 @@ _SHRED = (
         " restricted_at = coalesce(restricted_at, :at) where org_id = :org and id = :end_user and state <> 'erased'"
     ),
 )
+_LEFT = text(
+    "select u.id from end_users u where u.org_id = :org and u.digest = :digest and u.state = 'restricted'"
+    " and not exists (select from end_user_erasures e where e.end_user_id = u.id and e.state not in ('done', 'held'))"
+    " order by u.id"
+)
 _LIFT = text(
     "update end_users u set state = 'active', restricted_at = null"
     " where u.org_id = :org and u.id = :end_user and u.state = 'restricted' and not exists ("
@@ -124,7 +129,7 @@ class ErasureStore(ErasureReader):
 
         Raises `NotFoundError` for whom nobody knows, or who is erased.
         """
-        person = await self._lock_person(end_user)
+        person = (await self._lock_people(end_user)).get(end_user)
         if person is None or person.erased_at is not None:
             raise NotFoundError
         under_way = await self._session.scalar(
@@ -151,6 +156,11 @@ class ErasureStore(ErasureReader):
         await self._session.flush()
         return erasure_of(row), True
 
+    async def left_restricted(self, erasure: Erasure) -> list[EndUserId]:
+        """Who else is named as they are, of whom an erasure ended held when they were somebody new by then."""
+        found = await self._session.scalars(_LEFT, {"org": self._org, "digest": erasure.digest})
+        return [EndUserId(end_user) for end_user in found.all()]
+
     async def lock(self, erasure: ErasureId) -> Standing:
         """The erasure as it stands, with the person and the organisation's policy: none of them changes meanwhile.
 
@@ -158,7 +168,7 @@ class ErasureStore(ErasureReader):
         """
         end_user = EndUserId((await self._row(erasure)).end_user_id)
         await self._session.execute(_LOCK_ORGANIZATION, {"org": self._org})
-        person = await self._lock_person(end_user)
+        people = await self._lock_people(end_user)
         row = await self._session.scalar(
             select(EndUserErasureRow)
             .where(EndUserErasureRow.id == erasure)
@@ -177,7 +187,10 @@ class ErasureStore(ErasureReader):
                 policy.retention_floor_until,
                 policy.hold_until,
             ),
-            is_subject_held=person is not None and person.held_at is not None,
+            is_subject_held=any(
+                person.held_at is not None and (person.id == end_user or person.erased_at is None)
+                for person in people.values()
+            ),
             minimum_days=policy.minimum_retention_days,
         )
 
@@ -248,13 +261,17 @@ class ErasureStore(ErasureReader):
             finished_at=at,
         )
 
-    async def _lock_person(self, end_user: EndUserId) -> EndUserRow | None:
-        return await self._session.scalar(
+    async def _lock_people(self, end_user: EndUserId) -> Mapping[str, EndUserRow]:
+        """By id: the person, and whoever is, or was, named as they are. A hold on one is a hold on all of them."""
+        digest = select(EndUserRow.digest).where(EndUserRow.org_id == self._org, EndUserRow.id == end_user)
+        people = await self._session.scalars(
             select(EndUserRow)
-            .where(EndUserRow.org_id == self._org, EndUserRow.id == end_user)
+            .where(EndUserRow.org_id == self._org, EndUserRow.digest == digest.scalar_subquery())
+            .order_by(EndUserRow.id)
             .with_for_update()
             .execution_options(populate_existing=True)
         )
+        return {person.id: person for person in people.all()}
 
     async def _set(self, erasure: Erasure, **values: object) -> None:
         await self._session.execute(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, select, text, update
+from sqlalchemy import ColumnElement, Select, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
@@ -59,15 +59,18 @@ class EndUserReader:
         query = select(EndUserRow.digest).where(EndUserRow.org_id == self._org, EndUserRow.id == end_user)
         return await self._session.scalar(query)
 
-    async def _by_name(self, name: str) -> _Found | None:
+    async def digest(self, name: str) -> str | None:
+        """By which the audit log names whoever is named `name`; None: the organisation has named nobody yet."""
         query = select(EndUserDigestKeyRow.sealed).where(EndUserDigestKeyRow.org_id == self._org)
         sealed = await self._session.scalar(query)
         if sealed is None:
             return None
         (key,) = await self._opened([(digest_key_place(self._org), bytes(sealed))])
-        if key is None:
+        return None if key is None else digest_under(key, name)
+
+    async def _by_name(self, name: str) -> _Found | None:
+        if (digest := await self.digest(name)) is None:
             return None
-        digest = digest_under(key, name)
         is_active = EndUserRow.state == EndUserState.ACTIVE
         return await self._first(
             self._known().where(EndUserRow.digest == digest).order_by(is_active.desc(), EndUserRow.id.desc()).limit(1)
@@ -115,34 +118,37 @@ class EndUserStore(EndUserReader):
     async def hold(self, named: str, reason: HoldReason, *, by: str | None) -> tuple[EndUserEntry, bool]:
         """Have nothing of whom `named` names destroyed; and whether that is new. A reason may be changed.
 
-        Raises `NotFoundError`.
+        Who was named again while they are being erased is held as both. Raises `NotFoundError`.
         """
         # A purge looks at holds and destroys under the same lock (`storage.retention_sql`).
         await self._session.execute(_LOCK_ORGANIZATION, {"org": self._org})
-        before = await self._locked(named)
-        if before.hold is not None and before.hold.reason is reason:
-            return before, False
-        held_at = before.hold.at if before.hold else self._clock.now()
-        await self._set(before.id, held_at=held_at, hold_reason=reason.value, held_by=by)
-        return await self.get(before.id), True
+        found = await self.find(named)
+        reasons = await self._lock(found.digest)
+        if all(held_for == reason for held_for in reasons):
+            return await self.get(found.id), False
+        since = func.coalesce(EndUserRow.held_at, self._clock.now())
+        await self._set(found.digest, held_at=since, hold_reason=reason.value, held_by=by)
+        return await self.get(found.id), True
 
     async def release(self, named: str) -> tuple[EndUserEntry, bool]:
         """No longer hold whom `named` names; and whether they were held. Raises `NotFoundError`."""
-        before = await self._locked(named)
-        if before.hold is None:
-            return before, False
-        await self._set(before.id, held_at=None, hold_reason=None, held_by=None)
-        return await self.get(before.id), True
-
-    async def _locked(self, named: str) -> EndUserEntry:
         found = await self.find(named)
-        query = select(EndUserRow.id).where(EndUserRow.id == found.id).with_for_update()
-        await self._session.execute(query)
-        return await self.get(found.id)
+        if not any(await self._lock(found.digest)):
+            return await self.get(found.id), False
+        await self._set(found.digest, held_at=None, hold_reason=None, held_by=None)
+        return await self.get(found.id), True
 
-    async def _set(self, end_user: EndUserId, **values: object) -> None:
-        changed = update(EndUserRow).where(EndUserRow.org_id == self._org, EndUserRow.id == end_user).values(**values)
-        await self._session.execute(changed)
+    async def _lock(self, digest: str) -> Sequence[str | None]:
+        """What each is held for who is so named and not erased. Whoever erases one of them has all of them locked."""
+        query = select(EndUserRow.hold_reason).where(*self._so_named(digest)).order_by(EndUserRow.id).with_for_update()
+        return (await self._session.scalars(query)).all()
+
+    async def _set(self, digest: str, **values: object) -> None:
+        changed = update(EndUserRow).where(*self._so_named(digest)).values(**values)
+        await self._session.execute(changed.execution_options(synchronize_session=False))
+
+    def _so_named(self, digest: str) -> tuple[ColumnElement[bool], ...]:
+        return EndUserRow.org_id == self._org, EndUserRow.digest == digest, EndUserRow.erased_at.is_(None)
 
 
 def _entry(row: EndUserRow, name: bytes, seen: datetime | None) -> EndUserEntry:

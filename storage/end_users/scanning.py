@@ -78,9 +78,25 @@ _AROUND = timedelta(seconds=1)
 """What a call's end is told by is written with its audit entry, and has an id of the same moment."""
 
 _TEXTS: LiteralString = """
-select distinct t.word #>> '{}' from (%s) r
-cross join lateral jsonb_path_query(to_jsonb(r), '$.** ? (@.type() == "string")') as t(word)
+select distinct p.pair ->> 'key', t.word #>> '{}' from (%s) r
+cross join lateral jsonb_path_query(to_jsonb(r), '$.** ? (@.type() == "object").keyvalue()') as p(pair)
+cross join lateral jsonb_path_query(p.pair -> 'value', '$[*][*] ? (@.type() == "string")') as t(word)
+where p.pair ->> 'key' <> all(%(ours)s)
 """
+
+_OURS: Final = (
+    *("action", "actor", "basis", "because", "categories_detected", "class", "code", "compliance_events", "cover"),
+    *("created_at", "ended_because", "engine", "entity_type", "entity_types", "error_code", "fate", "format", "gate"),
+    *("held_by", "hold_reason", "id", "key_mode", "kind", "mode", "model", "org_id", "phi_action", "phi_disposition"),
+    *("phi_mode", "provider", "rate_limits", "reason", "reasons", "requested_by", "route", "sent_to", "state"),
+    *("status", "stop_reason", "subject_type", "surface", "type", "version", "view"),
+)
+"""What stands under these comes out of lists that are Hasp's or the operator's, whoever it is about.
+
+Somebody who is named `none` or `completed` would be found in it for ever.
+"""
+_DELEGATING: Final = "delegating_user"
+"""For whom an agent acts: kept with the call and its audit entry, also where it is the same person."""
 
 _PERSON = """
 select count(*), count(u.original), count(k.sealed)
@@ -146,6 +162,7 @@ class Scanning:
     erasure: Erasure
     _examined: Counter[str] = field(default_factory=Counter[str], init=False)
     _found: Counter[str] = field(default_factory=Counter[str], init=False)
+    _is_delegating: bool = field(default=False, init=False)
 
     async def run(self, *, now: datetime) -> tuple[Scan, Mapping[RecordClass, int]]:
         """What was found, and how many records are kept, by class. Reads everything once, however much it is."""
@@ -161,7 +178,8 @@ class Scanning:
             RecordClass.WEBHOOKS: self._examined["webhook_deliveries"],
         }
         examined = {table: self._examined[table] for table in sorted(EXAMINED)}
-        return Scan(now, examined=examined, found={each: self._found[each] for each in _LOOKED_FOR}), kept
+        found = {each: self._found[each] for each in _LOOKED_FOR}
+        return Scan(now, examined=examined, found=found, is_delegating=self._is_delegating), kept
 
     async def _person(self) -> None:
         ((people, names, keys),) = await fetch(self.pool, _PERSON, self._named())
@@ -218,9 +236,13 @@ class Scanning:
             after = ids[-1]
 
     async def _look_for_name(self, table: str, rows: LiteralString, **more: object) -> None:
-        texts = await fetch(self.pool, _TEXTS.replace("%s", rows), self._named(**more))
-        for (word,) in texts:
-            if await self.digests.find(self.erasure.org, word) == self.erasure.digest:
+        texts = await fetch(self.pool, _TEXTS.replace("%s", rows), self._named(**more, ours=[*_OURS]))
+        for key, word in texts:
+            if await self.digests.find(self.erasure.org, word) != self.erasure.digest:
+                continue
+            if key == _DELEGATING:
+                self._is_delegating = True
+            else:
                 self._note(table, 0, name=1)
 
     def _note(self, table: str, examined: int, **found: int) -> None:

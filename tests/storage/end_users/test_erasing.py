@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.end_users.classes import RecordClass
-from gateway.end_users.erasure import Erasure, ErasureState, Reason
-from gateway.errors import NotFoundError, UnavailableError
+from gateway.end_users.erasure import ErasureState, Reason
+from gateway.errors import NotFoundError, UnavailableError, ValidationFailedError
 from gateway.settings import Settings
 from storage import Storage
 from storage.end_users import erasing
 from storage.end_users.removing import Removing
-from storage.end_users.scanning import EXAMINED, OF_NOBODY, Scanning
+from storage.end_users.scanning import EXAMINED, OF_NOBODY
 from storage.end_users.tombstones import Tombstones
 from storage.holds import expire_lapsed
 from storage.pool import fetch
@@ -27,46 +27,18 @@ from tests.erasures import (
     key_of,
     make_person,
     named_call,
+    remove,
     request,
-    set_hold,
+    restrict,
+    scan,
     set_policy,
+    shred,
+    shredded,
     state_of,
     told,
 )
 from tests.receivers import make_endpoint
 from tests.tenants import make_outcome, make_tenant
-
-
-async def restrict(storage: Storage, erasure: Erasure) -> Erasure:
-    return await erasing.restrict(storage, erasure.org, erasure.id, now=datetime.now(UTC))
-
-
-async def shred(storage: Storage, erasure: Erasure) -> Erasure:
-    now = datetime.now(UTC)
-    decided = await erasing.decide(storage, erasure.org, erasure.id, now=now)
-    return await erasing.shred(storage, storage.tombstones, decided, keys_gone_on=now.date(), at=now)
-
-
-async def shredded(storage: Storage, person: Person) -> Erasure:
-    return await shred(storage, await restrict(storage, await request(storage, person)))
-
-
-async def remove(storage: Storage, erasure: Erasure) -> None:
-    removing = Removing(storage.pool, storage.clock, erasure)
-    after: str | None = ""
-    while after is not None:
-        after = await removing.records(after)
-    digest: bytes | None = b""
-    while digest is not None:
-        digest = await removing.answers(digest)
-    while await removing.export_parts():
-        pass
-
-
-async def scan(storage: Storage, erasure: Erasure) -> Erasure:
-    now = datetime.now(UTC)
-    found, kept = await Scanning(storage.pool, storage.end_users.digests, erasure).run(now=now)
-    return await erasing.note_scan(storage, erasure, found, kept, now=now)
 
 
 async def test_what_is_restricted_is_not_read_and_is_still_there(storage: Storage) -> None:
@@ -177,7 +149,7 @@ async def test_a_scan_before_anything_is_taken_away_finds_it_all(storage: Storag
 @pytest.mark.parametrize(
     ("table", "statement"),
     [
-        ("inferences", "update inferences set delegating_user = %(name)s where id = %(call)s"),
+        ("inferences", "update inferences set credential_id = %(name)s where id = %(call)s"),
         ("outbox", "update outbox set data = jsonb_set(data, '{deep}', jsonb_build_array(%(name)s::text))"),
     ],
 )
@@ -193,6 +165,44 @@ async def test_a_name_that_stands_where_it_must_not_is_found(storage: Storage, t
     assert after.scan.found[f"{table}.name"] > 0
 
 
+@pytest.mark.parametrize("name", ["none", "completed", "live", "messages", "end_user", "claude-haiku-4-5", "erased"])
+async def test_a_name_that_is_a_word_of_ours_is_not_found_in_what_says_it_of_everybody(
+    storage: Storage, name: str
+) -> None:
+    person = await make_person(storage, await make_tenant(storage), name=name)
+    erasure = await shredded(storage, person)
+    await remove(storage, erasure)
+
+    after = await scan(storage, erasure)
+
+    assert after.scan is not None
+    assert after.scan.is_clean
+
+
+async def test_for_whom_agents_acted_too_is_erased_and_it_says_that_it_is_kept_as_whom(storage: Storage) -> None:
+    person = await make_person(storage, await make_tenant(storage))
+    erasure = await shredded(storage, person)
+    await remove(storage, erasure)
+    named = {"name": NAME, "call": person.calls[0]}
+    await fetch(storage.pool, "update inferences set delegating_user = %(name)s where id = %(call)s", named)
+
+    after = await scan(storage, erasure)
+
+    assert after.scan is not None
+    assert after.scan.is_clean
+    assert after.reasons == (Reason.DELEGATING_USER,)
+
+
+async def test_a_reference_that_is_the_name_is_refused_before_it_is_kept(storage: Storage) -> None:
+    person = await make_person(storage, await make_tenant(storage), name="user-17")
+
+    with pytest.raises(ValidationFailedError) as refused:
+        await request(storage, person, reference="user-17")
+
+    assert refused.value.param == "reference"
+    assert await audited(storage, person) == []
+
+
 def test_every_table_that_could_hold_something_of_a_person_is_scanned_or_says_why_not() -> None:
     telling = {"end_user_id", "inference_id", "subject_id_hmac", "digest"}
     could = {
@@ -202,79 +212,6 @@ def test_every_table_that_could_hold_something_of_a_person_is_scanned_or_says_wh
     }
 
     assert could - EXAMINED == set(OF_NOBODY)
-
-
-@pytest.mark.parametrize("hold", [Reason.LEGAL_HOLD, Reason.SUBJECT_HOLD])
-async def test_who_is_held_is_not_erased_and_it_says_why(storage: Storage, hold: Reason) -> None:
-    person = await make_person(storage, await make_tenant(storage))
-    if hold is Reason.LEGAL_HOLD:
-        await set_policy(storage, person, legal_hold=True)
-    else:
-        await set_hold(storage, person)
-
-    erasure = await restrict(storage, await request(storage, person))
-
-    assert (erasure.state, erasure.reasons) == (ErasureState.HELD, (hold,))
-    assert await state_of(storage, person) == "active"
-    assert await has_content(storage, person) == [True, True]
-    assert await told(storage, person, "end_user.erasure_held") == [
-        {"erasure_id": erasure.id, "end_user_id": person.id, "reasons": [hold]}
-    ]
-
-
-async def test_once_nothing_holds_it_any_more_it_may_be_asked_for_again(storage: Storage) -> None:
-    person = await make_person(storage, await make_tenant(storage))
-    await set_hold(storage, person)
-    held = await restrict(storage, await request(storage, person))
-
-    await set_hold(storage, person, is_set=False)
-    again = await restrict(storage, await request(storage, person))
-
-    assert again.id != held.id
-    assert again.state is ErasureState.RESTRICTED
-
-
-async def test_a_hold_after_the_restriction_stops_it_and_lifts_the_restriction(storage: Storage) -> None:
-    person = await make_person(storage, await make_tenant(storage))
-    erasure = await restrict(storage, await request(storage, person))
-
-    await set_hold(storage, person)
-    held = await shred(storage, erasure)
-
-    assert (held.state, held.reasons) == (ErasureState.HELD, (Reason.SUBJECT_HOLD,))
-    assert await state_of(storage, person) == "active"
-    assert await has_content(storage, person) == [True, True]
-
-
-async def test_whose_name_somebody_has_meanwhile_stays_restricted_when_held(
-    storage: Storage, settings: Settings
-) -> None:
-    tenant = await make_tenant(storage)
-    person = await make_person(storage, tenant)
-    erasure = await restrict(storage, await request(storage, person))
-    later = await Storage.open(settings)
-    await later.end_users.of(tenant.org, NAME)
-    await later.close()
-
-    await set_hold(storage, person)
-    held = await shred(storage, erasure)
-
-    assert held.state is ErasureState.HELD
-    assert await state_of(storage, person) == "restricted"
-
-
-async def test_a_hold_after_the_decision_comes_too_late_and_it_says_so(storage: Storage) -> None:
-    person = await make_person(storage, await make_tenant(storage))
-    now = datetime.now(UTC)
-    erasure = await restrict(storage, await request(storage, person))
-    decided = await erasing.decide(storage, erasure.org, erasure.id, now=now)
-
-    await set_hold(storage, person)
-    gone = await erasing.shred(storage, storage.tombstones, decided, keys_gone_on=now.date(), at=now)
-    await remove(storage, gone)
-    after = await scan(storage, gone)
-
-    assert (after.state, after.reasons) == (ErasureState.SHREDDED, (Reason.HOLD_CAME_TOO_LATE,))
 
 
 async def test_nothing_is_destroyed_while_its_tombstone_cannot_be_written(storage: Storage, tmp_path: Path) -> None:
@@ -302,6 +239,24 @@ async def test_what_must_be_kept_so_long_is_restricted_until_then(storage: Stora
     assert await has_content(storage, person) == [False, False]
     later = await erasing.restrict(storage, erasure.org, erasure.id, now=midnight + timedelta(days=31))
     assert later.state is ErasureState.RESTRICTED
+
+
+async def test_a_call_after_the_restriction_is_kept_as_long_as_one_before_it(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    end_user = await storage.end_users.of(tenant.org, NAME)
+    person = Person(tenant, end_user.id, end_user.digest, [])
+    await set_policy(storage, person, minimum_days=30)
+    erasure = await restrict(storage, await request(storage, person))
+    assert erasure.state is ErasureState.RESTRICTED
+
+    # By a process that has known them for less than a minute.
+    await named_call(storage, tenant)
+    waits = await shred(storage, erasure)
+    assert waits.due_at is not None
+    gone = await erasing.decide(storage, erasure.org, erasure.id, now=waits.due_at)
+
+    assert (waits.state, gone.state) == (ErasureState.WAITING, ErasureState.SHREDDING)
+    assert (await key_of(storage, person))[0] is not None
 
 
 async def test_a_shorter_minimum_is_heeded_by_what_waits(storage: Storage) -> None:
@@ -364,6 +319,25 @@ async def test_a_process_that_sleeps_beyond_its_lease_leaves_nothing(storage: St
 
     assert (after := (await scan(storage, erasure)).scan) is not None
     assert after.is_clean
+
+
+async def test_a_call_of_a_process_that_slept_before_it_was_opened_leaves_nothing(
+    storage: Storage, settings: Settings
+) -> None:
+    tenant = await make_tenant(storage)
+    person = await make_person(storage, tenant)
+    asleep = await Storage.open(settings)
+    try:
+        assert (await asleep.end_users.of(tenant.org, NAME)).id == person.id
+        await remove(storage, await shredded(storage, person))
+
+        with pytest.raises(UnavailableError):
+            await begun_call(asleep, tenant)
+    finally:
+        await asleep.close()
+
+    assert await fetch(storage.pool, "select count(*) from inferences where end_user_id = %s", [person.id]) == [(2,)]
+    assert await fetch(storage.pool, "select 1 from credit_holds where state = 'open'") == []
 
 
 async def test_new_calls_of_the_same_name_are_not_touched(storage: Storage, settings: Settings) -> None:
