@@ -43,6 +43,8 @@ _BASES: Final[Mapping[Basis, str]] = {
 }
 _REASONS: Final[Mapping[Reason, str]] = {
     Reason.HOLD_CAME_TOO_LATE: "A hold was set after the erasure had been decided; it came too late.",
+    Reason.DELEGATING_USER: "Agents had acted for a user of the same name: as whom is kept with those calls and in the "
+    "audit log, as it is for staff.",
 }
 
 
