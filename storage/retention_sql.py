@@ -23,7 +23,7 @@ cross join lateral (
   select min(f.id) as first from end_users u cross join lateral (
     select i.id from inferences i where i.org_id between u.org_id and u.org_id and i.end_user_id = u.id
     order by i.org_id, i.end_user_id, i.id limit 1) f
-  where u.org_id = o.id and u.held_at is not null
+  where u.org_id = o.id and u.held_at is not null and u.erased_at is null
 ) h
 left join lateral (
   select through, reason from retention_purges where org_id = o.id and finished_at is null order by through limit 1

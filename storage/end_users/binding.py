@@ -21,8 +21,12 @@ where u.org_id = %(org)s and u.digest = any(%(digests)s) and u.state = 'active' 
 
 _MAKE = """
 with made as (
-  insert into end_users (id, org_id, digest, original, created_at)
-  values (%(id)s, %(org)s, %(digest)s, %(original)s, now())
+  -- Whoever is named as somebody who is held is held, also while that one is being erased.
+  insert into end_users (id, org_id, digest, original, created_at, held_at, hold_reason, held_by)
+  select %(id)s, %(org)s, %(digest)s, %(original)s, now(), h.held_at, h.hold_reason, h.held_by
+  from (values (1)) as one left join (
+    select held_at, hold_reason, held_by from end_users
+    where org_id = %(org)s and digest = %(digest)s and held_at is not null and erased_at is null limit 1) h on true
   on conflict (org_id, digest) where state = 'active' do nothing returning id)
 insert into end_user_keys (end_user_id, org_id, sealed, created_at)
 select id, %(org)s, %(sealed)s, now() from made

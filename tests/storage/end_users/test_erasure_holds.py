@@ -90,6 +90,23 @@ async def test_a_hold_on_who_was_named_so_since_holds_who_was_before(storage: St
     assert (await shred(storage, erasure)).state is ErasureState.HELD
 
 
+async def test_whoever_is_named_as_somebody_held_is_held_from_the_start_and_released_with_them(
+    storage: Storage, settings: Settings
+) -> None:
+    tenant = await make_tenant(storage)
+    person = await make_person(storage, tenant)
+    await restrict(storage, await request(storage, person))
+    await set_hold(storage, person)
+    later = await Storage.open(settings)
+    again = await later.end_users.of(tenant.org, NAME)
+    await later.close()
+
+    held = "select hold_reason from end_users where held_at is not null and id = %s"
+    assert await fetch(storage.pool, held, [again.id]) == [("litigation",)]
+    assert await hold_by_name(storage, tenant, None) == (again.id, True)
+    assert await fetch(storage.pool, "select 1 from end_users where held_at is not null") == []
+
+
 async def test_who_stayed_restricted_when_held_is_erased_with_who_is_named_so_now(
     storage: Storage, settings: Settings
 ) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from gateway.audit import AuditAction
 from gateway.conversation import Conversation, Sampling, Text, Turn
 from gateway.end_users.end_user import HoldReason
+from gateway.ids import EndUserId
 from storage import Storage
 from storage.pool import fetch
 from tests.activities.conftest import SetClock
@@ -53,6 +54,19 @@ async def test_what_is_of_somebody_held_outlives_its_time_until_they_are_release
     await purged(storage, tenant, DUE + 10 * DAY)
 
     assert (held, len(left(database, tenant))) == (2, 0)
+
+
+async def test_a_hold_that_came_too_late_for_somebody_keeps_nothing(storage: Storage, database: Database) -> None:
+    tenant = await retaining(storage, KEPT_DAYS)
+    maria = await named_at(storage, tenant, FIRST, "maria")
+    await hold(storage, tenant, "maria")
+    async with storage.as_operator(tenant.org, command="test") as tx:
+        await tx.end_user_erasures.shred(EndUserId(maria), at=FIRST)
+        tx.audit(AuditAction.END_USER_SHREDDED, entity_type="end_user", entity_id=maria)
+
+    await purged(storage, tenant, DUE + 10 * DAY)
+
+    assert left(database, tenant) == []
 
 
 async def test_names_are_kept_while_an_organisation_stays(storage: Storage) -> None:
