@@ -12,6 +12,7 @@ from gateway.audit.exports import ExportState
 from gateway.clock import Clock
 from gateway.ids import OrganizationId
 from storage.audit_exports import ExportWriting, forget_expired
+from storage.end_users.exports.destroying import destroy_left_behind
 from storage.pool import Pool
 
 
@@ -63,5 +64,9 @@ class AuditExportActivities:
     @activity.defn(name="audit.export_forget")
     @surfaced
     async def forget(self) -> None:
-        """Delete exports that nobody may download any more, a bounded number at a time."""
-        await forget_expired(self._pool, now=self._clock.now())
+        """Delete exports that nobody may download any more, a bounded number at a time; of people too, if their own
+        workflow was lost.
+        """
+        now = self._clock.now()
+        await forget_expired(self._pool, now=now)
+        await destroy_left_behind(self._pool, now=now)

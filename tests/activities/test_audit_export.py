@@ -14,14 +14,18 @@ from gateway.audit import AuditAction
 from gateway.audit.exports import AuditExport, ExportState
 from gateway.audit.verifying import verify_export
 from gateway.clock import Clock, SystemClock
+from gateway.end_users.exports import ExportState as PersonExportState
 from gateway.errors import UnavailableError
 from gateway.ids import new_ulid
 from gateway.tenancy import Principal
 from storage import Storage, audit_checkpoints, audit_exports
 from storage.audit_exports import ExportWriting, read_pages
 from storage.audit_keys import signing_key
+from storage.pool import fetch
 from storage.sequencer import Sequencer
+from tests import end_user_exports
 from tests.conftest import Database
+from tests.end_user_exports import make_named_call
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -201,6 +205,26 @@ async def test_a_week_later_its_text_is_gone(storage: Storage) -> None:
     assert (await state_of(storage, tenant, export)).state is ExportState.EXPIRED
     with pytest.raises(UnavailableError):
         await text_of(storage, tenant, export)
+
+
+async def test_what_a_lost_workflow_left_of_a_persons_export_is_destroyed_after_its_time(storage: Storage) -> None:
+    tenant = await make_tenant(storage)
+    await make_named_call(storage, tenant)
+    written = await end_user_exports.ask(storage, tenant)
+    await end_user_exports.write(storage, tenant, written)
+    await make_named_call(storage, tenant, "somebody else")
+    unwritten = await end_user_exports.ask(storage, tenant, "somebody else")
+
+    await ActivityEnvironment().run(activities(storage).forget)
+    assert (await end_user_exports.state_of(storage, tenant, written)).state is PersonExportState.READY
+    assert await end_user_exports.files_of(storage, written)
+    await ActivityEnvironment().run(activities(storage, _Later()).forget)
+
+    for export in (written, unwritten):
+        assert (await end_user_exports.state_of(storage, tenant, export)).state is PersonExportState.EXPIRED
+        assert not await end_user_exports.files_of(storage, export)
+    keys = "select count(sealed_key) from end_user_exports where org_id = %s"
+    assert await fetch(storage.pool, keys, [tenant.org]) == [(0,)]
 
 
 class _Later:
