@@ -19,7 +19,7 @@ from api.preference import PARAMETER, once_done
 from api.state import gateway_of
 from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
-from gateway.audit.exports import ExportExpiredError, ExportNotReadyError
+from gateway.audit.exports import ExportExpiredError, ExportNotReadyError, TooManyExportsError
 from gateway.end_users.end_user import EndUserEntry, EndUserState
 from gateway.end_users.export_links import ExportLinkError, Link, make_link, require_link
 from gateway.end_users.exports import FRESH, EndUserExport, ExportState
@@ -69,7 +69,14 @@ class DownloadQuery(BaseModel):
     responses={
         200: examples.EXPORT,
         202: examples.EXPORT_REQUESTED,
-        **errors(CONTROL, *ACCESS_ERRORS, facts.BaaRequiredError, facts.NotFoundError, facts.ValidationFailedError),
+        **errors(
+            CONTROL,
+            *ACCESS_ERRORS,
+            facts.BaaRequiredError,
+            facts.NotFoundError,
+            TooManyExportsError,
+            facts.ValidationFailedError,
+        ),
     },
     openapi_extra={"parameters": [PARAMETER]},
 )

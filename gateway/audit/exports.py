@@ -41,7 +41,7 @@ class AuditExport:
 
 class TooManyExportsError(GatewayError):
     kind, code = Kind.CONFLICT, "TOO_MANY_EXPORTS"
-    message = "The organization has as many audit exports as it may. Each is deleted a week after it was requested."
+    message = "There are as many of these exports as there may be. Each is deleted a week after it was requested."
 
 
 class ExportNotReadyError(GatewayError):

@@ -11,6 +11,8 @@ from gateway.ids import EndUserId
 KEPT = timedelta(days=7)
 """After that an export is destroyed; another may be asked for."""
 
+MOST_KEPT: Final = 10
+"""Of one person at a time: each is as large as all that is kept of them."""
 
 FRESH = timedelta(minutes=15)
 """An export of an earlier moment is not answered with, unless it is still being made."""

@@ -230,6 +230,24 @@ async def test_after_one_was_destroyed_another_is_made(hospital: GatewayServer) 
     assert second["id"] != first["id"]
 
 
+async def test_nobody_has_more_than_ten_exports_at_a_time(hospital: GatewayServer) -> None:
+    first = await ready(hospital)
+    await fetch(
+        hospital.storage.pool,
+        "insert into end_user_exports (id, org_id, end_user_id, state, snapshot_at, requested_at, expires_at)"
+        " select unnest(%s::text[]), org_id, end_user_id, state, snapshot_at, requested_at, expires_at"
+        " from end_user_exports where org_id = %s returning 1",
+        [[new_ulid() for _ in range(9)], hospital.tenant.org],
+    )
+    moment = quote(datetime.now(UTC).isoformat())
+
+    refused = await ask(hospital, f"?snapshot_after={moment}")
+    await hospital.request("DELETE", by_id(hospital, first["id"]))
+    made = await ask(hospital, f"?snapshot_after={moment}")
+
+    assert (code(refused), made.status) == ((409, "TOO_MANY_EXPORTS", None), 202)
+
+
 async def test_somebody_who_is_being_erased_is_not_exported(hospital: GatewayServer) -> None:
     export = await ready(hospital)
     await fetch(

@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.audit.exports import TooManyExportsError
 from gateway.clock import Clock
-from gateway.end_users.exports import KEPT, EndUserExport, ExportState
+from gateway.end_users.exports import KEPT, MOST_KEPT, EndUserExport, ExportState
 from gateway.errors import NotFoundError
 from gateway.ids import EndUserId, OrganizationId, new_ulid
 from gateway.paging import Page, cursor_after, read_cursor
@@ -97,10 +98,15 @@ class EndUserExportStore(EndUserExportReader):
         """One of what is kept now, with a key of its own. None: another of theirs is being written, also when it was
         asked for at once.
 
-        Raises `NotFoundError` for whom nothing may be read any more.
+        Raises `NotFoundError` for whom nothing may be read any more, `TooManyExportsError`.
         """
         # Whoever restricts them waits until this is there, and so finds it.
         await self.wait_for_turn(end_user)
+        kept = select(func.count()).where(
+            EndUserExportRow.end_user_id == end_user, EndUserExportRow.state == ExportState.READY
+        )
+        if (await self._session.scalar(kept) or 0) >= MOST_KEPT:
+            raise TooManyExportsError
         export_id, now = new_ulid(), self._clock.now()
         sealed_key = await fresh_key(self._cipher, self._org, end_user, export_id)
         if sealed_key is None:
