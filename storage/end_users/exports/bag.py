@@ -1,14 +1,14 @@
 """An export as a BagIt bag in a ZIP, made while it is sent: no more of it is in memory than one file."""
 
-import asyncio
 import io
 import zipfile
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from typing_extensions import Buffer
 
 from gateway.end_users.bag import tag_files
-from storage.end_users.exports.reading import StoredExport, in_pieces
+from storage.end_users.exports.reading import StoredExport, aside, in_pieces
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The first that a ZIP can tell: a bag is the same whenever it is made."""
@@ -46,7 +46,9 @@ async def stream_bag(stored: StoredExport) -> AsyncGenerator[bytes]:
             _add(archive, f"{top}/{path}", content)
         for file in stored.files:
             # While a reader takes its time, only what is left for them to read is there.
-            await asyncio.to_thread(_add, archive, f"{top}/{file.file.path}", await stored.read(file))
+            content = await stored.read(file)
+            await aside(partial(_add, archive, f"{top}/{file.file.path}", content))
+            del content
             for piece in in_pieces(sent.take()):
                 yield piece
     for piece in in_pieces(sent.take()):
