@@ -29,6 +29,9 @@ from storage.agents.lifecycles import remind
 from storage.agents.registration import change_agent, reactivate_agent, register_agent
 from storage.agents.revocation import archive, revoke
 from storage.audit_keys import signing_key
+from storage.end_users import erasing
+from storage.end_users.erasures import Certified
+from storage.end_users.exports.writing import EndUserExportWriting
 from storage.holds import expire_lapsed
 from storage.key_issue import change_key, issue_key, revoke_key, rotate_key
 from storage.onboarding import change_policy
@@ -36,6 +39,8 @@ from storage.periods import GRACE, close_oldest
 from storage.pool import durable, fetch
 from storage.sequencer import Sequencer
 from storage.webhooks.health import judge
+from tests import end_user_exports as exports
+from tests import erasures
 from tests.activities.agreements import put_in_force
 from tests.activities.conftest import SetClock
 from tests.activities.test_audit_export import request, write
@@ -147,6 +152,20 @@ async def agents(storage: Storage, clock: SetClock) -> None:
         await reactivate_agent(tx, agent)
 
 
+async def people(storage: Storage, clock: SetClock) -> None:
+    tenant = await make_tenant(storage)
+    person = await erasures.make_person(storage, tenant, calls=1, name=exports.NAME)
+    written = await exports.ask(storage, tenant)
+    await exports.write(storage, tenant, written)
+    given_up = await exports.ask(storage, tenant)
+    await EndUserExportWriting(storage.pool, storage.cipher, clock).fail(tenant.org, given_up.id, "unreadable")
+    await erasures.set_hold(storage, person)
+    await erasures.restrict(storage, await erasures.request(storage, person))
+    await erasures.set_hold(storage, person, is_set=False)
+    erased = await erasures.shredded(storage, person)
+    await erasing.finish(storage, erased, Certified({}), at=clock.now())
+
+
 PROVOKED: dict[Provoke, set[EventType]] = {
     agents: {each for each in EventType if each.startswith("agent.")} - {EventType.AGENT_CASCADE_BEGUN},
     keys: {each for each in EventType if each.startswith("api_key.")},
@@ -169,6 +188,12 @@ PROVOKED: dict[Provoke, set[EventType]] = {
     },
     proofs: {EventType.AUDIT_CHECKPOINT, EventType.AUDIT_EXPORT_READY},
     retention: {EventType.RETENTION_REDUCED, EventType.RETENTION_PURGED},
+    people: {
+        EventType.EXPORT_READY,
+        EventType.EXPORT_FAILED,
+        EventType.END_USER_ERASURE_HELD,
+        EventType.END_USER_ERASED,
+    },
     endpoints: {EventType.WEBHOOK_ENDPOINT_FAILING, EventType.WEBHOOK_ENDPOINT_DISABLED},
 }
 
