@@ -1,5 +1,7 @@
 """The API with its database gone: it starts, says so, and lets nothing through."""
 
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
@@ -8,6 +10,8 @@ from gateway.settings import Settings
 from storage.keyring import create_keyring
 from tests.embedded import free_port
 from tests.gateway_server import serve
+
+PATHS = ("/v1/messages", "/v1/ai/chat", "/v1/api_keys")
 
 
 async def test_no_database_no_answer(tmp_path: Path) -> None:
@@ -29,9 +33,12 @@ async def test_no_database_no_answer(tmp_path: Path) -> None:
                     "status": "unavailable",
                     "dependencies": {"database": "down", "access_channel": "down", "clock": "up", "phi_scanner": "up"},
                 }
-            for path in ("/v1/messages", "/v1/ai/chat", "/v1/api_keys"):
-                # Neither a key that may exist nor one that cannot: a refusal that is not audited is not told.
-                for headers in (key, {}):
-                    async with session.post(path, json={}, headers=headers) as answer:
-                        assert answer.status == 503, path
-                        assert (await answer.json())["error"]["code"] == "INFERENCE_UNAVAILABLE"
+            # Neither a key that may exist nor one that cannot: a refusal that is not audited is not told.
+            asked = [(path, headers) for path in PATHS for headers in (key, {})]
+            refused = await asyncio.gather(*(_refused(session, path, headers) for path, headers in asked))
+    assert refused == [(path, 503, "INFERENCE_UNAVAILABLE") for path, _ in asked]
+
+
+async def _refused(session: aiohttp.ClientSession, path: str, headers: Mapping[str, str]) -> tuple[str, int, str]:
+    async with session.post(path, json={}, headers=headers) as answer:
+        return path, answer.status, (await answer.json())["error"]["code"]
