@@ -46,6 +46,7 @@ from api.middleware import API_VERSION, ExchangeMiddleware
 from api.native import routes as native
 from api.oauth import discovery
 from api.oauth import routes as oauth
+from api.openai import routes as openai
 from api.openapi import describe
 from api.reference import page
 from api.refusals import on_gateway_error, on_http_exception, on_invalid_request
@@ -74,7 +75,7 @@ from gateway.webhooks.sender import Lookup, SystemLookup
 from gateway.webhooks.target import warn_of_private_targets
 from storage import Storage
 
-_HOT = frozenset({"/v1/messages", "/v1/ai/chat"})
+_HOT = frozenset({"/v1/messages", "/v1/ai/chat", "/v1/openai/responses"})
 _DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 OpenGateway = Callable[[Settings], AbstractAsyncContextManager[Gateway]]
@@ -215,7 +216,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
             HTTPException: on_http_exception,
         },
     )
-    inference = [route for module in (anthropic, native) for route in module.router.routes if _is_hot(route)]
+    inference = [route for module in (anthropic, native, openai) for route in module.router.routes if _is_hot(route)]
     app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
     trail = (audit_verification, audit_exports, audit)
@@ -240,7 +241,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         discovery,
         provider_status,
     )
-    for module in (anthropic, native, models, *control, trust, health):
+    for module in (anthropic, native, openai, models, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)
     return app

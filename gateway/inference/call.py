@@ -22,11 +22,19 @@ from gateway.tenancy import Access
 class Surface(StrEnum):
     NATIVE = "native"
     MESSAGES = "messages"
+    RESPONSES = "responses"
 
     @property
     def route(self) -> str:
         """Where inferences are asked for on it."""
-        return "/v1/ai/chat" if self is Surface.NATIVE else "/v1/messages"
+        return _ROUTES[self]
+
+
+_ROUTES: Mapping[Surface, str] = {
+    Surface.NATIVE: "/v1/ai/chat",
+    Surface.MESSAGES: "/v1/messages",
+    Surface.RESPONSES: "/v1/openai/responses",
+}
 
 
 class Status(StrEnum):

@@ -1,0 +1,212 @@
+"""A Responses request as our words.
+
+Items follow one another as they were said; those of one side are one turn, as every vendor behind us wants them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import orjson
+from pydantic import JsonValue
+
+from api.openai import items, schemas, tools
+from api.openai.response import Echo
+from api.validation import read_object, validated
+from gateway.completion import parse_tool_input
+from gateway.conversation import (
+    Block,
+    Conversation,
+    Document,
+    Image,
+    RedactedThinking,
+    Role,
+    Sampling,
+    Text,
+    Thinking,
+    ThinkingConfig,
+    ToolResult,
+    ToolUse,
+    Turn,
+)
+from gateway.errors import UnsupportedParameterError, ValidationFailedError
+
+DEFAULT_MAX_TOKENS = 16_384
+
+_LOSES_CONTEXT = ("previous_response_id", "conversation", "prompt")
+"""To leave these out would answer another question than was asked (spec U6)."""
+
+_IGNORED = ("include", "prompt_cache_key", "prompt_cache_retention", "truncation", "max_tool_calls", "top_logprobs")
+
+_ECHOED: Mapping[str, JsonValue] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "reasoning": {"effort": None, "summary": None},
+    "service_tier": "default",
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
+    "truncation": "disabled",
+    "user": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """`ignored` names what was taken and is sent to nobody."""
+
+    model: str
+    conversation: Conversation
+    echo: Echo
+    stream: bool = False
+    ignored: tuple[str, ...] = field(default=())
+
+
+def create_response(body: bytes) -> Parsed:
+    """Raises `ValidationFailedError`, `UnsupportedParameterError`."""
+    value: dict[str, JsonValue] = {name: sent for name, sent in read_object(body).items() if sent is not None}
+    _require_context(value)
+    request = validated(schemas.CreateResponseRequest, value, unknown=ValidationFailedError)
+    taken = tools.read_tools(request.tools)
+    system, turns = _turns(request)
+    return Parsed(
+        model=request.model,
+        conversation=Conversation(
+            turns=turns,
+            sampling=_sampling(request),
+            system=system,
+            system_plain=len(system) == 1,
+            tools=taken.taken,
+            tool_choice=tools.read_choice(request.tool_choice, taken, parallel=request.parallel_tool_calls),
+            end_user=request.safety_identifier or request.user,
+        ),
+        echo=Echo({name: value.get(name, default) for name, default in _ECHOED.items()}),
+        stream=bool(request.stream),
+        ignored=(*(name for name in _IGNORED if name in value), *taken.left_out),
+    )
+
+
+def _require_context(value: Mapping[str, JsonValue]) -> None:
+    for name in _LOSES_CONTEXT:
+        if name in value:
+            raise UnsupportedParameterError(
+                f"`{name}` is not supported: nothing is kept between requests. Send the whole input.", param=name
+            )
+    if value.get("background") is True:
+        raise UnsupportedParameterError("`background` is not supported on this surface.", param="background")
+
+
+def _sampling(request: schemas.CreateResponseRequest) -> Sampling:
+    effort = request.reasoning.effort if request.reasoning else None
+    form = request.text.format if request.text else None
+    if form is not None and form.type == "json_schema" and form.schema_ is None:
+        raise ValidationFailedError("`text.format.schema` is required.", param="text.format.schema")
+    return Sampling(
+        max_tokens=request.max_output_tokens or DEFAULT_MAX_TOKENS,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        thinking=ThinkingConfig("disabled") if effort == "none" else None,
+        effort=None if effort in (None, "none") else {"minimal": "low"}.get(effort, effort),
+        output_schema=form.schema_ if form and form.type == "json_schema" else None,
+    )
+
+
+def _turns(request: schemas.CreateResponseRequest) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+    """The system prompt and the turns. What a developer says before anybody else does is part of the first."""
+    system = [Text(request.instructions)] if request.instructions else []
+    if isinstance(request.input, str):
+        return tuple(system), (Turn("user", (Text(request.input),), plain=True),)
+    said: list[tuple[Role, tuple[Block, ...]]] = []
+    for index, item in enumerate(request.input):
+        role, blocks = _said(item, f"input[{index}]")
+        if role == "system" and not said:
+            system += [block for block in blocks if isinstance(block, Text)]
+        elif blocks:
+            said.append((role, blocks))
+    if not said:
+        raise ValidationFailedError("`input` has nothing to answer.", param="input")
+    return tuple(system), tuple(_joined(said))
+
+
+def _joined(said: Iterable[tuple[Role, tuple[Block, ...]]]) -> list[Turn]:
+    turns: list[Turn] = []
+    for role, blocks in said:
+        if turns and turns[-1].role == role:
+            turns[-1] = Turn(role, (*turns[-1].blocks, *blocks))
+        else:
+            turns.append(Turn(role, blocks))
+    return turns
+
+
+def _said(item: schemas.ItemParam, path: str) -> tuple[Role, tuple[Block, ...]]:
+    match item:
+        case schemas.MessageItem():
+            role: Role = "system" if item.role in ("system", "developer") else cast("Role", item.role)
+            return role, _content(item.content, f"{path}.content")
+        case schemas.FunctionCallItem():
+            return "assistant", (ToolUse(item.call_id, item.name, _arguments(item.arguments, path)),)
+        case schemas.FunctionCallOutputItem():
+            content = _content(item.output, f"{path}.output")
+            return "user", (ToolResult(item.call_id, content, plain=isinstance(item.output, str)),)
+        case schemas.ReasoningItem():
+            return "assistant", _thoughts(item)
+        case schemas.ItemReference():
+            raise ValidationFailedError(
+                "The item that is referred to is not known, or no longer. Send it whole, with `store: false`.",
+                param=f"{path}.id",
+            )
+
+
+def _thoughts(item: schemas.ReasoningItem) -> tuple[Block, ...]:
+    """What cannot be said to a vendor again is left out."""
+    if not item.encrypted_content:
+        return ()
+    if item.encrypted_content.startswith(items.REDACTED):
+        return (RedactedThinking(item.encrypted_content.removeprefix(items.REDACTED)),)
+    return (Thinking("".join(part.text for part in item.summary or ()), item.encrypted_content),)
+
+
+def _arguments(arguments: str, path: str) -> Mapping[str, JsonValue]:
+    if not arguments.strip():
+        return {}
+    try:
+        read: JsonValue = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        read = None
+    if not isinstance(read, dict):
+        raise ValidationFailedError(f"`{path}.arguments` is not a JSON object.", param=f"{path}.arguments")
+    return parse_tool_input(arguments)
+
+
+def _content(content: str | Sequence[schemas.PartParam], path: str) -> tuple[Text | Image | Document, ...]:
+    if isinstance(content, str):
+        return (Text(content),) if content else ()
+    return tuple(_part(part, f"{path}[{index}]") for index, part in enumerate(content))
+
+
+def _part(part: schemas.PartParam, path: str) -> Text | Image | Document:
+    match part:
+        case schemas.TextPart():
+            return Text(part.text)
+        case schemas.RefusalPart():
+            return Text(part.refusal)
+        case schemas.ImagePart():
+            media_type, data = _data(part.image_url)
+            return Image(media_type, data, None if data else part.image_url)
+        case schemas.FilePart():
+            if part.file_data is None and part.file_url is None:
+                raise ValidationFailedError(f"`{path}` needs `file_data` or `file_url`.", param=f"{path}.file_data")
+            media_type, data = _data(part.file_data or "")
+            return Document(media_type=media_type, data=data, url=None if data else part.file_url, title=part.filename)
+
+
+def _data(url: str) -> tuple[str | None, str | None]:
+    """The media type and the base64 text of a data URL."""
+    if not url.startswith("data:"):
+        return None, None
+    head, _, data = url.partition(",")
+    return head.removeprefix("data:").partition(";")[0], data
