@@ -1,9 +1,11 @@
 """Who is asking, and may they: the first gates of every route (spec D3, D4, D5)."""
 
 from collections.abc import Awaitable, Callable
+from typing import assert_never
 
 from fastapi import Request
 
+from api.dialect import KeyHeaders, dialect_of
 from api.exchange import exchange_of
 from api.state import gateway_of
 from gateway.errors import InvalidApiKeyError, MissingScopeError
@@ -11,6 +13,11 @@ from gateway.inference.call import Surface
 from gateway.limits.limiter import Quota
 from gateway.tenancy import Access, Scope
 from storage.access_rows import is_well_formed
+
+_SEND_API_KEY = (
+    "Send the API key in `X-API-Key` here. As a bearer token it is taken by `/v1/openai/responses`,"
+    " `/v1/anthropic/messages` and `/v1/anthropic/messages/count_tokens`."
+)
 
 
 async def authenticate(request: Request, *accepted: Scope) -> Access:
@@ -94,21 +101,38 @@ def require_scope(access: Access, *accepted: Scope) -> None:
 
 
 def presented(request: Request) -> str:
-    """The one token in `Authorization: Bearer` or `x-api-key`; two that differ are nobody's.
-
-    Raises `InvalidApiKeyError`.
-    """
-    found: set[bytes] = set()
-    headers: list[tuple[bytes, bytes]] = request.scope["headers"]
-    for name, value in headers:
-        if name == b"x-api-key":
-            found.add(value.strip())
-        elif name == b"authorization":
-            scheme, _, credentials = value.partition(b" ")
-            found.add(credentials.strip() if scheme.lower() == b"bearer" else b"")
+    """The one token that the route's dialect takes. Raises `InvalidApiKeyError`."""
+    dialect = dialect_of(request.scope)
+    accepted = dialect.keys if dialect else KeyHeaders.AGREEING
+    keys, bearers = _sent(request)
+    match accepted:
+        case KeyHeaders.AGREEING:
+            found = keys | bearers
+        case KeyHeaders.API_KEY_FIRST:
+            found = keys or bearers
+        case KeyHeaders.API_KEY_ONLY:
+            found = keys
+            if bearers and not keys:
+                raise InvalidApiKeyError(_SEND_API_KEY)
+        case _:
+            assert_never(accepted)
     if len(found) != 1:
         raise InvalidApiKeyError
     token = found.pop().decode("latin-1")
     if not is_well_formed(token):
         raise InvalidApiKeyError
     return token
+
+
+def _sent(request: Request) -> tuple[set[bytes], set[bytes]]:
+    """What stands in `X-API-Key`, and in `Authorization`; nothing for a scheme other than Bearer."""
+    keys: set[bytes] = set()
+    bearers: set[bytes] = set()
+    headers: list[tuple[bytes, bytes]] = request.scope["headers"]
+    for name, value in headers:
+        if name == b"x-api-key":
+            keys.add(value.strip())
+        elif name == b"authorization":
+            scheme, _, credentials = value.partition(b" ")
+            bearers.add(credentials.strip() if scheme.lower() == b"bearer" else b"")
+    return keys, bearers

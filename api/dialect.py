@@ -7,6 +7,7 @@ no route is answered natively.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar, cast
 
 import orjson
@@ -22,6 +23,17 @@ JsonObject = dict[str, JsonValue]
 BEARER = 'Bearer realm="hasp"'
 
 
+class KeyHeaders(Enum):
+    """Where a surface takes an API key from."""
+
+    AGREEING = "agreeing"
+    """`Authorization: Bearer` or `X-API-Key`; two that differ are nobody's (spec D3)."""
+    API_KEY_FIRST = "api_key_first"
+    """Either; where both are sent `X-API-Key` decides, valid or not (spec U2)."""
+    API_KEY_ONLY = "api_key_only"
+    """`X-API-Key`: the other header is for sessions of people (spec U1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """`table` gives status and error type for every kind; `envelope(error, type, request_id)` the body.
@@ -33,6 +45,7 @@ class Dialect:
     table: Mapping[Kind, tuple[int, str]]
     envelope: Callable[[GatewayError, str, str], JsonObject]
     challenge: str = BEARER
+    keys: KeyHeaders = KeyHeaders.AGREEING
 
     def status(self, error: GatewayError) -> int:
         return self.table[error.kind][0]

@@ -5,9 +5,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope as AsgiScope
 
-from api.dialect import dialect_of, error_headers
+from api.anthropic.envelope import ANTHROPIC_PLAIN
+from api.dialect import Dialect, dialect_of, error_headers
 from api.exchange import Exchange, exchange_of
+from api.harness.envelope import HARNESS
 from api.native.envelope import NATIVE
+from api.openai.envelope import OPENAI
 from api.rate_limits import counted
 from api.state import gateway_of
 from gateway.agents.credential import UnusableCredentialError
@@ -28,6 +31,11 @@ from gateway.inference.shielding import uninterrupted
 from gateway.keys.api_key import OutsideNetworksError, RevokedApiKeyError
 
 _ACCESS = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.FORBIDDEN})
+_PREFIXES = (
+    ("/v1/openai", OPENAI),
+    ("/v1/anthropic", ANTHROPIC_PLAIN),
+    *((f"/v1/{area}/", HARNESS) for area in ("chat", "app", "files", "workflows")),
+)
 _OURS = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL})
 
 
@@ -40,7 +48,7 @@ async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
             await uninterrupted(gateway_of(scope).storage.journal.refuse(_refusal(scope, exchange, error)))
         except GatewayError as unrecorded:
             error = unrecorded
-    dialect = dialect_of(scope) or NATIVE
+    dialect = dialect_of(scope) or _spoken_at(scope["path"])
     exchange.error_code = error.code
     return Response(
         dialect.render(error, exchange.request_id),
@@ -48,6 +56,11 @@ async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
         headers=error_headers(error, challenge=dialect.challenge),
         media_type="application/json",
     )
+
+
+def _spoken_at(path: str) -> Dialect:
+    """What clients of `path` read, though nobody serves it."""
+    return next((dialect for prefix, dialect in _PREFIXES if path.startswith(prefix)), NATIVE)
 
 
 def _is_ours_to_audit(exchange: Exchange, error: GatewayError) -> bool:

@@ -9,6 +9,8 @@ from pydantic import JsonValue
 
 class Kind(StrEnum):
     INVALID = "invalid"
+    UNSUPPORTED = "unsupported"
+    """Well formed, and not to be had here."""
     UNAUTHENTICATED = "unauthenticated"
     NO_AGREEMENT = "no_agreement"
     OVER_BUDGET = "over_budget"

@@ -5,6 +5,7 @@ base32, sortable by creation time. One inference has one ULID under three
 spellings: `req_…` for support, `msg_…` on the Anthropic surface, bare in rows.
 """
 
+import hashlib
 import re
 from datetime import date
 from typing import NewType
@@ -27,12 +28,17 @@ CredentialId = NewType("CredentialId", str)
 CascadeId = NewType("CascadeId", str)
 EndUserId = NewType("EndUserId", str)
 ErasureId = NewType("ErasureId", str)
+FileId = NewType("FileId", str)
+PresetId = NewType("PresetId", str)
+RunId = NewType("RunId", str)
+JobId = NewType("JobId", str)
 
 PLATFORM = OrganizationId("0" * 26)
 """Owner of what belongs to no customer: refusals of unknown keys are audited under it."""
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
 _TIME_DIGITS = 10
+_TIME_BYTES = 6
 _BASE_32 = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
 """Crockford's digits as Python's `int` reads them."""
 _DAY_MS = 86_400_000
@@ -42,6 +48,20 @@ _EPOCH = date(1970, 1, 1).toordinal()
 def new_ulid() -> str:
     """A fresh ULID; unique across processes, ordered to the millisecond."""
     return str(ULID())
+
+
+def derived_ulid(ulid: str, name: str) -> str:
+    """The ULID of what `name` stands for within `ulid`, of the same moment: the same however often it is asked for.
+
+    Work that is done again writes the same rows by it.
+    """
+    digest = hashlib.sha256(f"{ulid}/{name}".encode()).digest()
+    return str(ULID.from_bytes(ULID.from_str(ulid).bytes[:_TIME_BYTES] + digest[: 16 - _TIME_BYTES]))
+
+
+def new_uuid() -> str:
+    """A fresh UUID, for what other vendors' clients know by one: a ULID's 128 bits, so they sort by time too."""
+    return str(ULID().to_uuid())
 
 
 def day_of(ulid: str) -> date:

@@ -1,12 +1,13 @@
-"""The error body of `/v1/messages`: Anthropic's, with ours inside it (spec D7)."""
+"""Error bodies: of `/v1/messages`, Anthropic's with ours inside it (D7); of `/v1/anthropic/*`, Anthropic's own (O2)."""
 
 from collections.abc import Mapping
 
-from api.dialect import Dialect, JsonObject, error_details, error_fields
+from api.dialect import Dialect, JsonObject, KeyHeaders, error_details, error_fields
 from gateway.errors import GatewayError, Kind
 
 _TABLE: Mapping[Kind, tuple[int, str]] = {
     Kind.INVALID: (400, "invalid_request_error"),
+    Kind.UNSUPPORTED: (400, "invalid_request_error"),
     Kind.UNAUTHENTICATED: (401, "authentication_error"),
     Kind.NO_AGREEMENT: (402, "permission_error"),
     Kind.OVER_BUDGET: (402, "permission_error"),
@@ -45,3 +46,25 @@ def _envelope(error: GatewayError, error_type: str, request_id: str) -> JsonObje
 
 
 ANTHROPIC = Dialect("anthropic", _TABLE, _envelope)
+
+
+def _plain(error: GatewayError, error_type: str, request_id: str) -> JsonObject:
+    return {
+        "type": "error",
+        "error": {"type": error_type, "message": error.text},
+        "request_id": request_id,
+    }
+
+
+ANTHROPIC_PLAIN = Dialect(
+    "anthropic_plain",
+    {
+        **_TABLE,
+        # As clients know it, with `x-should-retry: false`.
+        Kind.OVER_BUDGET: (429, "rate_limit_error"),
+        Kind.UPSTREAM_TIMEOUT: (504, "timeout_error"),
+        Kind.UPSTREAM_BUSY: (529, "overloaded_error"),
+    },
+    _plain,
+    keys=KeyHeaders.API_KEY_FIRST,
+)

@@ -11,6 +11,7 @@ from gateway.errors import GatewayError, Kind
 
 _TABLE: Mapping[Kind, tuple[int, str]] = {
     Kind.INVALID: (400, "invalid_request"),
+    Kind.UNSUPPORTED: (400, "invalid_request"),
     Kind.UNAUTHENTICATED: (401, "unauthorized"),
     Kind.NO_AGREEMENT: (402, "payment_required"),
     Kind.OVER_BUDGET: (402, "payment_required"),

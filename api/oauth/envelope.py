@@ -9,6 +9,7 @@ _INVALID = (400, "invalid_request")
 _BUSY = (503, "temporarily_unavailable")
 _TABLE: Mapping[Kind, tuple[int, str]] = {
     Kind.INVALID: _INVALID,
+    Kind.UNSUPPORTED: _INVALID,
     Kind.UNAUTHENTICATED: (401, "invalid_client"),
     Kind.NO_AGREEMENT: (402, "access_denied"),
     Kind.OVER_BUDGET: (402, "access_denied"),

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from api.dialect import Dialect, JsonObject, error_details
+from api.dialect import Dialect, JsonObject, KeyHeaders, error_details
 from gateway.errors import GatewayError, Kind
 
 _TABLE: Mapping[Kind, tuple[int, str]] = {
     Kind.INVALID: (400, "invalid_request_error"),
+    Kind.UNSUPPORTED: (400, "invalid_request_error"),
     Kind.UNAUTHENTICATED: (401, "authentication_error"),
     Kind.NO_AGREEMENT: (402, "permission_error"),
     # As clients know it, with `x-should-retry: false`: they would not read a 402.
@@ -54,4 +55,4 @@ def _envelope(error: GatewayError, error_type: str, request_id: str) -> JsonObje
     return {"error": told}
 
 
-OPENAI = Dialect("openai", _TABLE, _envelope)
+OPENAI = Dialect("openai", _TABLE, _envelope, keys=KeyHeaders.API_KEY_FIRST)

@@ -23,6 +23,9 @@ class Surface(StrEnum):
     NATIVE = "native"
     MESSAGES = "messages"
     RESPONSES = "responses"
+    CHAT_COMPLETIONS = "chat_completions"
+    ANTHROPIC = "anthropic"
+    HARNESS = "harness"
 
     @property
     def route(self) -> str:
@@ -34,6 +37,9 @@ _ROUTES: Mapping[Surface, str] = {
     Surface.NATIVE: "/v1/ai/chat",
     Surface.MESSAGES: "/v1/messages",
     Surface.RESPONSES: "/v1/openai/responses",
+    Surface.CHAT_COMPLETIONS: "/v1/openai/chat/completions",
+    Surface.ANTHROPIC: "/v1/anthropic/messages",
+    Surface.HARNESS: "/v1/chat/completions",
 }
 
 

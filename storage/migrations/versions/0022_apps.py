@@ -1,0 +1,12 @@
+"""Apps, and the jobs that run them."""
+
+revision = "0022"
+down_revision = "0021"
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
