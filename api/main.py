@@ -56,20 +56,14 @@ from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
-from gateway.inference.counting import TokenCounter
-from gateway.inference.pipeline import InferencePipeline
-from gateway.inference.replay import Replays
+from gateway.inference.composing import composed
 from gateway.inference.shielding import everything_settled
 from gateway.limits.limiter import Limiter
 from gateway.limits.tiers import read_tiers
 from gateway.phi.guard import Guard
 from gateway.phi.pool import ScannerPool
 from gateway.providers.registry import Providers, catalog_files, configured_catalog
-from gateway.routing.attempts import Limits
 from gateway.routing.board import StatusBoard
-from gateway.routing.breaker import Breakers
-from gateway.routing.dispatch import Dispatcher
-from gateway.routing.health import Health
 from gateway.settings import Settings
 from gateway.webhooks.sender import Lookup, SystemLookup
 from gateway.webhooks.target import warn_of_private_targets
@@ -145,39 +139,26 @@ def compose(
 ) -> Gateway:
     """The gateway of opened parts; whoever opened them closes them."""
     clock = SystemClock()
-    breakers = Breakers()
-    provider_health = Health(
-        storage.provider_health,
-        clock,
-        # The clock that the dispatcher's circuits go by.
-        circuits=lambda: breakers.snapshot(asyncio.get_running_loop().time()),
+    inference = composed(
+        settings,
+        journal=storage.journal,
+        health_log=storage.provider_health,
+        catalog=catalog,
+        providers=providers,
+        guard=guard,
+        clock=clock,
     )
-    dispatcher = Dispatcher(
-        providers,
-        longest_s=settings.upstream_total_timeout_s,
-        limits=Limits(retries=settings.upstream_retries),
-        breakers=breakers,
-        observe=provider_health.observe,
-    )
-    baa_url = f"{settings.base_url}/v1/compliance/baa"
     return Gateway(
         settings=settings,
         catalog=catalog,
         clock=clock,
         storage=storage,
         guard=guard,
-        pipeline=InferencePipeline(
-            catalog=catalog,
-            journal=storage.journal,
-            guard=guard,
-            dispatcher=dispatcher,
-            clock=clock,
-            baa_url=baa_url,
-        ),
-        token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
-        replays=Replays(catalog, dispatcher),
+        pipeline=inference.pipeline,
+        token_counter=inference.token_counter,
+        replays=inference.replays,
         limiter=Limiter(read_tiers(settings.tiers_file), storage.rate_buckets, clock),
-        health=provider_health,
+        health=inference.health,
         status_board=StatusBoard(catalog, storage.provider_health, clock),
         lookup=lookup,
         probe=probe,

@@ -12,3 +12,5 @@ class TaskQueue(StrEnum):
     """First tries of deliveries, by activities only: a shift never waits behind further tries, however many are due."""
     WEBHOOKS = "webhooks"
     """Further tries of deliveries, with the workflows of all: an endpoint may take its time."""
+    INFERENCE = "inference"
+    """Calls to models and uses of tools, by activities only: they may take minutes, and need the PHI guard."""

@@ -1,0 +1,67 @@
+"""What a worker makes calls with: opened by the first that needs it, so that one without such work pays nothing."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from gateway.catalog import Catalog
+from gateway.clock import Clock
+from gateway.errors import UnavailableError
+from gateway.inference.composing import Inference, composed
+from gateway.inference.shielding import everything_settled
+from gateway.phi.detector import DetectorError
+from gateway.phi.guard import Guard
+from gateway.phi.pool import ScannerPool
+from gateway.providers.registry import Providers
+from gateway.settings import Settings
+from storage import Storage
+
+
+class WorkerInference:
+    """Scanners, providers and the pipeline over them, for the activities of one worker."""
+
+    def __init__(self, settings: Settings, storage: Storage, catalog: Catalog, clock: Clock) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._catalog = catalog
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._opened = AsyncExitStack()
+        self._inference: Inference | None = None
+
+    async def __call__(self) -> Inference:
+        """The same for everybody who asks. Raises `UnavailableError` when scanners do not come up: asked again later.
+
+        What was opened by then is closed again.
+        """
+        async with self._opening:
+            if self._inference is None:
+                async with AsyncExitStack() as opened:
+                    self._inference = await self._open(opened)
+                    self._opened = opened.pop_all()
+            return self._inference
+
+    async def close(self) -> None:
+        """Calls under way are seen to their end first."""
+        await self._opened.aclose()
+
+    async def _open(self, opened: AsyncExitStack) -> Inference:
+        settings = self._settings
+        opened.push_async_callback(everything_settled)
+        providers = await opened.enter_async_context(Providers.from_settings(settings, self._catalog))
+        scanners = ScannerPool(settings.phi_scanners, settings.phi_scan_timeout_s, ner=settings.phi_ner)
+        opened.push_async_callback(scanners.close)
+        try:
+            await scanners.start()
+        except DetectorError as failure:
+            raise UnavailableError from failure
+        inference = composed(
+            settings,
+            journal=self._storage.journal,
+            health_log=self._storage.provider_health,
+            catalog=self._catalog,
+            providers=providers,
+            guard=Guard(scanners, scanners),
+            clock=self._clock,
+        )
+        await opened.enter_async_context(inference.health.flushing())
+        return inference
