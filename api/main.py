@@ -159,6 +159,7 @@ def compose(
         replays=inference.replays,
         limiter=Limiter(read_tiers(settings.tiers_file), storage.rate_buckets, clock),
         health=inference.health,
+        auto=inference.auto,
         status_board=StatusBoard(catalog, storage.provider_health, clock),
         lookup=lookup,
         probe=probe,

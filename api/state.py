@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from starlette.requests import HTTPConnection
 from starlette.types import Scope as AsgiScope
 
+from gateway.auto_routing import AutoRouter
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.inference.counting import TokenCounter
@@ -42,6 +43,7 @@ class Gateway:
     limiter: Limiter
     replays: Replays
     health: Health
+    auto: AutoRouter
     status_board: StatusBoard
     lookup: Lookup
     """Of the names that webhooks lead to."""

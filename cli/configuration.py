@@ -81,6 +81,16 @@ def require_tiers(settings: Settings) -> "Tiers":
         raise CommandError(f"HASP_TIERS_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 
 
+def require_auto_table(settings: Settings) -> None:
+    """Raises `CommandError` (exit code 2) for what is wrong with the table of `model: "auto"`."""
+    from gateway.auto_routing import AutoTableError, read_auto_table
+
+    try:
+        read_auto_table(settings.auto_routing_file)
+    except AutoTableError as failure:
+        raise CommandError(f"HASP_AUTO_ROUTING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
+
+
 def require_tier(settings: Settings, name: str) -> str:
     """`name`, if it is a tier's or another name of one."""
     if name not in (known := require_tiers(settings).names):

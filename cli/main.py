@@ -94,6 +94,7 @@ def api() -> None:
 
     from cli.configuration import (
         load_settings,
+        require_auto_table,
         require_catalog,
         require_keyring,
         require_model,
@@ -106,6 +107,7 @@ def api() -> None:
     require_tombstones(settings)
     require_catalog(settings.catalog_file)
     require_tiers(settings)
+    require_auto_table(settings)
     require_model(settings)
     _leave_no_core()
     _outlive_temporal_threads()
@@ -130,6 +132,7 @@ def worker() -> None:
     """Run workflows and activities until a signal stops it; running activities get HASP_WORKER_DRAIN_S to finish."""
     from cli.configuration import (
         load_settings,
+        require_auto_table,
         require_catalog,
         require_keyring,
         require_tiers,
@@ -142,6 +145,7 @@ def worker() -> None:
     require_tombstones(settings, to_write=True)
     require_catalog(settings.catalog_file)
     require_tiers(settings)
+    require_auto_table(settings)
     require_time_stamp_roots(settings)
     from worker.main import run
 

@@ -74,6 +74,17 @@ class Settings(BaseSettings):
     upstream_idle_timeout_s: float = Field(default=60.0, gt=0, description="Between two bytes of a stream.")
     upstream_total_timeout_s: float = Field(default=600.0, gt=0, description="For one provider call in all.")
 
+    auto_routing_file: Path | None = Field(
+        default=None, description='JSON table of what `model: "auto"` chooses from; unset: the shipped one.'
+    )
+    auto_on_compatible_routes: bool = Field(
+        default=False, description='`model: "auto"` is taken on `/v1/openai/*` and `/v1/anthropic/*` too.'
+    )
+    claude_version_fallback: bool = Field(
+        default=False,
+        description="`/v1/anthropic/*` answers for a Claude that is not here with its family's newest; off: 404.",
+    )
+
     tiers_file: Path | None = Field(
         default=None, description="JSON file of further tiers of rate limits, or of other numbers for those there are."
     )

@@ -1,5 +1,6 @@
 """Who is asking, and what their organisation allows: the snapshot every request is judged by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -111,9 +112,27 @@ class Policy:
     """Its name in the table of rate limits (`gateway.limits.tiers`)."""
 
 
+class AutoMode(StrEnum):
+    """How far `model: "auto"` may reach (spec U25)."""
+
+    LITE = "lite"
+    PERFORMANCE = "performance"
+    TURBO = "turbo"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoices:
+    """What whoever uses a key has chosen about names of models."""
+
+    shorthands: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Models by the shorthands of `/v1/anthropic/*` (`sonnet`); empty while the mapping is switched off."""
+    auto_mode: AutoMode = AutoMode.PERFORMANCE
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """One consistent snapshot of a key and its organisation, at most a few seconds old."""
 
     principal: Principal
     policy: Policy
+    choices: ModelChoices = field(default_factory=ModelChoices)

@@ -54,6 +54,17 @@ def require_model(model: Model, access: Access, *, baa_url: str) -> None:
         raise ModelNotEnabledError(param="model", details={"model": model.id})
 
 
+def is_enabled(model: Model, access: Access, *, now: datetime) -> bool:
+    """Whether the caller may call `model` at `now`: what lists of models show, and what is chosen from."""
+    if model.is_retired(now):
+        return False
+    try:
+        require_model(model, access, baa_url="")
+    except GatewayError:
+        return False
+    return True
+
+
 def require_within_limits(conversation: Conversation, model: Model) -> None:
     """Raises `ValidationFailedError` for what the model cannot do, and for an output longer than it can give."""
     if conversation.sampling.max_tokens > model.max_output_tokens:
@@ -79,12 +90,19 @@ def route_for(
         return Route(asked)
     found = (catalog.find(name) for name in asked.equivalents)
     named = [other.priced_at(now) for other in found if other and not other.is_retired(now)]
-    tokens = estimate_tokens(conversation) + conversation.sampling.max_tokens if named else 0
-    others = (other for other in named if tokens <= other.context_tokens and _may_answer(other, conversation, access))
-    return Route(asked, tuple(others))
+    tokens = tokens_needed(conversation) if named else 0
+    return Route(asked, tuple(other for other in named if may_answer(other, conversation, access, tokens=tokens)))
 
 
-def _may_answer(model: Model, conversation: Conversation, access: Access) -> bool:
+def tokens_needed(conversation: Conversation) -> int:
+    """Of a model's context, by our estimate: for the prompt and for the answer."""
+    return estimate_tokens(conversation) + conversation.sampling.max_tokens
+
+
+def may_answer(model: Model, conversation: Conversation, access: Access, *, tokens: int) -> bool:
+    """Whether the caller may have `conversation`, of so many `tokens`, answered by `model`, which can do all of it."""
+    if tokens > model.context_tokens:
+        return False
     try:
         require_model(model, access, baa_url="")
         require_within_limits(conversation, model)

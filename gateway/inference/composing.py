@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+from gateway.auto_routing import AutoRouter, read_auto_table
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.inference.counting import TokenCounter
@@ -26,6 +27,7 @@ class Inference:
     token_counter: TokenCounter
     replays: Replays
     health: Health
+    auto: AutoRouter
 
 
 def composed(
@@ -57,4 +59,5 @@ def composed(
         token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
         replays=Replays(catalog, dispatcher),
         health=health,
+        auto=AutoRouter(read_auto_table(settings.auto_routing_file), catalog, providers),
     )

@@ -89,6 +89,10 @@ class Providers:
             self._clients[spec] = _CLIENTS[spec.dialect](self._transport, spec)
         return self._clients[spec]
 
+    def serves(self, model: Model, mode: KeyMode) -> bool:
+        """Whether `provider_for` has anybody."""
+        return self._upstream(model, mode) is not None
+
     def is_sandboxed(self, model: Model, mode: KeyMode) -> bool:
         """Whether the answer is made up by the sandbox; every answer says so in a header."""
         spec = self._catalog.provider(model.provider)
