@@ -1,7 +1,7 @@
 """The last steps of every inference route: make the call, hand it over, answer whole or as a stream."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import orjson
@@ -75,14 +75,16 @@ async def answered(
     frames: Callable[[Streamed], Frames],
     body: Callable[[Answer | Replay], JsonObject],
     ignored: Sequence[str] = (),
+    named: Mapping[str, str] | None = None,
 ) -> Response:
     """`call`'s answer, once for all requests under one idempotency key. A client that hangs up cancels the call.
 
-    `ignored` are the parameters that were taken and are sent to nobody.
+    `ignored` are the parameters that were taken and are sent to nobody, `named` headers that tell which model was
+    meant.
     """
     async with claimed(request, call) as replay:
         outcome = replay or await _begun(request, call)
-    headers = _told(outcome, ignored)
+    headers = {**(named or {}), **_told(outcome, ignored)}
     if isinstance(outcome, AnswerStream) or (call.stream and isinstance(outcome, Replay)):
         return EventStream(outcome, frames(outcome), headers)
     return Response(orjson.dumps(body(outcome)), media_type="application/json", headers=headers)
