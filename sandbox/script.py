@@ -189,7 +189,7 @@ def _calls(request: Request) -> tuple[Call, ...]:
         return ()
     for tool in request.tools:
         if tool.name == name:
-            words = request.text if request.directives.given is None else request.directives.given
+            words = request.text if request.directives.words is None else request.directives.words
             call = Call(name, orjson.dumps(example(tool.schema, words)).decode())
             return (call,) * (request.directives.tools if request.parallel_calls else 1)
     raise DirectiveError("directive tool names a tool that the request does not declare")

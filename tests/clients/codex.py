@@ -52,6 +52,4 @@ class Codex:
 
 def items(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     """The completed items of `kind`, in order."""
-    return [
-        event["item"] for event in events if event["type"] == "item.completed" and event["item"]["type"] == kind
-    ]
+    return [event["item"] for event in events if event["type"] == "item.completed" and event["item"]["type"] == kind]

@@ -31,9 +31,12 @@ class Outcomes:
         assert "raised" in outcome, outcome["answer"]
         return outcome["raised"]
 
-    def assert_restored(self) -> None:
-        """The caller's own words came back, plain and streamed, and the provider saw placeholders in their place."""
-        assert self.answer("restored") == [f"Echo: {note(self.client)}"] * 2
+    def assert_restored(self, scenario: str = "restored", *, heard: int = 2) -> None:
+        """The caller's own words came back, plain and streamed, and the provider saw placeholders in their place.
+
+        `heard` is how often it was told of the patient by all scenarios.
+        """
+        assert self.answer(scenario) == [f"Echo: {note(self.client)}"] * 2
         masked = [body for body in self.heard if f"To the {self.client} desk: patient [NAME_1], MRN [MRN_1]" in body]
-        assert len(masked) == 2
+        assert len(masked) == heard
         assert [tell for tell in TELLS if any(tell in body for body in self.heard)] == []

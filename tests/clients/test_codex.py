@@ -22,9 +22,9 @@ def test_a_loop_of_two_commands_hides_the_patient_in_the_file_it_reads(
     """The prompt has it print a file; what stands in that has it print the second, which has nothing to obey."""
     upstream.clear()
     (codex.home / "chart.txt").write_text(note(f"codex {model}"))
-    (codex.home / "todo.txt").write_text("[[sandbox: tool=exec_command; given=cat chart.txt]]")
+    (codex.home / "todo.txt").write_text("[[sandbox: tool=exec_command; words=cat chart.txt]]")
 
-    events = codex.ask("[[sandbox: tool=exec_command; given=cat todo.txt]] Go on", model)
+    events = codex.ask("[[sandbox: tool=exec_command; words=cat todo.txt]] Go on", model)
 
     assert [each["exit_code"] for each in items(events, "command_execution")] == [0, 0]
     [said] = items(events, "agent_message")

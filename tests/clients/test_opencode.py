@@ -26,9 +26,9 @@ def test_a_loop_of_two_tools_hides_the_patient_in_the_file_it_reads(
     upstream.clear()
     chart = opencode.home / "chart.txt"
     chart.write_text(note(f"opencode {provider}"))
-    (opencode.home / "todo.txt").write_text(f"[[sandbox: tool=read; given={chart}]]")
+    (opencode.home / "todo.txt").write_text(f"[[sandbox: tool=read; words={chart}]]")
 
-    events = opencode.ask("[[sandbox: tool=bash; given=cat todo.txt]]", provider=provider, model=model)
+    events = opencode.ask("[[sandbox: tool=bash; words=cat todo.txt]]", provider=provider, model=model)
 
     used = [event["part"]["tool"] for event in events if event["type"] == "tool_use"]
     assert used == ["bash", "read"]
