@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# One more than there are cores: many tests wait for timers and processes of their own.
+TEST_PROCESSES ?= 3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
@@ -17,7 +19,7 @@ down: ## Stop what `make up` runs here
 	@if [ -x $(BIN)/hasp ]; then $(BIN)/hasp down; else echo "Nothing is installed, so nothing is running"; fi
 
 test: $(VENV)/dev.installed ## Install what the tests need and run them all
-	$(BIN)/pytest -q -n 2 --dist loadgroup $(PYTEST_FLAGS)
+	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_FLAGS)
 
 check: $(VENV)/dev.installed ## Format, lint, types, import rules, tests: what CI runs
 	$(BIN)/ruff format --check .
