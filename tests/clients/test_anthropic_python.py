@@ -14,9 +14,10 @@ TOOL: anthropic.types.ToolParam = {
 }
 
 
-@pytest.fixture
-def client(facts: dict[str, str]) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=facts["base_url"], api_key=facts["key"], max_retries=0) as made:
+@pytest.fixture(params=["", "/v1/anthropic"])
+def client(request: pytest.FixtureRequest, facts: dict[str, str]) -> Iterator[anthropic.Anthropic]:
+    base_url = facts["base_url"] + request.param
+    with anthropic.Anthropic(base_url=base_url, api_key=facts["key"], max_retries=0) as made:
         yield made
 
 

@@ -1,6 +1,7 @@
 """Claude Code in print mode: answers, loops with real tools, and sessions, through the gateway."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -18,6 +19,14 @@ ALL_TOOLS = {"ENABLE_TOOL_SEARCH": "false"}
 @pytest.fixture
 def claude(node: Interpreter, facts: dict[str, str], tmp_path: Path) -> ClaudeCode:
     return ClaudeCode(node, tmp_path, settings(facts["base_url"], facts["key"], tmp_path))
+
+
+@pytest.fixture
+def compatible(claude: ClaudeCode, facts: dict[str, str]) -> ClaudeCode:
+    """At the surface for Anthropic's clients, with its key as a bearer token."""
+    elsewhere = {"ANTHROPIC_BASE_URL": f"{facts['base_url']}/v1/anthropic"}
+    token = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": facts["key"]}
+    return replace(claude, environment={**claude.environment, **elsewhere, **token})
 
 
 @pytest.fixture
@@ -53,10 +62,12 @@ def test_it_goes_on_by_itself_where_deferred_tools_are_refused(
     assert len(heard()) == 1
 
 
+@pytest.mark.parametrize("at", ["claude", "compatible"])
 def test_a_loop_with_two_real_tools_hides_the_patient_in_the_files_it_reads(
-    claude: ClaudeCode, heard: Callable[[], list[str]]
+    request: pytest.FixtureRequest, heard: Callable[[], list[str]], at: str
 ) -> None:
     """A directive in the prompt has it run `cat`; one in that file has it read the second; that one has none."""
+    claude: ClaudeCode = request.getfixturevalue(at)
     chart = claude.home / "chart.txt"
     chart.write_text(note("chart"))
     (claude.home / "todo.txt").write_text(f"[[sandbox: tool=Read]] {chart}")
@@ -88,6 +99,15 @@ def test_a_gpt_model_runs_its_tools(claude: ClaudeCode, heard: Callable[[], list
 
     assert (answer["is_error"], answer["num_turns"]) == (False, 2)
     assert note("gpt") in answer["result"]
+    assert [tell for tell in TELLS if any(tell in body for body in heard())] == []
+
+
+def test_at_its_own_surface_its_aliases_are_answered_and_a_patient_restored(
+    compatible: ClaudeCode, heard: Callable[[], list[str]]
+) -> None:
+    answer = compatible.ask(note("alias"), model="sonnet")
+
+    assert answer["result"].endswith(note("alias"))
     assert [tell for tell in TELLS if any(tell in body for body in heard())] == []
 
 
