@@ -22,6 +22,7 @@ _TOLD = {
     **_IGNORED,
     "hasp-upstream": "`sandbox`, where the answer is made up.",
 }
+_NAMED = {"hasp-model": "The model that was meant, where the request's `model` is a shorthand or `auto`."}
 _PHI = {"mode": "redact", "action": "redacted", "entity_types": ["PERSON"], "redaction_count": 1}
 _ANTHROPIC_USAGE = {
     "input_tokens": 18,
@@ -117,32 +118,47 @@ MESSAGE_REQUEST: Mapping[str, Any] = {
         "tool_choice": {"type": "tool", "name": "find_slot"},
     },
 }
+_MESSAGE = {
+    "id": f"msg_{_ULID}",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-6",
+    "content": [{"type": "text", "text": "The visit was routine."}],
+    "container": None,
+    "diagnostics": None,
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "stop_details": None,
+    "usage": _ANTHROPIC_USAGE,
+}
+_MESSAGE_EVENTS = (
+    "event: content_block_delta\n"
+    'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"The visit"}}\n\n'
+)
 MESSAGE = answer(
     "Anthropic's message object with an additive `meta`, or its exact event stream.",
-    {
-        "id": f"msg_{_ULID}",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude-sonnet-4-6",
-        "content": [{"type": "text", "text": "The visit was routine."}],
-        "container": None,
-        "diagnostics": None,
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "stop_details": None,
-        "usage": _ANTHROPIC_USAGE,
-        "meta": {**_REQUEST, "usage": _USAGE},
-    },
-    events=(
-        "event: content_block_delta\n"
-        'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"The visit"}}\n\n'
-    ),
+    {**_MESSAGE, "meta": {**_REQUEST, "usage": _USAGE}},
+    events=_MESSAGE_EVENTS,
     headers=_TOLD,
+)
+PLAIN_MESSAGE = answer(
+    "Anthropic's message object, or its event stream.", _MESSAGE, events=_MESSAGE_EVENTS, headers={**_TOLD, **_NAMED}
 )
 TOKEN_COUNT_REQUEST: Mapping[str, Any] = {
     "plain": {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": "How long is this?"}]},
 }
 TOKEN_COUNT = answer("The count.", {"input_tokens": 12}, headers=_IGNORED)
+SHORTHAND_REQUEST: Mapping[str, Any] = {
+    "by a shorthand": {**MESSAGE_REQUEST["plain"], "model": "sonnet"},
+    "by Claude's own name, streamed": {
+        **MESSAGE_REQUEST["plain"],
+        "model": "claude-haiku-4-5-20251001",
+        "stream": True,
+        "context_management": {"edits": []},
+    },
+}
+SHORTHAND_COUNT_REQUEST: Mapping[str, Any] = {"plain": {**TOKEN_COUNT_REQUEST["plain"], "model": "sonnet"}}
+PLAIN_TOKEN_COUNT = answer("The count.", {"input_tokens": 12}, headers={**_IGNORED, **_NAMED})
 
 _MODEL = {
     "type": "model",
@@ -175,6 +191,18 @@ MODELS = answer(
         "first_id": "claude-sonnet-4-6",
         "last_id": "claude-sonnet-4-6",
     },
+)
+_PLAIN_MODEL = {
+    "type": "model",
+    "id": "claude-sonnet-4-6",
+    "display_name": "Claude Sonnet 4.6",
+    "created_at": "2026-04-01T00:00:00+00:00",
+    "lifecycle": "active",
+}
+PLAIN_MODEL = answer("The model.", _PLAIN_MODEL)
+PLAIN_MODELS = answer(
+    "One page of the models that the caller may use.",
+    {"data": [_PLAIN_MODEL], "has_more": False, "first_id": "claude-sonnet-4-6", "last_id": "claude-sonnet-4-6"},
 )
 
 _KEY = {

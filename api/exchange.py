@@ -32,6 +32,8 @@ class Exchange:
     """The one that is asked for, once the body is read and if there is such a model."""
     quota: Quota | None = None
     """Set on AI endpoints once the key is known: what their requests are counted against."""
+    callers_id: str | None = None
+    """What the caller calls the request, where they may: only told back, never looked up, logged or kept."""
     handed_over: bool = False
     """True once the pipeline has the call: from there on it audits its own refusals."""
     error_code: str | None = None
@@ -39,6 +41,11 @@ class Exchange:
     @property
     def request_id(self) -> str:
         return ids.request_id(self.id)
+
+    @property
+    def told_id(self) -> str:
+        """What answers say the request's id is."""
+        return self.callers_id or self.request_id
 
 
 def put_exchange(scope: AsgiScope, exchange: Exchange) -> None:

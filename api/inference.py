@@ -105,6 +105,10 @@ def _told(outcome: Answer | AnswerStream | Replay, ignored: Sequence[str]) -> di
         told["hasp-upstream"] = "sandbox"
     if outcome.delivery.is_failover:
         told["hasp-answered-by"] = outcome.model.id
-    if unread := (*ignored, *ignored_parameters(outcome.call.conversation, outcome.model)):
-        told["hasp-ignored-parameters"] = ", ".join(unread)
-    return told
+    unread = (*ignored, *ignored_parameters(outcome.call.conversation, outcome.model))
+    return told | ignored_headers(unread)
+
+
+def ignored_headers(names: Sequence[str]) -> dict[str, str]:
+    """Tell of the parameters that were taken and are sent to nobody, if there are any."""
+    return {"hasp-ignored-parameters": ", ".join(names)} if names else {}

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from api import trust
-from api.anthropic import models
+from api.anthropic import compatible, models
 from api.anthropic import routes as anthropic
 from api.hot_path import HotPath
 from api.manage import (
@@ -69,7 +69,14 @@ from gateway.webhooks.sender import Lookup, SystemLookup
 from gateway.webhooks.target import warn_of_private_targets
 from storage import Storage
 
-_HOT = frozenset({"/v1/messages", "/v1/ai/chat", "/v1/openai/responses"})
+_HOT = frozenset(
+    {
+        "/v1/messages",
+        "/v1/ai/chat",
+        "/v1/openai/responses",
+        *(f"{base}/messages" for base in compatible.BASES),
+    }
+)
 _DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 OpenGateway = Callable[[Settings], AbstractAsyncContextManager[Gateway]]
@@ -198,7 +205,9 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
             HTTPException: on_http_exception,
         },
     )
-    inference = [route for module in (anthropic, native, openai) for route in module.router.routes if _is_hot(route)]
+    inference = [
+        route for module in (anthropic, compatible, native, openai) for route in module.router.routes if _is_hot(route)
+    ]
     app.add_middleware(HotPath, routes=inference)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
     trail = (audit_verification, audit_exports, audit)
@@ -223,7 +232,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         discovery,
         provider_status,
     )
-    for module in (anthropic, native, openai, models, *control, trust, health):
+    for module in (anthropic, compatible, native, openai, models, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)
     return app

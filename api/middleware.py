@@ -4,6 +4,7 @@ Pure ASGI: a per-request task group or a wrapped stream would cost more than
 all of this does.
 """
 
+import re
 from socket import AF_INET, AF_INET6, inet_pton
 from time import perf_counter
 
@@ -13,7 +14,7 @@ from starlette.types import Scope as AsgiScope
 
 from api.exchange import Exchange, put_exchange
 from api.rate_limits import rate_headers
-from api.refusals import refuse
+from api.refusals import compatible_dialect, refuse
 from gateway.errors import InternalError, TooLargeError
 from gateway.ids import InferenceId, new_ulid
 from gateway.logs import logger, raised_at
@@ -22,6 +23,8 @@ API_VERSION = "2026-04-01"
 
 _HUNG_UP = 499
 """Logged, never sent: the client was gone before there was a status."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 _COMMON = (
     (b"hasp-version", API_VERSION.encode()),
@@ -34,7 +37,11 @@ _UNKNOWN_VERSION = (b"warning", b'299 hasp "Unknown Hasp-Version ignored"')
 
 
 class ExchangeMiddleware:
-    """Outermost of ours. An inbound `X-Request-ID` is ignored: the id is a record's, and ours to give."""
+    """Outermost of ours.
+
+    A request's id is a record's, and ours to give. On surfaces whose clients send their own in `X-Request-ID` that is
+    told back, with ours beside it (spec U32); elsewhere it is ignored.
+    """
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
         self._app = app
@@ -45,6 +52,8 @@ class ExchangeMiddleware:
             await self._app(scope, receive, send)
             return
         exchange = Exchange(InferenceId(new_ulid()), _address(scope), send)
+        if compatible_dialect(scope["path"]) is not None:
+            exchange.callers_id = _callers_id(scope)
         put_exchange(scope, exchange)
         outgoing = _Outgoing(send, exchange, scope)
         incoming = _LimitedBody(receive, scope, self._max_body_bytes)
@@ -82,9 +91,11 @@ class _Outgoing:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers: list[tuple[bytes, bytes]] = [*message.get("headers", ()), *_COMMON]
-            request_id = self._exchange.request_id.encode()
-            headers.append((b"x-request-id", request_id))
-            headers.append((b"request-id", request_id))
+            told = self._exchange.told_id.encode()
+            headers.append((b"x-request-id", told))
+            headers.append((b"request-id", told))
+            if self._exchange.callers_id is not None:
+                headers.append((b"hasp-request-id", self._exchange.request_id.encode()))
             headers += rate_headers(self._exchange)
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(_NO_STORE)
@@ -127,6 +138,11 @@ def _address(scope: AsgiScope) -> str | None:
     except (OSError, ValueError):
         return None
     return host
+
+
+def _callers_id(scope: AsgiScope) -> str | None:
+    sent = _header(scope, b"x-request-id")
+    return sent.decode() if sent is not None and _REQUEST_ID.fullmatch(sent) else None
 
 
 def _header(scope: AsgiScope, wanted: bytes) -> bytes | None:

@@ -31,6 +31,9 @@ def compatible_model(request: Request, access: Access, asked: Asked) -> Named:
         ModelNotEnabledError, BaaRequiredError, ToolNotInScopeError: `auto`, and nothing may be chosen.
     """
     gateway = gateway_of(request)
+    if access.principal.delegation is not None:
+        # An agent's tools come before its models.
+        gateway.pipeline.require_scope(access, asked.conversation)
     model = gateway.catalog.find(asked.model)
     if model is not None:
         if not may_call(model, access.principal.delegation):
@@ -42,7 +45,6 @@ def compatible_model(request: Request, access: Access, asked: Asked) -> Named:
         return Named(asked.model, {})
     if not gateway.settings.auto_on_compatible_routes:
         raise ValidationFailedError("`auto` is taken on `/v1/chat/completions`. Name a model here.", param="model")
-    gateway.pipeline.require_scope(access, asked.conversation)
     chosen = gateway.auto.choose(asked.conversation, access, now=gateway.clock.now())
     return Named(chosen.id, model_headers(chosen.id))
 

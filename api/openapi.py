@@ -145,7 +145,7 @@ def errors(dialect: Dialect, *classes: type[GatewayError]) -> Responses:
         content = by_status.setdefault(
             dialect.status(error),
             {
-                "description": HTTPStatus(dialect.status(error)).phrase,
+                "description": _phrase(dialect.status(error)),
                 "content": {"application/json": {"schema": {"type": "object"}, "examples": {}}},
             },
         )["content"]["application/json"]
@@ -153,6 +153,13 @@ def errors(dialect: Dialect, *classes: type[GatewayError]) -> Responses:
         content["examples"].setdefault(error.code, {"summary": error.text, "value": example})
         content["schema"] = shape(example)
     return by_status
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Overloaded"  # 529, which is Anthropic's
 
 
 def json_body(schema: type[BaseModel], examples: Mapping[str, Any], *, required: bool = True) -> dict[str, Any]:

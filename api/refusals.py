@@ -48,19 +48,19 @@ async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
             await uninterrupted(gateway_of(scope).storage.journal.refuse(_refusal(scope, exchange, error)))
         except GatewayError as unrecorded:
             error = unrecorded
-    dialect = dialect_of(scope) or _spoken_at(scope["path"])
+    dialect = dialect_of(scope) or compatible_dialect(scope["path"]) or NATIVE
     exchange.error_code = error.code
     return Response(
-        dialect.render(error, exchange.request_id),
+        dialect.render(error, exchange.told_id),
         status_code=dialect.status(error),
         headers=error_headers(error, challenge=dialect.challenge),
         media_type="application/json",
     )
 
 
-def _spoken_at(path: str) -> Dialect:
-    """What clients of `path` read, though nobody serves it."""
-    return next((dialect for prefix, dialect in _PREFIXES if path.startswith(prefix)), NATIVE)
+def compatible_dialect(path: str) -> Dialect | None:
+    """What other vendors' clients read at `path`, whether or not anybody serves it; None for a path of ours."""
+    return next((dialect for prefix, dialect in _PREFIXES if path.startswith(prefix)), None)
 
 
 def _is_ours_to_audit(exchange: Exchange, error: GatewayError) -> bool:

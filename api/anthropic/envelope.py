@@ -49,11 +49,11 @@ ANTHROPIC = Dialect("anthropic", _TABLE, _envelope)
 
 
 def _plain(error: GatewayError, error_type: str, request_id: str) -> JsonObject:
-    return {
-        "type": "error",
-        "error": {"type": error_type, "message": error.text},
-        "request_id": request_id,
-    }
+    told: JsonObject = {"type": error_type, "message": error.text}
+    if "error_code" in error.details:
+        # Anthropic's own, by which its SDKs tell what to do instead.
+        told["details"] = dict(error.details)
+    return {"type": "error", "error": told, "request_id": request_id}
 
 
 ANTHROPIC_PLAIN = Dialect(
@@ -62,6 +62,8 @@ ANTHROPIC_PLAIN = Dialect(
         **_TABLE,
         # As clients know it, with `x-should-retry: false`.
         Kind.OVER_BUDGET: (429, "rate_limit_error"),
+        # Of a model that is not shown any more they make out that it does not exist.
+        Kind.GONE: (404, "not_found_error"),
         Kind.UPSTREAM_TIMEOUT: (504, "timeout_error"),
         Kind.UPSTREAM_BUSY: (529, "overloaded_error"),
     },

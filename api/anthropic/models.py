@@ -1,13 +1,13 @@
 """`GET /v1/models` in Anthropic's list shape, and OpenAI's beside it, with tier, context and cover added."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from api import examples
 from api.anthropic.envelope import ANTHROPIC
+from api.anthropic.paging import Lifecycle, ModelsQuery, page_of
 from api.authentication import caller
 from api.dialect import dialect_route
 from api.openapi import KEY_ERRORS, errors
@@ -15,25 +15,13 @@ from api.state import gateway_of
 from gateway import errors as facts
 from gateway.agents.scope import may_call
 from gateway.catalog import Ability, Model
-from gateway.errors import NotFoundError, ValidationFailedError
+from gateway.errors import NotFoundError
 from gateway.tenancy import Access
 
 router = APIRouter(route_class=dialect_route(ANTHROPIC), tags=["Models"])
 
 # A list of names, of no organisation's: neither scope nor agreement is asked for.
 Caller = Annotated[Access, Depends(caller())]
-Lifecycle = Literal["active", "deprecated", "retired"]
-
-
-class ModelsQuery(BaseModel):
-    """Anthropic's own parameters; any other is ignored, as it does."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    limit: Annotated[int, Field(ge=1, le=1000)] = 20
-    after_id: str | None = None
-    before_id: str | None = None
-    lifecycle: list[Lifecycle] = ["active", "deprecated"]
 
 
 @router.get(
@@ -48,7 +36,7 @@ async def list_models(request: Request, access: Caller, query: Annotated[ModelsQ
     now = gateway.clock.now()
     offered = [model for model in gateway.catalog if may_call(model, access.principal.delegation)]
     shown = [model for model in offered if _lifecycle(retired=model.is_retired(now)) in query.lifecycle]
-    page, more = _page(shown, query)
+    page, more = page_of(shown, query)
     body = {
         "object": "list",
         "data": [_model(model, retired=model.is_retired(now)) for model in page],
@@ -73,23 +61,6 @@ async def get_model(request: Request, access: Caller, model_id: str) -> Response
         raise NotFoundError("The model does not exist.", param="model_id")
     shown = _model(model, retired=model.is_retired(gateway.clock.now()))
     return Response(orjson.dumps(shown), media_type="application/json")
-
-
-def _page(models: list[Model], query: ModelsQuery) -> tuple[list[Model], bool]:
-    """The page after or before a model, and whether more lie in that direction."""
-    order = {model.id: at for at, model in enumerate(models)}
-    if query.before_id is not None:
-        end = _position(order, query.before_id, "before_id")
-        start = max(0, end - query.limit)
-        return models[start:end], start > 0
-    start = 0 if query.after_id is None else _position(order, query.after_id, "after_id") + 1
-    return models[start : start + query.limit], start + query.limit < len(models)
-
-
-def _position(order: dict[str, int], model_id: str, param: str) -> int:
-    if model_id not in order:
-        raise ValidationFailedError(f"`{param}` is not a model of this list.", param=param)
-    return order[model_id]
 
 
 def _lifecycle(*, retired: bool) -> Lifecycle:

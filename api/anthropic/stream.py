@@ -8,6 +8,7 @@ import orjson
 from api.anthropic.envelope import ANTHROPIC
 from api.anthropic.translate import opening_message, stopped
 from api.content import metering
+from api.dialect import Dialect
 from gateway import ids
 from gateway.completion import (
     BlockDelta,
@@ -44,8 +45,11 @@ class MessageFrames:
 
     keep_alive = _PING
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, dialect: Dialect = ANTHROPIC, *, request_id: str | None = None) -> None:
+        """A failure is told in `dialect`, under `request_id` if the caller has one of their own."""
         self._call = call
+        self._dialect = dialect
+        self._request_id = request_id or ids.request_id(call.id)
 
     def opening(self) -> bytes:
         return b""
@@ -54,7 +58,7 @@ class MessageFrames:
         return b"".join([self._frame(event) for event in events])
 
     def failure(self, error: GatewayError) -> bytes:
-        return _frame(b"error", ANTHROPIC.body(error, ids.request_id(self._call.id)))
+        return _frame(b"error", self._dialect.body(error, self._request_id))
 
     def _frame(self, event: StreamEvent) -> bytes:
         match event:

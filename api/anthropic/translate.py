@@ -1,24 +1,19 @@
-"""`/v1/messages` bodies to calls, and answers to Anthropic's message objects."""
+"""Messages bodies to calls, and answers to Anthropic's message objects."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import JsonValue
 
-from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
+from api.anthropic.bodies import Reader, strict
+from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.content import metering, reading
-from api.content.known_fields import KNOWN_FIELDS
-from api.validation import ineligible, read_object, refused_tool, unknown_field, validated
 from gateway import ids
 from gateway.completion import Completion, Finishing, Usage
 from gateway.conversation import Conversation, Sampling
-from gateway.errors import UnsupportedParameterError
 from gateway.inference.call import Answer
 from gateway.inference.replay import Replay
 from gateway.transcript import dump_block, dump_stop_details
-
-RequestT = TypeVar("RequestT", CreateMessageRequest, CountTokensRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +26,8 @@ class Parsed:
     ignored: tuple[str, ...] = field(default=())
 
 
-def create_message(body: bytes) -> Parsed:
-    request, ignored = _read(body, CreateMessageRequest)
+def create_message(body: bytes, *, read: Reader = strict) -> Parsed:
+    request, ignored = read(body, CreateMessageRequest)
     return Parsed(
         model=request.model,
         conversation=_conversation(
@@ -56,8 +51,8 @@ def create_message(body: bytes) -> Parsed:
     )
 
 
-def count_tokens(body: bytes) -> Parsed:
-    request, ignored = _read(body, CountTokensRequest)
+def count_tokens(body: bytes, *, read: Reader = strict) -> Parsed:
+    request, ignored = read(body, CountTokensRequest)
     sampling = Sampling(
         max_tokens=1,
         thinking=reading.thinking(request.thinking),
@@ -88,38 +83,20 @@ def _output_schema(request: CreateMessageRequest | CountTokensRequest) -> dict[s
     return config.format.schema_ if config and config.format else None
 
 
-def _read(body: bytes, schema: type[RequestT]) -> tuple[RequestT, tuple[str, ...]]:
-    value = read_object(body)
-    for name in value:
-        if name not in FIELDS:
-            raise _unsupported(name) if name in KNOWN_FIELDS else unknown_field("", name, UnsupportedParameterError)
-    # Official SDKs send null for a field that is not set.
-    given: dict[str, JsonValue] = {name: sent for name, sent in value.items() if sent is not None}
-    for name in given:
-        if FIELDS[name] is Handling.INELIGIBLE:
-            raise ineligible(name, name)
-        if FIELDS[name] is Handling.UNSUPPORTED:
-            raise _unsupported(name)
-    if refusal := refused_tool(given, unknown=UnsupportedParameterError):
-        raise refusal
-    request = validated(schema, given, unknown=UnsupportedParameterError)
-    return request, tuple(name for name in given if FIELDS[name] is Handling.NOT_FORWARDED)
-
-
-_THREADLESS: Mapping[str, JsonValue] = {"error_code": "thread_unsupported_request", "unsupported": ["hipaa"]}
-"""How Anthropic says that a covered organisation's conversations do not rest with it; SDKs then send them whole."""
-
-
-def _unsupported(name: str) -> UnsupportedParameterError:
-    return UnsupportedParameterError(
-        f"The `{name}` parameter is not supported on the Hasp compat surface. Remove it from your request.",
-        param=name,
-        details=_THREADLESS if name == "thread" else None,
-    )
-
-
 def message(answer: Answer | Replay) -> dict[str, Any]:
-    """Anthropic's message object, with our `meta` beside what its SDKs read."""
+    """`plain_message`, with our `meta` beside what Anthropic's SDKs read."""
+    completion = answer.completion
+    return {
+        **plain_message(answer),
+        "meta": {
+            "request_id": ids.request_id(answer.call.id),
+            "usage": metering.usage_lines(answer.model.id, completion.usage, answer.charge, answer.cost_micro_usd),
+        },
+    }
+
+
+def plain_message(answer: Answer | Replay) -> dict[str, Any]:
+    """Anthropic's message object."""
     completion = answer.completion
     return {
         "id": ids.message_id(answer.call.id),
@@ -131,10 +108,6 @@ def message(answer: Answer | Replay) -> dict[str, Any]:
         "diagnostics": None,
         **stopped(completion),
         "usage": metering.anthropic_usage(completion.usage),
-        "meta": {
-            "request_id": ids.request_id(answer.call.id),
-            "usage": metering.usage_lines(answer.model.id, completion.usage, answer.charge, answer.cost_micro_usd),
-        },
     }
 
 

@@ -193,13 +193,15 @@ def phi_scan(report: PhiReport) -> dict[str, JsonValue]:
     }
 
 
-def counting_metadata(prompt: Countable, request: InferenceId, limits: Iterable[LimitName]) -> dict[str, JsonValue]:
+def counting_metadata(
+    prompt: Countable, surface: Surface, request: InferenceId, *, route: str, limits: Iterable[LimitName]
+) -> dict[str, JsonValue]:
     """What is about to be counted, for which nothing is charged and nothing kept. `limits` are those that let it in."""
     rated = [ComplianceEvent.RATE_ADMITTED] if (names := [*limits]) else []
     facts: dict[str, JsonValue] = {
         "request_id": request_id(request),
-        "surface": Surface.MESSAGES.value,
-        "route": f"{Surface.MESSAGES.route}/count_tokens",
+        "surface": surface.value,
+        "route": route,
         "model": prompt.model.id,
         "provider": prompt.model.provider,
         "compliance_events": [*rated, *prompt.passed, *scan_events(prompt.report)],

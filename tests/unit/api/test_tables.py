@@ -9,7 +9,7 @@ from anthropic.types import message_count_tokens_params, message_create_params
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from api.anthropic.envelope import ANTHROPIC
+from api.anthropic.envelope import ANTHROPIC, ANTHROPIC_PLAIN
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
 from api.dialect import Dialect
 from api.main import create_app
@@ -51,7 +51,7 @@ def document() -> dict[str, Any]:
     return app.openapi()
 
 
-@pytest.mark.parametrize("dialect", [NATIVE, CONTROL, ANTHROPIC], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [NATIVE, CONTROL, ANTHROPIC, ANTHROPIC_PLAIN], ids=lambda dialect: dialect.name)
 def test_every_kind_of_error_has_a_status_in_every_dialect(dialect: Dialect) -> None:
     assert set(dialect.table) == set(Kind)
 
@@ -97,6 +97,10 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/ai/chat", ChatRequest),
     ("post", "/v1/messages", CreateMessageRequest),
     ("post", "/v1/messages/count_tokens", CountTokensRequest),
+    ("post", "/v1/anthropic/messages", CreateMessageRequest),
+    ("post", "/v1/anthropic/messages/count_tokens", CountTokensRequest),
+    ("post", "/v1/anthropic/v1/messages", CreateMessageRequest),
+    ("post", "/v1/anthropic/v1/messages/count_tokens", CountTokensRequest),
     ("post", "/v1/api_keys", CreateKeyRequest),
     ("patch", "/v1/api_keys/{key_id}", ChangeKeyRequest),
     ("post", "/v1/api_keys/{key_id}/rotate", RotateKeyRequest),
