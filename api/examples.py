@@ -217,6 +217,9 @@ _KEY = {
     "credit_cap": 50_000,
     "credits_used": 3_300,
     "owner": None,
+    "model_shorthands": {"haiku": None, "sonnet": "gpt-5.4", "opus": None},
+    "model_shorthands_enabled": True,
+    "auto_mode": "performance",
     "replaces": None,
     "retires_at": None,
     "last_used_at": None,
@@ -240,6 +243,9 @@ CHANGE_KEY_REQUEST: Mapping[str, Any] = {
     "prolong": {"expires_at": "2027-04-01T00:00:00Z"},
     "anywhere": {"ip_allowlist": None},
     "no cap": {"credit_cap": None},
+    "shorthands": {"model_shorthands": {"sonnet": "gpt-5.4"}, "model_shorthands_enabled": True},
+    "as their family again": {"model_shorthands_enabled": False},
+    "cheaper": {"auto_mode": "lite"},
 }
 ROTATE_KEY_REQUEST: Mapping[str, Any] = {"a week": {"grace_seconds": 604_800}, "a day": {}}
 SUCCESSOR_KEY = answer(

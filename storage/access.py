@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
@@ -155,7 +155,7 @@ class AccessCache:
             raise ended(principal, expired=False)
         terms = await open_terms(self._cipher, principal.org, bearer.terms)
         snapshot = _Snapshot(
-            self._sharing(Access(principal, policy_of(bearer.policy, terms))),
+            self._sharing(Access(principal, policy_of(bearer.policy, terms), bearer.choices)),
             expires_at=bearer.expires_at,
             networks=bearer.networks,
             awaited=bearer.is_awaited,
@@ -170,7 +170,7 @@ class AccessCache:
         """With the policy that another key of the organisation brought, if it is the same: lists of terms are large."""
         for cached_as in self._tokens.get(access.principal.org, ()):
             policy = self._snapshots[cached_as].access.policy
-            return Access(access.principal, policy) if policy == access.policy else access
+            return replace(access, policy=policy) if policy == access.policy else access
         return access
 
     def _keep(self, cached_as: bytes, snapshot: _Snapshot) -> None:

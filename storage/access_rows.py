@@ -1,7 +1,7 @@
 """What the database says of tokens, and of what their organisations allow, in one row each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
@@ -17,8 +17,9 @@ from gateway.keys.api_key import ExpiredApiKeyError, RevokedApiKeyError
 from gateway.keys.networks import Network, stored_networks
 from gateway.phi.findings import Entity
 from gateway.phi.screening import SELECTABLE, Profile, Screening
-from gateway.tenancy import Agreement, KeyMode, PhiMode, Policy, Principal, Scope, StorageMode
+from gateway.tenancy import Agreement, KeyMode, ModelChoices, PhiMode, Policy, Principal, Scope, StorageMode
 from storage.agents.usable import USABLE
+from storage.auto_modes import OF_CREDENTIAL, OF_KEY, read_auto_mode
 from storage.group_commit import GroupCommit
 from storage.pool import Pool, fetch
 from storage.terms import Terms
@@ -33,7 +34,8 @@ _POLICY: Final[LiteralString] = """
 
 _KEYS: Final[LiteralString] = f"""
 select k.digest, k.org_id, o.phi_terms, k.id, k.family, k.scopes, k.mode, k.revoked_at is not null,
-  least(k.expires_at, k.retires_at), k.networks, replaced.id is not null, {_POLICY}
+  least(k.expires_at, k.retires_at), k.networks, replaced.id is not null,
+  case when k.model_shorthands_enabled then k.model_shorthands else '{{}}' end, {OF_KEY}, {_POLICY}
 from api_keys k
 join organizations o on o.id = k.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
@@ -45,7 +47,7 @@ _CREDENTIALS: Final[LiteralString] = f"""
 select c.digest, c.org_id, o.phi_terms, c.id, c.agent_id, c.path, c.delegating_user, c.grants, chain.agents,
   chain.models, c.max_concurrent_invocations, c.mode, not ({USABLE}),
   least(c.expires_at, c.retires_at, (select min(above.expires_at) from agent_credentials above
-                                     where above.id = any(c.path))), {_POLICY}
+                                     where above.id = any(c.path))), {OF_CREDENTIAL}, {_POLICY}
 from agent_credentials c
 join agents g on g.id = c.agent_id
 join organizations o on o.id = c.org_id
@@ -74,6 +76,7 @@ class Bearer:
     networks: tuple[Network, ...] = ()
     is_awaited: bool = False
     """Whether a key that it replaces waits for its first use."""
+    choices: ModelChoices = field(default_factory=ModelChoices)
 
 
 class Bearers:
@@ -125,7 +128,7 @@ def ended(principal: Principal, *, expired: bool) -> InvalidApiKeyError:
 
 
 def _of_key(row: Sequence[Any]) -> Bearer:
-    _, org, terms, key, family, scopes, mode, revoked, expires_at, networks, awaited, *policy = row
+    _, org, terms, key, family, scopes, mode, revoked, expires_at, networks, awaited, shorthands, auto, *policy = row
     principal = Principal(
         org=OrganizationId(org),
         key=ApiKeyId(key),
@@ -133,11 +136,12 @@ def _of_key(row: Sequence[Any]) -> Bearer:
         mode=KeyMode(mode),
         family=ApiKeyId(family),
     )
-    return Bearer(principal, revoked, expires_at, policy, terms, stored_networks(networks), awaited)
+    choices = ModelChoices(shorthands, read_auto_mode(auto))
+    return Bearer(principal, revoked, expires_at, policy, terms, stored_networks(networks), awaited, choices)
 
 
 def _of_credential(row: Sequence[Any]) -> Bearer:
-    _, org, terms, found, agent, path, user, grants, agents, models, most, mode, unusable, ends_at, *policy = row
+    _, org, terms, found, agent, path, user, grants, agents, models, most, mode, unusable, ends_at, auto, *policy = row
     delegation = Delegation(
         agent=AgentId(agent),
         credential=CredentialId(found),
@@ -155,7 +159,8 @@ def _of_credential(row: Sequence[Any]) -> Bearer:
         mode=KeyMode(mode),
         delegation=delegation,
     )
-    return Bearer(principal, unusable, ends_at, policy, terms)
+    choices = ModelChoices(auto_mode=read_auto_mode(auto))
+    return Bearer(principal, unusable, ends_at, policy, terms, choices=choices)
 
 
 def policy_of(row: Sequence[Any], terms: Terms) -> Policy:

@@ -54,7 +54,11 @@ async def change_key(tx: Transaction, key_id: ApiKeyId, changes: KeyChanges) -> 
         entity_type="api_key",
         entity_id=key.id,
         # A name is free text: that it changed is told, not to what.
-        metadata={"changed": [*sorted(changes)], "before": _bounds(before), "after": _bounds(key)},
+        metadata={
+            "changed": [*sorted(changes)],
+            "before": _bounds(before) | _models(before),
+            "after": _bounds(key) | _models(key),
+        },
     )
     tx.tell(_event(EventType.API_KEY_UPDATED, key))
     return key
@@ -105,6 +109,15 @@ def _bounds(key: ApiKey) -> dict[str, JsonValue]:
         "ip_allowlist": [*map(str, key.networks)],
         "credit_cap": key.credit_cap,
         "owner": key.owner,
+    }
+
+
+def _models(key: ApiKey) -> dict[str, JsonValue]:
+    """What names of models stand for."""
+    return {
+        "model_shorthands": dict(key.model_shorthands),
+        "model_shorthands_enabled": key.model_shorthands_enabled,
+        "auto_mode": key.auto_mode.value,
     }
 
 

@@ -1,6 +1,5 @@
 """API keys: list, create, change, rotate, revoke (spec B4, D4, D24, D30)."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,6 +10,7 @@ from api.authentication import authenticate, caller
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.idempotency import once
+from api.manage.key_changes import changes_of, model_changes
 from api.manage.schemas import ChangeKeyRequest, CreateKeyRequest, RotateKeyRequest
 from api.native.envelope import CONTROL, listed, success
 from api.openapi import ACCESS_ERRORS, IDEMPOTENCY_ERRORS, errors, json_body, once_a_key
@@ -19,9 +19,9 @@ from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.errors import InvalidApiKeyError, NotFoundError, ValidationFailedError
 from gateway.ids import ApiKeyId, find_ulid
-from gateway.keys.api_key import ApiKey, KeyChanges, RevokedApiKeyError, read_expiry
+from gateway.inference.naming import SHORTHANDS
+from gateway.keys.api_key import ApiKey, KeyChanges, RevokedApiKeyError
 from gateway.keys.minting import Reach, lendable, reach_of, require_mode, require_within
-from gateway.keys.networks import read_networks
 from gateway.paging import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.tenancy import Access, Scope
 from storage import key_issue
@@ -88,7 +88,7 @@ async def create_key(request: Request, access: Writer) -> Response:
 
     async def issue(tx: Transaction) -> Response:
         giver = await _giver(request, tx, access)
-        bounds = KeyChanges(owner=giver.owner) | _changes(wanted, now=gateway_of(request).clock.now())
+        bounds = KeyChanges(owner=giver.owner) | changes_of(wanted, now=gateway_of(request).clock.now())
         _require_may_give(request, giver, Reach(frozenset(wanted.scopes), mode).changed(bounds))
         key, plaintext = await key_issue.issue_key(
             tx,
@@ -122,7 +122,8 @@ async def change_key(request: Request, access: Writer, key_id: str) -> Response:
     """
     wanted = validated(ChangeKeyRequest, read_object(await request.body()), unknown=ValidationFailedError)
     exchange, gateway = exchange_of(request), gateway_of(request)
-    changes = _changes(wanted, now=gateway.clock.now())
+    now = gateway.clock.now()
+    changes = changes_of(wanted, now=now) | model_changes(wanted, access, catalog=gateway.catalog, now=now)
     if not changes:
         raise ValidationFailedError("Send at least one field to change.")
     ulid = _known(key_id)
@@ -226,25 +227,6 @@ def _known(key_id: str) -> ApiKeyId:
     return ApiKeyId(ulid)
 
 
-def _changes(wanted: CreateKeyRequest | ChangeKeyRequest, *, now: datetime) -> KeyChanges:
-    """What was sent. Raises `ValidationFailedError` for a time or a network that cannot be taken."""
-    sent, changes = wanted.model_fields_set, KeyChanges()
-    if "name" in sent:
-        if wanted.name is None:
-            raise ValidationFailedError("`name` cannot be null.", param="name")
-        changes["name"] = wanted.name
-    if "expires_at" in sent:
-        at = wanted.expires_at
-        changes["expires_at"] = None if at is None else read_expiry("expires_at", at, now=now)
-    if "ip_allowlist" in sent:
-        changes["networks"] = read_networks("ip_allowlist", wanted.ip_allowlist or [])
-    if "credit_cap" in sent:
-        changes["credit_cap"] = wanted.credit_cap
-    if "owner" in sent:
-        changes["owner"] = wanted.owner
-    return changes
-
-
 def _key(key: ApiKey) -> dict[str, Any]:
     return {
         "id": key.id,
@@ -258,6 +240,9 @@ def _key(key: ApiKey) -> dict[str, Any]:
         "credit_cap": key.credit_cap,
         "credits_used": key.credits_used,
         "owner": key.owner,
+        "model_shorthands": {name: key.model_shorthands.get(name) for name in SHORTHANDS},
+        "model_shorthands_enabled": key.model_shorthands_enabled,
+        "auto_mode": key.auto_mode.value,
         "replaces": key.replaces,
         "retires_at": key.retires_at.isoformat() if key.retires_at else None,
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,

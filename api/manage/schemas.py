@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
 
 from api.content.schemas import Strict
+from gateway.catalog.model import ModelName
 from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS
 from gateway.keys.api_key import DEFAULT_GRACE_S, GRACE_S
 from gateway.keys.networks import MAX_NETWORKS
 from gateway.phi.findings import Entity
 from gateway.phi.screening import MAX_TERMS, THRESHOLDS_MILLI, Profile
 from gateway.retention import MINIMUM_RETENTION_DAYS, RETENTION_DAYS
-from gateway.tenancy import KeyMode, PhiMode, Scope, StorageMode, Unscannable
+from gateway.tenancy import AutoMode, KeyMode, PhiMode, Scope, StorageMode, Unscannable
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 _UNSEEN = r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -93,10 +94,18 @@ class CreateKeyRequest(Strict):
     owner: KeyOwner = None
 
 
+class ModelShorthandsParam(Strict):
+    """Which model each shorthand of `/v1/anthropic/*` stands for; null: the family's newest that is enabled."""
+
+    haiku: ModelName | None = None
+    sonnet: ModelName | None = None
+    opus: ModelName | None = None
+
+
 class ChangeKeyRequest(Strict):
     """What to change; a field left out stays as it is.
 
-    A null `expires_at`, `ip_allowlist`, `credit_cap` or `owner` takes it away.
+    A null `expires_at`, `ip_allowlist`, `credit_cap`, `owner` or `model_shorthands` takes it away.
     """
 
     name: Name | None = None
@@ -104,6 +113,20 @@ class ChangeKeyRequest(Strict):
     ip_allowlist: Networks = None
     credit_cap: CreditCap = None
     owner: KeyOwner = None
+    model_shorthands: Annotated[
+        ModelShorthandsParam | None, Field(description="All three at once: what is left out is null.")
+    ] = None
+    model_shorthands_enabled: Annotated[
+        bool | None, Field(description="Off, `model_shorthands` are kept and not used.")
+    ] = None
+    auto_mode: Annotated[
+        AutoMode | None,
+        Field(
+            strict=False,
+            description='How far `model: "auto"` may reach, for every key of the owner, or for the line of a key '
+            "without one.",
+        ),
+    ] = None
 
 
 class RotateKeyRequest(Strict):

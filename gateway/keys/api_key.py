@@ -10,14 +10,14 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
 from gateway.errors import InvalidApiKeyError, IpNotAllowedError, ValidationFailedError
 from gateway.ids import ApiKeyId, OrganizationId
 from gateway.keys.networks import Network
-from gateway.tenancy import KeyMode, Scope
+from gateway.tenancy import AutoMode, KeyMode, Scope
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 GRACE_S = (0, 7 * 86_400)
@@ -78,6 +78,12 @@ class ApiKey:
     owner: str | None = None
     """The user on whose behalf it issues credentials of agents."""
 
+    model_shorthands: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Models by the shorthands of `/v1/anthropic/*`; kept while it is switched off."""
+    model_shorthands_enabled: bool = False
+    auto_mode: AutoMode = AutoMode.PERFORMANCE
+    """Of its owner, or of its line."""
+
     @property
     def ends_at(self) -> datetime | None:
         """From then on it is refused, by its own end or its grace's; None: never."""
@@ -92,6 +98,9 @@ class KeyChanges(TypedDict, total=False):
     networks: tuple[Network, ...]
     credit_cap: int | None
     owner: str | None
+    model_shorthands: Mapping[str, str]
+    model_shorthands_enabled: bool
+    auto_mode: AutoMode
 
 
 def read_expiry(field: str, at: datetime, *, now: datetime) -> datetime:

@@ -1,7 +1,9 @@
 """API keys of one organisation."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from sqlalchemy import Select, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -15,8 +17,9 @@ from gateway.keys.api_key import ApiKey, KeyChanges
 from gateway.keys.networks import Network, stored_networks
 from gateway.keys.notices import notices_of
 from gateway.paging import Page, cursor_after, read_cursor
-from gateway.tenancy import KeyMode, Scope
+from gateway.tenancy import AutoMode, KeyMode, Scope
 from storage.accounts import key_holder
+from storage.auto_modes import auto_mode_of, choose_auto_mode, find_auto_mode, read_auto_mode
 from storage.keyring import Ring
 from storage.spending import cap_accounts, used_by
 from storage.tables import ApiKeyRow, KeyNoticeRow
@@ -36,7 +39,7 @@ class KeyReader:
         rows = (await self._session.execute(query)).all()
         more = len(rows) > limit
         return Page(
-            items=tuple(_key(row, used) for row, used in rows[:limit]),
+            items=tuple(_key(row, _Shared.read(used, mode)) for row, used, mode in rows[:limit]),
             next_cursor=cursor_after(rows[limit - 1][0].id) if more else None,
         )
 
@@ -45,13 +48,13 @@ class KeyReader:
         found = (await self._session.execute(self._keys(now).where(ApiKeyRow.id == key_id))).first()
         if found is None or found[0].revoked_at is not None:
             raise NotFoundError("The API key does not exist.", param="key_id")
-        row, used = found
-        return _key(row, used)
+        row, used, mode = found
+        return _key(row, _Shared.read(used, mode))
 
-    def _keys(self, now: datetime) -> Select[ApiKeyRow, int]:
-        """Each key with what its line used in the period that runs, the latest that has begun."""
+    def _keys(self, now: datetime) -> Select[ApiKeyRow, int, str]:
+        """Each key with what its line used in the period that runs, the latest that has begun, and its `auto` mode."""
         used = used_by(literal(key_holder(ApiKeyId(""))) + ApiKeyRow.family, self._org, now)
-        return select(ApiKeyRow, func.coalesce(used, 0)).where(ApiKeyRow.org_id == self._org)
+        return select(ApiKeyRow, func.coalesce(used, 0), auto_mode_of(self._org)).where(ApiKeyRow.org_id == self._org)
 
 
 class KeyStore(KeyReader):
@@ -96,22 +99,26 @@ class KeyStore(KeyReader):
             credit_cap=credit_cap,
             last_used_at=None,
             revoked_at=None,
+            model_shorthands={**replaces.model_shorthands} if replaces else {},
+            model_shorthands_enabled=replaces is not None and replaces.model_shorthands_enabled,
         )
         self._session.add(row)
         await self._session.flush()
         await self._expect_notices(row)
-        return _key(row, replaces.credits_used if replaces else 0), token
+        return _key(
+            row, _Shared(replaces.credits_used if replaces else 0, await find_auto_mode(self._session, row))
+        ), token
 
     async def revoke(self, key_id: ApiKeyId) -> ApiKey:
         """Revoke a key; every API process hears of it when this commits.
 
         Raises `NotFoundError` for a key that is unknown, another organisation's, or revoked already.
         """
-        row, used = await self._locked(key_id)
+        row, shared = await self._locked(key_id)
         row.revoked_at = self._clock.now()
         await self._session.flush()
         await self._forget_notices(row)
-        return _key(row, used)
+        return _key(row, shared)
 
     async def lock(self, key_id: ApiKeyId) -> ApiKey:
         """A key that nobody else changes until this transaction ends. Raises as `revoke` does."""
@@ -120,10 +127,11 @@ class KeyStore(KeyReader):
     async def change(self, key_id: ApiKeyId, changes: KeyChanges) -> ApiKey:
         """The key with `changes`; every API process hears of them when this commits.
 
-        A cap is its whole line's, and holds in the period that runs from then on. Raises as `revoke` does.
+        A cap is its whole line's, and holds in the period that runs from then on; a mode is of all keys of the owner
+        that it has by then. Raises as `revoke` does.
         """
-        row, used = await self._locked(key_id)
-        ended_at = _key(row, used).ends_at
+        row, shared = await self._locked(key_id)
+        ended_at = _key(row, shared).ends_at
         if "name" in changes:
             row.name = changes["name"]
         if "expires_at" in changes:
@@ -132,12 +140,19 @@ class KeyStore(KeyReader):
             row.networks = [*map(str, changes["networks"])]
         if "owner" in changes:
             row.owner = changes["owner"]
+        if "model_shorthands" in changes:
+            row.model_shorthands = {**changes["model_shorthands"]}
+        if "model_shorthands_enabled" in changes:
+            row.model_shorthands_enabled = changes["model_shorthands_enabled"]
         await self._session.flush()
         if "credit_cap" in changes:
             await self._cap_line(row, changes["credit_cap"])
-        if _key(row, used).ends_at != ended_at:
+        if "auto_mode" in changes:
+            await choose_auto_mode(self._session, row, changes["auto_mode"])
+        shared = _Shared(shared.used, await find_auto_mode(self._session, row))
+        if _key(row, shared).ends_at != ended_at:
             await self._expect_notices(row)
-        return _key(row, used)
+        return _key(row, shared)
 
     async def rotate(self, key_id: ApiKeyId, *, grace_s: int) -> tuple[ApiKey, str]:
         """A successor that is like the key, and its plaintext. The key itself changes at the successor's first use.
@@ -146,7 +161,7 @@ class KeyStore(KeyReader):
             AlreadyRotatedError: it has a successor, or is one that nobody has used yet.
             ValidationFailedError: it has expired, as its successor would have.
         """
-        row, used = await self._locked(key_id)
+        row, shared = await self._locked(key_id)
         now = self._clock.now()
         if row.retires_at is not None and row.retires_at <= now:
             raise NotFoundError("The API key does not exist.", param="key_id")
@@ -156,7 +171,7 @@ class KeyStore(KeyReader):
             raise AlreadyRotatedError
         if row.replaces is not None and await self._awaited(row.replaces) is not None:
             raise AlreadyRotatedError("The API key replaces another one and has not been used yet.")
-        old = _key(row, used)
+        old = _key(row, shared)
         return await self.add(
             name=old.name,
             scopes=old.scopes,
@@ -177,15 +192,15 @@ class KeyStore(KeyReader):
         row = await self._session.get(ApiKeyRow, successor)
         if row is None or row.replaces is None or row.grace_s is None or row.org_id != self._org:
             raise NotFoundError("The API key does not exist.")
-        replaced, used = await self._locked(ApiKeyId(row.replaces))
+        replaced, shared = await self._locked(ApiKeyId(row.replaces))
         if replaced.retires_at is not None:
             raise NotFoundError("The API key does not exist.")
-        ended_at = _key(replaced, used).ends_at
+        ended_at = _key(replaced, shared).ends_at
         replaced.retires_at = self._clock.now() + timedelta(seconds=row.grace_s)
         await self._session.flush()
-        if _key(replaced, used).ends_at != ended_at:
+        if _key(replaced, shared).ends_at != ended_at:
             await self._expect_notices(replaced)
-        return _key(replaced, used)
+        return _key(replaced, shared)
 
     async def _successor(self, key_id: str) -> str | None:
         return await self._session.scalar(
@@ -209,7 +224,7 @@ class KeyStore(KeyReader):
     async def _expect_notices(self, row: ApiKeyRow) -> None:
         """In place of what was to be told of another end; what was told of this one before is not told again."""
         await self._forget_notices(row)
-        key = _key(row, 0)
+        key = _key(row, _Shared(0, AutoMode.PERFORMANCE))
         wanted = [
             {"key_id": key.id, "ends_at": key.ends_at, "kind": each.kind, "org_id": self._org, "due_at": each.due_at}
             for each in notices_of(key, now=self._clock.now())
@@ -221,8 +236,8 @@ class KeyStore(KeyReader):
         waiting = (KeyNoticeRow.key_id == row.id, KeyNoticeRow.closed_at.is_(None))
         await self._session.execute(delete(KeyNoticeRow).where(*waiting))
 
-    async def _locked(self, key_id: ApiKeyId) -> tuple[ApiKeyRow, int]:
-        """The key's row, and what its line used.
+    async def _locked(self, key_id: ApiKeyId) -> tuple[ApiKeyRow, "_Shared"]:
+        """The key's row, and what it shares with others.
 
         Its whole line is locked, in the order of ids, as everybody does who locks more than one: a cap is of all,
         and an account that is opened meanwhile must not miss it.
@@ -235,13 +250,25 @@ class KeyStore(KeyReader):
             # Others may refer to it meanwhile.
             .with_for_update(key_share=True, of=ApiKeyRow)
         )
-        for row, used in rows:
+        for row, used, mode in rows:
             if row.id == key_id and row.revoked_at is None:
-                return row, used
+                return row, _Shared.read(used, mode)
         raise NotFoundError("The API key does not exist.", param="key_id")
 
 
-def _key(row: ApiKeyRow, used: int) -> ApiKey:
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What a key has in common with others: its line's credits, its owner's mode."""
+
+    used: int
+    auto_mode: AutoMode
+
+    @classmethod
+    def read(cls, used: int, mode: str | None) -> Self:
+        return cls(used, read_auto_mode(mode))
+
+
+def _key(row: ApiKeyRow, shared: _Shared) -> ApiKey:
     return ApiKey(
         id=ApiKeyId(row.id),
         name=row.name,
@@ -256,8 +283,11 @@ def _key(row: ApiKeyRow, used: int) -> ApiKey:
         retires_at=row.retires_at,
         family=ApiKeyId(row.family),
         credit_cap=row.credit_cap,
-        credits_used=used,
+        credits_used=shared.used,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
         owner=row.owner,
+        model_shorthands={name: str(model) for name, model in row.model_shorthands.items()},
+        model_shorthands_enabled=row.model_shorthands_enabled,
+        auto_mode=shared.auto_mode,
     )

@@ -9,7 +9,7 @@ from storage.tables.agents import (
     AgentToolUseRow,
 )
 from storage.tables.agreements import AcceptanceRow, BaaDocumentRow
-from storage.tables.api_keys import ApiKeyRow, KeyNoticeRow
+from storage.tables.api_keys import ApiKeyRow, AutoModeRow, KeyNoticeRow
 from storage.tables.audit import (
     AuditAnchorRow,
     AuditCheckpointRow,
@@ -67,6 +67,7 @@ __all__ = [
     "AuditKeyRow",
     "AuditPendingRow",
     "AuditSealRow",
+    "AutoModeRow",
     "BaaDocumentRow",
     "BudgetAlertRow",
     "ContentKeyRow",

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.tables.schema import Credits, Instant, Row, Sealed, Ulid, UlidKey, Words
+from storage.tables.schema import Credits, Instant, Json, Row, Sealed, Ulid, UlidKey, Words
 
 
 class ApiKeyRow(Row):
@@ -41,6 +41,23 @@ class ApiKeyRow(Row):
     credit_cap: Mapped[Credits | None]
     last_used_at: Mapped[Instant | None]
     revoked_at: Mapped[Instant | None]
+    model_shorthands: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    model_shorthands_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class AutoModeRow(Row):
+    """How far `model: "auto"` may reach for whoever it is chosen for."""
+
+    __tablename__ = "auto_modes"
+    __table_args__ = (
+        PrimaryKeyConstraint("org_id", "holder"),
+        CheckConstraint("mode in ('lite', 'performance', 'turbo')", name="mode"),
+    )
+
+    org_id: Mapped[Ulid] = mapped_column(ForeignKey("organizations.id"))
+    holder: Mapped[str]
+    """`user:` and an owner of keys, or `key:` and the line of a key without one."""
+    mode: Mapped[str]
 
 
 class KeyNoticeRow(Row):
