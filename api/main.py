@@ -60,13 +60,13 @@ from gateway.inference.composing import composed
 from gateway.inference.shielding import everything_settled
 from gateway.limits.limiter import Limiter
 from gateway.limits.tiers import read_tiers
+from gateway.outside.lookup import Lookup, SystemLookup
 from gateway.phi.guard import Guard
 from gateway.phi.pool import ScannerPool
 from gateway.providers.registry import Providers, catalog_files, configured_catalog
 from gateway.routing.board import StatusBoard
 from gateway.settings import Settings
-from gateway.webhooks.sender import Lookup, SystemLookup
-from gateway.webhooks.target import warn_of_private_targets
+from gateway.webhooks.private_targets import warn_of_private_targets
 from storage import Storage
 
 _HOT = frozenset(

@@ -13,11 +13,11 @@ from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.replay import Replays
 from gateway.limits.limiter import Limiter
+from gateway.outside.lookup import Lookup
 from gateway.phi.guard import Guard
 from gateway.routing.board import StatusBoard
 from gateway.routing.health import Health
 from gateway.settings import Settings
-from gateway.webhooks.sender import Lookup
 
 if TYPE_CHECKING:
     from storage import Storage

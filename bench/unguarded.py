@@ -16,6 +16,7 @@ from cli.main import GRACEFUL_SHUTDOWN_S, KEEP_ALIVE_S
 from gateway.completion import AnswerBlock
 from gateway.conversation import Conversation
 from gateway.inference.shielding import everything_settled
+from gateway.outside.lookup import SystemLookup
 from gateway.phi.findings import Finding
 from gateway.phi.guard import Guard, Screened
 from gateway.phi.inline import RuleDetector
@@ -24,7 +25,6 @@ from gateway.phi.restore import Restorer
 from gateway.providers.registry import Providers, configured_catalog
 from gateway.settings import Settings
 from gateway.tenancy import Access
-from gateway.webhooks.sender import SystemLookup
 from storage import Storage
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from api.content.schemas import Strict
+from gateway.outside.target import MAX_URL_CHARS
 from gateway.webhooks.endpoints import DEFAULT_OVERLAP_HOURS, OVERLAP_HOURS, RATES_PER_MINUTE
-from gateway.webhooks.target import MAX_URL_CHARS
 
 MOST_EVENTS = 100
 

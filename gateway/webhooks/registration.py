@@ -3,8 +3,8 @@
 import asyncio
 
 from gateway.errors import ValidationFailedError
-from gateway.webhooks.sender import Lookup, find_addresses
-from gateway.webhooks.target import MAX_URL_CHARS, TargetError, read_target
+from gateway.outside.lookup import Lookup, find_addresses
+from gateway.outside.target import MAX_URL_CHARS, TargetError, read_target
 
 _LOOKUP_S = 2.0
 

@@ -9,14 +9,15 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock, SystemClock
+from gateway.outside.connections import Connections, Trial
+from gateway.outside.lookup import Lookup, NotPublicError, SystemLookup
+from gateway.outside.target import Target, TargetError, read_target
 from gateway.settings import Settings
 from gateway.tls import verified_tls
 from gateway.webhooks.attempts import Failure, Outcome, Outgoing
+from gateway.webhooks.private_targets import warn_of_private_targets
 from gateway.webhooks.sender.answers import aborts, failure_of, read_head, retry_after_s
-from gateway.webhooks.sender.connections import Connections, Trial
-from gateway.webhooks.sender.lookup import Lookup, NotPublicError, SystemLookup
 from gateway.webhooks.signing import signature_headers
-from gateway.webhooks.target import Target, TargetError, read_target, warn_of_private_targets
 
 USER_AGENT = "Hasp-Webhook/1.0"
 

@@ -9,12 +9,13 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from gateway.webhooks.addresses import Address
+from gateway.outside.addresses import Address
+from gateway.outside.connections import Connections
+from gateway.outside.lookup import NotPublicError, find_addresses
+from gateway.outside.target import TargetError, read_target
 from gateway.webhooks.attempts import Failure, Outgoing
-from gateway.webhooks.sender import NotPublicError, Sender, find_addresses
-from gateway.webhooks.sender.connections import Connections
+from gateway.webhooks.sender import Sender
 from gateway.webhooks.signing import SecretKind, SigningSecret
-from gateway.webhooks.target import TargetError, read_target
 from tests.unit.webhooks.hostile_targets import NAMED, TARGETS, Hostile
 from tests.unit.webhooks.internet import NAME, PUBLIC, Internet
 

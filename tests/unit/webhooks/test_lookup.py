@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from gateway.webhooks.addresses import Address
-from gateway.webhooks.sender import NotPublicError, SystemLookup, find_addresses
+from gateway.outside.addresses import Address
+from gateway.outside.lookup import NotPublicError, SystemLookup, find_addresses
 
 LOOPBACK = {ip_address("127.0.0.1"), ip_address("::1")}
 
@@ -81,4 +81,4 @@ async def test_giving_up_on_a_name_leaves_it_unanswered() -> None:
     await lookup("example.com")
 
     lookup.close()
-    assert asked == ["webhook-first-lookup", "webhook-lookup", "webhook-first-lookup"]
+    assert asked == ["outside-first-lookup", "outside-lookup", "outside-first-lookup"]

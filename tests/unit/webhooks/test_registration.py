@@ -7,8 +7,8 @@ from ipaddress import ip_address
 import pytest
 
 from gateway.errors import ValidationFailedError
+from gateway.outside.addresses import Address
 from gateway.webhooks import registration
-from gateway.webhooks.addresses import Address
 from gateway.webhooks.registration import require_reachable
 
 

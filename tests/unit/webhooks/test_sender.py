@@ -15,7 +15,7 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.webhooks.addresses import Address
+from gateway.outside.addresses import Address
 from gateway.webhooks.attempts import Failure, Outcome, Outgoing
 from gateway.webhooks.sender import Sender
 from gateway.webhooks.sender.answers import retry_after_s

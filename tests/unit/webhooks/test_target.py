@@ -3,8 +3,8 @@
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.outside.target import TargetError, read_target
 from gateway.webhooks.sender import Sender
-from gateway.webhooks.target import TargetError, read_target
 from tests.unit.providers.cases import settings
 
 

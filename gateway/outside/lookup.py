@@ -5,7 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway.webhooks.addresses import Address, is_public, parse
+from gateway.outside.addresses import Address, is_public, parse
 
 Lookup = Callable[[str], Awaitable[Sequence[Address]]]
 """All addresses of a name. Raises `OSError` when there is none, or nobody who could tell."""
@@ -41,8 +41,8 @@ class SystemLookup:
 
     def __init__(self, resolve: Callable[[str], Sequence[Address]] | None = None) -> None:
         self._resolve = resolve or _addresses
-        self._known = ThreadPoolExecutor(_THREADS, thread_name_prefix="webhook-lookup")
-        self._strange = ThreadPoolExecutor(_THREADS, thread_name_prefix="webhook-first-lookup")
+        self._known = ThreadPoolExecutor(_THREADS, thread_name_prefix="outside-lookup")
+        self._strange = ThreadPoolExecutor(_THREADS, thread_name_prefix="outside-first-lookup")
         self._answered: dict[str, None] = {}
 
     async def __call__(self, name: str) -> Sequence[Address]:

@@ -1,18 +1,13 @@
-"""The URL of an endpoint, as far as it can be judged without asking anybody: the same rules whenever it is used."""
+"""A URL that a stranger gave, as far as it can be judged without asking anybody: the same rules whenever it is used."""
 
 import re
 from dataclasses import dataclass
 
-import structlog
-from structlog.typing import FilteringBoundLogger
 from yarl import URL
 
-from gateway.settings import Settings
-from gateway.webhooks.addresses import Address, is_public, parse
+from gateway.outside.addresses import Address, is_public, parse
 
 MAX_URL_CHARS = 2048
-
-_log: FilteringBoundLogger = structlog.get_logger(__name__)
 
 _LOWEST_FREE_PORT = 1024
 _NEVER_IN_A_URL = re.compile(r'[\s\\<>"{}|^`]')
@@ -73,12 +68,6 @@ def read_target(url: str, *, allow_private: bool = False) -> Target:
     elif address is None and host[-1].isdigit():
         raise TargetError("names an address in an unusual notation")
     return Target(parsed, host, port, address)
-
-
-def warn_of_private_targets(settings: Settings) -> None:
-    """Whoever starts a process with the switch for local development must not overlook it."""
-    if settings.webhook_allow_private:
-        _log.warning("webhooks_may_go_to_private_networks", cause="HASP_WEBHOOK_ALLOW_PRIVATE")
 
 
 def _parsed(url: str) -> URL:

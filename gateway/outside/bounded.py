@@ -22,14 +22,15 @@ _PIECE_BYTES = 8 * 1024
 class BoundedConnector(aiohttp.TCPConnector):
     """Its connections serve one answer for each request, and not much beside it."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the base's
+    def __init__(self, *, most_bytes: int = MOST_BYTES, **options: Any) -> None:  # noqa: ANN401 - the base's
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]
-        self._factory = functools.partial(_Bounded, loop=self._loop)
+        self._factory = functools.partial(_Bounded, loop=self._loop, most_bytes=most_bytes)
 
 
 class _Bounded(ResponseHandler):
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, most_bytes: int) -> None:
         super().__init__(loop)
+        self._most_bytes = most_bytes
         self._came = 0
 
     def set_response_params(self, **parameters: Any) -> None:  # noqa: ANN401 - the base's
@@ -39,7 +40,7 @@ class _Bounded(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         self._came += len(data)
-        if self._came > MOST_BYTES:
+        if self._came > self._most_bytes:
             self._hang_up()
             return
         for start in range(0, max(1, len(data)), _PIECE_BYTES):  # nothing is something: it resumes what waited

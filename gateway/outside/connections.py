@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from gateway.webhooks.addresses import is_public, parse
-from gateway.webhooks.sender.bounded import BoundedConnector
-from gateway.webhooks.sender.lookup import Lookup, NotPublicError, find_addresses
+from gateway.outside.addresses import is_public, parse
+from gateway.outside.bounded import MOST_BYTES, BoundedConnector
+from gateway.outside.lookup import Lookup, NotPublicError, find_addresses
 
 # Below the five seconds after which common receivers close an idle connection, so that few are written to too late.
 _KEEPALIVE_S = 4.0
@@ -29,14 +29,24 @@ _MOST_HEADERS = 100
 class Connections:
     """HTTP connections that are kept and shared. Open it in the loop that uses it.
 
-    None is used for longer than `renew_s`: a name that moved is followed, however busy its old address is kept.
+    None is used for longer than `renew_s`: a name that moved is followed, however busy its old address is kept. One
+    that brings more than `most_bytes` for a request is cut.
     """
 
-    def __init__(self, lookup: Lookup, tls: ssl.SSLContext, *, allow_private: bool, renew_s: float) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        tls: ssl.SSLContext,
+        *,
+        allow_private: bool,
+        renew_s: float,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         self._lookup = lookup
         self._tls = tls
         self._allow_private = allow_private
         self._renew_s = renew_s
+        self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
         self._retired: aiohttp.ClientSession | None = None
         self._renewed_at = 0.0
@@ -61,6 +71,7 @@ class Connections:
 
     def _opened(self) -> aiohttp.ClientSession:
         connector = BoundedConnector(
+            most_bytes=self._most_bytes,
             resolver=_Resolver(self._lookup, allow_private=self._allow_private),
             socket_factory=self._socket,
             ssl=self._tls,
