@@ -111,8 +111,9 @@ def presented(request: Request) -> str:
         case KeyHeaders.API_KEY_FIRST:
             found = keys or bearers
         case KeyHeaders.API_KEY_ONLY:
-            found = keys
-            if bearers and not keys:
+            takes_bearer = gateway_of(request).settings.harness_takes_bearer
+            found = keys or bearers if takes_bearer else keys
+            if bearers and not found:
                 raise InvalidApiKeyError(_SEND_API_KEY)
         case _:
             assert_never(accepted)

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         description="Keys are created, changed, rotated, revoked only with `control:write`, and within its reach.",
     )
 
+    harness_takes_bearer: bool = Field(
+        default=False,
+        description="`/v1/chat/*`, `/v1/app/*`, `/v1/files/*` and `/v1/workflows/*` take keys as bearer tokens too.",
+    )
+
     temporal_address: str = Field(default="127.0.0.1:7233", description="Temporal frontend, host:port.")
     temporal_namespace: str = Field(default="hasp", description="Temporal namespace of every workflow.")
     temporal_ui_url: str | None = Field(default=None, description="Temporal's UI, for links shown to operators.")
