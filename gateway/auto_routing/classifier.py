@@ -49,7 +49,7 @@ _DEMANDING = re.compile(
     r"|trade-?offs?|differential diagnosis|root cause)\b",
     re.IGNORECASE,
 )
-_STEPS = re.compile(r"^\s*(?:\d{1,3}[.)]|[-*•])\s+\S", re.MULTILINE)
+_STEPS = re.compile(r"^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+\S", re.MULTILINE)
 
 _LONG_QUESTION = (400, 2_000)
 _LONG_CONTEXT = (4_000, 20_000)

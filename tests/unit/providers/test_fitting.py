@@ -1,0 +1,56 @@
+"""Reasoning that a model lacks, moved to what it has."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.catalog import shipped_catalog
+from gateway.conversation import Conversation, ThinkingConfig
+from gateway.providers.abilities import unsupported_parameters
+from gateway.providers.fitting import fitted
+from tests.tenants import make_conversation
+
+BUDGET = ThinkingConfig("enabled", 2048, "omitted")
+ADAPTIVE = ThinkingConfig("adaptive", display="omitted")
+KINDS = [None, BUDGET, ADAPTIVE, ThinkingConfig("disabled"), ThinkingConfig("between_tools")]
+EFFORTS = [None, "low", "medium", "high", "xhigh", "max"]
+
+
+def asking(thinking: ThinkingConfig | None, effort: str | None) -> Conversation:
+    plain = make_conversation(max_tokens=4096)
+    return replace(plain, sampling=replace(plain.sampling, thinking=thinking, effort=effort))
+
+
+@pytest.mark.parametrize("model", list(shipped_catalog()), ids=lambda model: model.id)
+def test_whatever_is_asked_comes_to_what_the_model_can_be_asked(model: object) -> None:
+    found = next(each for each in shipped_catalog() if each == model)
+    for thinking in KINDS:
+        for effort in EFFORTS:
+            conversation, moved = fitted(asking(thinking, effort), found)
+
+            assert list(unsupported_parameters(conversation, found)) == []
+            assert (conversation == asking(thinking, effort)) is (moved == ())
+
+
+@pytest.mark.parametrize(
+    ("name", "thinking", "effort", "comes_to", "moved"),
+    [
+        ("claude-haiku-4-5", ADAPTIVE, "high", (None, None), ("thinking", "output_config.effort")),
+        ("claude-haiku-4-5", BUDGET, None, (BUDGET, None), ()),
+        ("claude-sonnet-4-6", ADAPTIVE, "xhigh", (ADAPTIVE, "high"), ("output_config.effort",)),
+        ("claude-opus-4-7", BUDGET, "max", (ADAPTIVE, "max"), ("thinking",)),
+        ("gpt-5.4", BUDGET, "max", (ADAPTIVE, "xhigh"), ("thinking", "output_config.effort")),
+        ("gpt-5.5-pro", None, "low", (None, "medium"), ("output_config.effort",)),
+    ],
+)
+def test_the_nearest_is_what_it_comes_to(
+    name: str,
+    thinking: ThinkingConfig | None,
+    effort: str | None,
+    comes_to: tuple[ThinkingConfig | None, str | None],
+    moved: tuple[str, ...],
+) -> None:
+    conversation, told = fitted(asking(thinking, effort), shipped_catalog().get(name))
+
+    assert (conversation.sampling.thinking, conversation.sampling.effort) == comes_to
+    assert told == moved
