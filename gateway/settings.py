@@ -6,7 +6,15 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PostgresDsn,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -118,6 +126,29 @@ class Settings(BaseSettings):
         default=30, ge=7, le=365, description="Days that events, their deliveries and finished replays are kept."
     )
     webhook_shards: int = Field(default=2, ge=1, le=64, description="Dispatchers that webhook endpoints are shared by.")
+
+    search_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Search server behind the tool `web_search`; unset: there is none. A SearXNG's ends in `/search`.",
+    )
+    search_kind: Literal["searxng", "json"] = Field(
+        default="searxng", description="How `search_url` is asked; see docs/operations/tools.md."
+    )
+    search_api_key: SecretStr | None = Field(default=None, description="Bearer token for `search_url`.")
+    web_fetch: bool = Field(default=False, description="Whether there is a tool that reads pages of the Internet.")
+    code_runner_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Sandboxed runner behind the tool `code_execution`; unset: there is none.",
+    )
+    code_runner_token: SecretStr | None = Field(default=None, description="Bearer token for `code_runner_url`.")
+    tool_surcharges: dict[str, NonNegativeInt] = Field(
+        default_factory=dict[str, int], description="JSON object: credits that a use of a tool costs, by its name."
+    )
+    tool_timeouts_s: dict[str, PositiveFloat] = Field(
+        default_factory=dict[str, float], description="JSON object: seconds that a use of a tool may take, by its name."
+    )
 
     provider_probe_s: int = Field(
         default=60, ge=10, le=240, description="Period of the probe that asks whether providers answer."

@@ -15,7 +15,7 @@ from storage import Storage
 from storage.keyring import create_keyring
 from storage.migrate import APP_ROLE, migrate
 
-pytest_plugins = ["tests.embedded", "tests.valkey", "tests.running_stack", "tests.upstream"]
+pytest_plugins = ["tests.embedded", "tests.valkey", "tests.running_stack", "tests.upstream", "tests.internet"]
 
 _APP_PASSWORD = "only-for-tests"
 

@@ -113,7 +113,8 @@ def _reuse_noted() -> aiohttp.TraceConfig:
     async def note(
         _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
     ) -> None:
-        context.trace_request_ctx.is_reused = True
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx.is_reused = True
 
     config = aiohttp.TraceConfig()
     config.on_connection_reuseconn.append(note)

@@ -16,8 +16,8 @@ from gateway.outside.target import TargetError, read_target
 from gateway.webhooks.attempts import Failure, Outgoing
 from gateway.webhooks.sender import Sender
 from gateway.webhooks.signing import SecretKind, SigningSecret
+from tests.internet import NAME, PUBLIC, Internet
 from tests.unit.webhooks.hostile_targets import NAMED, TARGETS, Hostile
-from tests.unit.webhooks.internet import NAME, PUBLIC, Internet
 
 SECRET = SigningSecret(SecretKind.HMAC, bytes(32))
 

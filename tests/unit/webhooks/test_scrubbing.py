@@ -11,7 +11,7 @@ from gateway.webhooks.attempts import Outgoing
 from gateway.webhooks.sender import Sender
 from gateway.webhooks.sender.scrubbing import scrubbed
 from gateway.webhooks.signing import SecretKind, SigningSecret
-from tests.unit.webhooks.internet import NAME, Internet
+from tests.internet import NAME, Internet
 
 SECRET = SigningSecret.new(SecretKind.HMAC)
 

@@ -21,7 +21,7 @@ from gateway.webhooks.sender import Sender
 from gateway.webhooks.sender.answers import retry_after_s
 from gateway.webhooks.signing import SecretKind, SigningSecret
 from tests.certificates import Authority
-from tests.unit.webhooks.internet import NAME, PUBLIC, PUBLIC_V6, Handle, Internet, read_request
+from tests.internet import NAME, PUBLIC, PUBLIC_V6, Handle, Internet, read_request
 
 SECRET = SigningSecret(SecretKind.HMAC, bytes(range(32)))
 DELIVERY = "01JD0000000000000000000000"

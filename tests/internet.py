@@ -7,15 +7,19 @@ connection is counted, whatever address it was meant for.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
+from cryptography import x509
 
 from gateway.outside.addresses import Address
+from tests.certificates import Authority
 
 PUBLIC = "93.184.215.14"
 PUBLIC_V6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
@@ -112,3 +116,32 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     return head + await reader.readexactly(length)
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority("Everybody's")
+
+
+@pytest.fixture(scope="session")
+def trusting(authority: Authority) -> ssl.SSLContext:
+    """TLS of a sender that knows `authority` and nobody else."""
+    return ssl.create_default_context(cadata=authority.root.decode())
+
+
+@pytest.fixture(scope="session")
+def receiving(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """TLS of the receiver whose name is `NAME`."""
+    return authority.identity(of=x509.DNSName(NAME)).context(_folder(tmp_path_factory))
+
+
+@pytest_asyncio.fixture
+async def internet(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Internet]:
+    internet = Internet()
+    internet.take_over(monkeypatch)
+    async with internet.private_side():
+        yield internet
+
+
+def _folder(factory: pytest.TempPathFactory) -> Path:
+    return factory.mktemp("receiver")

@@ -1,0 +1,1 @@
+"""The tools that are shipped, each behind `gateway.harness.tool.ServerTool`."""

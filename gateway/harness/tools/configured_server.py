@@ -1,0 +1,75 @@
+"""A server that the operator named for a tool. Trusted to be where it is; what it says is not trusted at all."""
+
+from typing import Any
+
+import aiohttp
+import orjson
+from pydantic import JsonValue, SecretStr
+
+from gateway.harness.tool import ToolFailedError
+from gateway.tls import verified_tls
+
+_LARGEST = 2 * 1024 * 1024
+
+
+class ConfiguredServer:
+    """Speaks JSON. `token` goes as a bearer token; redirects are not followed, since it would go along."""
+
+    def __init__(self, url: str, token: SecretStr | None, *, called: str) -> None:
+        """`called` is how the model is told of it: "search server"."""
+        self._url = url
+        self._headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "Hasp-Tool/1.0"}
+        if token is not None:
+            self._headers["authorization"] = f"Bearer {token.get_secret_value()}"
+        self._called = called
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, query: dict[str, str], *, timeout_s: float) -> JsonValue:
+        """Raises `ToolFailedError`."""
+        return await self._asked("GET", timeout_s, params=query)
+
+    async def post(self, body: JsonValue, *, timeout_s: float) -> JsonValue:
+        """Raises `ToolFailedError`."""
+        sent = orjson.dumps(body)
+        return await self._asked("POST", timeout_s, data=sent, headers={"content-type": "application/json"})
+
+    async def close(self) -> None:
+        """Safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _asked(self, method: str, timeout_s: float, **options: Any) -> JsonValue:  # noqa: ANN401 - the library's
+        limit = aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            async with self._opened().request(
+                method, self._url, timeout=limit, allow_redirects=False, **options
+            ) as answer:
+                if answer.status != 200:
+                    raise ToolFailedError(f"The {self._called} answered with status {answer.status}.")
+                return orjson.loads(await self._read(answer))
+        except TimeoutError:
+            raise ToolFailedError(f"The {self._called} took too long.") from None
+        except (aiohttp.ClientError, OSError, ValueError):
+            raise ToolFailedError(f"The {self._called} could not be reached, or its answer not be read.") from None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers=self._headers,
+                connector=aiohttp.TCPConnector(ssl=verified_tls()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+            )
+        return self._session
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await answer.content.readany():
+            size += len(piece)
+            if size > _LARGEST:
+                raise ToolFailedError(f"The {self._called} said too much.")
+            pieces.append(piece)
+        return b"".join(pieces)
