@@ -102,10 +102,11 @@ def test_a_gpt_model_runs_its_tools(claude: ClaudeCode, heard: Callable[[], list
     assert [tell for tell in TELLS if any(tell in body for body in heard())] == []
 
 
-def test_at_its_own_surface_its_aliases_are_answered_and_a_patient_restored(
+def test_at_the_compatible_surface_a_shorthand_is_a_model_and_a_patient_restored(
     compatible: ClaudeCode, heard: Callable[[], list[str]]
 ) -> None:
-    answer = compatible.ask(note("alias"), model="sonnet")
+    """By itself it puts a name in place of the shorthand that its own release knows."""
+    answer = compatible.ask(note("alias"), model="sonnet", ANTHROPIC_DEFAULT_SONNET_MODEL="sonnet")
 
     assert answer["result"].endswith(note("alias"))
     assert [tell for tell in TELLS if any(tell in body for body in heard())] == []
