@@ -35,10 +35,11 @@ class Member(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One body of one route; no two hold the same fields."""
+    """One body of one route; no two hold the same fields. Routes of one `schema` read their bodies alike."""
 
     path: str
     body: Object
+    schema: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,9 @@ def shapes(openapi: Object) -> list[Shape]:
         operation: Object = methods.get("post", {})
         if any(tag.endswith("inference") for tag in operation.get("tags", ())) and "requestBody" in operation:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
-            made += [Shape(path, body) for each in _values(schema, schemas, "") for body in _completed(each)]
+            made += [
+                Shape(path, body, schema["$ref"]) for each in _values(schema, schemas, "") for body in _completed(each)
+            ]
     return made
 
 
@@ -170,9 +173,10 @@ def slots(made: Sequence[Shape]) -> list[Slot]:
     """Every place for text in `made`, each in the first shape that has it, those inside free-form JSON last.
 
     What a schema lists is told by the object around it alone, wherever that
-    stands. Free-form JSON is read alike on every route: the routes take turns.
+    stands. Free-form JSON is read alike on every route, and all else on those
+    of one schema: the routes take turns.
     """
-    declared: dict[object, Slot] = {}
+    declared: dict[object, dict[str, Slot]] = {}
     free: dict[object, dict[str, Slot]] = {}
     for shape in made:
         for slot in _slots(shape, shape.body, (), "", is_free=False):
@@ -180,9 +184,9 @@ def slots(made: Sequence[Shape]) -> list[Slot]:
             if slot.is_free:
                 free.setdefault((name, slot.is_key), {}).setdefault(shape.path, slot)
             else:
-                declared.setdefault((shape.path, name, slot.is_key), slot)
-    by_turns = (list(routes.values())[number % len(routes)] for number, routes in enumerate(free.values()))
-    return [*declared.values(), *by_turns]
+                declared.setdefault((shape.schema, name, slot.is_key), {}).setdefault(shape.path, slot)
+    places = (*declared.values(), *free.values())
+    return [list(routes.values())[number % len(routes)] for number, routes in enumerate(places)]
 
 
 def _slots(shape: Shape, value: Json, steps: Path, name: str, *, is_free: bool) -> Iterator[Slot]:

@@ -12,6 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from api.anthropic.compatible import BASES
 from gateway.packed_reasoning import PackedReasoning, pack
 from gateway.tenancy import PhiMode
 from sandbox.signing import sign
@@ -89,7 +90,13 @@ async def test_every_form_of_an_identifier_is_hidden_in_every_kind_of_slot(
 
 def test_every_inference_route_has_shapes(every_slot: list[Slot]) -> None:
     """A route whose tag does not say that it is inference would go untried."""
-    assert {slot.shape.path for slot in every_slot} >= {"/v1/messages", "/v1/messages/count_tokens", "/v1/ai/chat"}
+    compatible = {f"{base}/messages{path}" for base in BASES for path in ("", "/count_tokens")}
+    assert {slot.shape.path for slot in every_slot} >= {
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/ai/chat",
+        *compatible,
+    }
 
 
 async def test_block_mode_sends_nothing_of_any_slot(tapped_gateway: TappedGateway, every_slot: list[Slot]) -> None:
