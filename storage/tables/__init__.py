@@ -10,6 +10,7 @@ from storage.tables.agents import (
 )
 from storage.tables.agreements import AcceptanceRow, BaaDocumentRow
 from storage.tables.api_keys import ApiKeyRow, AutoModeRow, KeyNoticeRow
+from storage.tables.apps import AppJobRow, AppJobStepRow, AppRow
 from storage.tables.audit import (
     AuditAnchorRow,
     AuditCheckpointRow,
@@ -59,6 +60,9 @@ __all__ = [
     "AgentRow",
     "AgentToolUseRow",
     "ApiKeyRow",
+    "AppJobRow",
+    "AppJobStepRow",
+    "AppRow",
     "AuditAnchorRow",
     "AuditCheckpointRow",
     "AuditEntryRow",
