@@ -32,7 +32,7 @@ _POLICY: Final[LiteralString] = """
    from baa_acceptances e where e.org_id = o.id and e.status <> 'pending')
 """
 
-_KEYS: Final[LiteralString] = f"""
+_EVERY_KEY: Final[LiteralString] = f"""
 select k.digest, k.org_id, o.phi_terms, k.id, k.family, k.scopes, k.mode, k.revoked_at is not null,
   least(k.expires_at, k.retires_at), k.networks, replaced.id is not null,
   case when k.model_shorthands_enabled then k.model_shorthands else '{{}}' end, {OF_KEY}, {_POLICY}
@@ -40,10 +40,11 @@ from api_keys k
 join organizations o on o.id = k.org_id
 left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
 left join api_keys replaced on replaced.id = k.replaces and replaced.retires_at is null and replaced.revoked_at is null
-where k.digest = any(%(digests)s)
 """  # noqa: S608 - constants of ours
+_KEYS: Final[LiteralString] = _EVERY_KEY + "where k.digest = any(%(digests)s)"
+_KEY_BY_ID: Final[LiteralString] = _EVERY_KEY + "where k.org_id = %(org)s and k.id = %(id)s"
 
-_CREDENTIALS: Final[LiteralString] = f"""
+_EVERY_CREDENTIAL: Final[LiteralString] = f"""
 select c.digest, c.org_id, o.phi_terms, c.id, c.agent_id, c.path, c.delegating_user, c.grants, chain.agents,
   chain.models, c.max_concurrent_invocations, c.mode, not ({USABLE}),
   least(c.expires_at, c.retires_at, (select min(above.expires_at) from agent_credentials above
@@ -58,8 +59,9 @@ cross join lateral (
     jsonb_agg(each.allowed_models) filter (where each.allowed_models is not null) as models
   from agent_credentials link join agents each on each.id = link.agent_id
   where link.id = c.id or link.id = any(c.path)) chain
-where c.digest = any(%(digests)s)
 """  # noqa: S608 - constants of ours
+_CREDENTIALS: Final[LiteralString] = _EVERY_CREDENTIAL + "where c.digest = any(%(digests)s)"
+_CREDENTIAL_BY_ID: Final[LiteralString] = _EVERY_CREDENTIAL + "where c.org_id = %(org)s and c.id = %(id)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,17 @@ class Bearers:
         asked = {"digests": [digest for digests in wanted for digest in digests], "now": self._clock.now()}
         known: dict[bytes, Sequence[Any]] = {row[0]: row for row in await fetch(self._pool, statement, asked)}
         return [next((known[digest] for digest in digests if digest in known), None) for digests in wanted]
+
+
+async def bearer_by_id(
+    pool: Pool, org: OrganizationId, *, key: ApiKeyId | None, credential: CredentialId | None, now: datetime
+) -> Bearer | None:
+    """Who has a key, or else an agent's credential, by its id. Raises `UnavailableError`."""
+    statement = _CREDENTIAL_BY_ID if key is None else _KEY_BY_ID
+    rows = await fetch(pool, statement, {"org": org, "id": credential if key is None else key, "now": now})
+    if not rows:
+        return None
+    return _of_credential(rows[0]) if key is None else _of_key(rows[0])
 
 
 def is_well_formed(token: str) -> bool:

@@ -31,6 +31,7 @@ from storage.leases import Leases
 from storage.limits import open_buckets
 from storage.pool import STATEMENT_TIMEOUT_MS, Pool, open_pool
 from storage.root_keys import FileRootKeys, RootKeys, VaultRootKeys
+from storage.standing import Standing
 from storage.stores.provider_health import ProviderHealth
 from storage.transaction import ReadTransaction, Transaction, tenant_session
 
@@ -77,6 +78,7 @@ class Storage:
         longest_call = timedelta(seconds=settings.upstream_total_timeout_s) + _AROUND_A_CALL
         self.invocations = Invocations(pool, clock=clock, lease=lease, longest_call=longest_call)
         self.access.on_change(self.invocations.heard)
+        self.standing = Standing(pool, self.cipher, clock)
         self.end_users = EndUsers(pool, self.cipher)
         self.journal = PostgresJournal(
             pool,

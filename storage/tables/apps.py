@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.tables.schema import Counter, Credits, Instant, Row, Sealed, Ulid, UlidKey
+from storage.tables.schema import Instant, Row, Sealed, Ulid, UlidKey
 
 
 class AppRow(Row):
@@ -71,10 +71,6 @@ class AppJobStepRow(Row):
     org_id: Mapped[Ulid]
     state: Mapped[str] = mapped_column(server_default="queued")
     inference_id: Mapped[str | None]
-    output: Mapped[Sealed | None]
-    """What the model said, under the key of the job's day."""
-    input_tokens: Mapped[Counter] = mapped_column(server_default=text("0"))
-    output_tokens: Mapped[Counter] = mapped_column(server_default=text("0"))
-    credits: Mapped[Credits] = mapped_column(server_default=text("0"))
+    """The call that it became: what was answered and what it cost is in that one's record."""
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]

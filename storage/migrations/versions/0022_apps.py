@@ -8,7 +8,7 @@ down_revision = "0021"
 
 IS_VISIBLE = "(org_id = current_setting('hasp.organization', true) or current_setting('hasp.system', true) = 'on')"
 TABLES = ("app_job_steps", "app_jobs", "apps")
-SEALED = {"apps": "definition", "app_jobs": "request", "app_job_steps": "output"}
+SEALED = {"apps": "definition", "app_jobs": "request"}
 """What must not live on as a sample among the planner's statistics once it is destroyed."""
 STATES = "('queued', 'running', 'completed', 'failed', 'cancelled')"
 
@@ -81,10 +81,6 @@ def _make_jobs() -> None:
         sa.Column("org_id", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default="queued", nullable=False),
         sa.Column("inference_id", sa.Text(), nullable=True),
-        sa.Column("output", sa.LargeBinary(), nullable=True),
-        sa.Column("input_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("output_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("credits", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.CheckConstraint(f"state in {STATES}", name=op.f("ck_app_job_steps_state")),
