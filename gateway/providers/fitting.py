@@ -1,6 +1,6 @@
-"""Settings of reasoning, as near as a model has them.
+"""Room for an answer and settings of reasoning, as near as a model has them.
 
-Coding agents send the settings of the Claude that they believe they talk to,
+Coding agents send those of the Claude that they believe they talk to,
 whatever model is behind its name. Where refusing would leave them without
 an answer, what a model lacks is moved to what it has, and told.
 """
@@ -14,23 +14,32 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 def fitted(conversation: Conversation, model: Model) -> tuple[Conversation, tuple[str, ...]]:
-    """`conversation` with reasoning that `model` can be asked for, and the names of what had to change for it."""
-    sampling = conversation.sampling
-    thinking = _thinking(sampling.thinking, model)
-    effort = _effort(sampling.effort, model)
+    """`conversation` with what `model` can be asked for, and the names of what had to change for it."""
+    asked = conversation.sampling
+    max_tokens = min(asked.max_tokens, model.max_output_tokens)
+    thinking = _thinking(asked.thinking, model, max_tokens)
+    effort = _effort(asked.effort, model)
     if thinking is not None and thinking.type == "disabled" and "none" in model.efforts and _reasons_by_itself(model):
         # Said with the one word that effort would be said with.
         effort = None
-    changed = (("thinking", thinking != sampling.thinking), ("output_config.effort", effort != sampling.effort))
+    changed = (
+        ("max_tokens", max_tokens != asked.max_tokens),
+        ("thinking", thinking != asked.thinking),
+        ("output_config.effort", effort != asked.effort),
+    )
     names = tuple(name for name, is_changed in changed if is_changed)
     if not names:
         return conversation, ()
-    return replace(conversation, sampling=replace(sampling, thinking=thinking, effort=effort)), names
+    sampling = replace(asked, max_tokens=max_tokens, thinking=thinking, effort=effort)
+    return replace(conversation, sampling=sampling), names
 
 
-def _thinking(asked: ThinkingConfig | None, model: Model) -> ThinkingConfig | None:
+def _thinking(asked: ThinkingConfig | None, model: Model, max_tokens: int) -> ThinkingConfig | None:
     if asked is None:
         return None
+    if asked.budget_tokens is not None and asked.budget_tokens >= max_tokens >= model.max_output_tokens:
+        # Of the room that is left, half is for the answer.
+        asked = replace(asked, budget_tokens=max_tokens // 2)
     match asked.type:
         case "enabled" if not model.can(Ability.THINKING_BUDGET):
             return ThinkingConfig("adaptive", display=asked.display) if model.can(Ability.THINKING) else None

@@ -21,7 +21,9 @@ FOREIGN = "hasp_key_live_" + "2" * 32
 
 async def entries_of(server: GatewayServer, org: str, reply: Reply) -> list[AuditRecord]:
     principal = Principal(org, None, frozenset(), KeyMode.LIVE)  # pyright: ignore[reportArgumentType]
-    wanted = AuditFilter(entity_id=reply.headers["x-request-id"].removeprefix("req_"))
+    wanted = AuditFilter(
+        entity_id=reply.headers.get("hasp-request-id", reply.headers["x-request-id"]).removeprefix("req_")
+    )
     async with server.storage.read(principal) as tx:
         return list((await tx.audit_log.page(wanted, cursor=None, limit=10)).items)
 

@@ -1,4 +1,4 @@
-"""Reasoning that a model lacks, moved to what it has."""
+"""What a model lacks of room and of reasoning, moved to what it has."""
 
 from dataclasses import replace
 
@@ -54,3 +54,14 @@ def test_the_nearest_is_what_it_comes_to(
 
     assert (conversation.sampling.thinking, conversation.sampling.effort) == comes_to
     assert told == moved
+
+
+def test_an_answer_is_as_long_as_the_model_can_make_it() -> None:
+    small = shipped_catalog().get("claude-haiku-4-5").model_copy(update={"max_output_tokens": 8192})
+    wanted = asking(ThinkingConfig("enabled", 31_999), None)
+    wanted = replace(wanted, sampling=replace(wanted.sampling, max_tokens=64_000))
+
+    conversation, told = fitted(wanted, small)
+
+    assert (conversation.sampling.max_tokens, told) == (8192, ("max_tokens", "thinking"))
+    assert conversation.sampling.thinking == ThinkingConfig("enabled", 4096)
