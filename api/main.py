@@ -46,7 +46,9 @@ from api.middleware import API_VERSION, ExchangeMiddleware
 from api.native import routes as native
 from api.oauth import discovery
 from api.oauth import routes as oauth
+from api.openai import models as openai_models
 from api.openai import routes as openai
+from api.openai.chat import routes as openai_chat
 from api.openapi import describe
 from api.reference import page
 from api.refusals import on_gateway_error, on_http_exception, on_invalid_request
@@ -73,6 +75,7 @@ _HOT = frozenset(
     {
         "/v1/messages",
         "/v1/ai/chat",
+        "/v1/openai/chat/completions",
         "/v1/openai/responses",
         *(f"{base}/messages" for base in compatible.BASES),
     }
@@ -205,10 +208,9 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
             HTTPException: on_http_exception,
         },
     )
-    inference = [
-        route for module in (anthropic, compatible, native, openai) for route in module.router.routes if _is_hot(route)
-    ]
-    app.add_middleware(HotPath, routes=inference)
+    inference = (anthropic, compatible, native, openai, openai_chat)
+    hot = [route for module in inference for route in module.router.routes if _is_hot(route)]
+    app.add_middleware(HotPath, routes=hot)
     app.add_middleware(ExchangeMiddleware, max_body_bytes=chosen.max_body_bytes)
     trail = (audit_verification, audit_exports, audit)
     # Before webhooks by their ids, which these paths would be taken for.
@@ -232,7 +234,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         discovery,
         provider_status,
     )
-    for module in (anthropic, compatible, native, openai, models, *control, trust, health):
+    for module in (*inference, openai_models, models, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)
     return app

@@ -38,6 +38,8 @@ _CODES: Mapping[Kind, str] = {
 
 def code_of(error: GatewayError) -> str:
     """The word by which clients tell `error` from others."""
+    if error.kind is Kind.NOT_FOUND and error.param == "model":
+        return "model_not_found"
     return _CODES.get(error.kind, error.code)
 
 

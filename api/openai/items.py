@@ -14,7 +14,8 @@ Json = dict[str, Any]
 REDACTED = "redacted."
 """Before reasoning that only its vendor can read, so that it is known again when a client sends it back."""
 
-_REFUSED = "The model declined to answer."
+REFUSED = "The model declined to answer."
+"""Where neither the model nor its vendor says more."""
 
 _INCOMPLETE = {
     StopReason.MAX_TOKENS: "max_output_tokens",
@@ -82,7 +83,7 @@ def reasoning(identity: str, summary: str, encrypted: str | None) -> Json:
 
 
 def refusal(identity: str, details: StopDetails | None) -> Json:
-    words = details.explanation if details and details.explanation else _REFUSED
+    words = details.explanation if details and details.explanation else REFUSED
     return message(identity, [{"type": "refusal", "refusal": words}], status="completed")
 
 

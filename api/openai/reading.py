@@ -3,17 +3,17 @@
 Items follow one another as they were said; those of one side are one turn, as every vendor behind us wants them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-import orjson
 from pydantic import JsonValue
 
 from api.openai import items, schemas, tools
+from api.openai.parts import arguments, data_of
 from api.openai.response import Echo
+from api.openai.turns import Said, Spoken, spoken
 from api.validation import read_object, validated
-from gateway.completion import parse_tool_input
 from gateway.conversation import (
     Block,
     Conversation,
@@ -31,7 +31,18 @@ from gateway.conversation import (
 )
 from gateway.errors import UnsupportedParameterError, ValidationFailedError
 
-DEFAULT_MAX_TOKENS = 16_384
+NAMES: Mapping[str, str] = {
+    "messages": "input",
+    "system": "instructions",
+    "tools": "tools",
+    "tool_choice": "tool_choice",
+    "output_config.format": "text.format",
+    "output_config.effort": "reasoning.effort",
+    "thinking": "reasoning.effort",
+    "max_tokens": "max_output_tokens",
+    "metadata.user_id": "safety_identifier",
+}
+"""What the request calls that which has another name elsewhere."""
 
 _LOSES_CONTEXT = ("previous_response_id", "conversation", "prompt")
 """To leave these out would answer another question than was asked (spec U6)."""
@@ -57,11 +68,13 @@ _ECHOED: Mapping[str, JsonValue] = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """`ignored` names what was taken and is sent to nobody."""
+    """`limit` is the tokens that the caller allows; `ignored` names what was taken and is sent to nobody."""
 
     model: str
     conversation: Conversation
     echo: Echo
+    places: tuple[tuple[str, ...], ...]
+    limit: int | None
     stream: bool = False
     ignored: tuple[str, ...] = field(default=())
 
@@ -72,19 +85,21 @@ def create_response(body: bytes) -> Parsed:
     _require_context(value)
     request = validated(schemas.CreateResponseRequest, value, unknown=ValidationFailedError)
     taken = tools.read_tools(request.tools)
-    system, turns = _turns(request)
+    said = _spoken(request)
     return Parsed(
         model=request.model,
         conversation=Conversation(
-            turns=turns,
+            turns=said.turns,
             sampling=_sampling(request),
-            system=system,
-            system_plain=len(system) == 1,
+            system=said.system,
+            system_plain=len(said.system) == 1,
             tools=taken.taken,
             tool_choice=tools.read_choice(request.tool_choice, taken, parallel=request.parallel_tool_calls),
             end_user=request.safety_identifier or request.user,
         ),
         echo=Echo({name: value.get(name, default) for name, default in _ECHOED.items()}),
+        places=said.places,
+        limit=request.max_output_tokens,
         stream=bool(request.stream),
         ignored=(*(name for name in _IGNORED if name in value), *taken.left_out),
     )
@@ -106,7 +121,7 @@ def _sampling(request: schemas.CreateResponseRequest) -> Sampling:
     if form is not None and form.type == "json_schema" and form.schema_ is None:
         raise ValidationFailedError("`text.format.schema` is required.", param="text.format.schema")
     return Sampling(
-        max_tokens=request.max_output_tokens or DEFAULT_MAX_TOKENS,
+        max_tokens=request.max_output_tokens or 1,
         temperature=request.temperature,
         top_p=request.top_p,
         thinking=ThinkingConfig("disabled") if effort == "none" else None,
@@ -115,50 +130,39 @@ def _sampling(request: schemas.CreateResponseRequest) -> Sampling:
     )
 
 
-def _turns(request: schemas.CreateResponseRequest) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    """The system prompt and the turns. What a developer says before anybody else does is part of the first."""
+def _spoken(request: schemas.CreateResponseRequest) -> Spoken:
+    """What a developer says before anybody else does is part of the system prompt."""
     system = [Text(request.instructions)] if request.instructions else []
     if isinstance(request.input, str):
-        return tuple(system), (Turn("user", (Text(request.input),), plain=True),)
-    said: list[tuple[Role, tuple[Block, ...]]] = []
-    for index, item in enumerate(request.input):
-        role, blocks = _said(item, f"input[{index}]")
-        if role == "system" and not said:
-            system += [block for block in blocks if isinstance(block, Text)]
-        elif blocks:
-            said.append((role, blocks))
-    if not said:
+        return Spoken(tuple(system), (Turn("user", (Text(request.input),), plain=True),), (("input",),))
+    said = spoken(system, [_said(item, f"input[{index}]") for index, item in enumerate(request.input)])
+    if not said.turns:
         raise ValidationFailedError("`input` has nothing to answer.", param="input")
-    return tuple(system), tuple(_joined(said))
+    return said
 
 
-def _joined(said: Iterable[tuple[Role, tuple[Block, ...]]]) -> list[Turn]:
-    turns: list[Turn] = []
-    for role, blocks in said:
-        if turns and turns[-1].role == role:
-            turns[-1] = Turn(role, (*turns[-1].blocks, *blocks))
-        else:
-            turns.append(Turn(role, blocks))
-    return turns
-
-
-def _said(item: schemas.ItemParam, path: str) -> tuple[Role, tuple[Block, ...]]:
+def _said(item: schemas.ItemParam, path: str) -> Said:
     match item:
         case schemas.MessageItem():
             role: Role = "system" if item.role in ("system", "developer") else cast("Role", item.role)
-            return role, _content(item.content, f"{path}.content")
+            return _placed(role, _content(item.content, f"{path}.content"), path)
         case schemas.FunctionCallItem():
-            return "assistant", (ToolUse(item.call_id, item.name, _arguments(item.arguments, path)),)
+            given = arguments(item.arguments, f"{path}.arguments")
+            return _placed("assistant", (ToolUse(item.call_id, item.name, given),), path)
         case schemas.FunctionCallOutputItem():
             content = _content(item.output, f"{path}.output")
-            return "user", (ToolResult(item.call_id, content, plain=isinstance(item.output, str)),)
+            return _placed("user", (ToolResult(item.call_id, content, plain=isinstance(item.output, str)),), path)
         case schemas.ReasoningItem():
-            return "assistant", _thoughts(item)
+            return _placed("assistant", _thoughts(item), path)
         case schemas.ItemReference():
             raise ValidationFailedError(
                 "The item that is referred to is not known, or no longer. Send it whole, with `store: false`.",
                 param=f"{path}.id",
             )
+
+
+def _placed(role: Role, blocks: tuple[Block, ...], path: str) -> Said:
+    return Said(role, blocks, (path,) * len(blocks))
 
 
 def _thoughts(item: schemas.ReasoningItem) -> tuple[Block, ...]:
@@ -168,18 +172,6 @@ def _thoughts(item: schemas.ReasoningItem) -> tuple[Block, ...]:
     if item.encrypted_content.startswith(items.REDACTED):
         return (RedactedThinking(item.encrypted_content.removeprefix(items.REDACTED)),)
     return (Thinking("".join(part.text for part in item.summary or ()), item.encrypted_content),)
-
-
-def _arguments(arguments: str, path: str) -> Mapping[str, JsonValue]:
-    if not arguments.strip():
-        return {}
-    try:
-        read: JsonValue = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        read = None
-    if not isinstance(read, dict):
-        raise ValidationFailedError(f"`{path}.arguments` is not a JSON object.", param=f"{path}.arguments")
-    return parse_tool_input(arguments)
 
 
 def _content(content: str | Sequence[schemas.PartParam], path: str) -> tuple[Text | Image | Document, ...]:
@@ -195,18 +187,10 @@ def _part(part: schemas.PartParam, path: str) -> Text | Image | Document:
         case schemas.RefusalPart():
             return Text(part.refusal)
         case schemas.ImagePart():
-            media_type, data = _data(part.image_url)
+            media_type, data = data_of(part.image_url)
             return Image(media_type, data, None if data else part.image_url)
         case schemas.FilePart():
             if part.file_data is None and part.file_url is None:
                 raise ValidationFailedError(f"`{path}` needs `file_data` or `file_url`.", param=f"{path}.file_data")
-            media_type, data = _data(part.file_data or "")
+            media_type, data = data_of(part.file_data or "")
             return Document(media_type=media_type, data=data, url=None if data else part.file_url, title=part.filename)
-
-
-def _data(url: str) -> tuple[str | None, str | None]:
-    """The media type and the base64 text of a data URL."""
-    if not url.startswith("data:"):
-        return None, None
-    head, _, data = url.partition(",")
-    return head.removeprefix("data:").partition(";")[0], data

@@ -9,7 +9,10 @@ from api.dialect import dialect_route
 from api.inference import answered, new_call
 from api.openai import reading, response
 from api.openai.envelope import OPENAI
+from api.openai.meaning import meant
 from api.openai.stream import ResponseFrames
+from api.openai.turns import named_as_sent
+from gateway.errors import GatewayError
 from gateway.inference.call import Surface
 from gateway.tenancy import Scope
 
@@ -25,11 +28,15 @@ async def create_response(request: Request) -> Response:
     """
     access = await admit_call(request, Surface.RESPONSES, Scope.AI_CHAT)
     parsed = reading.create_response(await request.body())
-    call = new_call(request, access, Surface.RESPONSES, parsed)
-    return await answered(
-        request,
-        call,
-        frames=lambda stream: ResponseFrames(stream.call, parsed.echo),
-        body=partial(response.whole, echo=parsed.echo),
-        ignored=parsed.ignored,
-    )
+    try:
+        asked = meant(request, access, parsed, limit=parsed.limit)
+        return await answered(
+            request,
+            new_call(request, access, Surface.RESPONSES, asked),
+            frames=lambda stream: ResponseFrames(stream.call, parsed.echo),
+            body=partial(response.whole, echo=parsed.echo),
+            ignored=(*parsed.ignored, *asked.moved),
+            named=asked.headers,
+        )
+    except GatewayError as error:
+        raise named_as_sent(error, parsed.places, reading.NAMES) from error.__cause__

@@ -37,7 +37,7 @@ def openai(key: str = FACTS["key"], **more: Any) -> ChatOpenAI:
 
 CHATS: dict[str, BaseChatModel] = {
     "responses": openai(use_responses_api=True),
-    "chat": openai(),
+    "chat": openai(stream_usage=True),
     "anthropic": ChatAnthropic(model=CLAUDE, base_url=ANTHROPIC, api_key=FACTS["key"], max_tokens=4000, max_retries=0),
 }
 
