@@ -17,6 +17,8 @@ class EventType(StrEnum):
     AGENT_CREDENTIAL_ROTATED = "agent.credential_rotated"
     AGENT_REACTIVATED = "agent.reactivated"
     AGENT_UPDATED = "agent.updated"
+    APP_JOB_CANCELLED = "app_job.cancelled"
+    APP_JOB_REQUESTED = "app_job.requested"
     AI_REQUEST_COMPLETED = "ai.request.completed"
     AI_REQUEST_FAILED = "ai.request.failed"
     PHI_REDACTED = "phi.redacted"

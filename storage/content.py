@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 
 from gateway.completion import Completion
-from gateway.conversation import Conversation
+from gateway.conversation import Conversation, Text
 from gateway.errors import UnavailableError
 from gateway.ids import OrganizationId
-from gateway.transcript import dump_block, dump_content, dump_stop_details, dump_turn
+from gateway.transcript import dump_block, dump_content, dump_stop_details, dump_turn, load_block
 from storage.encryption import ContentCipher, SealedValueError, SealingKey
 
 Json = dict[str, Any]
@@ -20,7 +20,8 @@ def _request_place(inference: str) -> str:
     return f"inferences.request_content/{inference}"
 
 
-def _answer_place(inference: str) -> str:
+def answer_place(inference: str) -> str:
+    """Where an answer's sealed content belongs."""
     return f"inferences.answer_content/{inference}"
 
 
@@ -75,7 +76,7 @@ class SealedExchange:
 def seal(key: SealingKey, inference: str, *, request: bytes, answer: bytes) -> SealedExchange:
     """What `dump_request` and `dump_answer` made, under the key of the inference's day."""
     return SealedExchange(
-        inference, key.seal(_request_place(inference), request), key.seal(_answer_place(inference), answer)
+        inference, key.seal(_request_place(inference), request), key.seal(answer_place(inference), answer)
     )
 
 
@@ -91,7 +92,7 @@ async def unseal(
         for sealed in exchanges
         for value in (
             (_request_place(sealed.inference), sealed.request),
-            (_answer_place(sealed.inference), sealed.answer),
+            (answer_place(sealed.inference), sealed.answer),
         )
     ]
     try:
@@ -103,3 +104,9 @@ async def unseal(
         None if request is None or answer is None else Exchange(orjson.loads(request), orjson.loads(answer))
         for request, answer in pairs
     ]
+
+
+def answered_text(answer: Json) -> str:
+    """What an answer, in the form of `dump_answer`, says in words."""
+    blocks = (load_block(block) for block in answer["content"])
+    return "".join(block.text for block in blocks if isinstance(block, Text))

@@ -21,6 +21,8 @@ from gateway.ids import OrganizationId, new_ulid
 from storage.agents.cascades import CascadeReader, CascadeStore
 from storage.agents.credentials import CredentialReader, CredentialStore
 from storage.agents.registry import AgentReader, AgentStore
+from storage.apps.jobs import JobReader, JobStore
+from storage.apps.store import AppReader, AppStore
 from storage.encryption import ContentCipher
 from storage.end_users.erasures import ErasureReader, ErasureStore
 from storage.end_users.exports.store import EndUserExportReader, EndUserExportStore
@@ -54,6 +56,8 @@ class ReadTransaction:
         self.agents = AgentReader(session, org)
         self.agent_credentials = CredentialReader(session, org)
         self.agent_cascades = CascadeReader(session, org)
+        self.apps = AppReader(session, org, cipher)
+        self.app_jobs = JobReader(session, org, cipher)
         self.organization = OrganizationReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
@@ -91,6 +95,8 @@ class Transaction(ReadTransaction):
         self.agents = AgentStore(session, org, clock)
         self.agent_cascades = CascadeStore(session, org, clock)
         self.agent_credentials = CredentialStore(session, org, peppers, clock)
+        self.apps = AppStore(session, org, cipher, clock)
+        self.app_jobs = JobStore(session, org, cipher, clock)
         self.agreements = AgreementStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
         self.end_user_exports = EndUserExportStore(session, org, cipher, clock)

@@ -47,7 +47,7 @@ class AppJobRow(Row):
     credential_id: Mapped[str | None]
     """Of an agent, in place of a key."""
     state: Mapped[str] = mapped_column(server_default="queued")
-    request: Mapped[Sealed | None]
+    request: Mapped[Sealed]
     """The app as it was, and what it was given."""
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]

@@ -57,7 +57,7 @@ def _make_jobs() -> None:
         sa.Column("key_id", sa.Text(), nullable=True),
         sa.Column("credential_id", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), server_default="queued", nullable=False),
-        sa.Column("request", sa.LargeBinary(), nullable=True),
+        sa.Column("request", sa.LargeBinary(), nullable=False),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

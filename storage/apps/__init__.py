@@ -1,0 +1,1 @@
+"""Apps of organisations, and the jobs that run them."""
