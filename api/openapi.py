@@ -38,6 +38,8 @@ from api.manage.webhook_schemas import (
     WebhookTestRequest,
 )
 from api.native.schemas import ChatRequest
+from api.openai.chat.schemas import ChatCompletionRequest
+from api.openai.schemas import CreateResponseRequest
 from gateway import errors as facts
 from gateway.agents.running import CredentialRevokedError, TooManyInvocationsError
 from gateway.agents.scope import ToolNotInScopeError
@@ -88,7 +90,9 @@ INFERENCE_ERRORS = (
 """Everything an inference can be refused with, on any surface."""
 
 _BODIES: tuple[type[BaseModel], ...] = (
+    ChatCompletionRequest,
     ChatRequest,
+    CreateResponseRequest,
     CreateMessageRequest,
     CountTokensRequest,
     CreateKeyRequest,

@@ -103,17 +103,17 @@ def explained(rules: Iterable[tuple[str, Loc, str]], value: JsonValue, *, unknow
 def declared_path(rule: str, loc: Loc, value: JsonValue) -> str:
     """`loc` as `messages[0].content[1].text`: without pydantic's union branches, without a client's own keys."""
     steps = loc[:-1] if rule == "extra_forbidden" else loc
-    path = ""
+    path, tagged = "", False
     for position, step in enumerate(steps):
         last = position == len(loc) - 1
         if isinstance(step, int):
             if isinstance(value, list) and step < len(value):
-                path, value = f"{path}[{step}]", value[step]
+                path, value, tagged = f"{path}[{step}]", value[step], False
         elif isinstance(value, dict):
-            if step == value.get("type") and not last and isinstance(loc[position + 1], str):
-                continue  # the tag of a discriminated union, not a field
-            if step in value or (last and rule == "missing"):
-                path, value = f"{path}.{step}" if path else step, value.get(step)
+            if step == value.get("type") and not (tagged or last) and isinstance(loc[position + 1], str):
+                tagged = True  # the tag of a discriminated union, not a field; a field may be called as it
+            elif step in value or (last and rule == "missing"):
+                path, value, tagged = f"{path}.{step}" if path else step, value.get(step), False
     return path
 
 

@@ -79,6 +79,71 @@ CHAT_COMPLETION = answer(
     headers=_TOLD,
 )
 
+RESPONSE_REQUEST: Mapping[str, Any] = {
+    "plain": {"model": "gpt-5.4-mini", "input": "Summarize the visit note."},
+    "with a tool and its result, streamed": {
+        "model": "gpt-5.4-mini",
+        "instructions": "Answer briefly.",
+        "input": [
+            {"role": "user", "content": "Is Tuesday free?"},
+            {"type": "function_call", "call_id": "call_1", "name": "find_slot", "arguments": '{"day":"Tuesday"}'},
+            {"type": "function_call_output", "call_id": "call_1", "output": "nine"},
+        ],
+        "tools": [{"type": "function", "name": "find_slot", "parameters": _PARAMETERS}],
+        "store": False,
+        "stream": True,
+    },
+}
+_ITEM = {
+    "id": f"msg_{_ULID}0000",
+    "type": "message",
+    "status": "completed",
+    "role": "assistant",
+    "content": [{"type": "output_text", "text": "The visit was routine.", "annotations": [], "logprobs": []}],
+}
+RESPONSE = answer(
+    "OpenAI's response, or its events.",
+    {
+        "id": f"resp_{_ULID}",
+        "object": "response",
+        "created_at": 1_789_000_000,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "model": "gpt-5.4-mini",
+        "output": [_ITEM],
+        "previous_response_id": None,
+        "store": False,
+        "instructions": None,
+        "max_output_tokens": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "reasoning": {"effort": None, "summary": None},
+        "service_tier": "default",
+        "temperature": None,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": None,
+        "truncation": "disabled",
+        "user": None,
+        "usage": {
+            "input_tokens": 18,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": 74,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 92,
+        },
+        "meta": _META,
+    },
+    events=(
+        "event: response.output_text.delta\n"
+        f'data: {{"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_{_ULID}0000","output_index":0,'
+        '"content_index":0,"delta":"The visit","logprobs":[]}\n\n'
+    ),
+    headers=_TOLD,
+)
+
 _MODEL = {"id": "gpt-5.4-mini", "object": "model", "created": 1_775_001_600, "owned_by": "openai"}
 MODELS = answer("The list.", {"object": "list", "data": [_MODEL]})
 MODEL = answer("The model.", _MODEL)

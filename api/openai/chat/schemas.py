@@ -1,8 +1,8 @@
 """Body of `POST /v1/openai/chat/completions`, in OpenAI's published shapes (spec, hatz 13.3)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from api.content.schemas import JsonObject
 from api.openai.schemas import Lenient
@@ -77,7 +77,20 @@ class ToolMessage(Lenient):
     content: str | list[TextPart]
 
 
-MessageParam = Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
+def _role(message: object) -> str | None:
+    role = cast("dict[str, Any]", message).get("role") if isinstance(message, dict) else None
+    return "system" if role == "developer" else role if isinstance(role, str) and role in _ROLES else None
+
+
+_ROLES = frozenset({"system", "user", "assistant", "tool"})
+
+MessageParam = Annotated[
+    Annotated[SystemMessage, Tag("system")]
+    | Annotated[UserMessage, Tag("user")]
+    | Annotated[AssistantMessage, Tag("assistant")]
+    | Annotated[ToolMessage, Tag("tool")],
+    Discriminator(_role),
+]
 
 
 class JsonSchemaFormat(Lenient):

@@ -40,6 +40,8 @@ from api.manage.webhook_schemas import (
 )
 from api.native.envelope import CONTROL, NATIVE
 from api.native.schemas import ChatRequest
+from api.openai.chat.schemas import ChatCompletionRequest
+from api.openai.schemas import CreateResponseRequest
 from gateway.errors import Kind
 from gateway.settings import Settings
 
@@ -98,6 +100,8 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/messages", CreateMessageRequest),
     ("post", "/v1/messages/count_tokens", CountTokensRequest),
     ("post", "/v1/anthropic/messages", CreateMessageRequest),
+    ("post", "/v1/openai/chat/completions", ChatCompletionRequest),
+    ("post", "/v1/openai/responses", CreateResponseRequest),
     ("post", "/v1/anthropic/messages/count_tokens", CountTokensRequest),
     ("post", "/v1/anthropic/v1/messages", CreateMessageRequest),
     ("post", "/v1/anthropic/v1/messages/count_tokens", CountTokensRequest),
