@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.common import RetryPolicy
-from temporalio.workflow import ActivityConfig
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
+from gateway.apps.jobs import MOST_TRIES
 from workflows.queues import TaskQueue
 
 _UNTIL_IT_WORKS = RetryPolicy(
@@ -146,6 +147,18 @@ REPLAY_CLEARING = ActivityConfig(
     retry_policy=_UNTIL_IT_WORKS,
 )
 """As many short transactions as it takes to take a replay's deliveries back."""
+
+APP_STEP = ActivityConfig(
+    task_queue=TaskQueue.INFERENCE,
+    start_to_close_timeout=timedelta(minutes=20),
+    # A worker that is silent for three beats is dead, and another takes the step over.
+    heartbeat_timeout=timedelta(seconds=15),
+    schedule_to_close_timeout=timedelta(hours=1),
+    retry_policy=replace(_UNTIL_IT_WORKS, maximum_attempts=MOST_TRIES),
+    # What was answered by then is settled first.
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+"""One call of a model, tried as often as the call may be made."""
 
 END_USER_UPKEEP_EVERY = timedelta(minutes=10)
 

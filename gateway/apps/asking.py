@@ -1,0 +1,36 @@
+"""What of an app goes to a model: its prompt as one turn, and the model that it names."""
+
+from datetime import datetime
+from typing import Final
+
+from gateway.apps.definition import AppDefinition
+from gateway.auto_routing import AUTO, AutoRouter
+from gateway.catalog import Catalog
+from gateway.conversation import Conversation, Sampling, Text, Turn
+from gateway.errors import ValidationFailedError
+from gateway.tenancy import Access
+
+MOST_OUTPUT_TOKENS: Final = 8_192
+"""Of an answer, unless its model gives shorter ones."""
+
+
+def asked(prompt: str, model: str, catalog: Catalog) -> Conversation:
+    """`prompt` as a conversation. Raises `ValidationFailedError` for a prompt that comes to nothing."""
+    if not prompt.strip():
+        raise ValidationFailedError("With these inputs the app's prompt is empty.", param="inputs")
+    known = catalog.find(model)
+    most = min(MOST_OUTPUT_TOKENS, known.max_output_tokens) if known else MOST_OUTPUT_TOKENS
+    return Conversation(turns=(Turn("user", (Text(prompt),), plain=True),), sampling=Sampling(max_tokens=most))
+
+
+def model_name(definition: AppDefinition, *wishes: str | None) -> str:
+    """The first of `wishes` that there is, or the app's own. Raises `ValidationFailedError` where there is none."""
+    for name in (*wishes, definition.default_model):
+        if name is not None:
+            return name
+    raise ValidationFailedError("The app names no model. Send one as `model`.", param="model")
+
+
+def chosen_model(name: str, conversation: Conversation, access: Access, *, auto: AutoRouter, now: datetime) -> str:
+    """`name`, or for `auto` the model that is chosen. Raises `ModelNotEnabledError` when none may be."""
+    return auto.choose(conversation, access, now=now).id if name == AUTO else name
