@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.app_run import AppRunActivities, app_run_starts
 from activities.audit_checkpoint import AuditCheckpointActivities
 from activities.audit_export import AuditExportActivities, starts_export
 from activities.baa import BaaActivities, starts_acceptance
@@ -36,6 +37,8 @@ from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
 from gateway.events import EventType
+from gateway.limits.limiter import Limiter
+from gateway.limits.tiers import read_tiers
 from gateway.providers.probe import ProviderProbe
 from gateway.providers.registry import catalog_files, configured_catalog
 from gateway.settings import Settings
@@ -46,9 +49,11 @@ from storage.audit_exports import ExportWriting
 from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
 from worker import health
+from worker.inference import WorkerInference
 from worker.service import Service
 from worker.temporal import TemporalWork
 from worker.webhooks import webhook_workers
+from workflows.app_run import AppWorkflows, RunApp
 from workflows.audit_checkpoint import CheckpointAudit
 from workflows.audit_export import ExportAudit
 from workflows.audit_export_runs import AuditExportRuns
@@ -93,11 +98,12 @@ async def run(settings: Settings) -> None:
     sealing = Sequencer(storage.pool, SystemClock(), signing_key(storage.keyring.audit))
     sequencer = Service("sequencer", sealing.run)
     sender = Sender.configured(settings)
+    inference = WorkerInference(settings, storage, catalog, SystemClock())
     temporal = TemporalWork(
         settings,
         keys=storage.keyring.codec.keys,
         workers=lambda client: [
-            *_workers(client, settings, storage, catalog, authority),
+            *_workers(client, settings, storage, catalog, authority, inference),
             *webhook_workers(client, settings, storage, sender, _deployment()),
         ],
     )
@@ -120,12 +126,18 @@ async def run(settings: Settings) -> None:
                 await temporal.run(stopping)
     finally:
         await sender.close()
+        await inference.close()
         await storage.close()
     log.info("worker_stopped")
 
 
 def _workers(
-    client: Client, settings: Settings, storage: Storage, catalog: Catalog, authority: TimeStampAuthority | None
+    client: Client,
+    settings: Settings,
+    storage: Storage,
+    catalog: Catalog,
+    authority: TimeStampAuthority | None,
+    inference: WorkerInference,
 ) -> Sequence[Worker]:
     """One for each task queue but the webhooks'."""
     clock = SystemClock()
@@ -133,6 +145,8 @@ def _workers(
     checkpoints = AuditCheckpointActivities(storage.pool, clock, signer, authority)
     writing = ExportWriting(storage.pool, storage.cipher, clock, signer, settings.base_url)
     exports = AuditExportActivities(storage.pool, clock, writing)
+    limiter = Limiter(read_tiers(settings.tiers_file), storage.rate_buckets, clock)
+    apps = AppRunActivities(storage, catalog, limiter, inference)
     acceptances = BaaAcceptances(client)
     agreements = BaaActivities(storage, acceptances, settings, authority)
     books = BooksActivities(storage.pool)
@@ -151,6 +165,7 @@ def _workers(
     asked_for = Starting(
         {
             EventType.AGENT_CASCADE_BEGUN: starts_cascade(credential_cascades),
+            **app_run_starts(AppWorkflows(client)),
             **life_starts(lives),
             EventType.AUDIT_EXPORT_REQUESTED: starts_export(AuditExportRuns(client)),
             EventType.BAA_ACCEPTED: starts_acceptance(acceptances),
@@ -193,12 +208,15 @@ def _workers(
                 ReplayPage,
                 ReplayWebhooks,
                 RetentionPurge,
+                RunApp,
             ],
             activities=[
                 agreements.activate,
                 agreements.keep_page,
                 agreements.renew_page,
                 agreements.start_page,
+                apps.begin,
+                apps.finish,
                 books.prove_page,
                 budgets.close_period,
                 budgets.schedule_page,
@@ -237,6 +255,13 @@ def _workers(
                 retention.due_page,
                 retention.purge_organization,
             ],
+            graceful_shutdown_timeout=drain,
+            deployment_config=_deployment(),
+        ),
+        Worker(
+            client,
+            task_queue=TaskQueue.INFERENCE,
+            activities=[apps.step],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),
