@@ -12,6 +12,7 @@ from gateway.keys.api_key import ApiKey
 from gateway.tenancy import KeyMode, Scope
 from storage import Storage
 from storage.key_issue import begin_grace, change_key, issue_key, revoke_key, rotate_key
+from storage.last_use import LastUse
 from tests.conftest import Database
 from tests.tenants import HAIKU, Tenant, make_call, make_outcome, make_tenant
 
@@ -128,11 +129,13 @@ async def test_caps_calls_rotations_and_uses_at_once_lock_nobody_out_for_good(
     first = await capped_at(storage, 10_000)
     second = await successor_of(storage, first)
 
+    principals = [(await storage.access.resolve(each.token)).principal for each in (first, second)]
+
     async def note_use() -> None:
-        async with storage.pool.connection() as connection:
-            await connection.execute(
-                "update api_keys set last_used_at = now() where id = any(%s)", [[first.key.id, second.key.id]]
-            )
+        used = LastUse(storage.pool)
+        for principal in principals:
+            used.note(principal, storage.clock.now())
+        await used.write()
 
     async def again(line: Tenant, limit: int) -> None:
         await cap(storage, line, limit)
