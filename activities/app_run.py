@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.heartbeat import beating
 from activities.starting import Start
 from activities.surface import surfaced
-from gateway.apps.asking import asked, chosen_model, model_name
+from gateway.apps.asking import asked, chosen_model
 from gateway.apps.jobs import Failure, JobState, tries_of
 from gateway.apps.rendering import rendered
 from gateway.catalog import Catalog
@@ -140,7 +140,7 @@ class AppRunActivities:
         access = await self._storage.standing.access_of(opened.caller)
         said = await self._jobs.said(opened.caller.org, job, range(len(definition.steps)))
         outputs = {name: said[at] for name, at in places.items() if at in said}
-        name, parts = model_name(definition, step.model), await self._inference()
+        name, parts = step.model or definition.default_model, await self._inference()
         conversation = asked(rendered(step.prompt_sections, inputs.values, outputs), name, self._catalog)
         now = self._storage.clock.now()
         await parts.pipeline.complete(

@@ -18,6 +18,8 @@ from starlette.routing import BaseRoute
 from api import trust
 from api.anthropic import compatible, models
 from api.anthropic import routes as anthropic
+from api.apps import routes as apps
+from api.apps import workflows
 from api.hot_path import HotPath
 from api.manage import (
     agent_cascades,
@@ -234,7 +236,8 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         discovery,
         provider_status,
     )
-    for module in (*inference, openai_models, models, *control, trust, health):
+    harness = (apps, workflows)
+    for module in (*inference, openai_models, models, *harness, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)
     return app

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
+from api.apps.schemas import ChangeAppRequest, CreateAppRequest, QueryAppRequest, RunWorkflowRequest
 from api.dialect import Dialect
 from api.manage.agent_credential_schemas import (
     IssueCredentialRequest,
@@ -115,6 +116,10 @@ _BODIES: tuple[type[BaseModel], ...] = (
     RotateCredentialRequest,
     ErasureRequest,
     HoldRequest,
+    CreateAppRequest,
+    ChangeAppRequest,
+    QueryAppRequest,
+    RunWorkflowRequest,
 )
 _REQUEST_ID = "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E"
 _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {

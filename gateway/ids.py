@@ -37,6 +37,7 @@ PLATFORM = OrganizationId("0" * 26)
 """Owner of what belongs to no customer: refusals of unknown keys are audited under it."""
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _TIME_DIGITS = 10
 _TIME_BYTES = 6
 _BASE_32 = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
@@ -77,6 +78,11 @@ def find_ulid(text: str, *prefixes: str) -> str | None:
             break
     upper = text.upper()
     return upper if _ULID.match(upper) else None
+
+
+def find_uuid(text: str) -> str | None:
+    """The UUID that `text` is, as we spell it, or None if it is none."""
+    return text.lower() if _UUID.match(text) else None
 
 
 def request_id(inference: str) -> str:

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Final
 
-from gateway.apps.definition import AppDefinition
 from gateway.auto_routing import AUTO, AutoRouter
 from gateway.catalog import Catalog
 from gateway.conversation import Conversation, Sampling, Text, Turn
@@ -21,14 +20,6 @@ def asked(prompt: str, model: str, catalog: Catalog) -> Conversation:
     known = catalog.find(model)
     most = min(MOST_OUTPUT_TOKENS, known.max_output_tokens) if known else MOST_OUTPUT_TOKENS
     return Conversation(turns=(Turn("user", (Text(prompt),), plain=True),), sampling=Sampling(max_tokens=most))
-
-
-def model_name(definition: AppDefinition, *wishes: str | None) -> str:
-    """The first of `wishes` that there is, or the app's own. Raises `ValidationFailedError` where there is none."""
-    for name in (*wishes, definition.default_model):
-        if name is not None:
-            return name
-    raise ValidationFailedError("The app names no model. Send one as `model`.", param="model")
 
 
 def chosen_model(name: str, conversation: Conversation, access: Access, *, auto: AutoRouter, now: datetime) -> str:

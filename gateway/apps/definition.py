@@ -83,8 +83,8 @@ class Step:
 class AppDefinition:
     """A workflow has `steps`, any other app `prompt_sections`."""
 
-    default_model: str | None = None
-    """None: the organisation's default, or the installation's."""
+    default_model: str
+    """Of the catalog, or `auto`."""
     user_inputs: tuple[UserInput, ...] = ()
     constants: tuple[Constant, ...] = ()
     files: tuple[AppFile, ...] = ()

@@ -84,6 +84,10 @@ class AppStore(AppReader):
         await self._session.flush()
         return _app(row, definition)
 
+    async def hold(self, app: AppId) -> App:
+        """One that nobody changes until this transaction ends. Raises `NotFoundError`."""
+        return await self._shown(await self._row(app, lock=True))
+
     async def change(self, app: AppId, changes: AppChanges, *, only_versions: Container[int] | None = None) -> App:
         """Jobs that were asked for before go on as the app was.
 
