@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from tests.e2e.openai_shapes import CHAT, RESPONSES
 from tests.e2e.request_shapes import Object, Slot
 from tests.e2e.tapped_gateway import Reply
 
@@ -83,7 +84,7 @@ class Case:
     @property
     def _is_lenient(self) -> bool:
         """Whether the route speaks to another vendor's clients: in their words, and ignoring what is not declared."""
-        return self.slot.shape.path.startswith("/v1/anthropic/")
+        return self.slot.shape.path.startswith(("/v1/anthropic/", "/v1/openai/"))
 
     @property
     def _is_spoken(self) -> bool:
@@ -95,6 +96,8 @@ def asked(path: str, number: int, model: str, *, stream: bool = False) -> Object
     """What a request asks beside its shape. `max_tokens` tells it from the others where it is overheard."""
     if path.endswith("count_tokens"):
         return {"model": model}
+    if path == RESPONSES:
+        return {"model": model, "max_output_tokens": 10_000 + number, "stream": stream}
     return {"model": model, "max_tokens": 10_000 + number, "stream": stream}
 
 
@@ -108,12 +111,23 @@ def cases(slots: Iterable[Slot], canary: str, *, turn: int = 0, introduced: bool
         text = canary
         model, stream = MODELS[(number + turn) % 2], (number // 2 + turn // 2) % 2 == 0
         given = asked(slot.shape.path, number, model, stream=stream)
-        if introduced and slot.steps[:1] == ("system",):
+        if introduced and slot.steps[:1] in {("system",), ("instructions",)}:
             text = f"{KNOWN} {canary}"
         elif introduced:
-            given["system"] = KNOWN
-        made.append(Case(slot, canary, slot.filled(text, given)))
+            given |= _introduction(slot)
+        body = slot.filled(text, given)
+        if introduced and slot.shape.path == CHAT:
+            body["messages"].insert(0, {"role": "system", "content": KNOWN})
+        made.append(Case(slot, canary, body))
     return made
+
+
+def _introduction(slot: Slot) -> Object:
+    """Who the patient is, where the shape does not say something there itself."""
+    if slot.shape.path == CHAT:
+        return {}
+    name = "instructions" if slot.shape.path == RESPONSES else "system"
+    return {name: KNOWN} if slot.steps[:1] != (name,) else {}
 
 
 def tell_in(text: str) -> str | None:
@@ -124,7 +138,8 @@ def tell_in(text: str) -> str | None:
 
 def leaks(heard: Iterable[str], tried: Iterable[Case]) -> list[str]:
     """What the provider heard of canaries, and from which slot."""
-    slots = {case.body["max_tokens"]: case.slot for case in tried if "max_tokens" in case.body}
+    limits = ("max_tokens", "max_output_tokens")
+    slots = {case.body[limit]: case.slot for case in tried for limit in limits if limit in case.body}
     found: list[str] = []
     for request in heard:
         if tell := tell_in(request):

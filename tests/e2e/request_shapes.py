@@ -92,8 +92,8 @@ _NAMED = {
 }
 """A valid string for fields, or fields of one kind of object, whose strings refer to something."""
 
-_TOOL_INPUT = Free(note=PLAIN, rows=[PLAIN, Free(cell=PLAIN, more=[[PLAIN]])], count=3)
-_JSON_SCHEMA = Free(
+TOOL_INPUT = Free(note=PLAIN, rows=[PLAIN, Free(cell=PLAIN, more=[[PLAIN]])], count=3)
+JSON_SCHEMA = Free(
     {
         "$schema": PLAIN,
         "$id": PLAIN,
@@ -146,21 +146,24 @@ _CITATIONS = [
     Free(type="web_search_result_location", cited_text=PLAIN, encrypted_index=PLAIN, title=PLAIN, url=PLAIN),
 ]
 _OBJECTS = {
-    "input": [_TOOL_INPUT],
-    "input_examples": [_TOOL_INPUT],
-    "input_schema": [_JSON_SCHEMA],
-    "schema": [_JSON_SCHEMA],
+    "input": [TOOL_INPUT],
+    "input_examples": [TOOL_INPUT],
+    "input_schema": [JSON_SCHEMA],
+    "schema": [JSON_SCHEMA],
     "citations": _CITATIONS,
 }
 """What stands where the schema says no more than that it is an object."""
 
 
 def shapes(openapi: Object) -> list[Shape]:
-    """Bodies of every route whose tag says that it is inference: each field and each kind of block at least once."""
+    """Bodies of every route whose tag says that it is inference: each field and each kind of block at least once.
+
+    Those of OpenAI's form are in `openai_shapes`.
+    """
     schemas = openapi["components"]["schemas"]
     made: list[Shape] = []
     for path, methods in openapi["paths"].items():
-        operation: Object = methods.get("post", {})
+        operation: Object = {} if path.startswith("/v1/openai/") else methods.get("post", {})
         if any(tag.endswith("inference") for tag in operation.get("tags", ())) and "requestBody" in operation:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
             made += [

@@ -57,8 +57,23 @@ class Reply:
         """The answer's own text, put together again when it was streamed; otherwise the whole body."""
         if not self.streamed:
             return self.body
+        if "chat.completion.chunk" in self.body:
+            return "".join(map(_words_of_chunk, self.body.split("\n\n")))
         deltas = (event.data.get("data", event.data).get("delta", {}) for event in read_events(self.body.encode()))
-        return "".join(delta.get("text", "") + delta.get("partial_json", "") for delta in deltas)
+        return "".join(map(_words_of_delta, deltas))
+
+
+def _words_of_delta(delta: Any) -> str:
+    return delta if isinstance(delta, str) else delta.get("text", "") + delta.get("partial_json", "")
+
+
+def _words_of_chunk(line: str) -> str:
+    if not line.startswith("data: {"):
+        return ""
+    choices = orjson.loads(line.removeprefix("data: ")).get("choices") or ()
+    deltas = [choice["delta"] for choice in choices]
+    calls = [call["function"].get("arguments", "") for delta in deltas for call in delta.get("tool_calls", ())]
+    return "".join((*(delta.get("content") or "" for delta in deltas), *calls))
 
 
 @dataclass(frozen=True, slots=True)
