@@ -58,6 +58,19 @@ def test_every_kind_of_error_has_a_status_in_every_dialect(dialect: Dialect) -> 
     assert set(dialect.table) == set(Kind)
 
 
+def test_clients_of_another_gateway_are_told_in_the_statuses_that_they_know() -> None:
+    changed = {
+        kind: ANTHROPIC_PLAIN.table[kind] for kind in Kind if ANTHROPIC_PLAIN.table[kind] != ANTHROPIC.table[kind]
+    }
+
+    assert changed == {
+        Kind.OVER_BUDGET: (429, "rate_limit_error"),
+        Kind.GONE: (404, "not_found_error"),
+        Kind.UPSTREAM_TIMEOUT: (504, "timeout_error"),
+        Kind.UPSTREAM_BUSY: (529, "overloaded_error"),
+    }
+
+
 def test_the_field_table_is_the_sdks_published_one() -> None:
     published = {
         *message_create_params.MessageCreateParamsBase.__annotations__,
