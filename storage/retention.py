@@ -111,6 +111,7 @@ class PurgeStep:
     keys: int = 0
     records: int = 0
     answers: int = 0
+    jobs: int = 0
     names: int = 0
     finished: bool = False
 
@@ -201,6 +202,8 @@ class _Purging:
             return await self._counted(PurgeStep(records=records))
         if answers := await self._remove_answers():
             return PurgeStep(answers=answers)
+        if jobs := await self._remove_jobs():
+            return PurgeStep(jobs=jobs)
         if self.work.takes_names and (names := await self._take_names()):
             return PurgeStep(names=names)
         if self.work.bound < self.work.purge.through:
@@ -226,6 +229,10 @@ class _Purging:
         before = datetime.combine(self.work.bound, time(), UTC) + timedelta(days=1)
         named = self._named(before=before, limit=self.batch)
         return (await self.connection.execute(retention_sql.REMOVE_ANSWERS, named)).rowcount
+
+    async def _remove_jobs(self) -> int:
+        named = self._named(below=first_id_after(self.work.bound), limit=self.batch)
+        return (await self.connection.execute(retention_sql.REMOVE_JOBS, named)).rowcount
 
     async def _take_names(self) -> int:
         """Of end users: their keys, and with them whatever else was sealed of them."""

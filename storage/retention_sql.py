@@ -106,6 +106,15 @@ update end_users u set state = 'erased', original = null, erased_at = %(now)s,
   restricted_at = coalesce(u.restricted_at, %(now)s) from people p where u.id = p.id
 """
 
+REMOVE_JOBS = """
+delete from app_jobs where id in (
+  select id from app_jobs
+  where org_id = %(org)s and id < %(below)s and finished_at is not null
+  order by org_id, id limit %(limit)s for update skip locked
+) and org_id = %(org)s
+"""
+"""Those that run find out by themselves that what they were given is gone."""
+
 EMPTY_TERMS = "update organizations set phi_terms = null, policy_version = policy_version + 1 where id = %(org)s"
 """Every API process hears of it, as of any change of a policy."""
 

@@ -18,7 +18,7 @@ MOST_TRIES: Final = 10
 class JobsNotKeptError(GatewayError):
     """Between its steps, and until it is read, a job is nowhere but in the database."""
 
-    kind, code = Kind.FORBIDDEN, "JOB_NOT_STORABLE"
+    kind, code = Kind.CONFLICT, "JOB_NOT_STORABLE"
     message = "This organization keeps no content, and a job's has to be kept while it runs. Query an app instead."
 
 

@@ -38,6 +38,8 @@ EXAMINED: Final = frozenset(
 OF_NOBODY: Final[Mapping[str, str]] = {
     "agent_credentials": "what an agent may do",
     "api_keys": "digests of tokens",
+    "app_jobs": "what workflows were given, of nobody by name; gone with their day",
+    "apps": "prompts of the organisation's own",
     "audit_anchors": "time-stamps",
     "audit_export_pages": "audit entries again, for a week",
     "baa_acceptances": "who signed for the organisation",

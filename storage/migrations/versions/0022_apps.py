@@ -10,10 +10,32 @@ IS_VISIBLE = "(org_id = current_setting('hasp.organization', true) or current_se
 TABLES = ("app_job_steps", "app_jobs", "apps")
 SEALED = {"apps": "definition", "app_jobs": "request"}
 """What must not live on as a sample among the planner's statistics once it is destroyed."""
+WITHIN = "app_job.cancelled, app_job.requested, "
+"""Events that stay within the installation."""
+# As migration 0017 has it, with more events that do not leave.
+FAN_OUT = """
+create or replace function hasp_fan_out() returns trigger language plpgsql as $$
+begin
+  insert into webhook_deliveries (id, org_id, endpoint_id, event_id, event_type, state, created_at)
+  select left(o.id, 10) || upper(left(encode(sha256(convert_to(o.id || w.id, 'UTF8')), 'hex'), 16)),
+    o.org_id, w.id, o.id, o.type, case w.state when 'disabled' then 'skipped' else 'pending' end, o.created_at
+  from fresh o join webhook_endpoints w on w.org_id = o.org_id
+  where w.state <> 'deleted' and (o.type = any(w.events) or w.events = '{*}' and o.type <> all('{
+    agent.cascade_begun, %saudit.chain_broken, audit.export_requested, baa.accepted, books.discrepancy,
+    end_user.erasure_requested, end_user.export_cancelled, end_user.export_requested, webhook_endpoint.test,
+    webhook_replay.changed}'))
+  on conflict (id) do nothing;
+  if found then
+    perform pg_notify('hasp_webhooks', '');
+  end if;
+  return null;
+end $$
+"""
 STATES = "('queued', 'running', 'completed', 'failed', 'cancelled')"
 
 
 def upgrade() -> None:
+    op.execute(FAN_OUT % WITHIN)
     _make_apps()
     _make_jobs()
     for table in TABLES:
@@ -25,6 +47,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(FAN_OUT % "")
     for table in TABLES:
         op.drop_table(table)
 
