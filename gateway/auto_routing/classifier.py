@@ -10,8 +10,8 @@ from gateway.auto_routing.classes import Class, Complexity, Task
 from gateway.conversation import Block, Conversation, Document, Image, SearchResult, Text, ToolResult, Turn
 from gateway.providers.estimate import estimate_tokens
 
-_READ = 16_000
-"""Characters of a question that are read, from its beginning and from its end."""
+_READ = 4_000
+"""Characters of a question that are read from its beginning, and from its end: there people say what they want."""
 
 _TASKS = (
     (
@@ -20,7 +20,6 @@ _TASKS = (
             r"```|\b(?:python|javascript|typescript|java|rust|golang|c\+\+|sql|regex(?:es)?|bash|html|css|json|yaml"
             r"|api|codebase|code|function|compil\w+|debug\w*|refactor\w*|stack ?trace|traceback|unit tests?|bug"
             r"|script|commit|pull request|endpoint|algorithm)\b",
-            re.IGNORECASE,
         ),
     ),
     (
@@ -28,7 +27,6 @@ _TASKS = (
         re.compile(
             r"\b(?:poem|haiku|sonnet|limerick|lyrics|song|short story|story|novel|fiction|screenplay|slogan|tagline"
             r"|brainstorm\w*|creative\w*|imagine|metaphor|toast|speech|rhym\w+)\b",
-            re.IGNORECASE,
         ),
     ),
     (
@@ -37,7 +35,6 @@ _TASKS = (
             r"\b(?:analy[sz]\w+|compar\w+|contrast\w*|evaluat\w+|assess\w*|review\w*|summari[sz]\w+|differential"
             r"|interpret\w*|trend\w*|correlat\w+|root cause|pros and cons|trade-?offs?|implications?|evidence"
             r"|statistic\w*|forecast\w*|calculat\w+|prove|proof|derive|explain why)\b",
-            re.IGNORECASE,
         ),
     ),
 )
@@ -47,7 +44,6 @@ _DEMANDING = re.compile(
     r"\b(?:step[- ]by[- ]step|in depth|in detail|thorough\w*|comprehensive\w*|rigorous\w*|architect\w+|design a"
     r"|end[- ]to[- ]end|from scratch|multi-?step|prove|proof|edge cases|migrat\w+|optimi[sz]\w+|strateg\w+"
     r"|trade-?offs?|differential diagnosis|root cause)\b",
-    re.IGNORECASE,
 )
 _STEPS = re.compile(r"^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+\S", re.MULTILINE)
 
@@ -62,7 +58,7 @@ _MODERATE, _COMPLEX = 1, 3
 def classified(conversation: Conversation, *, has_files: bool = False) -> Class:
     """The class of `conversation`; `has_files`: some go with it that are not in it."""
     blocks = tuple(_last_asked(conversation))
-    question = _shortened("\n".join(block.text for block in blocks if isinstance(block, Text)))
+    question = _read("\n".join(block.text for block in blocks if isinstance(block, Text)))
     reads_files = has_files or any(isinstance(block, Document | SearchResult) for block in blocks)
     if any(isinstance(block, Image) for block in blocks):
         task = Task.VISION
@@ -83,8 +79,9 @@ def _only_answers_tools(turn: Turn) -> bool:
     return all(isinstance(block, ToolResult) for block in turn.blocks)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= 2 * _READ else f"{text[:_READ]}\n{text[-_READ:]}"
+def _read(text: str) -> str:
+    """What of `text` the rules look at, in lower case, as they are."""
+    return (text if len(text) <= 2 * _READ else f"{text[:_READ]}\n{text[-_READ:]}").lower()
 
 
 def _task(question: str, *, reads_files: bool) -> Task:
