@@ -31,11 +31,13 @@ from gateway.inference.shielding import uninterrupted
 from gateway.keys.api_key import OutsideNetworksError, RevokedApiKeyError
 
 _ACCESS = frozenset({Kind.UNAUTHENTICATED, Kind.NO_AGREEMENT, Kind.FORBIDDEN})
-_PREFIXES = (
-    ("/v1/openai", OPENAI),
-    ("/v1/anthropic", ANTHROPIC_PLAIN),
-    *((f"/v1/{area}/", HARNESS) for area in ("chat", "app", "files", "workflows")),
-)
+_AREAS = {
+    "openai": OPENAI,
+    "anthropic": ANTHROPIC_PLAIN,
+    **dict.fromkeys(("chat", "app", "files", "workflows"), HARNESS),
+}
+"""What other vendors' clients read below `/v1/`."""
+
 _OURS = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL})
 
 
@@ -60,7 +62,8 @@ async def refuse(scope: AsgiScope, error: GatewayError) -> Response:
 
 def compatible_dialect(path: str) -> Dialect | None:
     """What other vendors' clients read at `path`, whether or not anybody serves it; None for a path of ours."""
-    return next((dialect for prefix, dialect in _PREFIXES if path.startswith(prefix)), None)
+    version, _, rest = path[1:].partition("/")
+    return _AREAS.get(rest.partition("/")[0]) if version == "v1" else None
 
 
 def _is_ours_to_audit(exchange: Exchange, error: GatewayError) -> bool:

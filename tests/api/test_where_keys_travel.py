@@ -45,15 +45,15 @@ class Takes(Enum):
 
 
 ROWS: Mapping[str, Takes] = {
-    "/v1/openai/": Takes.KEY_FIRST,
-    "/v1/anthropic/": Takes.KEY_FIRST,
-    "/v1/chat/": Takes.KEY_ONLY,
-    "/v1/app/": Takes.KEY_ONLY,
-    "/v1/files/": Takes.KEY_ONLY,
-    "/v1/workflows/": Takes.KEY_ONLY,
-    "/v1/": Takes.EITHER,
+    "/v1/openai": Takes.KEY_FIRST,
+    "/v1/anthropic": Takes.KEY_FIRST,
+    "/v1/chat": Takes.KEY_ONLY,
+    "/v1/app": Takes.KEY_ONLY,
+    "/v1/files": Takes.KEY_ONLY,
+    "/v1/workflows": Takes.KEY_ONLY,
+    "/v1": Takes.EITHER,
 }
-"""The first that a path begins with holds."""
+"""The first that a path is, or lies below, holds."""
 
 KEY, WRONG = "KEY", "hasp_key_live_" + "2" * 32
 CASES: Mapping[str, tuple[dict[str, str], frozenset[Takes]]] = {
@@ -72,7 +72,7 @@ CASES: Mapping[str, tuple[dict[str, str], frozenset[Takes]]] = {
 
 
 def takes(path: str) -> Takes:
-    return next(row for prefix, row in ROWS.items() if path.startswith(prefix))
+    return next(row for top, row in ROWS.items() if path == top or path.startswith(f"{top}/"))
 
 
 def keyed_routes(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -83,6 +83,11 @@ def keyed_routes(settings: Settings) -> Iterator[tuple[str, str]]:
         if not is_anybodys(route.path):
             for method in route.methods or ():
                 yield method, route.path
+
+
+def all_paths(settings: Settings) -> list[str]:
+    contexts = iter_route_contexts(create_app(settings).routes)
+    return [context.path for context in contexts if context.path]
 
 
 def is_anybodys(path: str) -> bool:
@@ -117,6 +122,12 @@ async def test_a_key_opens_a_route_where_its_surface_takes_it_and_nowhere_else(
             wrong[f"{method} {path}"] = reply.status
 
     assert wrong == {}
+
+
+def test_nothing_is_said_to_be_anybodys_that_is_not_there(server_settings: Settings) -> None:
+    paths = all_paths(server_settings)
+
+    assert [each for each in ANYBODYS if not any(path == each or path.startswith(f"{each}/") for path in paths)] == []
 
 
 async def test_a_key_in_a_query_or_a_body_is_nobodys(
