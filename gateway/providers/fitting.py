@@ -1,14 +1,24 @@
-"""Room for an answer and settings of reasoning, as near as a model has them.
+"""What is asked of an answer besides its content, as near as a model has it: its length, its reasoning, its sampling.
 
-Coding agents send those of the Claude that they believe they talk to,
+Coding agents send the settings of the Claude that they believe they talk to,
 whatever model is behind its name. Where refusing would leave them without
-an answer, what a model lacks is moved to what it has, and told.
+an answer, what a model lacks is moved to what it has, or left out, and told.
 """
 
 from dataclasses import replace
 
 from gateway.catalog import Ability, Dialect, Model
 from gateway.conversation import Conversation, ThinkingConfig
+
+_NAMES = {
+    "max_tokens": "max_tokens",
+    "thinking": "thinking",
+    "effort": "output_config.effort",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+}
+"""Fields of `Sampling` that may have to change, and what callers call them."""
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
@@ -22,16 +32,19 @@ def fitted(conversation: Conversation, model: Model) -> tuple[Conversation, tupl
     if thinking is not None and thinking.type == "disabled" and "none" in model.efforts and _reasons_by_itself(model):
         # Said with the one word that effort would be said with.
         effort = None
-    changed = (
-        ("max_tokens", max_tokens != asked.max_tokens),
-        ("thinking", thinking != asked.thinking),
-        ("output_config.effort", effort != asked.effort),
+    can_sample = model.can(Ability.SAMPLING)
+    sampling = replace(
+        asked,
+        max_tokens=max_tokens,
+        thinking=thinking,
+        effort=effort,
+        # At 1 both are the default, which nobody needs to be able to do.
+        temperature=asked.temperature if can_sample or asked.temperature == 1 else None,
+        top_p=asked.top_p if can_sample or asked.top_p == 1 else None,
+        top_k=asked.top_k if model.can(Ability.TOP_K) else None,
     )
-    names = tuple(name for name, is_changed in changed if is_changed)
-    if not names:
-        return conversation, ()
-    sampling = replace(asked, max_tokens=max_tokens, thinking=thinking, effort=effort)
-    return replace(conversation, sampling=sampling), names
+    names = tuple(name for field, name in _NAMES.items() if getattr(sampling, field) != getattr(asked, field))
+    return replace(conversation, sampling=sampling) if names else conversation, names
 
 
 def _thinking(asked: ThinkingConfig | None, model: Model, max_tokens: int) -> ThinkingConfig | None:

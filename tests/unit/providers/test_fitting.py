@@ -56,6 +56,23 @@ def test_the_nearest_is_what_it_comes_to(
     assert told == moved
 
 
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("claude-haiku-4-5", ()),
+        ("claude-opus-4-7", ("temperature", "top_p", "top_k")),
+        ("gpt-5.4", ("temperature", "top_p", "top_k")),
+    ],
+)
+def test_sampling_is_left_to_a_model_that_cannot_be_told_how(name: str, left_out: tuple[str, ...]) -> None:
+    plain = make_conversation()
+    wanted = replace(plain, sampling=replace(plain.sampling, temperature=0, top_p=0.9, top_k=5))
+
+    assert fitted(wanted, shipped_catalog().get(name)) == ((plain, left_out) if left_out else (wanted, ()))
+    default = replace(plain, sampling=replace(plain.sampling, temperature=1, top_p=1))
+    assert fitted(default, shipped_catalog().get(name)) == (default, ())
+
+
 def test_an_answer_is_as_long_as_the_model_can_make_it() -> None:
     small = shipped_catalog().get("claude-haiku-4-5").model_copy(update={"max_output_tokens": 8192})
     wanted = asking(ThinkingConfig("enabled", 31_999), None)
