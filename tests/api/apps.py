@@ -46,5 +46,5 @@ class Desk:
         return [each["name"] for each in (await self.send("GET", f"/app/list{query}")).json()["data"]]
 
 
-async def make_desk(server: GatewayServer, **tenant: Any) -> Desk:
-    return Desk(server, await make_tenant(server.storage, **{"scopes": ALL, **tenant}))
+async def make_desk(server: GatewayServer, *, scopes: tuple[Scope, ...] = ALL, **tenant: Any) -> Desk:
+    return Desk(server, await make_tenant(server.storage, scopes=scopes, **tenant))
