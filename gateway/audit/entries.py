@@ -28,6 +28,7 @@ class AuditAction(StrEnum):
     AI_REQUEST_REFUSED = "ai.request.refused"
     AI_REQUEST_REFUSED_REPEATED = "ai.request.refused.repeated"
     AI_REQUEST_LOST = "ai.request.lost"
+    AI_TOOL_USED = "ai.tool.used"
     AI_TOKENS_COUNTED = "ai.tokens.counted"
     AI_MESSAGE_RETRIEVED = "ai.message.retrieved"
     ACCESS_REFUSED = "access.refused"

@@ -75,6 +75,8 @@ class Call:
     """How many of the last turns are this call's own; None: all of them."""
     known: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """What stood in for which value in the thread so far, by placeholder body (`NAME_1`)."""
+    tool: str | None = None
+    """The name of a tool of ours that is used, where no model is asked."""
     ip_address: str | None = None
     patience_s: float | None = None
     """For how many seconds the client said it would wait; None: it did not say."""
@@ -133,6 +135,8 @@ class Answer:
     report: PhiReport
     charge: int
     sandboxed: bool
+    placeholders: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """What stood in for which value at the provider."""
 
     @property
     def model(self) -> Model:

@@ -122,6 +122,7 @@ class InferencePipeline:
             report=report,
             charge=answered.charge,
             sandboxed=self._is_sandboxed(admitted),
+            placeholders=admitted.screened.placeholders,
         )
 
     async def stream(self, call: Call) -> AnswerStream:
@@ -245,7 +246,11 @@ class InferencePipeline:
 
     async def _recognized(self, call: Call) -> Call:
         """With the numbers that the reasoning a client sends back was written in."""
-        if call.access.policy.phi_mode is not PhiMode.REDACT or not (seals := seals_in(call.conversation)):
+        if (
+            call.known
+            or call.access.policy.phi_mode is not PhiMode.REDACT
+            or not (seals := seals_in(call.conversation))
+        ):
             return call
         return replace(call, known=await self._journal.placeholders(call.access, seals))
 

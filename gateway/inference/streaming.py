@@ -1,7 +1,7 @@
 """The pipeline's second half for a stream: relay, restore, and settle on what was produced."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -121,6 +121,11 @@ class AnswerStream:
     @property
     def cost_micro_usd(self) -> int | None:
         return pricing.cost_micro_usd(self.model, self.completion.usage) if self.completion else None
+
+    @property
+    def placeholders(self) -> Mapping[str, str]:
+        """What stood in for which value at the provider."""
+        return self._screened.placeholders
 
     @property
     def report(self) -> PhiReport:

@@ -34,6 +34,8 @@ _ACTIONS = {
 
 def action(outcome: Outcome) -> AuditAction:
     """What is audited. A call that was hung up on counts as completed once it produced something to charge."""
+    if outcome.call.tool is not None:
+        return AuditAction.AI_TOOL_USED
     if outcome.status is Status.CANCELLED and outcome.completion is None:
         return AuditAction.AI_REQUEST_FAILED
     return _ACTIONS[outcome.status]
@@ -88,12 +90,7 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         "credits": outcome.charge,
         "compliance_events": [*compliance_events(outcome)],
     }
-    if delegation := call.access.principal.delegation:
-        facts |= delegation.facts
-    if limits := call.quota.limits:
-        facts["rate_limits"] = [*limits]
-    if call.history_turns:
-        facts["history_turns"] = call.history_turns
+    facts |= _circumstances(outcome)
     if outcome.completion is not None:
         usage = outcome.completion.usage
         facts["input_tokens"] = usage.total_input
@@ -108,6 +105,22 @@ def audit_metadata(outcome: Outcome) -> dict[str, JsonValue]:
         facts["ended_because"] = because
     if gate := _gate(outcome):
         facts["gate"] = gate
+    return facts
+
+
+def _circumstances(outcome: Outcome) -> dict[str, JsonValue]:
+    """What only some calls have."""
+    call = outcome.call
+    facts: dict[str, JsonValue] = {}
+    if call.tool is not None:
+        facts["tool"] = call.tool
+        facts["duration_ms"] = round((outcome.at - call.received_at).total_seconds() * 1000)
+    if delegation := call.access.principal.delegation:
+        facts |= delegation.facts
+    if limits := call.quota.limits:
+        facts["rate_limits"] = [*limits]
+    if call.history_turns:
+        facts["history_turns"] = call.history_turns
     return facts
 
 
@@ -214,6 +227,8 @@ def counting_metadata(
 
 def events(outcome: Outcome) -> list[Event]:
     call = outcome.call
+    if call.tool is not None:
+        return []
     about: dict[str, JsonValue] = {
         "request_id": request_id(call.id),
         "model": outcome.model.id,

@@ -1,0 +1,164 @@
+"""One use of a tool: scanned before anything leaves, paid before it runs, recorded before the model reads of it.
+
+A use is a record like a call of a model is, under the name `tool:<name>`: held
+and settled in the same books, sealed with the same keys, read, exported,
+erased and purged by the same rules. Its id is derived from the answer that
+asked for it, so that one that is made again after a crash is charged once.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.catalog import Model
+from gateway.catalog.provider import Dialect
+from gateway.clock import Clock
+from gateway.completion import Completion, StopReason, Usage
+from gateway.conversation import Conversation, Sampling, Text, ToolResult, ToolUse, Turn
+from gateway.errors import GatewayError, InternalError
+from gateway.harness.events import ToolUsed
+from gateway.harness.tool import ServerTool, ToolAnswer, ToolFailedError, ToolUseContext
+from gateway.ids import FileId, InferenceId, derived_ulid
+from gateway.inference.call import Call, Outcome, Status, Surface
+from gateway.inference.ports import Journal
+from gateway.inference.shielding import uninterrupted
+from gateway.phi.guard import Guard
+from gateway.phi.report import PhiReport, ScreenBlockedError
+from gateway.tenancy import Access, PhiMode
+
+MOST_CHARACTERS = 50_000
+"""Of what a tool says, that a model reads."""
+
+_CUT = "\n\n[The rest was left out.]"
+_NO_TOOL = "There is no tool of that name."
+_TOO_LONG = "The tool took too long."
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A use that a model asked for in the answer `answer`, the `number`th of it."""
+
+    access: Access
+    answer: InferenceId
+    number: int
+    use: ToolUse
+    end_user: str | None
+    files: tuple[FileId, ...]
+    ip_address: str | None
+
+    @property
+    def id(self) -> InferenceId:
+        return InferenceId(derived_ulid(self.answer, f"tool/{self.number}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """`record` is None for a tool that there is not."""
+
+    result: ToolResult
+    record: ToolUsed | None
+
+
+class ToolUses:
+    """One instance serves all requests of a process and keeps nothing of any."""
+
+    def __init__(self, *, journal: Journal, guard: Guard, clock: Clock) -> None:
+        self._journal = journal
+        self._guard = guard
+        self._clock = clock
+
+    async def make(self, wanted: Wanted, tool: ServerTool | None, *, within_s: float) -> Used:
+        """What the model is to read. A tool that fails is an answer too.
+
+        Raises `CreditsExhaustedError` and whatever else keeps a use from being paid, scanned or recorded.
+        """
+        if tool is None:
+            return Used(_result(wanted.use, ToolAnswer(_NO_TOOL, is_error=True)), None)
+        call, model = _call(wanted, tool, at=self._clock.now()), _priced(tool)
+        await self._journal.open(call, model, tool.surcharge)
+        outcome = Outcome(call, model, Status.FAILED, call.received_at)
+        try:
+            answer, outcome = await self._made(wanted, tool, outcome, within_s)
+        except BaseException as failure:
+            status = Status.FAILED if isinstance(failure, Exception) else Status.CANCELLED
+            error = failure if isinstance(failure, GatewayError) else None
+            await uninterrupted(self._journal.close(replace(outcome, status=status, error=error, at=self._clock.now())))
+            if isinstance(failure, Exception) and error is None:
+                raise InternalError from failure
+            raise
+        await uninterrupted(self._journal.close(replace(outcome, at=self._clock.now())))
+        used = ToolUsed(call.id, tool.name, outcome.status.value, outcome.charge)
+        return Used(_result(wanted.use, answer), used)
+
+    async def _made(
+        self, wanted: Wanted, tool: ServerTool, outcome: Outcome, within_s: float
+    ) -> tuple[ToolAnswer, Outcome]:
+        try:
+            report = await self._scanned(wanted, outcome.call, tool)
+        except ScreenBlockedError as blocked:
+            kinds = ", ".join(blocked.report.entity_types)
+            told = (
+                f"Not done: the input holds protected health information ({kinds}), which must not leave. Ask without."
+            )
+            return ToolAnswer(told, is_error=True), replace(outcome, status=Status.BLOCKED, report=blocked.report)
+        answer = await self._ran(wanted, tool, min(tool.timeout_s, within_s))
+        completion = Completion(
+            model=outcome.model.id, blocks=(Text(answer.text),), stop_reason=StopReason.END_TURN, usage=Usage()
+        )
+        return answer, replace(
+            outcome, status=Status.COMPLETED, report=report, completion=completion, charge=tool.surcharge
+        )
+
+    async def _scanned(self, wanted: Wanted, call: Call, tool: ServerTool) -> PhiReport:
+        """What there is in the input. Raises `ScreenBlockedError` for what would leave with PHI in it."""
+        mode = PhiMode.BLOCK if tool.leaves else PhiMode.ALLOW
+        access = replace(wanted.access, policy=replace(wanted.access.policy, phi_mode=mode))
+        return (await self._guard.screen(call.conversation, access)).report
+
+    async def _ran(self, wanted: Wanted, tool: ServerTool, timeout_s: float) -> ToolAnswer:
+        context = ToolUseContext(wanted.access, wanted.answer, wanted.end_user, wanted.files)
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await tool.run(wanted.use.input, context)
+        except ToolFailedError as failed:
+            return ToolAnswer(str(failed), is_error=True)
+        except TimeoutError:
+            return ToolAnswer(_TOO_LONG, is_error=True)
+        if len(answer.text) <= MOST_CHARACTERS:
+            return answer
+        return replace(answer, text=answer.text[: MOST_CHARACTERS - len(_CUT)] + _CUT)
+
+
+def _call(wanted: Wanted, tool: ServerTool, *, at: datetime) -> Call:
+    return Call(
+        id=wanted.id,
+        access=wanted.access,
+        surface=Surface.HARNESS,
+        model=f"tool:{tool.name}",
+        conversation=Conversation(
+            turns=(Turn("assistant", (wanted.use,)),), sampling=Sampling(max_tokens=1), end_user=wanted.end_user
+        ),
+        received_at=at,
+        tool=tool.name,
+        ip_address=wanted.ip_address,
+    )
+
+
+def _priced(tool: ServerTool) -> Model:
+    """What the books and records know a tool by, where they know calls by their model."""
+    return Model(
+        id=f"tool:{tool.name}",
+        display_name=tool.name,
+        provider="gateway",
+        dialect=Dialect.ANTHROPIC,
+        upstream=f"tool:{tool.name}",
+        context_tokens=1,
+        max_output_tokens=1,
+        abilities=frozenset(),
+        covered_by="none" if tool.leaves else "self_hosted",
+        ratio_milli=1,
+    )
+
+
+def _result(use: ToolUse, answer: ToolAnswer) -> ToolResult:
+    return ToolResult(use.id, (Text(answer.text or "(nothing)"),), is_error=answer.is_error, plain=True)
