@@ -13,7 +13,7 @@ from gateway.apps.asking import asked, chosen_model
 from gateway.apps.jobs import Failure, JobState, tries_of
 from gateway.apps.rendering import rendered
 from gateway.catalog import Catalog
-from gateway.errors import PhiBlockedError, UpstreamFailureError
+from gateway.errors import PhiBlockedError, ProviderRejectedError, UpstreamFailureError
 from gateway.events import EventType
 from gateway.ids import InferenceId, JobId, OrganizationId
 from gateway.inference.call import Call, Surface
@@ -105,7 +105,11 @@ class AppRunActivities:
         async with beating():
             opened = await self._jobs.look(OrganizationId(step.job.org), JobId(step.job.id))
             if opened is not None:
-                await self._made(step, opened)
+                try:
+                    await self._made(step, opened)
+                except ProviderRejectedError:
+                    # Its own words, which may be of what was asked, are for callers alone: not for Temporal's history.
+                    raise ProviderRejectedError from None
 
     @activity.defn(name="app.finish")
     @surfaced

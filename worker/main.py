@@ -262,6 +262,8 @@ def _workers(
             client,
             task_queue=TaskQueue.INFERENCE,
             activities=[apps.step],
+            # An end that somebody asked for is heard of with a beat.
+            max_heartbeat_throttle_interval=timedelta(seconds=5),
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),

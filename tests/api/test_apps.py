@@ -156,17 +156,17 @@ async def test_an_app_that_is_made_twice_under_one_key_is_one(gateway_server: Ga
         ({"name": ""}, "name"),
         ({"name": None}, "name"),
         ({"default_model": CANARY}, "default_model"),
-        ({"prompt_sections": []}, "steps"),
+        ({"prompt_sections": list[Any]()}, "steps"),
         ({"steps": WORKFLOW["steps"]}, "steps"),
         ({"prompt_sections": [{"body": "{{inputs.other}}"}]}, "prompt_sections[0].body"),
         ({"user_inputs": [{"variable_name": CANARY + " x"}]}, "user_inputs[0].variable_name"),
         ({"user_inputs": [{"variable_name": "a", "variable_type": CANARY}]}, "user_inputs[0].variable_type"),
         ({"constants": [{"variable_name": "note", "value": "x"}]}, "user_inputs"),
         (
-            {"prompt_sections": [], "steps": WORKFLOW["steps"], "dependencies": []},
+            {"prompt_sections": list[Any](), "steps": WORKFLOW["steps"], "dependencies": list[Any]()},
             "steps[1].prompt_sections[0].body",
         ),
-        ({"dependencies": [{"step_id": "nobody", "depends_on": []}]}, "dependencies"),
+        ({"dependencies": [{"step_id": "nobody", "depends_on": ["facts"]}]}, "dependencies"),
     ],
 )
 async def test_a_bad_app_is_refused_by_the_name_of_its_field(
