@@ -14,6 +14,7 @@ from temporalio.workflow import NondeterminismError
 from activities.holds import HoldActivities
 from tests.replay.record import HISTORIES, KEYS, NAMESPACE
 from workflows import codec
+from workflows.app_run import RunApp
 from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_upkeep import BudgetUpkeep
@@ -66,6 +67,7 @@ async def test_a_kept_history_replays(file: Path) -> None:
         ProveBooks,
         RefusalSummary,
         RetentionPurge,
+        RunApp,
         ReplayPage,
         ReplayWebhooks,
         WebhookDelivery,
@@ -83,6 +85,7 @@ def test_every_workflow_has_a_history() -> None:
     types = {event["workflowExecutionStartedEventAttributes"]["workflowType"]["name"] for event in first_events}
 
     assert types == {
+        "app.run",
         "books.proof",
         "budget.reset",
         "budget.upkeep",
