@@ -1,16 +1,9 @@
-"""From files to a catalog. Everything wrong with an operator's file is said at once, each with its place.
+"""From files to a catalog. Everything wrong with an operator's file is said at once, each with its place."""
 
-Values are never repeated: a key pasted where its name belongs must not reach
-a log.
-"""
-
-import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 
-import orjson
 from pydantic import BaseModel, JsonValue, SecretStr, TypeAdapter, ValidationError
 
 from gateway.baa.template import Cover
@@ -18,10 +11,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.catalog.entries import CatalogFile, ModelEntry, ProviderEntry
 from gateway.catalog.model import Ability, Model
 from gateway.catalog.provider import Dialect, ProviderSpec
-
-MAX_FILE_BYTES = 4 * 1024 * 1024
-_MAX_KEY_BYTES = 16 * 1024
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from gateway.operator_file import OperatorFileError, named_key, parsed, said
 
 _CANNOT: Mapping[Dialect, frozenset[Ability]] = {
     Dialect.ANTHROPIC: frozenset(),
@@ -53,12 +43,8 @@ _CANNOT: Mapping[Dialect, frozenset[Ability]] = {
 _PRICED = {"ratio_milli", "cache_read_ratio_milli", "prices"}
 
 
-class CatalogError(Exception):
-    """What is wrong with a catalog file, a line each: places and reasons, never values."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
+class CatalogError(OperatorFileError):
+    """What is wrong with a catalog file."""
 
 
 class Found(BaseModel):
@@ -93,7 +79,7 @@ def read_catalog(
         if any(entry.id == known.id for known in providers):
             problems.append(f"providers[{at}].id: another provider has this id")
             continue
-        key, problem = _key(entry, environment)
+        key, problem = named_key(entry.api_key_env, entry.api_key_file, environment)
         problems += [f"providers[{at}].{problem}"] if problem else []
         providers.append(_provider(entry, key))
     models = [*_amended(_shipped().models, file.amendments, problems), *file.models]
@@ -117,43 +103,9 @@ def _shipped() -> Found:
 
 def _parsed(path: Path) -> CatalogFile:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise CatalogError([f"the file cannot be read ({error.strerror})"]) from None
-    if len(raw) > MAX_FILE_BYTES:
-        raise CatalogError([f"the file is larger than {MAX_FILE_BYTES} bytes"])
-    # Editors on Windows begin a file with it.
-    raw = raw.removeprefix(_BYTE_ORDER_MARK)
-    try:
-        value: JsonValue = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise CatalogError([f"line {error.lineno}, column {error.colno}: not JSON"]) from None
-    try:
-        file = CatalogFile.model_validate(value)
-    except ValidationError as error:
-        raise CatalogError(_said(error)) from None
-    _require_each_name_once(raw)
-    return file
-
-
-def _require_each_name_once(raw: bytes) -> None:
-    """Of two equal names in an object a parser keeps the last: half of what an operator wrote would be gone unsaid."""
-    twice: list[str] = []
-
-    def note(pairs: list[tuple[str, object]]) -> None:
-        counted = Counter(name for name, _ in pairs)
-        twice.extend(f"{name}: given twice in one object" for name, count in counted.items() if count > 1)
-
-    json.loads(raw, object_pairs_hook=note)
-    if twice:
-        raise CatalogError(twice)
-
-
-def _said(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem["loc"])
-        yield f"{place.lstrip('.') or 'the file'}: {problem['msg'].removeprefix('Value error, ')}"
+        return parsed(path, CatalogFile)
+    except OperatorFileError as error:
+        raise CatalogError(error.problems) from None
 
 
 def _provider(entry: ProviderEntry, key: SecretStr | None) -> ProviderSpec:
@@ -167,28 +119,6 @@ def _provider(entry: ProviderEntry, key: SecretStr | None) -> ProviderSpec:
         key_header=entry.api_key_header,
         counts_tokens=entry.dialect is Dialect.ANTHROPIC if entry.counts_tokens is None else entry.counts_tokens,
     )
-
-
-def _key(entry: ProviderEntry, environment: Callable[[str], str | None]) -> tuple[SecretStr | None, str | None]:
-    """The key that an entry refers to, and what is wrong with the reference."""
-    if entry.api_key_env is not None:
-        source, key = "api_key_env: this environment variable", environment(entry.api_key_env) or ""
-    elif entry.api_key_file is not None:
-        source, key = "api_key_file: this file", _read_key(entry.api_key_file)
-    else:
-        return None, None
-    if not key or not key.isascii() or not key.isprintable():
-        return None, f"{source} holds no key"
-    return SecretStr(key), None
-
-
-def _read_key(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_KEY_BYTES + 1)
-        return raw.decode().strip() if len(raw) <= _MAX_KEY_BYTES else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def _amended(
@@ -206,7 +136,7 @@ def _amended(
             changed = before | fields
             by_id[model_id] = TypeAdapter(ModelEntry).validate_python(changed)
         except ValidationError as error:
-            problems += [f"amendments.{model_id}.{problem}" for problem in _said(error)]
+            problems += [f"amendments.{model_id}.{problem}" for problem in said(error)]
         if fields.get("id", model_id) != model_id:
             problems.append(f"amendments.{model_id}.id: an amendment cannot rename a model")
     return [*by_id.values()]
