@@ -302,6 +302,17 @@ USAGE = answer(
         "meta": _REQUEST,
     },
 )
+_SPAN = {"of": "own", "start": "2026-04-01T00:00:00+00:00", "end": "2026-04-02T00:00:00+00:00"}
+_PAGED = {**_REQUEST, "limit": 50, "offset": 0, "has_more": False}
+USAGE_SUMMARY = answer("What was used.", {"success": True, "data": {**_SPAN, **_TOTALS}, "meta": _REQUEST})
+USAGE_BY_MODEL = answer(
+    "What was used, by model.",
+    {"success": True, "data": {**_SPAN, "models": [{"model": "claude-sonnet-4-6", **_TOTALS}]}, "meta": _PAGED},
+)
+USAGE_BY_USER = answer(
+    "What was used, by user.",
+    {"success": True, "data": {**_SPAN, "users": [{"user": "j.reyes", **_TOTALS}]}, "meta": _PAGED},
+)
 USAGE["content"]["text/csv"] = {
     "schema": {"type": "string"},
     "example": "period_start,group,id,name,requests,input_tokens,output_tokens,credits,cost_usd\r\n"

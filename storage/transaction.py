@@ -38,6 +38,7 @@ from storage.stores.inferences import InferenceReader
 from storage.stores.keys import KeyReader, KeyStore
 from storage.stores.organizations import OrganizationReader, OrganizationStore
 from storage.stores.usage import UsageReader
+from storage.stores.usage_reports import UsageReportReader
 from storage.tables import AuditEntryRow, AuditPendingRow, OutboxRow
 from storage.webhooks.endpoints import EndpointReader, EndpointStore
 from storage.webhooks.listing import DeliveryReader, DeliveryStore
@@ -61,6 +62,7 @@ class ReadTransaction:
         self.organization = OrganizationReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
+        self.usage_reports = UsageReportReader(session, org)
         self.agreements = AgreementReader(session, org, cipher)
         self.audit_log = AuditLog(session, org)
         self.audit_exports = AuditExportReader(session, org)
