@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     )
     webhook_shards: int = Field(default=2, ge=1, le=64, description="Dispatchers that webhook endpoints are shared by.")
 
+    default_model: str | None = Field(
+        default=None, description="Model of `/v1/chat/completions` where a request names none; unset: it has to."
+    )
     search_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
@@ -143,6 +146,9 @@ class Settings(BaseSettings):
         description="Sandboxed runner behind the tool `code_execution`; unset: there is none.",
     )
     code_runner_token: SecretStr | None = Field(default=None, description="Bearer token for `code_runner_url`.")
+    mcp_servers_file: Path | None = Field(
+        default=None, description="JSON file of MCP servers whose tools are run here; read again when it changes."
+    )
     tool_surcharges: dict[str, NonNegativeInt] = Field(
         default_factory=dict[str, int], description="JSON object: credits that a use of a tool costs, by its name."
     )

@@ -30,11 +30,19 @@ class Toolbox:
     """Raises `ValueError` for two tools of one name."""
 
     def __init__(self, tools: Iterable[ServerTool]) -> None:
-        self._tools: dict[str, ServerTool] = {}
+        self._own: dict[str, ServerTool] = {}
         for tool in tools:
-            if tool.name in self._tools:
+            if tool.name in self._own:
                 raise ValueError(f"two tools are called {tool.name}")
-            self._tools[tool.name] = tool
+            self._own[tool.name] = tool
+        self._tools = self._own
+
+    def adopt(self, others: Iterable[ServerTool]) -> None:
+        """Have `others` beside its own from now on, instead of those that were adopted before.
+
+        One that is called as one of its own is left out: what a server calls its tools decides nothing here.
+        """
+        self._tools = {**{tool.name: tool for tool in others}, **self._own}
 
     def __iter__(self) -> Iterator[ServerTool]:
         return iter(self._tools.values())

@@ -7,6 +7,7 @@ import orjson
 from pydantic import JsonValue, SecretStr
 
 from gateway.harness.tool import ToolFailedError
+from gateway.outside.bounded import BoundedConnector
 from gateway.tls import verified_tls
 
 _LARGEST = 2 * 1024 * 1024
@@ -30,7 +31,10 @@ class ConfiguredServer:
 
     async def post(self, body: JsonValue, *, timeout_s: float) -> JsonValue:
         """Raises `ToolFailedError`."""
-        sent = orjson.dumps(body)
+        try:
+            sent = orjson.dumps(body)
+        except orjson.JSONEncodeError:
+            raise ToolFailedError("The input holds text or numbers that cannot be sent.") from None
         return await self._asked("POST", timeout_s, data=sent, headers={"content-type": "application/json"})
 
     async def close(self) -> None:
@@ -57,7 +61,7 @@ class ConfiguredServer:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers=self._headers,
-                connector=aiohttp.TCPConnector(ssl=verified_tls()),
+                connector=BoundedConnector(most_bytes=2 * _LARGEST, ssl=verified_tls()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,

@@ -22,12 +22,13 @@ _SHIPPED: Mapping[str, Terms] = {
     "web_fetch": Terms(500, 20),
     "code_execution": Terms(1000, 60),
 }
-_OTHER = Terms(500, 30)
+OTHER = Terms(500, 30)
+"""Of a tool that the operator brought."""
 
 
-def terms_of(tool: str, settings: Settings) -> Terms:
-    """Those of `tool`, where the operator did not choose others."""
-    shipped = _SHIPPED.get(tool, _OTHER)
+def terms_of(tool: str, settings: Settings, listed: Terms | None = None) -> Terms:
+    """Those of `tool`: as the operator's settings say, else as `listed`, else as shipped."""
+    terms = listed or _SHIPPED.get(tool, OTHER)
     return Terms(
-        settings.tool_surcharges.get(tool, shipped.surcharge), settings.tool_timeouts_s.get(tool, shipped.timeout_s)
+        settings.tool_surcharges.get(tool, terms.surcharge), settings.tool_timeouts_s.get(tool, terms.timeout_s)
     )

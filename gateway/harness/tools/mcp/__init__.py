@@ -1,0 +1,1 @@
+"""Tools of the MCP servers that the operator lists (docs/operations/tools.md)."""

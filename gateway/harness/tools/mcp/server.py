@@ -1,0 +1,139 @@
+"""One MCP server, the tools that it has now, and what comes of using them."""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import orjson
+import structlog
+from pydantic import JsonValue
+
+from gateway.harness.tool import ToolAnswer, ToolFailedError, ToolUseContext
+from gateway.harness.tools.mcp.connection import McpConnection, McpRefusedError
+from gateway.harness.tools.mcp.listing import McpServerSpec
+from gateway.harness.tools.terms import Terms, terms_of
+from gateway.settings import Settings
+
+log = structlog.get_logger()
+
+MOST_TOOLS = 64
+"""Of one server. A model is offered all of them, and reads them every time."""
+
+_MOST_PAGES = 10
+_LIST_TIMEOUT_S = 5.0
+_LONGEST_NAME = 64
+_LONGEST_DESCRIPTION = 2000
+_LARGEST_SCHEMA = 16 * 1024
+_LONGEST_ERROR = 2000
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class McpTool:
+    name: str
+    description: str
+    schema: Mapping[str, JsonValue]
+    leaves: bool
+    surcharge: int
+    timeout_s: float
+    connection: McpConnection
+    known_as: str
+    """By its server."""
+
+    async def run(self, given: Mapping[str, JsonValue], context: ToolUseContext) -> ToolAnswer:  # noqa: ARG002
+        try:
+            result = await self.connection.ask(
+                "tools/call", {"name": self.known_as, "arguments": dict(given)}, timeout_s=self.timeout_s
+            )
+        except McpRefusedError as refused:
+            return ToolAnswer(f"Refused: {refused.message[:_LONGEST_ERROR]}", is_error=True)
+        return ToolAnswer("\n\n".join(_told(result)), is_error=result.get("isError") is True)
+
+
+class McpServer:
+    def __init__(self, spec: McpServerSpec, settings: Settings) -> None:
+        self.spec = spec
+        self.tools: tuple[McpTool, ...] = ()
+        """As they were last listed; none before that."""
+        self._connection = McpConnection(spec.entry.url, spec.headers)
+        self._settings = settings
+
+    async def list_tools(self) -> None:
+        """Ask it again. A server that does not answer keeps what it had: a use of it will say that it is down."""
+        try:
+            async with asyncio.timeout(_LIST_TIMEOUT_S):
+                listed = await self._listed()
+        except (ToolFailedError, McpRefusedError, TimeoutError) as failed:
+            log.warning("mcp_tools_not_listed", server=self.spec.entry.id, cause=str(failed) or type(failed).__name__)
+            return
+        wanted = self.spec.entry.tools
+        asked_for = [each for each in listed if wanted is None or each["name"] in wanted]
+        tools: dict[str, McpTool] = {}
+        for each in asked_for:
+            if len(tools) < MOST_TOOLS and (tool := self._tool(each)) is not None:
+                tools.setdefault(tool.name, tool)
+        self.tools = tuple(tools.values())
+        if left_out := max(len(asked_for), len(wanted or ())) - len(tools):
+            log.warning("mcp_tools_left_out", server=self.spec.entry.id, tools=left_out)
+
+    async def close(self) -> None:
+        """Safe to call twice."""
+        await self._connection.close()
+
+    async def _listed(self) -> list[dict[str, JsonValue]]:
+        """All that have a name. Raises `ToolFailedError` or `McpRefusedError`."""
+        listed: list[dict[str, JsonValue]] = []
+        page: dict[str, JsonValue] = {}
+        for _ in range(_MOST_PAGES):
+            answer = await self._connection.ask("tools/list", page, timeout_s=_LIST_TIMEOUT_S)
+            tools = answer.get("tools")
+            if not isinstance(tools, list):
+                raise ToolFailedError("The tool's server lists no tools.")
+            listed += [each for each in tools if isinstance(each, dict) and isinstance(each.get("name"), str)]
+            if not isinstance(after := answer.get("nextCursor"), str):
+                break
+            page = {"cursor": after}
+        return listed
+
+    def _tool(self, listed: Mapping[str, JsonValue]) -> McpTool | None:
+        """None for what models could not be offered, or not use."""
+        entry, known_as, description = self.spec.entry, str(listed["name"]), listed.get("description")
+        name = f"{entry.id}_{_NOT_IN_A_NAME.sub('_', known_as)}"
+        schema = listed.get("inputSchema")
+        if not known_as or len(name) > _LONGEST_NAME or not _is_of_an_object(schema):
+            return None
+        terms = terms_of(name, self._settings, Terms(entry.surcharge, entry.timeout_s))
+        return McpTool(
+            name=name,
+            description=description[:_LONGEST_DESCRIPTION] if isinstance(description, str) else "",
+            schema=schema,
+            leaves=entry.leaves,
+            surcharge=terms.surcharge,
+            timeout_s=terms.timeout_s,
+            connection=self._connection,
+            known_as=known_as,
+        )
+
+
+def _is_of_an_object(schema: JsonValue) -> TypeGuard[dict[str, JsonValue]]:
+    return (
+        isinstance(schema, dict)
+        and schema.get("type") == "object"
+        and isinstance(schema.get("properties", {}), dict)
+        and isinstance(schema.get("required", []), list)
+        and len(orjson.dumps(schema)) <= _LARGEST_SCHEMA
+    )
+
+
+def _told(result: Mapping[str, JsonValue]) -> Iterator[str]:
+    """What a model can read of a result."""
+    content = result.get("content")
+    parts = [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
+    for part in parts:
+        held = part.get("resource")
+        text = held.get("text") if isinstance(held, dict) else part.get("text", part.get("uri"))
+        yield text if isinstance(text, str) else "[Something that is not text was left out.]"
+    if not parts and (structured := result.get("structuredContent")) is not None:
+        yield orjson.dumps(structured).decode()
