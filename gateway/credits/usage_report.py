@@ -1,4 +1,4 @@
-"""What was used in a span of time, by whoever asks: a total, by model, or by the users whose the keys are (spec U36)."""
+"""What was used in a span of time, by whoever asks: in all, by model, or by the users whose the keys are (spec U36)."""
 
 from dataclasses import dataclass
 from datetime import datetime

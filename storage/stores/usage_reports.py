@@ -32,14 +32,14 @@ class UsageReportReader:
         label = _LABELS[group]
         read = UsageRow.input_tokens + UsageRow.cache_read_tokens
         written = UsageRow.cache_write_5m_tokens + UsageRow.cache_write_1h_tokens
-        credits = _total(UsageRow.credits)
+        spent = _total(UsageRow.credits)
         query = (
             select(
                 label,
                 func.count(),
                 _total(read + written),
                 _total(UsageRow.output_tokens),
-                credits,
+                spent,
                 cast(func.sum(UsageRow.cost_micro_usd), BigInteger),
             )
             .join(ApiKeyRow, ApiKeyRow.id == UsageRow.key_id, isouter=True)
@@ -49,7 +49,7 @@ class UsageReportReader:
             .where(UsageRow.period_start < span.end, UsageRow.period_start > span.start - _LONGEST_PERIOD)
             .where(UsageRow.created_at >= span.start, UsageRow.created_at < span.end)
             .group_by(label)
-            .order_by(credits.desc(), label)
+            .order_by(spent.desc(), label)
             .limit(limit + 1)
             .offset(offset)
         )
