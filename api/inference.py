@@ -13,6 +13,7 @@ from api.hangup import HangUpWatch
 from api.idempotency import REPLAYED, claimed
 from api.sse import EventStream, Frames
 from api.state import gateway_of
+from gateway.completion import StreamEvent
 from gateway.conversation import Conversation
 from gateway.idempotency import TO_BE_OPENED
 from gateway.inference.call import Answer, Call, Surface
@@ -72,7 +73,7 @@ async def answered(
     request: Request,
     call: Call,
     *,
-    frames: Callable[[Streamed], Frames],
+    frames: Callable[[Streamed], Frames[StreamEvent]],
     body: Callable[[Answer | Replay], JsonObject],
     ignored: Sequence[str] = (),
     named: Mapping[str, str] | None = None,

@@ -20,6 +20,9 @@ from api.anthropic import compatible, models
 from api.anthropic import routes as anthropic
 from api.apps import routes as apps
 from api.apps import workflows
+from api.harness import catalog as chat_catalog
+from api.harness import presets
+from api.harness import routes as chats
 from api.hot_path import HotPath
 from api.manage import (
     agent_cascades,
@@ -61,6 +64,8 @@ from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
+from gateway.harness.toolbox import Toolbox
+from gateway.harness.tools.opening import open_toolbox
 from gateway.inference.composing import composed
 from gateway.inference.shielding import everything_settled
 from gateway.limits.limiter import Limiter
@@ -106,6 +111,7 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         warn_of_private_targets(settings)
         lookup = SystemLookup()
         opened.callback(lookup.close)
+        toolbox = await opened.enter_async_context(open_toolbox(settings, lookup))
 
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}
@@ -118,6 +124,7 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
             guard=guard,
             lookup=lookup,
             probe=probe,
+            toolbox=toolbox,
         )
         await opened.enter_async_context(gateway.health.flushing())
         yield gateway
@@ -149,6 +156,7 @@ def compose(
     guard: Guard,
     lookup: Lookup,
     probe: Probe,
+    toolbox: Toolbox,
 ) -> Gateway:
     """The gateway of opened parts; whoever opened them closes them."""
     clock = SystemClock()
@@ -173,6 +181,8 @@ def compose(
         limiter=Limiter(read_tiers(settings.tiers_file), storage.rate_buckets, clock),
         health=inference.health,
         auto=inference.auto,
+        toolbox=toolbox,
+        harness=inference.harness,
         status_board=StatusBoard(catalog, storage.provider_health, clock),
         lookup=lookup,
         probe=probe,
@@ -238,7 +248,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         discovery,
         provider_status,
     )
-    harness = (apps, workflows)
+    harness = (chats, chat_catalog, presets, apps, workflows)
     for module in (*inference, openai_models, models, *harness, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)

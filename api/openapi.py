@@ -13,6 +13,8 @@ from pydantic.json_schema import models_json_schema
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.apps.schemas import ChangeAppRequest, CreateAppRequest, QueryAppRequest, RunWorkflowRequest
 from api.dialect import Dialect
+from api.harness.preset_schemas import ChangePresetRequest, CreatePresetRequest
+from api.harness.schemas import ChatCompletionsRequest
 from api.manage.agent_credential_schemas import (
     IssueCredentialRequest,
     RevokeCredentialRequest,
@@ -91,8 +93,11 @@ INFERENCE_ERRORS = (
 """Everything an inference can be refused with, on any surface."""
 
 _BODIES: tuple[type[BaseModel], ...] = (
+    ChangePresetRequest,
     ChatCompletionRequest,
+    ChatCompletionsRequest,
     ChatRequest,
+    CreatePresetRequest,
     CreateResponseRequest,
     CreateMessageRequest,
     CountTokensRequest,
@@ -200,15 +205,18 @@ def answer(
     example: Any,  # noqa: ANN401 - any JSON value
     *,
     events: str | None = None,
+    lines: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """A 200 whose schema is the shape of `example`; `events` is an example of the streamed form.
+    """A 200 whose schema is the shape of `example`; `events` or `lines` is an example of the streamed form.
 
     `headers` says of each header that may be there what it tells.
     """
     content: dict[str, Any] = {"application/json": {"schema": shape(example), "example": example}}
     if events is not None:
         content["text/event-stream"] = {"schema": {"type": "string"}, "example": events}
+    if lines is not None:
+        content["application/x-ndjson"] = {"schema": {"type": "string"}, "example": lines}
     told = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
     return {"description": description, "content": content} | ({"headers": told} if told else {})
 

@@ -1,7 +1,7 @@
 """Answers as server-sent events, at the cost of one ASGI message per batch of events."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from fastapi import Response
 from starlette.types import Receive, Send
@@ -9,19 +9,33 @@ from starlette.types import Scope as AsgiScope
 
 from api.exchange import Exchange, exchange_of
 from api.hangup import STALLED_S, HangUpWatch
-from gateway.completion import StreamEvent
 from gateway.errors import GatewayError, InternalError
-from gateway.inference.streaming import Streamed
 from gateway.logs import logger, raised_at
 
 _HEADERS = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 )
 
 
-class Frames(Protocol):
+EventT = TypeVar("EventT")
+ToldT_co = TypeVar("ToldT_co", covariant=True)
+RenderedT_contra = TypeVar("RenderedT_contra", contravariant=True)
+
+
+class Source(Protocol[ToldT_co]):
+    """One answer, event by event."""
+
+    def events(self) -> AsyncIterator[Sequence[ToldT_co]]:
+        """Batches of at least one event. Raises `GatewayError` for what is said in-band."""
+        ...
+
+    async def aclose(self) -> None:
+        """Called however the stream ended."""
+        ...
+
+
+class Frames(Protocol[RenderedT_contra]):
     """One stream's rendering. Methods are called in order, from one task."""
 
     keep_alive: bytes
@@ -30,23 +44,33 @@ class Frames(Protocol):
         """What can be said before the provider's first event; may be empty."""
         ...
 
-    def render(self, events: Sequence[StreamEvent]) -> bytes: ...
+    def render(self, events: Sequence[RenderedT_contra]) -> bytes: ...
 
     def failure(self, error: GatewayError) -> bytes:
         """The in-band end of a stream that broke."""
         ...
 
 
-class EventStream(Response):
+class EventStream(Response, Generic[EventT]):
     """Sends an answer as it arrives, and closes it however that ends: settling is its `aclose`'s."""
 
     def __init__(
-        self, stream: Streamed, frames: Frames, headers: Mapping[str, str], *, stalled_s: float = STALLED_S
+        self,
+        stream: Source[EventT],
+        frames: Frames[EventT],
+        headers: Mapping[str, str],
+        *,
+        content_type: bytes = b"text/event-stream; charset=utf-8",
+        stalled_s: float = STALLED_S,
     ) -> None:
         # Not Response's own __init__, which renders a body and announces its length.
         self.status_code = 200
         self.background = None
-        self.raw_headers = [*_HEADERS, *((name.encode(), value.encode()) for name, value in headers.items())]
+        self.raw_headers = [
+            (b"content-type", content_type),
+            *_HEADERS,
+            *((name.encode(), value.encode()) for name, value in headers.items()),
+        ]
         self._stream = stream
         self._frames = frames
         self._stalled_s = stalled_s

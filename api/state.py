@@ -9,6 +9,8 @@ from starlette.types import Scope as AsgiScope
 from gateway.auto_routing import AutoRouter
 from gateway.catalog import Catalog
 from gateway.clock import Clock
+from gateway.harness.run import Harness
+from gateway.harness.toolbox import Toolbox
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.replay import Replays
@@ -44,6 +46,8 @@ class Gateway:
     replays: Replays
     health: Health
     auto: AutoRouter
+    toolbox: Toolbox
+    harness: Harness
     status_board: StatusBoard
     lookup: Lookup
     """Of the names that webhooks lead to."""

@@ -94,7 +94,7 @@ RESPONSE_REQUEST: Mapping[str, Any] = {
         "stream": True,
     },
 }
-_ITEM = {
+_ITEM: dict[str, Any] = {
     "id": f"msg_{_ULID}0000",
     "type": "message",
     "status": "completed",

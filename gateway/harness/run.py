@@ -140,9 +140,14 @@ class Harness:
             async with gate:
                 return await self._uses.make(place, asked.tools.get(use.name), within_s=max(left_s, 1.0))
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(number, use)) for number, use in enumerate(wanted)]
-        return [task.result() for task in tasks]
+        tasks = [asyncio.create_task(one(number, use)) for number, use in enumerate(wanted)]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            # Whatever kept one from being made keeps the answer from being given.
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     def _taken_in(
         self, progress: _Progress, completion: Completion, wanted: Sequence[ToolUse], used: Sequence[Used]

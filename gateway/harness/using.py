@@ -20,7 +20,7 @@ from gateway.harness.events import ToolUsed
 from gateway.harness.tool import ServerTool, ToolAnswer, ToolFailedError, ToolUseContext
 from gateway.ids import FileId, InferenceId, derived_ulid
 from gateway.inference.call import Call, Outcome, Status, Surface
-from gateway.inference.ports import Journal
+from gateway.inference.ports import Journal, Refusal
 from gateway.inference.shielding import uninterrupted
 from gateway.phi.guard import Guard
 from gateway.phi.report import PhiReport, ScreenBlockedError
@@ -75,7 +75,11 @@ class ToolUses:
         if tool is None:
             return Used(_result(wanted.use, ToolAnswer(_NO_TOOL, is_error=True)), None)
         call, model = _call(wanted, tool, at=self._clock.now()), _priced(tool)
-        await self._journal.open(call, model, tool.surcharge)
+        try:
+            await self._journal.open(call, model, tool.surcharge)
+        except GatewayError as refusal:
+            await uninterrupted(self._journal.refuse(_refused(call, refusal, at=self._clock.now())))
+            raise
         outcome = Outcome(call, model, Status.FAILED, call.received_at)
         try:
             answer, outcome = await self._made(wanted, tool, outcome, within_s)
@@ -97,9 +101,7 @@ class ToolUses:
             report = await self._scanned(wanted, outcome.call, tool)
         except ScreenBlockedError as blocked:
             kinds = ", ".join(blocked.report.entity_types)
-            told = (
-                f"Not done: the input holds protected health information ({kinds}), which must not leave. Ask without."
-            )
+            told = f"Not done: there is protected health information in the input ({kinds}), which must not leave."
             return ToolAnswer(told, is_error=True), replace(outcome, status=Status.BLOCKED, report=blocked.report)
         answer = await self._ran(wanted, tool, min(tool.timeout_s, within_s))
         completion = Completion(
@@ -141,6 +143,23 @@ def _call(wanted: Wanted, tool: ServerTool, *, at: datetime) -> Call:
         received_at=at,
         tool=tool.name,
         ip_address=wanted.ip_address,
+    )
+
+
+def _refused(call: Call, error: GatewayError, *, at: datetime) -> Refusal:
+    principal = call.access.principal
+    return Refusal(
+        org=principal.org,
+        id=call.id,
+        error=error,
+        at=at,
+        surface=call.surface,
+        actor=principal.actor,
+        delegation=principal.delegation,
+        ip_address=call.ip_address,
+        path=call.surface.route,
+        model=call.model,
+        end_user=call.conversation.end_user,
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from gateway.auto_routing import AutoRouter, read_auto_table
 from gateway.catalog import Catalog
 from gateway.clock import Clock
+from gateway.harness.run import Harness
+from gateway.harness.using import ToolUses
 from gateway.inference.counting import TokenCounter
 from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.ports import Journal
@@ -28,6 +30,7 @@ class Inference:
     replays: Replays
     health: Health
     auto: AutoRouter
+    harness: Harness
 
 
 def composed(
@@ -52,12 +55,14 @@ def composed(
         observe=health.observe,
     )
     baa_url = f"{settings.base_url}/v1/compliance/baa"
+    pipeline = InferencePipeline(
+        catalog=catalog, journal=journal, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url
+    )
     return Inference(
-        pipeline=InferencePipeline(
-            catalog=catalog, journal=journal, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url
-        ),
+        pipeline=pipeline,
         token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
         replays=Replays(catalog, dispatcher),
         health=health,
         auto=AutoRouter(read_auto_table(settings.auto_routing_file), catalog, providers),
+        harness=Harness(pipeline, ToolUses(journal=journal, guard=guard, clock=clock), clock),
     )

@@ -246,11 +246,9 @@ class InferencePipeline:
 
     async def _recognized(self, call: Call) -> Call:
         """With the numbers that the reasoning a client sends back was written in."""
-        if (
-            call.known
-            or call.access.policy.phi_mode is not PhiMode.REDACT
-            or not (seals := seals_in(call.conversation))
-        ):
+        if call.known or call.access.policy.phi_mode is not PhiMode.REDACT:
+            return call
+        if not (seals := seals_in(call.conversation)):
             return call
         return replace(call, known=await self._journal.placeholders(call.access, seals))
 

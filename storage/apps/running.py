@@ -78,6 +78,8 @@ class Try:
     is_answered: bool
     is_withheld: bool = False
     """Answered, and billed, and kept from its caller."""
+    is_kept: bool = True
+    """Whether what was answered can be read."""
 
 
 class RunningJobs:
@@ -128,8 +130,8 @@ class RunningJobs:
         for each in tries:
             state, status, has_answer = tried.get(each, (None, None, False))
             if state == "settled":
-                is_given = status in (Status.COMPLETED, Status.CANCELLED) and has_answer
-                return Try(each, is_answered=True, is_withheld=not is_given)
+                is_given = status in (Status.COMPLETED, Status.CANCELLED)
+                return Try(each, is_answered=True, is_withheld=not is_given, is_kept=has_answer)
             if state != "voided":
                 return Try(each, is_answered=False)
         return None

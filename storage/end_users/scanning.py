@@ -46,6 +46,7 @@ OF_NOBODY: Final[Mapping[str, str]] = {
     "baa_documents": "what they signed",
     "content_keys": "keys, wrapped",
     "data_keys": "keys, wrapped",
+    "presets": "assistants of the organisation's own",
     "end_user_digest_keys": "the organisation's key",
     "organizations": "lists of terms that the organisation keeps itself",
     "refusal_counts": "facts of refusals, for an hour",

@@ -35,6 +35,7 @@ from storage.tables.idempotency import IdempotencyRow
 from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
 from storage.tables.organizations import DataKeyRow, OrganizationRow
 from storage.tables.outbox import OutboxRow
+from storage.tables.presets import PresetRow
 from storage.tables.provider_health import ProviderCircuitRow, ProviderHealthRow
 from storage.tables.rate_limits import RateBucketRow
 from storage.tables.refusals import RefusalCountRow
@@ -90,6 +91,7 @@ __all__ = [
     "KeyNoticeRow",
     "OrganizationRow",
     "OutboxRow",
+    "PresetRow",
     "ProviderCircuitRow",
     "ProviderHealthRow",
     "RateBucketRow",

@@ -20,6 +20,7 @@ from api.native.stream import ChatFrames
 from api.sse import EventStream, Frames
 from gateway.catalog import Catalog, shipped_catalog
 from gateway.clock import SystemClock
+from gateway.completion import StreamEvent
 from gateway.conversation import Conversation
 from gateway.errors import GatewayError
 from gateway.ids import ConversationId, InferenceId, request_id
@@ -45,7 +46,7 @@ class ShownSurface:
     kind: Surface
     errors: Dialect
     body: Callable[[Answer], dict[str, Any]]
-    frames: Callable[[AnswerStream], Frames]
+    frames: Callable[[AnswerStream], Frames[StreamEvent]]
     thread: ConversationId | None = None
 
 

@@ -11,7 +11,10 @@ from pydantic import BaseModel
 
 from api.anthropic.envelope import ANTHROPIC, ANTHROPIC_PLAIN
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
+from api.apps.schemas import ChangeAppRequest, CreateAppRequest, RunWorkflowRequest
 from api.dialect import Dialect
+from api.harness.preset_schemas import ChangePresetRequest, CreatePresetRequest
+from api.harness.schemas import ChatCompletionsRequest
 from api.main import create_app
 from api.manage.agent_credential_schemas import (
     IssueCredentialRequest,
@@ -113,6 +116,12 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/messages", CreateMessageRequest),
     ("post", "/v1/messages/count_tokens", CountTokensRequest),
     ("post", "/v1/anthropic/messages", CreateMessageRequest),
+    ("post", "/v1/app", CreateAppRequest),
+    ("patch", "/v1/app/{app_id}", ChangeAppRequest),
+    ("post", "/v1/workflows/run", RunWorkflowRequest),
+    ("post", "/v1/chat/agents", CreatePresetRequest),
+    ("patch", "/v1/chat/agents/{agent_id}", ChangePresetRequest),
+    ("post", "/v1/chat/completions", ChatCompletionsRequest),
     ("post", "/v1/openai/chat/completions", ChatCompletionRequest),
     ("post", "/v1/openai/responses", CreateResponseRequest),
     ("post", "/v1/anthropic/messages/count_tokens", CountTokensRequest),
