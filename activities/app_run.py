@@ -10,7 +10,7 @@ from activities.heartbeat import beating
 from activities.starting import Start
 from activities.surface import surfaced
 from gateway.apps.asking import asked, chosen_model
-from gateway.apps.jobs import Failure, JobState, tries_of
+from gateway.apps.jobs import Failure, JobsNotKeptError, JobState, tries_of
 from gateway.apps.rendering import rendered
 from gateway.catalog import Catalog
 from gateway.errors import PhiBlockedError, ProviderRejectedError, UpstreamFailureError
@@ -19,6 +19,7 @@ from gateway.ids import InferenceId, JobId, OrganizationId
 from gateway.inference.call import Call, Surface
 from gateway.inference.composing import Inference
 from gateway.limits.limiter import Limiter
+from gateway.tenancy import StorageMode
 from storage import Storage
 from storage.apps.running import OpenJob, RunningJobs
 from storage.outbox import OutboxEvent
@@ -131,6 +132,8 @@ class AppRunActivities:
             raise UpstreamFailureError
         if tried.is_withheld:
             raise PhiBlockedError
+        if not tried.is_kept:
+            raise JobsNotKeptError
         if not tried.is_answered:
             if not await self._jobs.begin_step(org, job, place, tried.inference):
                 return
@@ -144,6 +147,8 @@ class AppRunActivities:
         access = await self._storage.standing.access_of(opened.caller)
         said = await self._jobs.said(opened.caller.org, job, range(len(definition.steps)))
         outputs = {name: said[at] for name, at in places.items() if at in said}
+        if access.policy.storage_mode is StorageMode.NONE or not outputs.keys() >= {*step.depends_on}:
+            raise JobsNotKeptError
         name, parts = step.model or definition.default_model, await self._inference()
         conversation = asked(rendered(step.prompt_sections, inputs.values, outputs), name, self._catalog)
         now = self._storage.clock.now()

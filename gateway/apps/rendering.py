@@ -34,9 +34,7 @@ def require_sound(definition: AppDefinition) -> None:
     if len(names) != len(definition.variable_names):
         raise ValidationFailedError("Two variables have the same `variable_name`.", param="user_inputs")
     if definition.is_workflow and _reads_files(definition):
-        raise ValidationFailedError(
-            "Steps of a workflow read no files: ask for text, or make it an app.", param="steps"
-        )
+        raise ValidationFailedError("Steps of a workflow read no files. Ask for text.", param="steps")
     plan = plan_of(definition)
     _require_known(definition.prompt_sections, names, set(), "prompt_sections")
     done_before = before(plan)

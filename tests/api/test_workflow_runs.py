@@ -23,7 +23,8 @@ from gateway.inference.call import Call, Surface
 from gateway.limits.limiter import Limiter
 from gateway.limits.tiers import read_tiers
 from gateway.settings import Settings
-from gateway.tenancy import PhiMode
+from gateway.tenancy import PhiMode, StorageMode
+from storage.onboarding import change_policy
 from storage.outbox import OutboxEvent
 from storage.pool import fetch
 from tests.api.apps import HAIKU, WORKFLOW, Desk, make_desk
@@ -276,6 +277,20 @@ async def test_nothing_that_names_somebody_reaches_the_provider_and_values_come_
     assert job["outputs"] == {"two": f"Echo: Of Echo: {marker}: SSN {SSN}"}
     assert len(heard(desk, marker)) == 2
     assert not any(SSN in body for body in heard(desk, marker))
+
+
+async def test_an_organisation_that_keeps_nothing_any_more_has_its_jobs_fail(
+    gateway_server: GatewayServer, client: Client, activities: AppRunActivities
+) -> None:
+    desk, marker = await make_desk(gateway_server), new_ulid()
+    job = await begun(desk, await make(desk, step_of("one", "{{inputs.note}}")), marker)
+    await change_policy(gateway_server.storage, desk.tenant.org, {"storage_mode": StorageMode.NONE})
+
+    async with working(client, activities):
+        await (await tell(client, desk, job)).result()
+
+    assert (await shown(desk, job))["error"]["code"] == "JOB_NOT_STORABLE"
+    assert heard(desk, marker) == []
 
 
 async def test_where_identifiers_are_blocked_a_job_fails_for_that(
