@@ -91,6 +91,20 @@ def require_auto_table(settings: Settings) -> None:
         raise CommandError(f"HASP_AUTO_ROUTING_FILE: {failure}", exit_code=EXIT_CONFIGURATION) from None
 
 
+def require_mcp_servers(settings: Settings) -> None:
+    """Raises `CommandError` (exit code 2) with a line for everything wrong with the list of MCP servers."""
+    from gateway.harness.tools.mcp.listing import read_mcp_servers
+    from gateway.operator_file import OperatorFileError
+
+    if (file := settings.mcp_servers_file) is None:
+        return
+    try:
+        read_mcp_servers(file, os.environ.get)
+    except OperatorFileError as failure:
+        lines = "\n  ".join(["HASP_MCP_SERVERS_FILE:", *failure.problems])
+        raise CommandError(lines, exit_code=EXIT_CONFIGURATION) from None
+
+
 def require_tier(settings: Settings, name: str) -> str:
     """`name`, if it is a tier's or another name of one."""
     if name not in (known := require_tiers(settings).names):

@@ -97,6 +97,7 @@ def api() -> None:
         require_auto_table,
         require_catalog,
         require_keyring,
+        require_mcp_servers,
         require_model,
         require_tiers,
         require_tombstones,
@@ -108,6 +109,7 @@ def api() -> None:
     require_catalog(settings.catalog_file)
     require_tiers(settings)
     require_auto_table(settings)
+    require_mcp_servers(settings)
     require_model(settings)
     _leave_no_core()
     _outlive_temporal_threads()
@@ -135,6 +137,7 @@ def worker() -> None:
         require_auto_table,
         require_catalog,
         require_keyring,
+        require_mcp_servers,
         require_tiers,
         require_time_stamp_roots,
         require_tombstones,
@@ -146,6 +149,7 @@ def worker() -> None:
     require_catalog(settings.catalog_file)
     require_tiers(settings)
     require_auto_table(settings)
+    require_mcp_servers(settings)
     require_time_stamp_roots(settings)
     from worker.main import run
 

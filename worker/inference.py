@@ -6,8 +6,11 @@ from contextlib import AsyncExitStack
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.errors import UnavailableError
+from gateway.harness.toolbox import Toolbox
+from gateway.harness.tools.opening import open_toolbox
 from gateway.inference.composing import Inference, composed
 from gateway.inference.shielding import everything_settled
+from gateway.outside.lookup import SystemLookup
 from gateway.phi.detector import DetectorError
 from gateway.phi.guard import Guard
 from gateway.phi.pool import ScannerPool
@@ -17,7 +20,7 @@ from storage import Storage
 
 
 class WorkerInference:
-    """Scanners, providers and the pipeline over them, for the activities of one worker."""
+    """Scanners, providers, the pipeline over them and the tools, for the activities of one worker."""
 
     def __init__(self, settings: Settings, storage: Storage, catalog: Catalog, clock: Clock) -> None:
         self._settings = settings
@@ -26,25 +29,32 @@ class WorkerInference:
         self._clock = clock
         self._opening = asyncio.Lock()
         self._opened = AsyncExitStack()
-        self._inference: Inference | None = None
+        self._parts: tuple[Inference, Toolbox] | None = None
 
     async def __call__(self) -> Inference:
         """The same for everybody who asks. Raises `UnavailableError` when scanners do not come up: asked again later.
 
         What was opened by then is closed again.
         """
-        async with self._opening:
-            if self._inference is None:
-                async with AsyncExitStack() as opened:
-                    self._inference = await self._open(opened)
-                    self._opened = opened.pop_all()
-            return self._inference
+        return (await self._all())[0]
+
+    async def toolbox(self) -> Toolbox:
+        """The same for everybody who asks. Raises as a call of this does."""
+        return (await self._all())[1]
 
     async def close(self) -> None:
         """Calls under way are seen to their end first."""
         await self._opened.aclose()
 
-    async def _open(self, opened: AsyncExitStack) -> Inference:
+    async def _all(self) -> tuple[Inference, Toolbox]:
+        async with self._opening:
+            if self._parts is None:
+                async with AsyncExitStack() as opened:
+                    self._parts = await self._open(opened)
+                    self._opened = opened.pop_all()
+            return self._parts
+
+    async def _open(self, opened: AsyncExitStack) -> tuple[Inference, Toolbox]:
         settings = self._settings
         opened.push_async_callback(everything_settled)
         providers = await opened.enter_async_context(Providers.from_settings(settings, self._catalog))
@@ -64,4 +74,6 @@ class WorkerInference:
             clock=self._clock,
         )
         await opened.enter_async_context(inference.health.flushing())
-        return inference
+        lookup = SystemLookup()
+        opened.callback(lookup.close)
+        return inference, await opened.enter_async_context(open_toolbox(settings, lookup))

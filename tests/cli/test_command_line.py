@@ -145,6 +145,19 @@ def test_a_catalog_that_is_not_valid_is_refused_with_every_fault(command: str, t
     assert not (tmp_path / "home").exists()
 
 
+def test_a_list_of_servers_that_is_not_valid_is_refused_with_every_fault(tmp_path: Path) -> None:
+    file = tmp_path / "servers.json"
+    file.write_text(json.dumps({"servers": [{"id": "ward_desk", "url": "https://x"}, {"id": "a", "api_key": SECRET}]}))
+    keyring = tmp_path / "keyring.json"
+    assert hasp("keyring", "init", "--file", str(keyring)).returncode == 0
+    base = {"HASP_DATABASE_URL": "postgresql://x@127.0.0.1/x", "HASP_KEYRING_FILE": str(keyring)}
+    answer = hasp("worker", HASP_MCP_SERVERS_FILE=str(file), **base)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("hasp: HASP_MCP_SERVERS_FILE:\n  servers[0].id: ")
+    assert "  servers[1].url: Field required\n" in answer.stderr
+    assert SECRET not in answer.stderr
+
+
 def test_migrate_needs_the_owners_url_and_a_database_that_answers(tmp_path: Path) -> None:
     base = {"HASP_DATABASE_URL": "postgresql://x@127.0.0.1/x", "HASP_KEYRING_FILE": str(tmp_path / "keyring.json")}
     without = hasp("migrate", **base)

@@ -25,8 +25,9 @@ from gateway.harness.tools.terms import Terms
 from gateway.operator_file import OperatorFileError
 from gateway.settings import Settings
 from tests.unit.harness.contexts import CONTEXT
-from tests.unit.harness.mcp_stand_in import ECHO, McpStandIn
+from tests.unit.harness.mcp_stand_in import ECHO, Answer, McpStandIn
 
+UNSET: dict[str, str] = {}
 SETTINGS = Settings(database_url="postgresql://nobody@nowhere/nothing", keyring_file=Path("none"))  # pyright: ignore[reportArgumentType]
 
 
@@ -87,7 +88,7 @@ async def test_a_session_that_ended_is_begun_again(server: McpStandIn, client: M
 
 
 async def test_a_server_that_ends_each_session_has_failed(server: McpStandIn, client: McpServer) -> None:
-    server.answers["tools/call"] = lambda *_: web.Response(status=404)
+    server.answers["tools/call"] = lambda _, __: web.Response(status=404)
 
     with pytest.raises(ToolFailedError, match="ends each session"):
         await used(client)
@@ -127,26 +128,26 @@ async def test_a_refusal_is_told_to_the_model(server: McpStandIn, client: McpSer
     assert len(answer.text) < 2100
 
 
-def _other_number(server: McpStandIn) -> Callable[..., web.Response]:
+def _other_number(server: McpStandIn) -> Answer:
     return lambda _, asked: server.spoken({"id": asked["id"] + 1, "result": {"content": []}})
 
 
-LIES: dict[str, Callable[[McpStandIn], Callable[..., web.Response | None]]] = {
-    "silence": lambda _: lambda *_: None,
-    "a failure": lambda _: lambda *_: web.Response(status=500, text="Maria Lopez"),
-    "a redirect": lambda _: lambda *_: web.Response(status=307, headers={"location": "http://169.254.169.254/"}),
-    "no JSON": lambda _: lambda *_: web.Response(text="Maria Lopez"),
-    "nothing": lambda _: lambda *_: web.Response(),
-    "no object": lambda server: lambda *_: server.spoken("Maria Lopez"),
+LIES: dict[str, Callable[[McpStandIn], Answer]] = {
+    "silence": lambda _: lambda _, __: None,
+    "a failure": lambda _: lambda _, __: web.Response(status=500, text="Maria Lopez"),
+    "a redirect": lambda _: lambda _, __: web.Response(status=307, headers={"location": "http://169.254.169.254/"}),
+    "no JSON": lambda _: lambda _, __: web.Response(text="Maria Lopez"),
+    "nothing": lambda _: lambda _, __: web.Response(),
+    "no object": lambda server: lambda _, __: server.spoken("Maria Lopez"),
     "an answer to something else": _other_number,
     "no result": lambda server: lambda _, asked: server.spoken({"id": asked["id"]}),
     "a result that is a list": lambda server: lambda _, asked: server.said(asked, ["Maria Lopez"]),
-    "too much": lambda _: lambda *_: web.Response(body=b" " * (MOST_BYTES + 1), content_type="application/json"),
+    "too much": lambda _: lambda _, __: web.Response(body=b" " * (MOST_BYTES + 1), content_type="application/json"),
     "endless events": lambda _: (
-        lambda *_: web.Response(body=b": quiet\n\n" * (MOST_BYTES // 9 + 1), content_type="text/event-stream")
+        lambda _, __: web.Response(body=b": quiet\n\n" * (MOST_BYTES // 9 + 1), content_type="text/event-stream")
     ),
     "an event that never ends": lambda _: (
-        lambda *_: web.Response(body=b"data: [" + b"1," * (MOST_BYTES // 2), content_type="text/event-stream")
+        lambda _, __: web.Response(body=b"data: [" + b"1," * (MOST_BYTES // 2), content_type="text/event-stream")
     ),
     "a deep nest": lambda _: (
         lambda _, asked: web.Response(
@@ -287,7 +288,7 @@ def test_a_list_of_another_form_says_where_it_is_wrong_and_not_what_is_there(
     path.write_bytes(file.encode() if isinstance(file, str) else orjson.dumps(file))
 
     with pytest.raises(OperatorFileError) as raised:
-        read_mcp_servers(path, {}.get)
+        read_mcp_servers(path, UNSET.get)
 
     assert problem in str(raised.value)
     assert "secret" not in str(raised.value)
@@ -323,7 +324,7 @@ async def test_tools_come_and_go_with_servers_and_the_list(server: McpStandIn, t
     path = tmp_path / "servers.json"
     async with server.serving() as url:
         write(path, {"id": "desk", "url": url})
-        servers = McpServers(lambda: read_mcp_servers(path, {}.get), SETTINGS)
+        servers = McpServers(lambda: read_mcp_servers(path, UNSET.get), SETTINGS)
         had: list[list[str]] = []
 
         async def refreshed() -> None:
@@ -349,7 +350,7 @@ async def test_a_tool_whose_server_left_the_list_is_not_run(server: McpStandIn, 
     path = tmp_path / "servers.json"
     async with server.serving() as url:
         write(path, {"id": "desk", "url": url})
-        servers = McpServers(lambda: read_mcp_servers(path, {}.get), SETTINGS)
+        servers = McpServers(lambda: read_mcp_servers(path, UNSET.get), SETTINGS)
         await servers.refresh()
         held = servers.tools[0]
         write(path)
