@@ -15,6 +15,7 @@ from api.state import Gateway
 from cli.main import GRACEFUL_SHUTDOWN_S, KEEP_ALIVE_S
 from gateway.completion import AnswerBlock
 from gateway.conversation import Conversation
+from gateway.harness.toolbox import Toolbox
 from gateway.inference.shielding import everything_settled
 from gateway.outside.lookup import SystemLookup
 from gateway.phi.findings import Finding
@@ -67,6 +68,7 @@ async def open_unguarded(settings: Settings) -> AsyncGenerator[Gateway]:
             guard=NoGuard(),
             lookup=SystemLookup(),
             probe=storage.health,
+            toolbox=Toolbox(()),
         )
 
 
