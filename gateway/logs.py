@@ -44,6 +44,7 @@ FIELDS = frozenset(
         "key_id",
         "level",
         "logger",
+        "mcp_server",
         "method",
         "model",
         "models",

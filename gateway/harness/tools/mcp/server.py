@@ -66,7 +66,9 @@ class McpServer:
             async with asyncio.timeout(_LIST_TIMEOUT_S):
                 listed = await self._listed()
         except (ToolFailedError, McpRefusedError, TimeoutError) as failed:
-            log.warning("mcp_tools_not_listed", server=self.spec.entry.id, cause=str(failed) or type(failed).__name__)
+            log.warning(
+                "mcp_tools_not_listed", mcp_server=self.spec.entry.id, cause=str(failed) or type(failed).__name__
+            )
             return
         wanted = self.spec.entry.tools
         asked_for = [each for each in listed if wanted is None or each["name"] in wanted]
@@ -76,7 +78,7 @@ class McpServer:
                 tools.setdefault(tool.name, tool)
         self.tools = tuple(tools.values())
         if left_out := max(len(asked_for), len(wanted or ())) - len(tools):
-            log.warning("mcp_tools_left_out", server=self.spec.entry.id, tools=left_out)
+            log.warning("mcp_tools_left_out", mcp_server=self.spec.entry.id, count=left_out)
 
     async def close(self) -> None:
         """Safe to call twice."""
