@@ -124,6 +124,14 @@ CHANGE_REQUEST: Mapping[str, Any] = {
     "another model": {"default_model": "claude-sonnet-4-6"},
     "another prompt": {"prompt_sections": [{"body": "Summarize in one sentence:\n{{inputs.note}}"}]},
 }
+QUERY_REQUEST: Mapping[str, Any] = {
+    "plain": {"inputs": {"note": "The patient was seen for a cough."}},
+    "with another model, streamed": {
+        "inputs": {"note": "The patient was seen for a cough."},
+        "model": "claude-sonnet-4-6",
+        "stream": True,
+    },
+}
 RUN_REQUEST: Mapping[str, Any] = {
     "plain": {"app_id": _OTHER, "inputs": {"note": "The patient was seen for a cough."}},
 }

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 from api import trust
 from api.anthropic import compatible, models
 from api.anthropic import routes as anthropic
+from api.apps import query as app_queries
 from api.apps import routes as apps
 from api.apps import workflows
 from api.harness import catalog as chat_catalog
@@ -248,7 +249,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         discovery,
         provider_status,
     )
-    harness = (chats, chat_catalog, presets, apps, workflows)
+    harness = (chats, chat_catalog, presets, apps, app_queries, workflows)
     for module in (*inference, openai_models, models, *harness, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)

@@ -22,6 +22,12 @@ Caller = Annotated[Access, Depends(caller())]
 
 
 @router.get(
+    "/v1/app/models",
+    summary="List the models that apps may name",
+    response_class=Response,
+    responses={200: examples.MODELS, **errors(HARNESS, *KEY_ERRORS)},
+)
+@router.get(
     "/v1/chat/models",
     summary="List the models that chats may name",
     response_class=Response,

@@ -13,13 +13,18 @@ MOST_OUTPUT_TOKENS: Final = 8_192
 """Of an answer, unless its model gives shorter ones."""
 
 
-def asked(prompt: str, model: str, catalog: Catalog) -> Conversation:
-    """`prompt` as a conversation. Raises `ValidationFailedError` for a prompt that comes to nothing."""
+def asking(prompt: str) -> Turn:
+    """`prompt` as what a user says. Raises `ValidationFailedError` for one that comes to nothing."""
     if not prompt.strip():
         raise ValidationFailedError("With these inputs the app's prompt is empty.", param="inputs")
+    return Turn("user", (Text(prompt),), plain=True)
+
+
+def asked(prompt: str, model: str, catalog: Catalog) -> Conversation:
+    """`prompt` alone, as a conversation. Raises as `asking` does."""
     known = catalog.find(model)
     most = min(MOST_OUTPUT_TOKENS, known.max_output_tokens) if known else MOST_OUTPUT_TOKENS
-    return Conversation(turns=(Turn("user", (Text(prompt),), plain=True),), sampling=Sampling(max_tokens=most))
+    return Conversation(turns=(asking(prompt),), sampling=Sampling(max_tokens=most))
 
 
 def chosen_model(name: str, conversation: Conversation, access: Access, *, auto: AutoRouter, now: datetime) -> str:
