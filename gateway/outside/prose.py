@@ -12,7 +12,7 @@ from gateway.outside.reading import Page, UnreadError
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _PLAIN = re.compile(r"text/|application/(?:[a-z.-]+\+)?(?:json|xml|yaml|javascript)\Z")
-_UNSEEN = ("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "head")
+_UNSEEN = frozenset({"script", "style", "noscript", "template", "svg", "math", "iframe", "object", "head"})
 _BLOCKS = frozenset(
     (
         *("address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption"),
@@ -20,6 +20,9 @@ _BLOCKS = frozenset(
         *("p", "pre", "section", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
     )
 )
+_MOST_CHARACTERS = 200_000
+"""Of a page's text; each piece counts for one more, however small. Beyond what any model is given of it."""
+_LONGEST_TITLE = 500
 _SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
 _BREAKS = re.compile(r" ?\n\s*\n\s*")
 
@@ -33,6 +36,8 @@ _html = cast("Any", lxml.html)
 class Prose:
     title: str
     text: str
+    is_cut: bool = False
+    """Whether the page says more."""
 
 
 def read_prose(page: Page) -> Prose:
@@ -40,7 +45,8 @@ def read_prose(page: Page) -> Prose:
     if page.media_type in _HTML:
         return _of_html(page)
     if not page.media_type or _PLAIN.match(page.media_type):
-        return Prose("", _decoded(page).strip())
+        text = _decoded(page).strip()
+        return Prose("", text[:_MOST_CHARACTERS], is_cut=len(text) > _MOST_CHARACTERS)
     raise UnreadError("What the server has there is not text.")
 
 
@@ -52,20 +58,21 @@ def _of_html(page: Page) -> Prose:
         root = _html.document_fromstring(page.body or b"<p></p>", parser=parser)
     except (_etree.ParserError, _etree.XMLSyntaxError, ValueError, LookupError):
         raise UnreadError("The page cannot be read.") from None
-    title = str(root.findtext(".//title") or "").strip()
-    for unseen in list(root.iter(*_UNSEEN)):
-        unseen.drop_tree()
     pieces: list[str] = []
-    for event, element in _etree.iterwalk(root, events=("start", "end")):
-        is_block = element.tag in _BLOCKS
-        if event == "start":
-            pieces += ["\n"] if is_block else []
-            pieces.append(element.text or "")
-        else:
-            pieces += ["\n"] if is_block else []
-            pieces.append(element.tail or "")
-    text = _SPACES.sub(" ", "".join(pieces))
-    return Prose(_SPACES.sub(" ", title), _BREAKS.sub("\n\n", text).strip())
+    left = _MOST_CHARACTERS
+    walk = _etree.iterwalk(root, events=("start", "end"))
+    for event, element in walk:
+        begins, is_unseen = event == "start", element.tag in _UNSEEN
+        if begins and is_unseen:
+            walk.skip_subtree()
+        said = ("" if is_unseen else element.text) if begins else element.tail
+        pieces += ("\n", said or "") if element.tag in _BLOCKS else (said or "",)
+        left -= len(pieces[-1]) + 1
+        if left < 0:
+            break
+    text = _BREAKS.sub("\n\n", _SPACES.sub(" ", "".join(pieces))).strip()
+    title = _SPACES.sub(" ", str(root.findtext(".//title") or "")[:_LONGEST_TITLE]).strip()
+    return Prose(title, text[:_MOST_CHARACTERS], is_cut=left < 0)
 
 
 def _decoded(page: Page) -> str:

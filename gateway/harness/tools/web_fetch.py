@@ -46,5 +46,5 @@ class WebFetch:
 
 def _told(page: Page, prose: Prose) -> str:
     title = f"{prose.title}\n" if prose.title else ""
-    cut = "\n\n[The page goes on.]" if page.is_cut else ""
+    cut = "\n\n[The page goes on.]" if page.is_cut or prose.is_cut else ""
     return f"{title}{page.url}\n\n{prose.text}{cut}"

@@ -217,3 +217,20 @@ def test_an_entity_of_its_own_is_not_read() -> None:
 def test_a_picture_is_no_text() -> None:
     with pytest.raises(UnreadError):
         read_prose(page(b"\x89PNG", "image/png"))
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [("<p>" + "word<script></script>" * 60_000, "word" * 40_000), ("<p>" + "x" * 300_000, "x" * 200_000)],
+    ids=["in pieces", "in one"],
+)
+def test_of_a_long_page_no_more_is_read_than_any_model_is_given(html: str, text: str) -> None:
+    read = read_prose(page(html))
+
+    assert read.is_cut
+    assert read.text.startswith(text[:100_000])
+    assert len(read.text) <= 200_000
+
+
+def test_a_long_plain_text_is_cut() -> None:
+    assert read_prose(page("x" * 300_000, "text/plain")) == Prose("", "x" * 200_000, is_cut=True)
