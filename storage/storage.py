@@ -17,6 +17,7 @@ from gateway.tenancy import Principal
 from storage.access import AccessCache
 from storage.agents.introspection import Introspection
 from storage.agents.invocations import Invocations
+from storage.answered_items import AnsweredItems
 from storage.audit_keys import PublishedKeys
 from storage.clock_check import MOST_APART, apart
 from storage.encryption import ContentCipher
@@ -87,6 +88,7 @@ class Storage:
             Leases(pool, clock=clock, lease=lease, longest_call=longest_call),
             self.invocations,
         )
+        self.answered_items = AnsweredItems(pool, self.cipher)
         self.introspection = Introspection(pool, keyring.pepper, clock)
         self.audit_keys = PublishedKeys(pool)
         self.provider_health = ProviderHealth(pool)

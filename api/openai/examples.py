@@ -147,3 +147,4 @@ RESPONSE = answer(
 _MODEL = {"id": "gpt-5.4-mini", "object": "model", "created": 1_775_001_600, "owned_by": "openai"}
 MODELS = answer("The list.", {"object": "list", "data": [_MODEL]})
 MODEL = answer("The model.", _MODEL)
+INPUT_TOKENS = answer("The count.", {"object": "response.input_tokens", "input_tokens": 12})

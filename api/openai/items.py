@@ -3,11 +3,13 @@
 https://platform.openai.com/docs/api-reference/responses/object
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, assert_never
 
 from gateway.completion import AnswerBlock, StopDetails, StopReason, Usage, tool_input_text
 from gateway.conversation import RedactedThinking, Text, Thinking, ToolUse
+from gateway.ids import InferenceId
 
 Json = dict[str, Any]
 
@@ -22,6 +24,15 @@ _INCOMPLETE = {
     StopReason.CONTEXT_EXCEEDED: "max_output_tokens",
     StopReason.REFUSAL: "content_filter",
 }
+
+
+_REFERENCE = re.compile(r"(?:msg|fc|rs)_([0-7][0-9A-HJKMNP-TV-Z]{25})(\d{4})\Z")
+
+
+def place_of(identity: str) -> tuple[InferenceId, int] | None:
+    """The answer that an item of `item_id`'s is of, and its place in it; None for what is no id of ours."""
+    found = _REFERENCE.match(identity)
+    return (InferenceId(found[1]), int(found[2])) if found else None
 
 
 def item_id(block: AnswerBlock, call: str, index: int) -> str:

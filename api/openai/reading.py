@@ -9,7 +9,8 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from api.openai import items, schemas, tools
+from api.openai import schemas, tools
+from api.openai.items import REDACTED
 from api.openai.parts import arguments, data_of
 from api.openai.response import Echo
 from api.openai.turns import Said, Spoken, spoken
@@ -79,13 +80,37 @@ class Parsed:
     ignored: tuple[str, ...] = field(default=())
 
 
-def create_response(body: bytes) -> Parsed:
+Items = Mapping[str, Block]
+"""What items that are only referred to stand for, by their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it was sent, without what is null in it."""
+
+    value: Mapping[str, JsonValue]
+    request: schemas.CreateResponseRequest
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids of items that it only refers to, each once."""
+        if isinstance(self.request.input, str):
+            return ()
+        return tuple(dict.fromkeys(item.id for item in self.request.input if isinstance(item, schemas.ItemReference)))
+
+
+def sent(body: bytes) -> Sent:
     """Raises `ValidationFailedError`, `UnsupportedParameterError`."""
-    value: dict[str, JsonValue] = {name: sent for name, sent in read_object(body).items() if sent is not None}
+    value: dict[str, JsonValue] = {name: given for name, given in read_object(body).items() if given is not None}
     _require_context(value)
-    request = validated(schemas.CreateResponseRequest, value, unknown=ValidationFailedError)
+    return Sent(value, validated(schemas.CreateResponseRequest, value, unknown=ValidationFailedError))
+
+
+def create_response(sent: Sent, items: Items) -> Parsed:
+    """Raises `ValidationFailedError`, also for a reference to what is not among `items`."""
+    request, value = sent.request, sent.value
     taken = tools.read_tools(request.tools)
-    said = _spoken(request)
+    said = _spoken(request, items)
     return Parsed(
         model=request.model,
         conversation=Conversation(
@@ -130,18 +155,18 @@ def _sampling(request: schemas.CreateResponseRequest) -> Sampling:
     )
 
 
-def _spoken(request: schemas.CreateResponseRequest) -> Spoken:
+def _spoken(request: schemas.CreateResponseRequest, items: Items) -> Spoken:
     """What a developer says before anybody else does is part of the system prompt."""
     system = [Text(request.instructions)] if request.instructions else []
     if isinstance(request.input, str):
         return Spoken(tuple(system), (Turn("user", (Text(request.input),), plain=True),), (("input",),))
-    said = spoken(system, [_said(item, f"input[{index}]") for index, item in enumerate(request.input)])
+    said = spoken(system, [_said(item, f"input[{index}]", items) for index, item in enumerate(request.input)])
     if not said.turns:
         raise ValidationFailedError("`input` has nothing to answer.", param="input")
     return said
 
 
-def _said(item: schemas.ItemParam, path: str) -> Said:
+def _said(item: schemas.ItemParam, path: str, items: Items) -> Said:
     match item:
         case schemas.MessageItem():
             role: Role = "system" if item.role in ("system", "developer") else cast("Role", item.role)
@@ -155,6 +180,8 @@ def _said(item: schemas.ItemParam, path: str) -> Said:
         case schemas.ReasoningItem():
             return _placed("assistant", _thoughts(item), path)
         case schemas.ItemReference():
+            if (block := items.get(item.id)) is not None:
+                return _placed("assistant", (block,), path)
             raise ValidationFailedError(
                 "The item that is referred to is not known, or no longer. Send it whole, with `store: false`.",
                 param=f"{path}.id",
@@ -169,8 +196,8 @@ def _thoughts(item: schemas.ReasoningItem) -> tuple[Block, ...]:
     """What cannot be said to a vendor again is left out."""
     if not item.encrypted_content:
         return ()
-    if item.encrypted_content.startswith(items.REDACTED):
-        return (RedactedThinking(item.encrypted_content.removeprefix(items.REDACTED)),)
+    if item.encrypted_content.startswith(REDACTED):
+        return (RedactedThinking(item.encrypted_content.removeprefix(REDACTED)),)
     return (Thinking("".join(part.text for part in item.summary or ()), item.encrypted_content),)
 
 

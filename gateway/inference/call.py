@@ -73,6 +73,8 @@ class Call:
     """True when `thread` exists already and its turns come before this call's own."""
     own_turns: int | None = None
     """How many of the last turns are this call's own; None: all of them."""
+    recalled_items: int = 0
+    """How many parts of it were not sent with it, but opened from earlier answers."""
     known: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """What stood in for which value in the thread so far, by placeholder body (`NAME_1`)."""
     tool: str | None = None

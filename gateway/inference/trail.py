@@ -121,6 +121,8 @@ def _circumstances(outcome: Outcome) -> dict[str, JsonValue]:
         facts["rate_limits"] = [*limits]
     if call.history_turns:
         facts["history_turns"] = call.history_turns
+    if call.recalled_items:
+        facts["recalled_items"] = call.recalled_items
     return facts
 
 
@@ -176,7 +178,7 @@ def _answer_events(outcome: Outcome) -> Iterable[ComplianceEvent]:
 
 def recalled(call: Call) -> Iterable[ComplianceEvent]:
     """What was opened of earlier records for `call`."""
-    if call.history_turns:
+    if call.history_turns or call.recalled_items:
         yield ComplianceEvent.HISTORY_READ
     elif call.known:
         yield ComplianceEvent.PLACEHOLDERS_RECALLED

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0019"
-down_revision = "0018"
+down_revision = "0017"
 
 IS_VISIBLE = "(org_id = current_setting('hasp.organization', true) or current_setting('hasp.system', true) = 'on')"
 ANNOUNCED = "scopes, mode, digest, revoked_at, expires_at, networks, retires_at"
