@@ -1,7 +1,12 @@
 """What a worker makes calls with: opened by the first that needs it, so that one without such work pays nothing."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from gateway.catalog import Catalog
 from gateway.clock import Clock
@@ -17,6 +22,7 @@ from gateway.phi.pool import ScannerPool
 from gateway.providers.registry import Providers
 from gateway.settings import Settings
 from storage import Storage
+from workflows.queues import TaskQueue
 
 
 class WorkerInference:
@@ -77,3 +83,18 @@ class WorkerInference:
         lookup = SystemLookup()
         opened.callback(lookup.close)
         return inference, await opened.enter_async_context(open_toolbox(settings, lookup))
+
+
+def inference_worker(
+    client: Client, activities: Sequence[Callable[..., object]], *, drain: timedelta, deployment: WorkerDeploymentConfig
+) -> Worker:
+    """For what makes calls, and beats as it does."""
+    return Worker(
+        client,
+        task_queue=TaskQueue.INFERENCE,
+        activities=activities,
+        # An end that somebody asked for is heard of with a beat.
+        max_heartbeat_throttle_interval=timedelta(seconds=5),
+        graceful_shutdown_timeout=drain,
+        deployment_config=deployment,
+    )

@@ -49,7 +49,7 @@ from storage.audit_exports import ExportWriting
 from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
 from worker import health
-from worker.inference import WorkerInference
+from worker.inference import WorkerInference, inference_worker
 from worker.service import Service
 from worker.temporal import TemporalWork
 from worker.webhooks import webhook_workers
@@ -258,15 +258,7 @@ def _workers(
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),
-        Worker(
-            client,
-            task_queue=TaskQueue.INFERENCE,
-            activities=[apps.step],
-            # An end that somebody asked for is heard of with a beat.
-            max_heartbeat_throttle_interval=timedelta(seconds=5),
-            graceful_shutdown_timeout=drain,
-            deployment_config=_deployment(),
-        ),
+        inference_worker(client, [apps.step], drain=drain, deployment=_deployment()),
         Worker(
             client,
             task_queue=TaskQueue.OUTBOUND,

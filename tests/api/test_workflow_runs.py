@@ -162,6 +162,24 @@ async def test_a_call_whose_worker_died_over_it_is_made_again_and_paid_for_once(
     assert len(await bills(desk)) == 1
 
 
+async def test_a_step_that_a_worker_stops_over_is_done_by_the_next_and_paid_for_once(
+    gateway_server: GatewayServer, client: Client, activities: AppRunActivities, temporal_env: WorkflowEnvironment
+) -> None:
+    desk, marker = await make_desk(gateway_server), new_ulid()
+    job = await begun(desk, await make(desk, step_of("one", "[[sandbox: first_delay_ms=300]] {{inputs.note}}")), marker)
+
+    with temporal_env.with_time_skipping_disabled():
+        async with working(client, activities):
+            handle = await tell(client, desk, job)
+            while not heard(desk, marker):  # noqa: ASYNC110 - the sandbox tells no event
+                await asyncio.sleep(0.02)
+        async with working(client, activities):
+            assert await handle.result() == "completed"
+
+    assert (await shown(desk, job))["outputs"] == {"one": f"Echo: {marker}"}
+    assert len(await bills(desk)) == 1
+
+
 async def test_a_provider_that_fails_is_asked_again_in_a_call_of_its_own(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
