@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gateway.harness.tool import ServerTool
 
@@ -51,6 +52,9 @@ def _speaks_for(tool: ServerTool, text: str, words: frozenset[str]) -> bool:
         return True
     if sign := _SIGNS.get(tool.name):
         return sign.search(text) is not None
-    named = frozenset(_WORD.findall(tool.name.lower()))
-    described = frozenset(_WORD.findall(tool.description.lower())) - _COMMON
-    return bool(named & words) or len(described & words) > 1
+    return bool(_words(tool.name) & words) or len(_words(tool.description) & words) > 1
+
+
+@lru_cache(maxsize=2048)
+def _words(of_a_tool: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(of_a_tool.lower())) - _COMMON
