@@ -1,0 +1,1 @@
+"""Files that callers upload, and what is read out of them."""
