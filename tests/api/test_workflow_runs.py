@@ -11,10 +11,10 @@ import pytest_asyncio
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import WorkflowEnvironment
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.app_run import AppRunActivities, AppStep, app_run_starts
+from activities.app_run import AppJob, AppRunActivities, AppStep, app_run_starts
 from gateway.apps.jobs import tries_of
 from gateway.catalog import shipped_catalog
 from gateway.clock import SystemClock
@@ -160,6 +160,37 @@ async def test_a_call_whose_worker_died_over_it_is_made_again_and_paid_for_once(
     holds = "select id, state from credit_holds where org_id = %s"
     assert await fetch(gateway_server.storage.pool, holds, [desk.tenant.org]) == [(left, "settled")]
     assert len(await bills(desk)) == 1
+
+
+async def test_a_step_that_four_workers_take_at_once_is_paid_for_once(
+    gateway_server: GatewayServer, activities: AppRunActivities
+) -> None:
+    desk, marker = await make_desk(gateway_server), new_ulid()
+    job = AppJob(desk.tenant.org, await begun(desk, await make(desk, step_of("one", "{{inputs.note}}")), marker))
+    await ActivityEnvironment().run(activities.begin, job)
+
+    await asyncio.gather(*(ActivityEnvironment().run(activities.step, AppStep(job, 0)) for _ in range(4)))
+
+    assert (await shown(desk, job.id))["steps"][0]["output"] == f"Echo: {marker}"
+    assert len(await bills(desk)) == 1
+    settled = "select count(*), sum(charged) from credit_holds where org_id = %s"
+    assert await fetch(gateway_server.storage.pool, settled, [desk.tenant.org]) == [(1, (await bills(desk))[0])]
+
+
+async def test_an_answer_that_nobody_wrote_down_is_not_asked_for_again(
+    gateway_server: GatewayServer, activities: AppRunActivities
+) -> None:
+    desk, marker = await make_desk(gateway_server), new_ulid()
+    job = AppJob(desk.tenant.org, await begun(desk, await make(desk, step_of("one", "{{inputs.note}}")), marker))
+    await ActivityEnvironment().run(activities.begin, job)
+    await ActivityEnvironment().run(activities.step, AppStep(job, 0))
+    # What a worker leaves that was killed after its call was settled.
+    await fetch(gateway_server.storage.pool, "update app_job_steps set state = 'running' where job_id = %s", [job.id])
+
+    await ActivityEnvironment().run(activities.step, AppStep(job, 0))
+
+    assert states(await shown(desk, job.id)) == ["completed"]
+    assert len(heard(desk, marker)) == 1
 
 
 async def test_a_step_that_a_worker_stops_over_is_done_by_the_next_and_paid_for_once(
