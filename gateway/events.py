@@ -17,6 +17,8 @@ class EventType(StrEnum):
     AGENT_CREDENTIAL_ROTATED = "agent.credential_rotated"
     AGENT_REACTIVATED = "agent.reactivated"
     AGENT_UPDATED = "agent.updated"
+    CHAT_RUN_CANCELLED = "chat_run.cancelled"
+    CHAT_RUN_REQUESTED = "chat_run.requested"
     APP_JOB_CANCELLED = "app_job.cancelled"
     APP_JOB_REQUESTED = "app_job.requested"
     AI_REQUEST_COMPLETED = "ai.request.completed"

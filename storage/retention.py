@@ -232,7 +232,8 @@ class _Purging:
 
     async def _remove_jobs(self) -> int:
         named = self._named(below=first_id_after(self.work.bound), limit=self.batch)
-        return (await self.connection.execute(retention_sql.REMOVE_JOBS, named)).rowcount
+        removed = (await self.connection.execute(retention_sql.REMOVE_JOBS, named)).rowcount
+        return removed + (await self.connection.execute(retention_sql.REMOVE_RUNS, named)).rowcount
 
     async def _take_names(self) -> int:
         """Of end users: their keys, and with them whatever else was sealed of them."""

@@ -115,6 +115,8 @@ delete from app_jobs where id in (
 """
 """Those that run find out by themselves that what they were given is gone."""
 
+REMOVE_RUNS = REMOVE_JOBS.replace("app_jobs", "chat_runs")
+
 EMPTY_TERMS = "update organizations set phi_terms = null, policy_version = policy_version + 1 where id = %(org)s"
 """Every API process hears of it, as of any change of a policy."""
 

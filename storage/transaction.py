@@ -29,6 +29,7 @@ from storage.end_users.exports.store import EndUserExportReader, EndUserExportSt
 from storage.end_users.registry import EndUserReader, EndUserStore
 from storage.end_users.revived import RevivedStore
 from storage.harness.presets import PresetReader, PresetStore
+from storage.harness.runs import RunReader, RunStore
 from storage.keyring import Ring
 from storage.root_keys import RootKeys
 from storage.stores.agreements import AgreementReader, AgreementStore
@@ -62,6 +63,7 @@ class ReadTransaction:
         self.app_jobs = JobReader(session, org, cipher)
         self.organization = OrganizationReader(session, org, cipher)
         self.presets = PresetReader(session, org, cipher)
+        self.chat_runs = RunReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
         self.usage = UsageReader(session, org)
         self.usage_reports = UsageReportReader(session, org)
@@ -103,6 +105,7 @@ class Transaction(ReadTransaction):
         self.app_jobs = JobStore(session, org, cipher, clock)
         self.agreements = AgreementStore(session, org, cipher, clock)
         self.presets = PresetStore(session, org, cipher, clock)
+        self.chat_runs = RunStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)
         self.end_user_exports = EndUserExportStore(session, org, cipher, clock)
         self.end_users = EndUserStore(session, org, cipher, clock)

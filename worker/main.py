@@ -17,6 +17,7 @@ from activities.audit_export import AuditExportActivities, starts_export
 from activities.baa import BaaActivities, starts_acceptance
 from activities.books import BooksActivities
 from activities.budget import BudgetActivities
+from activities.chat_run import ChatRunActivities, chat_run_starts
 from activities.credential_cascade import CredentialCascadeActivities, starts_cascade
 from activities.credential_lifecycle import CredentialLifecycleActivities, life_starts
 from activities.end_user_erasure import EndUserErasureActivities, starts_erasure
@@ -63,6 +64,7 @@ from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_schedules import BudgetSchedules
 from workflows.budget_upkeep import BudgetUpkeep
+from workflows.chat_run import ChatWorkflows, RunChat
 from workflows.credential_cascade import Cascades, CredentialCascade
 from workflows.credential_lifecycle import CredentialLifecycle, Lifecycles
 from workflows.credential_upkeep import CredentialUpkeep
@@ -147,6 +149,7 @@ def _workers(
     exports = AuditExportActivities(storage.pool, clock, writing)
     limiter = Limiter(read_tiers(settings.tiers_file), storage.rate_buckets, clock)
     apps = AppRunActivities(storage, catalog, limiter, inference)
+    chats = ChatRunActivities(storage, limiter, inference, inference.toolbox)
     acceptances = BaaAcceptances(client)
     agreements = BaaActivities(storage, acceptances, settings, authority)
     books = BooksActivities(storage.pool)
@@ -166,6 +169,7 @@ def _workers(
         {
             EventType.AGENT_CASCADE_BEGUN: starts_cascade(credential_cascades),
             **app_run_starts(AppWorkflows(client)),
+            **chat_run_starts(ChatWorkflows(client)),
             **life_starts(lives),
             EventType.AUDIT_EXPORT_REQUESTED: starts_export(AuditExportRuns(client)),
             EventType.BAA_ACCEPTED: starts_acceptance(acceptances),
@@ -209,6 +213,7 @@ def _workers(
                 ReplayWebhooks,
                 RetentionPurge,
                 RunApp,
+                RunChat,
             ],
             activities=[
                 agreements.activate,
@@ -218,6 +223,8 @@ def _workers(
                 apps.begin,
                 apps.finish,
                 books.prove_page,
+                chats.begin,
+                chats.finish,
                 budgets.close_period,
                 budgets.schedule_page,
                 cascades.finish,
@@ -258,7 +265,7 @@ def _workers(
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),
-        inference_worker(client, [apps.step], drain=drain, deployment=_deployment()),
+        inference_worker(client, [apps.step, chats.round, chats.tool], drain=drain, deployment=_deployment()),
         Worker(
             client,
             task_queue=TaskQueue.OUTBOUND,

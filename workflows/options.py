@@ -160,6 +160,19 @@ APP_STEP = ActivityConfig(
 )
 """One call of a model, tried as often as the call may be made."""
 
+CHAT_ROUND = APP_STEP
+"""One answer of a model, tried as often as the call may be made."""
+
+CHAT_TOOL = ActivityConfig(
+    task_queue=TaskQueue.INFERENCE,
+    start_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=15),
+    schedule_to_close_timeout=timedelta(minutes=30),
+    retry_policy=replace(_UNTIL_IT_WORKS, maximum_attempts=MOST_TRIES),
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+"""One use of a tool: what it answers is no failure of the activity."""
+
 END_USER_UPKEEP_EVERY = timedelta(minutes=10)
 
 ERASING = ActivityConfig(

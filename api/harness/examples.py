@@ -26,6 +26,12 @@ CHAT_REQUEST: Mapping[str, Any] = {
         "tools_to_use": ["calculator"],
         "stream": True,
     },
+    "in the background": {
+        "model": "auto",
+        "messages": [{"role": "user", "content": "Compare the three guidelines."}],
+        "tools_to_use": ["calculator"],
+        "background": True,
+    },
     "with an agent, and tools as the message asks for them": {
         "model": f"agent-{_UUID}",
         "messages": [{"role": "user", "content": "What does our handbook say on night shifts?"}],
@@ -108,6 +114,26 @@ TOOLS = answer(
             }
         ]
     },
+)
+_RUN = {
+    "id": f"chatcmpl-{_ULID}",
+    "object": "chat.completion",
+    "status": "completed",
+    "created": 1_789_000_000,
+    "started_at": "2026-09-10T00:26:40+00:00",
+    "finished_at": "2026-09-10T00:26:44+00:00",
+    "error": None,
+    "model": "claude-haiku-4-5",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Seven dollars."}, "finish_reason": "stop"}],
+    "usage": _USAGE,
+    "meta": None,
+}
+RUN = answer("The run.", _RUN)
+RUN_CANCELLED = answer("The run.", {**_RUN, "status": "cancelled", "choices": []})
+RUN_BEGUN = answer(
+    "With `background`: the run, not done by then.",
+    {**_RUN, "status": "queued", "started_at": None, "finished_at": None, "choices": [], "request_id": f"req_{_ULID}"},
+    headers={"location": "Where to ask for it."},
 )
 CREATE_PRESET_REQUEST: Mapping[str, Any] = {
     "plain": {

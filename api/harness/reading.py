@@ -43,6 +43,7 @@ class Parsed:
     tools: tuple[str, ...] | None
     picks_tools: bool
     end_user: str | None
+    background: bool = False
 
     @property
     def asked_last(self) -> str:
@@ -73,7 +74,8 @@ def chat(body: bytes) -> Parsed:
         turns=turns,
         sampling=Sampling(request.max_tokens or 1, request.temperature, request.top_p),
         limit=request.max_tokens,
-        stream=bool(request.stream),
+        stream=bool(request.stream) and not request.background,
+        background=bool(request.background),
         files=tuple(FileId(each.lower()) for each in dict.fromkeys(request.file_uuids or ())),
         tools=tuple(request.tools_to_use) if request.tools_to_use is not None else None,
         picks_tools=bool(request.auto_tool_selection),

@@ -39,6 +39,9 @@ class ChatCompletionsRequest(Lenient):
         default=None, description="In place of `model`, without `agent-`."
     )
     stream: bool | None = None
+    background: bool | None = Field(
+        default=None, description="Run it as a job (extension): 202 with a `Location`, unless it ends within `Prefer`."
+    )
     file_uuids: Annotated[list[Annotated[str, Field(pattern=UUID_PATTERN)]], Field(max_length=100)] | None = None
     tools_to_use: Annotated[list[str], Field(max_length=100)] | None = None
     auto_tool_selection: bool | None = None

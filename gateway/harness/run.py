@@ -136,7 +136,8 @@ class Harness:
 
         async def one(number: int, use: ToolUse) -> Used:
             call = asked.call
-            place = Wanted(call.access, answer, number, use, call.conversation.end_user, asked.files, call.ip_address)
+            record = InferenceId(derived_ulid(answer, f"tool/{number}"))
+            place = Wanted(call.access, answer, record, use, call.conversation.end_user, asked.files, call.ip_address)
             async with gate:
                 return await self._uses.make(place, asked.tools.get(use.name), within_s=max(left_s, 1.0))
 

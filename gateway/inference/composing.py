@@ -31,6 +31,7 @@ class Inference:
     health: Health
     auto: AutoRouter
     harness: Harness
+    tool_uses: ToolUses
 
 
 def composed(
@@ -58,11 +59,13 @@ def composed(
     pipeline = InferencePipeline(
         catalog=catalog, journal=journal, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url
     )
+    uses = ToolUses(journal=journal, guard=guard, clock=clock)
     return Inference(
         pipeline=pipeline,
         token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
         replays=Replays(catalog, dispatcher),
         health=health,
         auto=AutoRouter(read_auto_table(settings.auto_routing_file), catalog, providers),
-        harness=Harness(pipeline, ToolUses(journal=journal, guard=guard, clock=clock), clock),
+        harness=Harness(pipeline, uses, clock),
+        tool_uses=uses,
     )

@@ -21,6 +21,7 @@ from storage.tables.audit import (
     AuditPendingRow,
     AuditSealRow,
 )
+from storage.tables.chat_runs import ChatRunRow
 from storage.tables.content_keys import ContentKeyRow
 from storage.tables.credits import AccountRow, BudgetAlertRow, EntryRow, HoldRow
 from storage.tables.end_users import (
@@ -75,6 +76,7 @@ __all__ = [
     "AutoModeRow",
     "BaaDocumentRow",
     "BudgetAlertRow",
+    "ChatRunRow",
     "ContentKeyRow",
     "DataKeyRow",
     "EndUserDigestKeyRow",
