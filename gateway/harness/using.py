@@ -16,12 +16,14 @@ from gateway.clock import Clock
 from gateway.completion import Completion, StopReason, Usage
 from gateway.conversation import Conversation, Sampling, Text, ToolResult, ToolUse, Turn
 from gateway.errors import GatewayError, InternalError
+from gateway.harness.addresses import words_of_addresses
 from gateway.harness.events import ToolUsed
 from gateway.harness.tool import ServerTool, ToolAnswer, ToolFailedError, ToolUseContext
 from gateway.ids import FileId, InferenceId, derived_ulid
 from gateway.inference.call import Call, Outcome, Status, Surface
 from gateway.inference.ports import Journal, Refusal
 from gateway.inference.shielding import uninterrupted
+from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard
 from gateway.phi.report import PhiReport, ScreenBlockedError
 from gateway.tenancy import Access, PhiMode
@@ -115,7 +117,15 @@ class ToolUses:
         """What there is in the input. Raises `ScreenBlockedError` for what would leave with PHI in it."""
         mode = PhiMode.BLOCK if tool.leaves else PhiMode.ALLOW
         access = replace(wanted.access, policy=replace(wanted.access.policy, phi_mode=mode))
-        return (await self._guard.screen(call.conversation, access)).report
+        try:
+            return (await self._guard.screen(call.conversation, access)).report
+        except ScreenBlockedError as blocked:
+            # An address alone is the business of tools that read pages: what counts is whom it speaks of.
+            addresses = words_of_addresses(wanted.use.input)
+            if addresses is None or set(blocked.report.entity_types) != {Entity.URL}:
+                raise
+        spoken = replace(call.conversation, turns=(Turn("user", (Text(addresses),)),))
+        return (await self._guard.screen(spoken, access)).report
 
     async def _ran(self, wanted: Wanted, tool: ServerTool, timeout_s: float) -> ToolAnswer:
         context = ToolUseContext(wanted.access, wanted.answer, wanted.end_user, wanted.files)

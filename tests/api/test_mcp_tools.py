@@ -85,6 +85,21 @@ async def test_who_is_named_is_not_told_to_a_server_outside(chatting: GatewaySer
     assert given(desk) == []
 
 
+async def test_the_address_of_a_page_may_leave(chatting: GatewayServer, desk: McpStandIn) -> None:
+    _, tools = told(await ask(chatting, "desk_echo", "https://www.drugs.com/ibuprofen.html"))
+
+    assert tools == [("desk_echo", "completed", 500)]
+    assert given(desk) == [{"text": "https://www.drugs.com/ibuprofen.html"}]
+
+
+@pytest.mark.parametrize("path", ["Ottilie%20Vandersloot", "?name=ottilie-vandersloot", "patients/88231407"])
+async def test_an_address_that_speaks_of_somebody_may_not(chatting: GatewayServer, desk: McpStandIn, path: str) -> None:
+    content, tools = told(await ask(chatting, "desk_echo", f"https://www.drugs.com/{path}"))
+
+    assert "must not leave" in content
+    assert (tools, given(desk)) == ([("desk_echo", "blocked", 0)], [])
+
+
 async def test_who_is_named_is_told_to_a_server_of_the_operator_s_and_to_no_model(
     chatting: GatewayServer, desk: McpStandIn
 ) -> None:

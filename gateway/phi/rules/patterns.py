@@ -100,6 +100,11 @@ def find_patterns(document: Document) -> Iterator[Span]:
         yield from _folders(text)
 
 
+def is_of_a_patient(address: str) -> bool:
+    """Whether a path or a question in `address` names one person, as portals and charts have them."""
+    return _OF_A_PATIENT.search(address) is not None
+
+
 def _mail(text: str) -> Iterator[Span]:
     at = -1
     floor = 0
@@ -159,7 +164,7 @@ def _urls(text: str) -> Iterator[Span]:
 def _url(text: str, start: int, end: int, score: int) -> Span:
     address = text[start:end].rstrip(_TRAILING)
     host = address.split("://", 1)[-1]
-    if score > LIKELY and _PUBLIC.match(host) and not _OF_A_PATIENT.search(host):
+    if score > LIKELY and _PUBLIC.match(host) and not is_of_a_patient(host):
         score = LIKELY
     return Span(start, start + len(address), Entity.URL, score)
 
