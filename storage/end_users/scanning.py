@@ -38,6 +38,7 @@ EXAMINED: Final = frozenset(
 OF_NOBODY: Final[Mapping[str, str]] = {
     "agent_credentials": "what an agent may do",
     "api_keys": "digests of tokens",
+    "app_job_steps": "ids of calls",
     "app_jobs": "what workflows were given, of nobody by name; gone with their day",
     "apps": "prompts of the organisation's own",
     "audit_anchors": "time-stamps",
@@ -47,6 +48,8 @@ OF_NOBODY: Final[Mapping[str, str]] = {
     "chat_runs": "what chats in the background were asked, of nobody by name; gone with their day",
     "content_keys": "keys, wrapped",
     "data_keys": "keys, wrapped",
+    "file_chunks": "pieces of files, of nobody by name; gone with their day",
+    "files": "what callers uploaded, of nobody by name; gone with their day",
     "presets": "assistants of the organisation's own",
     "end_user_digest_keys": "the organisation's key",
     "organizations": "lists of terms that the organisation keeps itself",

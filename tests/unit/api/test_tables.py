@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from api.anthropic.envelope import ANTHROPIC, ANTHROPIC_PLAIN
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
-from api.apps.schemas import ChangeAppRequest, CreateAppRequest, RunWorkflowRequest
+from api.apps.schemas import ChangeAppRequest, CreateAppRequest, QueryAppRequest, RunWorkflowRequest
 from api.dialect import Dialect
 from api.harness.preset_schemas import ChangePresetRequest, CreatePresetRequest
 from api.harness.schemas import ChatCompletionsRequest
@@ -118,6 +118,7 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/anthropic/messages", CreateMessageRequest),
     ("post", "/v1/app", CreateAppRequest),
     ("patch", "/v1/app/{app_id}", ChangeAppRequest),
+    ("post", "/v1/app/{app_id}/query", QueryAppRequest),
     ("post", "/v1/workflows/run", RunWorkflowRequest),
     ("post", "/v1/chat/agents", CreatePresetRequest),
     ("patch", "/v1/chat/agents/{agent_id}", ChangePresetRequest),
