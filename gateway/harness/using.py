@@ -7,19 +7,20 @@ asked for it, so that one that is made again after a crash is charged once.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.catalog import Model
 from gateway.catalog.provider import Dialect
 from gateway.clock import Clock
-from gateway.completion import Completion, StopReason, Usage
+from gateway.completion import Completion, StopDetails, StopReason, Usage
 from gateway.conversation import Conversation, Sampling, Text, ToolResult, ToolUse, Turn
 from gateway.errors import GatewayError, InternalError
 from gateway.harness.addresses import words_of_addresses
 from gateway.harness.events import ToolUsed
 from gateway.harness.tool import ServerTool, ToolAnswer, ToolFailedError, ToolUseContext
-from gateway.ids import FileId, InferenceId, derived_ulid
+from gateway.ids import FileId, InferenceId
 from gateway.inference.call import Call, Outcome, Status, Surface
 from gateway.inference.ports import Journal, Refusal
 from gateway.inference.shielding import uninterrupted
@@ -32,25 +33,22 @@ MOST_CHARACTERS = 50_000
 """Of what a tool says, that a model reads."""
 
 _CUT = "\n\n[The rest was left out.]"
+_FAILED = "tool_failed"
 _NO_TOOL = "There is no tool of that name."
 _TOO_LONG = "The tool took too long."
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A use that a model asked for in the answer `answer`, the `number`th of it."""
+    """A use that a model asked for in the answer `answer`. `id` is its record's: the same for the same use."""
 
     access: Access
     answer: InferenceId
-    number: int
+    id: InferenceId
     use: ToolUse
     end_user: str | None
     files: tuple[FileId, ...]
     ip_address: str | None
-
-    @property
-    def id(self) -> InferenceId:
-        return InferenceId(derived_ulid(self.answer, f"tool/{self.number}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class ToolUses:
         Raises `CreditsExhaustedError` and whatever else keeps a use from being paid, scanned or recorded.
         """
         if tool is None:
-            return Used(_result(wanted.use, ToolAnswer(_NO_TOOL, is_error=True)), None)
+            return Used(no_tool(wanted.use), None)
         call, model = _call(wanted, tool, at=self._clock.now()), _priced(tool)
         try:
             await self._journal.open(call, model, tool.surcharge)
@@ -84,7 +82,7 @@ class ToolUses:
             raise
         outcome = Outcome(call, model, Status.FAILED, call.received_at)
         try:
-            answer, outcome = await self._made(wanted, tool, outcome, within_s)
+            result, outcome = await self._made(wanted, tool, outcome, within_s)
         except BaseException as failure:
             status = Status.FAILED if isinstance(failure, Exception) else Status.CANCELLED
             error = failure if isinstance(failure, GatewayError) else None
@@ -94,22 +92,25 @@ class ToolUses:
             raise
         await uninterrupted(self._journal.close(replace(outcome, at=self._clock.now())))
         used = ToolUsed(call.id, tool.name, outcome.status.value, outcome.charge)
-        return Used(_result(wanted.use, answer), used)
+        return Used(result, used)
 
     async def _made(
         self, wanted: Wanted, tool: ServerTool, outcome: Outcome, within_s: float
-    ) -> tuple[ToolAnswer, Outcome]:
+    ) -> tuple[ToolResult, Outcome]:
         try:
             report = await self._scanned(wanted, outcome.call, tool)
         except ScreenBlockedError as blocked:
-            kinds = ", ".join(blocked.report.entity_types)
-            told = f"Not done: there is protected health information in the input ({kinds}), which must not leave."
-            return ToolAnswer(told, is_error=True), replace(outcome, status=Status.BLOCKED, report=blocked.report)
+            report = blocked.report
+            return withheld(wanted.use, report.entity_types), replace(outcome, status=Status.BLOCKED, report=report)
         answer = await self._ran(wanted, tool, min(tool.timeout_s, within_s))
         completion = Completion(
-            model=outcome.model.id, blocks=(Text(answer.text),), stop_reason=StopReason.END_TURN, usage=Usage()
+            model=outcome.model.id,
+            blocks=(Text(answer.text),),
+            stop_reason=StopReason.END_TURN,
+            usage=Usage(),
+            stop_details=StopDetails(_FAILED) if answer.is_error else None,
         )
-        return answer, replace(
+        return _result(wanted.use, answer), replace(
             outcome, status=Status.COMPLETED, report=report, completion=completion, charge=tool.surcharge
         )
 
@@ -187,6 +188,24 @@ def _priced(tool: ServerTool) -> Model:
         covered_by="none" if tool.leaves else "self_hosted",
         ratio_milli=1,
     )
+
+
+def no_tool(use: ToolUse) -> ToolResult:
+    """What a model is told that asked for a tool that there is not."""
+    return _result(use, ToolAnswer(_NO_TOOL, is_error=True))
+
+
+def withheld(use: ToolUse, kinds: Sequence[str]) -> ToolResult:
+    """What a model is told whose input would have taken PHI of `kinds` along."""
+    told = f"Not done: there is protected health information in the input ({', '.join(kinds)}), which must not leave."
+    return _result(use, ToolAnswer(told, is_error=True))
+
+
+def recorded(use: ToolUse, completion: Completion) -> ToolResult:
+    """What a model was told, from the record of the use."""
+    text = "".join(block.text for block in completion.blocks if isinstance(block, Text))
+    details = completion.stop_details
+    return _result(use, ToolAnswer(text, is_error=details is not None and details.category == _FAILED))
 
 
 def _result(use: ToolUse, answer: ToolAnswer) -> ToolResult:
