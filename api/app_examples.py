@@ -69,7 +69,7 @@ _WORKFLOW: Mapping[str, Any] = {
     "dependencies": [{"step_id": "letter", "depends_on": ["facts"]}],
 }
 _USAGE = {"input_tokens": 120, "output_tokens": 64, "credits": 3}
-_DONE = {"error": None, "usage": _USAGE, "status": "completed"}
+_DONE = {"error": None, "usage": _USAGE, "status": "completed", "message_id": f"msg_{_JOB}"}
 
 
 def _job(status: str, steps: list[dict[str, Any]], *, done: bool) -> dict[str, Any]:
@@ -100,6 +100,7 @@ _UNDONE = {
     "error": None,
     "usage": {"input_tokens": 0, "output_tokens": 0, "credits": 0},
     "status": "cancelled",
+    "message_id": None,
 }
 _INVOKED = {"status": "Workflow Job Invoked", "job_id": _JOB, "request_id": _REQUEST}
 

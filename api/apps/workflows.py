@@ -23,7 +23,7 @@ from gateway.apps.rendering import read_inputs
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.events import Event, EventType
-from gateway.ids import JobId, find_ulid
+from gateway.ids import JobId, find_ulid, message_id
 from gateway.inference.call import Surface
 from gateway.tenancy import Access, Scope
 from storage.transaction import Transaction
@@ -188,6 +188,7 @@ def _shown_step(step: JobStep) -> dict[str, Any]:
         "output": step.output,
         "error": _shown_error(step.error),
         "usage": _shown_usage(step.usage),
+        "message_id": message_id(step.inference) if step.inference else None,
     }
 
 

@@ -80,6 +80,8 @@ class JobStep:
     """None also for one whose content was destroyed since."""
     error: Failure | None
     usage: StepUsage
+    inference: InferenceId | None
+    """The call that it became, if it became one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from gateway.apps.jobs import (
 from gateway.apps.rendering import Inputs
 from gateway.clock import Clock
 from gateway.errors import InvalidApiKeyError, NotFoundError, UnavailableError
-from gateway.ids import AppId, JobId, OrganizationId, day_of, new_ulid
+from gateway.ids import AppId, InferenceId, JobId, OrganizationId, day_of, new_ulid
 from gateway.tenancy import Access, StorageMode
 from storage.content import answer_place, answered_text
 from storage.encryption import ContentCipher, SealedValueError
@@ -160,6 +160,7 @@ def _step(row: AppJobStepRow, usage: UsageRow | None, step_id: str, display_name
         output=output,
         error=_failure(row.error_code, row.error_message),
         usage=_usage(usage) if usage else StepUsage(),
+        inference=InferenceId(row.inference_id) if row.inference_id else None,
     )
 
 

@@ -39,6 +39,7 @@ async def test_a_run_is_answered_at_once_with_where_to_ask(gateway_server: Gatew
         "finished_at": None,
         "steps": [
             {"id": each, "display_name": each, "status": "queued", "output": None, "error": None, "usage": NOTHING}
+            | {"message_id": None}
             for each in ("facts", "letter")
         ],
         "outputs": None,

@@ -137,6 +137,10 @@ async def test_each_step_is_asked_with_what_earlier_ones_said_and_paid_for_once(
     assert job["outputs"] == {"both": f"Echo: Of {one} and {two}"}
     assert [step["output"] for step in job["steps"]] == [one, two, job["outputs"]["both"]]
     assert len(heard(desk, marker)) == 3
+    records = [await desk.send("GET", f"/ai/messages/{step['message_id']}") for step in job["steps"]]
+    assert [record.json()["data"]["content"] for record in records] == [
+        [{"type": "text", "text": step["output"]}] for step in job["steps"]
+    ]
     paid = await bills(desk)
     assert len(paid) == 3
     assert job["usage"]["credits"] == sum(paid) == sum(step["usage"]["credits"] for step in job["steps"]) > 0
