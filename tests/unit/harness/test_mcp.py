@@ -23,12 +23,10 @@ from gateway.harness.tools.mcp.servers import McpServers
 from gateway.harness.tools.opening import open_toolbox
 from gateway.harness.tools.terms import Terms
 from gateway.operator_file import OperatorFileError
-from gateway.settings import Settings
-from tests.unit.harness.contexts import CONTEXT
+from tests.unit.harness.contexts import CONTEXT, SETTINGS
 from tests.unit.harness.mcp_stand_in import ECHO, Answer, McpStandIn
 
 UNSET: dict[str, str] = {}
-SETTINGS = Settings(database_url="postgresql://nobody@nowhere/nothing", keyring_file=Path("none"))  # pyright: ignore[reportArgumentType]
 
 
 @pytest_asyncio.fixture

@@ -18,9 +18,8 @@ from gateway.harness.tools.terms import Terms, terms_of
 from gateway.harness.tools.web_fetch import WebFetch
 from gateway.harness.tools.web_search import SearchKind, WebSearch
 from gateway.outside.reading import PublicReader
-from gateway.settings import Settings
 from tests.internet import NAME, Internet
-from tests.unit.harness.contexts import CONTEXT
+from tests.unit.harness.contexts import CONTEXT, SETTINGS
 
 TERMS = Terms(7, 0.5)
 RESULTS: JsonValue = {
@@ -200,8 +199,8 @@ async def test_a_page_that_is_not_there_is_an_error(
     await reader.close()
 
 
-def test_the_operator_sets_what_a_use_costs_and_how_long_it_may_take(settings: Settings) -> None:
-    chosen = settings.model_copy(update={"tool_surcharges": {"web_search": 1}, "tool_timeouts_s": {"other_ask": 2.0}})
+def test_the_operator_sets_what_a_use_costs_and_how_long_it_may_take() -> None:
+    chosen = SETTINGS.model_copy(update={"tool_surcharges": {"web_search": 1}, "tool_timeouts_s": {"other_ask": 2.0}})
 
     assert terms_of("web_search", chosen) == Terms(1, 15)
     assert terms_of("other_ask", chosen) == Terms(500, 2.0)
