@@ -49,7 +49,7 @@ async def query_app(request: Request, app_id: str) -> Response:
     if app.definition.is_workflow:
         raise AppKindError(param="app_id")
     inputs = read_inputs(app.definition, body.inputs)
-    files = (*inputs.files, *(FileId(each.lower()) for each in body.file_uuids or ()))
+    files = (*inputs.files.values(), *(FileId(each.lower()) for each in body.file_uuids or ()))
     if files and gateway.toolbox.find(_READS_FILES) is None:
         raise NotFoundError("The file does not exist.", param="file_uuids")
     parsed = Parsed(

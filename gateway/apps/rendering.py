@@ -24,8 +24,8 @@ class Inputs:
 
     values: Mapping[str, str] = field(repr=False)
     """By variable, constants and names of the app's own files among them; empty for what was left out."""
-    files: tuple[FileId, ...]
-    """The app's own, and what was uploaded for it."""
+    files: Mapping[str, FileId]
+    """By variable: the app's own, and what was uploaded for it."""
 
 
 def require_sound(definition: AppDefinition) -> None:
@@ -50,15 +50,15 @@ def read_inputs(definition: AppDefinition, given: Mapping[str, JsonValue]) -> In
         raise ValidationFailedError("`inputs` has a key that is no variable of this app.", param="inputs")
     values = {each.variable_name: each.value for each in definition.constants}
     values |= {each.variable_name: each.display_name for each in definition.files}
-    files = [each.file_id for each in definition.files]
+    files = {each.variable_name: each.file_id for each in definition.files}
     for name, variable in wanted.items():
         value = values[name] = _text(given.get(name), f"inputs.{name}")
         if not value and variable.required:
             raise ValidationFailedError(f"`inputs.{name}` is required.", param=f"inputs.{name}")
         if value and variable.variable_type is VariableType.FILE_UPLOAD:
-            files.append(FileId(value))
+            files[name] = FileId(value.lower())
             values[name] = variable.display_name
-    return Inputs(values, tuple(dict.fromkeys(files)))
+    return Inputs(values, files)
 
 
 def rendered(

@@ -34,7 +34,7 @@ async def ask(storage: Storage, tenant: Tenant, steps: int = 2) -> Job:
     )
     async with storage.begin(access.principal) as tx:
         app = await tx.apps.add("App", None, AppDefinition(HAIKU.id, steps=made), by=tx.actor)
-        job = await tx.app_jobs.open_job(access, app, Inputs({}, ()))
+        job = await tx.app_jobs.open_job(access, app, Inputs({}, {}))
         tx.audit(AuditAction.APP_JOB_REQUESTED, entity_type="app_job", entity_id=job.id)
     return job
 

@@ -40,7 +40,7 @@ async def ask(storage: Storage, tenant: Tenant, *bodies: str) -> Job:
     )
     async with storage.begin(access.principal) as tx:
         app = await tx.apps.add("Referral", None, AppDefinition(HAIKU.id, steps=steps), by=tx.actor)
-        job = await tx.app_jobs.open_job(access, app, Inputs({}, ()))
+        job = await tx.app_jobs.open_job(access, app, Inputs({}, {}))
         tx.audit(AuditAction.APP_JOB_REQUESTED, entity_type="app_job", entity_id=job.id)
         tx.tell(Event(EventType.APP_JOB_REQUESTED, {"job_id": job.id}))
     return job

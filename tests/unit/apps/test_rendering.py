@@ -93,7 +93,7 @@ def test_a_file_is_named_in_the_prompt_and_goes_along() -> None:
 
     inputs = read_inputs(definition, {"scan": "file-1"})
 
-    assert (rendered(definition.prompt_sections, inputs.values), inputs.files) == ("Read Scan", ("file-1",))
+    assert (rendered(definition.prompt_sections, inputs.values), inputs.files) == ("Read Scan", {"scan": "file-1"})
 
 
 def test_a_value_that_is_repeated_beyond_all_bounds_is_refused_before_it_is_joined() -> None:
