@@ -113,7 +113,8 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         warn_of_private_targets(settings)
         lookup = SystemLookup()
         opened.callback(lookup.close)
-        toolbox = await opened.enter_async_context(open_toolbox(settings, lookup))
+        tools = open_toolbox(settings, lookup, scrub=guard.scrub_definition)
+        toolbox = await opened.enter_async_context(tools)
 
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}

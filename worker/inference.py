@@ -70,19 +70,21 @@ class WorkerInference:
             await scanners.start()
         except DetectorError as failure:
             raise UnavailableError from failure
+        guard = Guard(scanners, scanners)
         inference = composed(
             settings,
             journal=self._storage.journal,
             health_log=self._storage.provider_health,
             catalog=self._catalog,
             providers=providers,
-            guard=Guard(scanners, scanners),
+            guard=guard,
             clock=self._clock,
         )
         await opened.enter_async_context(inference.health.flushing())
         lookup = SystemLookup()
         opened.callback(lookup.close)
-        return inference, await opened.enter_async_context(open_toolbox(settings, lookup))
+        toolbox = open_toolbox(settings, lookup, scrub=guard.scrub_definition)
+        return inference, await opened.enter_async_context(toolbox)
 
 
 def inference_worker(

@@ -11,7 +11,7 @@ from gateway.errors import FeatureNotEligibleError, UnavailableError, Validation
 from gateway.phi.aside import aside
 from gateway.phi.calls import with_numbered_calls
 from gateway.phi.cited import documents_of
-from gateway.phi.detector import Detector, DetectorError
+from gateway.phi.detector import Detector, DetectorError, Span
 from gateway.phi.findings import Finding
 from gateway.phi.hits import Hits, select
 from gateway.phi.masking import InlineMasker, Marked, Masker, Replacement, splice
@@ -131,8 +131,15 @@ class Guard:
     async def scrub(self, text: str) -> str:
         """`text` with unnumbered placeholders (`[NAME]`), for texts of others that must not quote a patient."""
         (verdict,) = await self._detect([text], tenant="")
-        counting = Selection(Screening()).of_content(text, verdict.spans).counting
-        stand_ins = tuple(Replacement(s.start, s.end, f"[{s.entity.label}]") for s in counting)
+        return await self._without(text, Selection(Screening()).of_content(text, verdict.spans).counting)
+
+    async def scrub_definition(self, text: str) -> str:
+        """As `scrub`, of what a programmer wrote of a tool: without what `screen` would refuse there."""
+        (verdict,) = await self._detect([text], tenant="")
+        return await self._without(text, Selection(Screening()).of_definition(text, verdict.spans))
+
+    async def _without(self, text: str, spans: Sequence[Span]) -> str:
+        stand_ins = tuple(Replacement(s.start, s.end, f"[{s.entity.label}]") for s in spans)
         (scrubbed,) = await self._mask([Marked(text, stand_ins)])
         return scrubbed
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from gateway.harness.tool import ServerTool
 from gateway.harness.toolbox import Toolbox
+from gateway.harness.tools.mcp.definitions import Scrub
 from gateway.harness.tools.mcp.listing import McpServerSpec, read_mcp_servers
 from gateway.harness.tools.mcp.servers import McpServers
 from gateway.harness.tools.shipped import shipped_tools
@@ -18,9 +19,11 @@ _REFRESH_S = 60.0
 
 @asynccontextmanager
 async def open_toolbox(
-    settings: Settings, lookup: Lookup, *more: ServerTool, refresh_s: float = _REFRESH_S
+    settings: Settings, lookup: Lookup, *more: ServerTool, scrub: Scrub, refresh_s: float = _REFRESH_S
 ) -> AsyncGenerator[Toolbox]:
     """Its connections are closed when the block ends. `more` are tools that need what only the caller has.
+
+    `scrub` takes out of definitions what the guard would refuse in them.
 
     Waits some seconds at most for servers to list their tools. Raises `OperatorFileError` for the list of servers.
     """
@@ -31,7 +34,7 @@ async def open_toolbox(
             def read() -> Sequence[McpServerSpec]:
                 return read_mcp_servers(file, os.environ.get)
 
-            servers = McpServers(read, settings)
+            servers = McpServers(read, settings, scrub)
             opened.push_async_callback(servers.close)
             await servers.refresh()
             toolbox.adopt(servers.tools)

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
+from gateway.errors import UnavailableError
 from gateway.harness.tool import ToolAnswer, ToolFailedError
 from gateway.harness.toolbox import Toolbox
 from gateway.harness.tools.calculator import Calculator
@@ -23,10 +24,13 @@ from gateway.harness.tools.mcp.servers import McpServers
 from gateway.harness.tools.opening import open_toolbox
 from gateway.harness.tools.terms import Terms
 from gateway.operator_file import OperatorFileError
+from gateway.phi.guard import Guard
+from gateway.phi.inline import RuleDetector
 from tests.unit.harness.contexts import CONTEXT, SETTINGS
 from tests.unit.harness.mcp_stand_in import ECHO, Answer, McpStandIn
 
 UNSET: dict[str, str] = {}
+SCRUB = Guard(RuleDetector()).scrub_definition
 
 
 @pytest_asyncio.fixture
@@ -45,7 +49,7 @@ async def listing(server: McpStandIn, **entry: Any) -> AsyncGenerator[McpServer]
     """A client of `server`, which has asked for its tools."""
     async with server.serving() as url:
         entry = {"id": "desk", "url": url, "timeout_s": 0.5} | entry
-        client = McpServer(McpServerSpec(McpServerEntry(**entry), SecretStr("secret-token")), SETTINGS)
+        client = McpServer(McpServerSpec(McpServerEntry(**entry), SecretStr("secret-token")), SETTINGS, SCRUB)
         await client.list_tools()
         yield client
         await client.close()
@@ -219,6 +223,44 @@ async def test_a_tool_that_models_cannot_be_offered_is_left_out(server: McpStand
         assert [tool.name for tool in client.tools] == ["desk_other"]
 
 
+async def test_what_the_guard_would_refuse_in_a_definition_is_taken_out(server: McpStandIn) -> None:
+    mailbox = {"type": "string", "title": "Mailbox", "description": "As in jane.doe@ward.org"}
+    schema = {"type": "object", "properties": {"description": mailbox, "day": {"enum": ["2026-01-31"]}}}
+    server.tools = [{"name": "x", "description": "Writes to patient John Smith on 2026-01-31.", "inputSchema": schema}]
+    async with listing(server) as client:
+        first = client.tools[0]
+        await client.list_tools()
+
+    assert first == client.tools[0]
+    assert first.description == "Writes to patient [NAME] on 2026-01-31."
+    assert first.schema == {
+        "type": "object",
+        "properties": {
+            "description": {**mailbox, "description": "As in [EMAIL]"},
+            "day": {"enum": ["2026-01-31"]},
+        },
+    }
+
+
+async def test_a_scanner_that_is_down_leaves_a_server_its_tools(server: McpStandIn) -> None:
+    down = asyncio.Event()
+
+    async def scrub(text: str) -> str:
+        if down.is_set():
+            raise UnavailableError
+        return text
+
+    async with server.serving() as url:
+        client = McpServer(McpServerSpec(McpServerEntry(id="desk", url=url), None), SETTINGS, scrub)
+        await client.list_tools()
+        down.set()
+        server.tools = [{**ECHO, "description": "Another."}]
+        await client.list_tools()
+        await client.close()
+
+    assert [tool.description for tool in client.tools] == ["Says it again."]
+
+
 async def test_names_become_those_that_models_can_say(server: McpStandIn) -> None:
     server.tools = [{**ECHO, "name": "find.by/name"}, {**ECHO, "name": "find_by_name", "description": "the second"}]
     async with listing(server) as client:
@@ -253,7 +295,7 @@ async def test_input_that_is_no_json_is_not_sent(server: McpStandIn, client: Mcp
 
 async def test_a_server_that_is_not_there_has_no_tools() -> None:
     entry = McpServerEntry(id="desk", url="http://127.0.0.1:1/mcp")
-    client = McpServer(McpServerSpec(entry, None), SETTINGS)
+    client = McpServer(McpServerSpec(entry, None), SETTINGS, SCRUB)
     await client.list_tools()
     await client.close()
 
@@ -322,7 +364,7 @@ async def test_tools_come_and_go_with_servers_and_the_list(server: McpStandIn, t
     path = tmp_path / "servers.json"
     async with server.serving() as url:
         write(path, {"id": "desk", "url": url})
-        servers = McpServers(lambda: read_mcp_servers(path, UNSET.get), SETTINGS)
+        servers = McpServers(lambda: read_mcp_servers(path, UNSET.get), SETTINGS, SCRUB)
         had: list[list[str]] = []
 
         async def refreshed() -> None:
@@ -348,7 +390,7 @@ async def test_a_tool_whose_server_left_the_list_is_not_run(server: McpStandIn, 
     path = tmp_path / "servers.json"
     async with server.serving() as url:
         write(path, {"id": "desk", "url": url})
-        servers = McpServers(lambda: read_mcp_servers(path, UNSET.get), SETTINGS)
+        servers = McpServers(lambda: read_mcp_servers(path, UNSET.get), SETTINGS, SCRUB)
         await servers.refresh()
         held = servers.tools[0]
         write(path)
@@ -372,7 +414,7 @@ async def test_a_toolbox_opens_with_what_servers_have_and_keeps_up(server: McpSt
     server.answers["tools/list"] = more
     async with server.serving() as url:
         write(path, {"id": "desk", "url": url})
-        async with open_toolbox(chosen, no_lookup, refresh_s=0.001) as toolbox:
+        async with open_toolbox(chosen, no_lookup, scrub=SCRUB, refresh_s=0.001) as toolbox:
             first = [tool.name for tool in toolbox]
             await listed_again.wait()
             second = [tool.name for tool in toolbox]

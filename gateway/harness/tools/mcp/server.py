@@ -1,18 +1,20 @@
-"""One MCP server, the tools that it has now, and what comes of using them."""
+"""One MCP server, and the tools that it has now."""
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
 import orjson
 import structlog
 from pydantic import JsonValue
 
-from gateway.harness.tool import ToolAnswer, ToolFailedError, ToolUseContext
+from gateway.errors import UnavailableError
+from gateway.harness.tool import ToolFailedError
 from gateway.harness.tools.mcp.connection import McpConnection, McpRefusedError
+from gateway.harness.tools.mcp.definitions import Definitions, Scrub
 from gateway.harness.tools.mcp.listing import McpServerSpec
+from gateway.harness.tools.mcp.tool import McpTool
 from gateway.harness.tools.terms import Terms, terms_of
 from gateway.settings import Settings
 
@@ -26,38 +28,16 @@ _LIST_TIMEOUT_S = 5.0
 _LONGEST_NAME = 64
 _LONGEST_DESCRIPTION = 2000
 _LARGEST_SCHEMA = 16 * 1024
-_LONGEST_ERROR = 2000
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
-@dataclass(frozen=True, slots=True)
-class McpTool:
-    name: str
-    description: str
-    schema: Mapping[str, JsonValue]
-    leaves: bool
-    surcharge: int
-    timeout_s: float
-    connection: McpConnection
-    known_as: str
-    """By its server."""
-
-    async def run(self, given: Mapping[str, JsonValue], context: ToolUseContext) -> ToolAnswer:  # noqa: ARG002
-        try:
-            result = await self.connection.ask(
-                "tools/call", {"name": self.known_as, "arguments": dict(given)}, timeout_s=self.timeout_s
-            )
-        except McpRefusedError as refused:
-            return ToolAnswer(f"Refused: {refused.message[:_LONGEST_ERROR]}", is_error=True)
-        return ToolAnswer("\n\n".join(_told(result)), is_error=result.get("isError") is True)
-
-
 class McpServer:
-    def __init__(self, spec: McpServerSpec, settings: Settings) -> None:
+    def __init__(self, spec: McpServerSpec, settings: Settings, scrub: Scrub) -> None:
         self.spec = spec
         self.tools: tuple[McpTool, ...] = ()
         """As they were last listed; none before that."""
         self._connection = McpConnection(spec.entry.url, spec.headers)
+        self._definitions = Definitions(scrub)
         self._settings = settings
 
     async def list_tools(self) -> None:
@@ -65,19 +45,13 @@ class McpServer:
         try:
             async with asyncio.timeout(_LIST_TIMEOUT_S):
                 listed = await self._listed()
-        except (ToolFailedError, McpRefusedError, TimeoutError) as failed:
-            log.warning(
-                "mcp_tools_not_listed", mcp_server=self.spec.entry.id, cause=str(failed) or type(failed).__name__
-            )
+            tools, left_out = self._chosen(listed)
+            self.tools = await self._definitions.of(tools)
+        except (ToolFailedError, McpRefusedError, TimeoutError, UnavailableError) as failed:
+            cause = str(failed) or type(failed).__name__
+            log.warning("mcp_tools_not_listed", mcp_server=self.spec.entry.id, cause=cause)
             return
-        wanted = self.spec.entry.tools
-        asked_for = [each for each in listed if wanted is None or each["name"] in wanted]
-        tools: dict[str, McpTool] = {}
-        for each in asked_for:
-            if len(tools) < MOST_TOOLS and (tool := self._tool(each)) is not None:
-                tools.setdefault(tool.name, tool)
-        self.tools = tuple(tools.values())
-        if left_out := max(len(asked_for), len(wanted or ())) - len(tools):
+        if left_out:
             log.warning("mcp_tools_left_out", mcp_server=self.spec.entry.id, count=left_out)
 
     async def close(self) -> None:
@@ -98,6 +72,16 @@ class McpServer:
                 break
             page = {"cursor": after}
         return listed
+
+    def _chosen(self, listed: Sequence[Mapping[str, JsonValue]]) -> tuple[tuple[McpTool, ...], int]:
+        """Those to have, and how many that were asked for are not among them."""
+        wanted = self.spec.entry.tools
+        asked_for = [each for each in listed if wanted is None or each["name"] in wanted]
+        tools: dict[str, McpTool] = {}
+        for each in asked_for:
+            if len(tools) < MOST_TOOLS and (tool := self._tool(each)) is not None:
+                tools.setdefault(tool.name, tool)
+        return tuple(tools.values()), max(len(asked_for), len(wanted or ())) - len(tools)
 
     def _tool(self, listed: Mapping[str, JsonValue]) -> McpTool | None:
         """None for what models could not be offered, or not use."""
@@ -127,15 +111,3 @@ def _is_of_an_object(schema: JsonValue) -> TypeGuard[dict[str, JsonValue]]:
         and isinstance(schema.get("required", []), list)
         and len(orjson.dumps(schema)) <= _LARGEST_SCHEMA
     )
-
-
-def _told(result: Mapping[str, JsonValue]) -> Iterator[str]:
-    """What a model can read of a result."""
-    content = result.get("content")
-    parts = [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
-    for part in parts:
-        held = part.get("resource")
-        text = held.get("text") if isinstance(held, dict) else part.get("text", part.get("uri"))
-        yield text if isinstance(text, str) else "[Something that is not text was left out.]"
-    if not parts and (structured := result.get("structuredContent")) is not None:
-        yield orjson.dumps(structured).decode()

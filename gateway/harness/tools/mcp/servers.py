@@ -6,8 +6,10 @@ from itertools import chain
 
 import structlog
 
+from gateway.harness.tools.mcp.definitions import Scrub
 from gateway.harness.tools.mcp.listing import McpServerSpec
-from gateway.harness.tools.mcp.server import McpServer, McpTool
+from gateway.harness.tools.mcp.server import McpServer
+from gateway.harness.tools.mcp.tool import McpTool
 from gateway.logs import raised_at
 from gateway.operator_file import OperatorFileError
 from gateway.settings import Settings
@@ -16,11 +18,12 @@ log = structlog.get_logger()
 
 
 class McpServers:
-    def __init__(self, read: Callable[[], Sequence[McpServerSpec]], settings: Settings) -> None:
+    def __init__(self, read: Callable[[], Sequence[McpServerSpec]], settings: Settings, scrub: Scrub) -> None:
         """Raises what `read` does."""
         self._read = read
         self._settings = settings
-        self._servers = tuple(McpServer(spec, settings) for spec in read())
+        self._scrub = scrub
+        self._servers = tuple(self._met(spec) for spec in read())
 
     @property
     def tools(self) -> tuple[McpTool, ...]:
@@ -58,7 +61,9 @@ class McpServers:
         known = {server.spec.entry.id: server for server in self._servers}
         before = self._servers
         self._servers = tuple(
-            kept if (kept := known.get(spec.entry.id)) and kept.spec == spec else McpServer(spec, self._settings)
-            for spec in specs
+            kept if (kept := known.get(spec.entry.id)) and kept.spec == spec else self._met(spec) for spec in specs
         )
         await asyncio.gather(*(server.close() for server in before if server not in self._servers))
+
+    def _met(self, spec: McpServerSpec) -> McpServer:
+        return McpServer(spec, self._settings, self._scrub)
