@@ -21,7 +21,9 @@ PATIENT = "Ottilie Vandersloot, MRN 88231407"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def listed() -> AsyncIterator[tuple[McpStandIn, str]]:
     server = McpStandIn()
-    server.tools = [ECHO, {**ECHO, "name": "ring"}]
+    # The guard would refuse this of a caller's own tool.
+    careless = "Says it again, as in: patient John Smith, john.smith@ward.org"
+    server.tools = [{**ECHO, "description": careless}, {**ECHO, "name": "ring"}]
     async with server.serving() as url:
         yield server, url
 
