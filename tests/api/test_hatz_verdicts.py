@@ -6,7 +6,7 @@ import pytest
 
 from gateway.audit.compliance import Gate
 from gateway.harness.presets import MOST_PRESETS
-from gateway.tenancy import PhiMode
+from gateway.tenancy import PhiMode, StorageMode
 from storage.pool import fetch
 from tests.api.test_every_verdict import (
     ALL,
@@ -87,6 +87,12 @@ def _chat(**fields: object) -> dict[str, Any]:
 
 
 CONTROLLED = {
+    "RUN_NOT_STORABLE": Controlled(
+        Gate.STATE,
+        CHATS,
+        lambda to: _send(to, "POST", CHATS, _chat(background=True)),
+        {"storage_mode": StorageMode.NONE},
+    ),
     "TOO_MANY_PRESETS": Controlled(Gate.STATE, AGENTS, _one_agent_too_many),
     "MODEL_REQUIRED": Controlled(Gate.REQUEST, CHATS, lambda to: _send(to, "POST", CHATS, _chat(model=None))),
     "CLIENT_TOOLS_NOT_SUPPORTED": Controlled(
@@ -99,7 +105,8 @@ CONTROLLED = {
 @pytest.mark.parametrize("code", CONTROLLED)
 async def test_what_is_refused_of_chats_has_one_entry(gateway_server: GatewayServer, code: str) -> None:
     controlled = CONTROLLED[code]
-    server = Server(gateway_server, await make_tenant(gateway_server.storage, scopes=ALL))
+    tenant: dict[str, Any] = {"scopes": ALL, **controlled.tenant}
+    server = Server(gateway_server, await make_tenant(gateway_server.storage, **tenant))
 
     reply = await controlled.provoke(server)
 

@@ -22,7 +22,16 @@ from activities.cursor import Cursor
 from activities.provider_probe import ProbeReport
 from activities.retention import DuePage, PurgeShift
 from cli.embedded import temporal
-from tests.replay import app_runs, credentials, deliveries, erasures, person_exports, replays
+from tests.replay import (
+    app_runs,
+    chat_runs,
+    credentials,
+    deliveries,
+    erasures,
+    file_processing,
+    person_exports,
+    replays,
+)
 from tests.workflows.test_books_proof import ScriptedBooks
 from tests.workflows.test_budget_reset import ScriptedBudgets, start, working
 from tests.workflows.test_hold_sweep import ScriptedHolds
@@ -143,8 +152,9 @@ async def record() -> None:
         webhooks = await deliveries.histories(client) | await replays.histories(client)
         agents = await credentials.histories(client)
         subjects = await erasures.histories(client) | await person_exports.histories(client)
-        apps = await app_runs.histories(client)
-        for name, history in (webhooks | agents | subjects | apps).items():
+        chats = await chat_runs.histories(client)
+        apps = await app_runs.histories(client) | await file_processing.histories(client)
+        for name, history in (webhooks | agents | subjects | apps | chats).items():
             _keep(name, history)
 
 

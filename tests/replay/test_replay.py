@@ -18,12 +18,14 @@ from workflows.app_run import RunApp
 from workflows.books_proof import ProveBooks
 from workflows.budget_reset import BudgetReset
 from workflows.budget_upkeep import BudgetUpkeep
+from workflows.chat_run import RunChat
 from workflows.credential_cascade import CredentialCascade
 from workflows.credential_lifecycle import CredentialLifecycle
 from workflows.credential_upkeep import CredentialUpkeep
 from workflows.end_user_erasure import EraseEndUser
 from workflows.end_user_export import ExportEndUser
 from workflows.end_user_upkeep import EndUserUpkeep
+from workflows.file_processing import ProcessFile
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -64,10 +66,12 @@ async def test_a_kept_history_replays(file: Path) -> None:
         KeyNotices,
         OutboxRelay,
         ProbeProviders,
+        ProcessFile,
         ProveBooks,
         RefusalSummary,
         RetentionPurge,
         RunApp,
+        RunChat,
         ReplayPage,
         ReplayWebhooks,
         WebhookDelivery,
@@ -89,9 +93,11 @@ def test_every_workflow_has_a_history() -> None:
         "books.proof",
         "budget.reset",
         "budget.upkeep",
+        "chat.run",
         "credential.cascade",
         "credential.lifecycle",
         "credential.upkeep",
+        "file.processing",
         "gdpr.erasure",
         "gdpr.export",
         "gdpr.upkeep",

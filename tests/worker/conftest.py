@@ -98,8 +98,12 @@ async def worker_process(settings: Settings) -> AsyncGenerator[WorkerProcess]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    variables = {f"HASP_{name.upper()}": str(getattr(settings, name)) for name in settings.model_fields_set}
+    variables = {f"HASP_{name.upper()}": _written(getattr(settings, name)) for name in settings.model_fields_set}
     return {**os.environ, **variables}
+
+
+def _written(value: object) -> str:
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)
 
 
 def _parsed(raw: bytes) -> Line | None:
