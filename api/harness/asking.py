@@ -40,8 +40,8 @@ class _Settings:
 
 
 async def wanted(request: Request, access: Access, parsed: Parsed) -> Wanted:
-    """Raises `NotFoundError` for a preset or a file that is not there, `UnknownToolError`, `NoModelError`, and what
-    choosing a model by itself raises.
+    """Raises `NotFoundError` for a preset or a file that is not there, `FileNotReadyError`, `UnknownToolError`,
+    `NoModelError`, and what choosing a model by itself raises.
     """
     gateway = gateway_of(request)
     preset = await _preset(request, access, parsed.model)
@@ -50,6 +50,9 @@ async def wanted(request: Request, access: Access, parsed: Parsed) -> Wanted:
     if name is None:
         raise NoModelError(param="model")
     files = tuple(dict.fromkeys((*parsed.files, *(told.sources if told else ()))))
+    if files:
+        async with gateway.storage.read(access.principal) as tx:
+            await tx.files.require_ready(files)
     tools = _tools(request, access, parsed, told)
     instructions = (Text(told.instructions),) if told and told.instructions else ()
     conversation = parsed.conversation(instructions, max_tokens=parsed.limit or 1)

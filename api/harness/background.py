@@ -44,7 +44,7 @@ async def begun(request: Request, access: Access, wanted: Wanted) -> Response:
         about: dict[str, JsonValue] = {"model": call.model, "tools": [*asked.tools]}
         tx.audit(AuditAction.CHAT_RUN_REQUESTED, entity_type=_ENTITY, entity_id=run, metadata=about)
         tx.tell(Event(EventType.CHAT_RUN_REQUESTED, {"run_id": run}))
-        response = _json({**_shown(opened), "request_id": exchange_of(request).request_id}, status=202)
+        response = _json(_shown(opened), status=202)
         response.headers["location"] = f"/v1/chat/completions/{run}"
         return response
 
@@ -137,7 +137,7 @@ def _shown(run: Run) -> dict[str, Any]:
         "model": None,
         "choices": [],
         "usage": None,
-        "meta": None,
+        "meta": {"request_id": ids.request_id(run.id)},
     }
     if not run.rounds:
         return shown

@@ -126,13 +126,13 @@ _RUN = {
     "model": "claude-haiku-4-5",
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "Seven dollars."}, "finish_reason": "stop"}],
     "usage": _USAGE,
-    "meta": None,
+    "meta": {"request_id": f"req_{_ULID}"},
 }
 RUN = answer("The run.", _RUN)
 RUN_CANCELLED = answer("The run.", {**_RUN, "status": "cancelled", "choices": []})
 RUN_BEGUN = answer(
     "With `background`: the run, not done by then.",
-    {**_RUN, "status": "queued", "started_at": None, "finished_at": None, "choices": [], "request_id": f"req_{_ULID}"},
+    {**_RUN, "status": "queued", "started_at": None, "finished_at": None, "choices": []},
     headers={"location": "Where to ask for it."},
 )
 CREATE_PRESET_REQUEST: Mapping[str, Any] = {

@@ -36,7 +36,7 @@ async def test_a_chat_in_the_background_is_accepted_with_where_to_ask(
 
     assert (reply.status, told["status"], told["choices"]) == (202, "queued", [])
     assert reply.headers["location"] == f"{CHAT}/{told['id'].removeprefix('chatcmpl-')}"
-    assert seen.json() == {name: value for name, value in told.items() if name != "request_id"}
+    assert seen.json() == told
     events = await fetch(gateway_server.storage.pool, "select type, data from outbox where org_id = %s", [tenant.org])
     assert events == [("chat_run.requested", {"run_id": told["id"].removeprefix("chatcmpl-")})]
 
