@@ -21,6 +21,7 @@ from api.anthropic import routes as anthropic
 from api.apps import query as app_queries
 from api.apps import routes as apps
 from api.apps import workflows
+from api.files import routes as files
 from api.harness import background as chat_runs
 from api.harness import catalog as chat_catalog
 from api.harness import presets
@@ -67,7 +68,9 @@ from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.harness.toolbox import Toolbox
+from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.harness.tools.opening import open_toolbox
+from gateway.harness.tools.terms import terms_of
 from gateway.inference.composing import composed
 from gateway.inference.shielding import everything_settled
 from gateway.limits.limiter import Limiter
@@ -80,6 +83,7 @@ from gateway.routing.board import StatusBoard
 from gateway.settings import Settings
 from gateway.webhooks.private_targets import warn_of_private_targets
 from storage import Storage
+from storage.files.search import FileSearching
 
 _HOT = frozenset(
     {
@@ -111,10 +115,13 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         await scanners.start()
         guard = Guard(scanners, scanners)
         warn_of_private_targets(settings)
+        searching = FileSearching(storage.pool, storage.cipher)
+        knowledge = KnowledgeSearch(searching, terms_of(KnowledgeSearch.name, settings))
         lookup = SystemLookup()
         opened.callback(lookup.close)
-        tools = open_toolbox(settings, lookup, scrub=guard.scrub_definition)
-        toolbox = await opened.enter_async_context(tools)
+        toolbox = await opened.enter_async_context(
+            open_toolbox(settings, lookup, knowledge, scrub=guard.scrub_definition)
+        )
 
         async def probe() -> dict[str, bool]:
             return {**await storage.health(), "phi_scanner": scanners.healthy}
@@ -251,7 +258,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         discovery,
         provider_status,
     )
-    harness = (chats, chat_runs, chat_catalog, presets, apps, app_queries, workflows)
+    harness = (chats, chat_runs, chat_catalog, presets, apps, app_queries, workflows, files)
     for module in (*inference, openai_models, models, *harness, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)

@@ -19,6 +19,7 @@ class EventType(StrEnum):
     AGENT_UPDATED = "agent.updated"
     CHAT_RUN_CANCELLED = "chat_run.cancelled"
     CHAT_RUN_REQUESTED = "chat_run.requested"
+    FILE_UPLOADED = "file.uploaded"
     APP_JOB_CANCELLED = "app_job.cancelled"
     APP_JOB_REQUESTED = "app_job.requested"
     AI_REQUEST_COMPLETED = "ai.request.completed"

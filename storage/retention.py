@@ -112,6 +112,7 @@ class PurgeStep:
     records: int = 0
     answers: int = 0
     jobs: int = 0
+    files: int = 0
     names: int = 0
     finished: bool = False
 
@@ -204,6 +205,8 @@ class _Purging:
             return PurgeStep(answers=answers)
         if jobs := await self._remove_jobs():
             return PurgeStep(jobs=jobs)
+        if files := await self._remove_files():
+            return PurgeStep(files=files)
         if self.work.takes_names and (names := await self._take_names()):
             return PurgeStep(names=names)
         if self.work.bound < self.work.purge.through:
@@ -234,6 +237,10 @@ class _Purging:
         named = self._named(below=first_id_after(self.work.bound), limit=self.batch)
         removed = (await self.connection.execute(retention_sql.REMOVE_JOBS, named)).rowcount
         return removed + (await self.connection.execute(retention_sql.REMOVE_RUNS, named)).rowcount
+
+    async def _remove_files(self) -> int:
+        named = self._named(bound=self.work.bound, limit=self.batch)
+        return (await self.connection.execute(retention_sql.REMOVE_FILES, named)).rowcount
 
     async def _take_names(self) -> int:
         """Of end users: their keys, and with them whatever else was sealed of them."""

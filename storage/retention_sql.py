@@ -117,6 +117,13 @@ delete from app_jobs where id in (
 
 REMOVE_RUNS = REMOVE_JOBS.replace("app_jobs", "chat_runs")
 
+REMOVE_FILES = """
+delete from files where id in (
+  select id from files where org_id = %(org)s and day <= %(bound)s order by id limit %(limit)s for update skip locked
+) and org_id = %(org)s
+"""
+"""Pieces of their text go with them."""
+
 EMPTY_TERMS = "update organizations set phi_terms = null, policy_version = policy_version + 1 where id = %(org)s"
 """Every API process hears of it, as of any change of a policy."""
 

@@ -28,6 +28,7 @@ from storage.end_users.erasures import ErasureReader, ErasureStore
 from storage.end_users.exports.store import EndUserExportReader, EndUserExportStore
 from storage.end_users.registry import EndUserReader, EndUserStore
 from storage.end_users.revived import RevivedStore
+from storage.files.store import FileReader, FileStore
 from storage.harness.presets import PresetReader, PresetStore
 from storage.harness.runs import RunReader, RunStore
 from storage.keyring import Ring
@@ -62,6 +63,7 @@ class ReadTransaction:
         self.apps = AppReader(session, org, cipher)
         self.app_jobs = JobReader(session, org, cipher)
         self.organization = OrganizationReader(session, org, cipher)
+        self.files = FileReader(session, org, cipher)
         self.presets = PresetReader(session, org, cipher)
         self.chat_runs = RunReader(session, org, cipher)
         self.inferences = InferenceReader(session, org, cipher)
@@ -104,6 +106,7 @@ class Transaction(ReadTransaction):
         self.apps = AppStore(session, org, cipher, clock)
         self.app_jobs = JobStore(session, org, cipher, clock)
         self.agreements = AgreementStore(session, org, cipher, clock)
+        self.files = FileStore(session, org, cipher, clock)
         self.presets = PresetStore(session, org, cipher, clock)
         self.chat_runs = RunStore(session, org, cipher, clock)
         self.audit_exports = AuditExportStore(session, org, clock)

@@ -12,7 +12,9 @@ from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.errors import UnavailableError
 from gateway.harness.toolbox import Toolbox
+from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.harness.tools.opening import open_toolbox
+from gateway.harness.tools.terms import terms_of
 from gateway.inference.composing import Inference, composed
 from gateway.inference.shielding import everything_settled
 from gateway.outside.lookup import SystemLookup
@@ -22,6 +24,7 @@ from gateway.phi.pool import ScannerPool
 from gateway.providers.registry import Providers
 from gateway.settings import Settings
 from storage import Storage
+from storage.files.search import FileSearching
 from workflows.queues import TaskQueue
 
 
@@ -81,9 +84,11 @@ class WorkerInference:
             clock=self._clock,
         )
         await opened.enter_async_context(inference.health.flushing())
+        searching = FileSearching(self._storage.pool, self._storage.cipher)
+        knowledge = KnowledgeSearch(searching, terms_of(KnowledgeSearch.name, settings))
         lookup = SystemLookup()
         opened.callback(lookup.close)
-        toolbox = open_toolbox(settings, lookup, scrub=guard.scrub_definition)
+        toolbox = open_toolbox(settings, lookup, knowledge, scrub=guard.scrub_definition)
         return inference, await opened.enter_async_context(toolbox)
 
 

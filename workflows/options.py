@@ -173,6 +173,14 @@ CHAT_TOOL = ActivityConfig(
 )
 """One use of a tool: what it answers is no failure of the activity."""
 
+FILE_READING = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=10),
+    # A worker that is silent for three beats is dead, and another reads the file.
+    heartbeat_timeout=timedelta(seconds=15),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+"""Two minutes at most to read a file, and some seconds to keep what was read."""
+
 END_USER_UPKEEP_EVERY = timedelta(minutes=10)
 
 ERASING = ActivityConfig(

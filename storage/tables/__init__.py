@@ -32,6 +32,7 @@ from storage.tables.end_users import (
     EndUserKeyRow,
     EndUserRow,
 )
+from storage.tables.files import FileChunkRow, FileRow
 from storage.tables.idempotency import IdempotencyRow
 from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
 from storage.tables.organizations import DataKeyRow, OrganizationRow
@@ -86,6 +87,8 @@ __all__ = [
     "EndUserKeyRow",
     "EndUserRow",
     "EntryRow",
+    "FileChunkRow",
+    "FileRow",
     "FindingsRow",
     "HoldRow",
     "IdempotencyRow",

@@ -10,6 +10,7 @@ from tests.api import test_agent_verdicts as agents
 from tests.api import test_app_verdicts as apps
 from tests.api import test_end_user_erasures as erasures
 from tests.api import test_end_user_exports as exports
+from tests.api import test_file_verdicts as files
 from tests.api import test_hatz_verdicts as chats
 from tests.api import test_webhook_verdicts as webhooks
 from tests.api.test_every_verdict import CALLS, CONTROLLED
@@ -36,7 +37,7 @@ def test_there_is_no_code_without_an_entry_or_a_reason() -> None:
     ours = {each.code for each in _kinds_of(GatewayError) if not each.__module__.startswith("tests.")}
 
     of_agents = {*agents.CONTROLLED, *credentials.CONTROLLED, *credentials.BY_AGENTS}
-    of_apps = {*apps.CONTROLLED, *chats.CONTROLLED}
+    of_apps = {*apps.CONTROLLED, *chats.CONTROLLED, *files.CONTROLLED}
     of_people = {*erasures.CONTROLLED, *exports.CONTROLLED}
     assert ours == {*CALLS, *CONTROLLED, *webhooks.CONTROLLED, *of_apps, *of_people, *of_agents, *NOT_AUDITED, *ALONE}
 

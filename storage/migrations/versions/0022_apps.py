@@ -10,7 +10,7 @@ IS_VISIBLE = "(org_id = current_setting('hasp.organization', true) or current_se
 TABLES = ("app_job_steps", "app_jobs", "apps")
 SEALED = {"apps": "definition", "app_jobs": "request"}
 """What must not live on as a sample among the planner's statistics once it is destroyed."""
-WITHIN = "app_job.cancelled, app_job.requested, chat_run.cancelled, chat_run.requested, "
+WITHIN = "app_job.cancelled, app_job.requested, chat_run.cancelled, chat_run.requested, file.uploaded, "
 """Events that stay within the installation."""
 # As migration 0017 has it, with more events that do not leave.
 FAN_OUT = """

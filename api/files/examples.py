@@ -1,0 +1,33 @@
+"""Examples of the OpenAPI document for files. Tests hold them to what routes answer."""
+
+from api.openapi import answer
+
+_FILE = "0198166e-1287-c683-b4db-171ed6c6a02e"
+_IDS = {"file_id": _FILE, "file_uuid": _FILE}
+
+UPLOADED = answer(
+    "It is kept, and is being read.",
+    {
+        **_IDS,
+        "status": "processing",
+        "message": "The file is being read.",
+        "request_id": "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E",
+    },
+)
+STATUS = answer("How far it is.", {**_IDS, "status": "ready", "tokens": 1_240, "error": None})
+FILES = answer(
+    "The list.",
+    {
+        "data": [
+            {
+                **_IDS,
+                "file_name": "handbook.pdf",
+                "status": "ready",
+                "tokens": 1_240,
+                "bytes": 52_110,
+                "created_at": "2026-07-21T08:00:00+00:00",
+            }
+        ]
+    },
+)
+DELETED = answer("It is gone.", {**_IDS, "deleted": True})

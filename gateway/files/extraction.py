@@ -1,0 +1,155 @@
+"""The text of a file. Run in a process of its own, with limits: what callers upload is hostile until it is read.
+
+`python -m gateway.files.extraction KIND` reads the file's bytes from stdin, and writes what came of it to stdout: a
+line that says which `Outcome`, and the text.
+"""
+
+import io
+import resource
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final, cast
+
+import lxml.etree
+import lxml.html
+
+from gateway.files.file import FileKind
+
+MOST_CHARACTERS: Final = 4_000_000
+"""Of a file's text: a thousand pages of a dense book, and more than any model is given."""
+
+_MEMORY: Final = 1 << 30
+_CPU_S: Final = 60
+_MOST_UNPACKED: Final = 100_000_000
+_MOST_ENTRIES: Final = 5_000
+_WORD: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_NOT_READ: Final = ("script", "style", "noscript", "template")
+
+
+# The library has no types.
+_etree = cast("Any", lxml.etree)
+_lxml_html = cast("Any", lxml.html)
+
+
+class Outcome(StrEnum):
+    READ = "read"
+    TOO_LARGE = "too_large"
+    DAMAGED = "damaged"
+
+
+class TooMuchTextError(Exception):
+    """Unpacked, or as text, it is more than is read."""
+
+
+class DamagedFileError(Exception):
+    """It is not what its name says, or nobody without its password can read it."""
+
+
+def extracted(kind: FileKind, content: bytes) -> str:
+    """Raises `TooMuchTextError` and `DamagedFileError`, and whatever a library does over a hostile file."""
+    text = _READERS[kind](content)
+    if len(text) > MOST_CHARACTERS:
+        raise TooMuchTextError
+    # Nothing that PostgreSQL, JSON or a model could not hold.
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _plain(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _decoded(content, "utf-16")
+    if b"\x00" in content:
+        raise DamagedFileError
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # What older office programs write; every byte is a character there.
+        return content.decode("latin-1")
+
+
+def _decoded(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        raise DamagedFileError from None
+
+
+def _html(content: bytes) -> str:
+    parser = _lxml_html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    try:
+        page = _lxml_html.document_fromstring(_plain(content).encode(), parser=parser)
+    except (_etree.LxmlError, ValueError):
+        raise DamagedFileError from None
+    _etree.strip_elements(page, *_NOT_READ, with_tail=False)
+    return "\n".join(line for each in page.itertext() if (line := " ".join(each.split())))
+
+
+def _docx(content: bytes) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if len(archive.infolist()) > _MOST_ENTRIES:
+                raise TooMuchTextError
+            with archive.open("word/document.xml") as document:
+                # What is announced may be a lie: no more than this is unpacked whatever it says.
+                unpacked = document.read(_MOST_UNPACKED + 1)
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError):
+        raise DamagedFileError from None
+    if len(unpacked) > _MOST_UNPACKED:
+        raise TooMuchTextError
+    try:
+        body = _etree.fromstring(unpacked, _etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    except _etree.XMLSyntaxError:
+        raise DamagedFileError from None
+    return "\n".join("".join(_words(paragraph)) for paragraph in body.iter(f"{_WORD}p"))
+
+
+def _words(paragraph: Any) -> Iterator[str]:  # noqa: ANN401 - the library has no types
+    for each in paragraph.iter(f"{_WORD}t", f"{_WORD}tab", f"{_WORD}br"):
+        yield (each.text or "") if each.tag == f"{_WORD}t" else " "
+
+
+def _pdf(content: bytes) -> str:
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError:
+        raise DamagedFileError from None
+    pages: list[str] = []
+    length = 0
+    for page in document:
+        text = cast("Any", page.get_textpage()).get_text_bounded()
+        length += len(text)
+        if length > MOST_CHARACTERS:
+            raise TooMuchTextError
+        pages.append(text.replace("\r\n", "\n"))
+    return "\n\n".join(pages)
+
+
+_READERS: Mapping[FileKind, Callable[[bytes], str]] = {
+    FileKind.TEXT: _plain,
+    FileKind.HTML: _html,
+    FileKind.PDF: _pdf,
+    FileKind.DOCX: _docx,
+}
+
+
+def main(kind: str) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    # It writes no files, and leaves no picture of itself.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    outcome, text = Outcome.READ, ""
+    try:
+        text = extracted(FileKind(kind), sys.stdin.buffer.read())
+    except (TooMuchTextError, MemoryError):
+        outcome = Outcome.TOO_LARGE
+    except Exception:  # noqa: BLE001 - whatever a library says of a hostile file, the file is what is wrong
+        outcome = Outcome.DAMAGED
+    sys.stdout.buffer.write(f"{outcome}\n{text}".encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

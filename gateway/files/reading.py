@@ -1,0 +1,54 @@
+"""Files read, each by a process that is ended when it takes too long, too much memory, or is not wanted any more."""
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.files.extraction import Outcome
+from gateway.files.file import FileKind
+
+_LONGEST_S: Final = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a file has no text, in words of ours."""
+
+    code: str
+    message: str
+
+
+UNREADABLE: Final = Failure("FILE_UNREADABLE", "The file is damaged, locked, or not what its name says.")
+TOO_LARGE: Final = Failure(
+    "FILE_TEXT_TOO_LARGE", "Unpacked, the file is more than is read: at most 4,000,000 characters of text."
+)
+
+
+async def read_text(kind: FileKind, content: bytes) -> str | Failure:
+    """Its text, or why it has none; one that ended its reader is unreadable."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "gateway.files.extraction", kind),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        # Nothing of ours that a library could be made to tell.
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        async with asyncio.timeout(_LONGEST_S):
+            written, _ = await process.communicate(content)
+    except TimeoutError:
+        return TOO_LARGE
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+    outcome, _, text = written.partition(b"\n")
+    if process.returncode != 0 or outcome == Outcome.DAMAGED.encode():
+        return UNREADABLE
+    if outcome == Outcome.TOO_LARGE.encode():
+        return TOO_LARGE
+    return text.decode()

@@ -1,0 +1,140 @@
+"""Files as whoever uploads them sees them: those of their organisation."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.clock import Clock
+from gateway.errors import NotFoundError, UnavailableError
+from gateway.files.file import (
+    MOST_FILES,
+    FileNotReadyError,
+    FilesNotKeptError,
+    FileState,
+    StoredFile,
+    TooManyFilesError,
+)
+from gateway.ids import FileId, OrganizationId, new_uuid
+from gateway.tenancy import Access, StorageMode
+from storage.encryption import ContentCipher, SealedValueError
+from storage.tables import FileRow, OrganizationRow
+
+_KEY_BYTES: Final = 32
+_UNKNOWN: Final = "The file does not exist."
+
+
+class FileReader:
+    def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher) -> None:
+        self._session = session
+        self._org = org
+        self._cipher = cipher
+
+    async def get(self, file: FileId) -> StoredFile:
+        """Raises `NotFoundError` for one that is unknown or another organisation's."""
+        found = await self._opened([await self._row(file)])
+        if not found:
+            raise NotFoundError(_UNKNOWN, param="file_id")
+        return found[0]
+
+    async def all(self) -> Sequence[StoredFile]:
+        """Newest first."""
+        query = select(FileRow).where(FileRow.org_id == self._org).order_by(FileRow.id.desc())
+        return await self._opened((await self._session.scalars(query)).all())
+
+    async def require_ready(self, files: Sequence[FileId]) -> None:
+        """Raises `NotFoundError` for one that is unknown or another organisation's, `FileNotReadyError`."""
+        query = select(FileRow.id, FileRow.state).where(FileRow.org_id == self._org, FileRow.id.in_(files))
+        states = {row.id: row.state for row in await self._session.execute(query)}
+        if any(file not in states for file in files):
+            raise NotFoundError("A file does not exist.", param="file_uuids")
+        if any(state != FileState.READY for state in states.values()):
+            raise FileNotReadyError(param="file_uuids")
+
+    async def _row(self, file: FileId, *, lock: bool = False) -> FileRow:
+        query = select(FileRow).where(FileRow.org_id == self._org, FileRow.id == file)
+        row = await self._session.scalar(query.with_for_update() if lock else query)
+        if row is None:
+            raise NotFoundError(_UNKNOWN, param="file_id")
+        return row
+
+    async def _opened(self, rows: Sequence[FileRow]) -> Sequence[StoredFile]:
+        """Without those whose day was destroyed: nobody knows what they were called."""
+        try:
+            names = await self._cipher.open_all(self._org, [(name_place(row.id), row.name) for row in rows])
+        except SealedValueError:
+            raise UnavailableError("The files could not be opened.") from None
+        return [_file(row, name.decode()) for row, name in zip(rows, names, strict=True) if name is not None]
+
+
+class FileStore(FileReader):
+    def __init__(self, session: AsyncSession, org: OrganizationId, cipher: ContentCipher, clock: Clock) -> None:
+        super().__init__(session, org, cipher)
+        self._clock = clock
+
+    async def add(self, access: Access, name: str, content: bytes, *, by: str | None) -> StoredFile:
+        """A file to be processed. Raises `FilesNotKeptError` where no content is kept, and `TooManyFilesError`."""
+        if access.policy.storage_mode is StorageMode.NONE:
+            raise FilesNotKeptError
+        await self._require_room()
+        now, file = self._clock.now(), FileId(new_uuid())
+        key = await self._cipher.content_key(self._org, now.date())
+        row = FileRow(
+            id=file,
+            org_id=self._org,
+            day=now.date(),
+            name=key.seal(name_place(file), name.encode()),
+            bytes=len(content),
+            state=FileState.PROCESSING,
+            content=key.seal(content_place(file), content),
+            search_key=key.seal(search_key_place(file), secrets.token_bytes(_KEY_BYTES)),
+            created_by=by,
+            created_at=now,
+        )
+        self._session.add(row)
+        await self._session.flush()
+        return _file(row, name)
+
+    async def remove(self, file: FileId) -> None:
+        """With all that was read out of it. Raises `NotFoundError`."""
+        await self._session.delete(await self._row(file, lock=True))
+        await self._session.flush()
+
+    async def _require_room(self) -> None:
+        # One request of an organisation at a time, or each would count without the others; calls are not held up.
+        organization = select(OrganizationRow.id).where(OrganizationRow.id == self._org)
+        await self._session.execute(organization.with_for_update(key_share=True))
+        kept = await self._session.scalar(select(func.count()).where(FileRow.org_id == self._org)) or 0
+        if kept >= MOST_FILES:
+            raise TooManyFilesError
+
+
+def name_place(file: str) -> str:
+    return f"files.name/{file}"
+
+
+def content_place(file: str) -> str:
+    return f"files.content/{file}"
+
+
+def search_key_place(file: str) -> str:
+    return f"files.search_key/{file}"
+
+
+def chunk_place(file: str, place: int) -> str:
+    return f"file_chunks.text/{file}/{place}"
+
+
+def _file(row: FileRow, name: str) -> StoredFile:
+    failed = row.error_code is not None and row.error_message is not None
+    return StoredFile(
+        id=FileId(row.id),
+        name=name,
+        bytes=row.bytes,
+        state=FileState(row.state),
+        tokens=row.tokens,
+        error=(row.error_code or "", row.error_message or "") if failed else None,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,98 @@
+"""What is read out of files, hostile ones among them."""
+
+import io
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import GatewayError
+from gateway.files import extraction
+from gateway.files.chunking import CHUNK_CHARACTERS, chunks, words
+from gateway.files.extraction import DamagedFileError, TooMuchTextError, extracted
+from gateway.files.file import FileKind, FileTypeError
+from gateway.files.reading import TOO_LARGE, UNREADABLE, read_text
+
+_PDF = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
+    b"4 0 obj<</Length 44>>stream\nBT /F 12 Tf 20 200 Td (Night handover) Tj ET\nendstream endobj\n"
+    b"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF"
+)
+_WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+
+
+def docx(document: str) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", document)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("a.txt", "\ufeffNaïve".encode(), "Naïve"),
+        ("a.csv", "dose;5 µg".encode("latin-1"), "dose;5 µg"),
+        ("A.MD", "# Plan".encode("utf-16"), "# Plan"),
+        ("a.json", b'{"a": 1}', '{"a": 1}'),
+        ("a.html", b"<p>Ward <b>7</b></p><script>x()</script><!-- no -->", "Ward\n7"),
+        ("a.pdf", _PDF, "Night handover"),
+        ("a.docx", docx(f"<w:d {_WORD}><w:p><w:t>One</w:t></w:p><w:p><w:t>Two</w:t></w:p></w:d>"), "One\nTwo"),
+    ],
+)
+def test_each_kind_of_file_is_read_as_text(name: str, content: bytes, text: str) -> None:
+    assert extracted(FileKind.of(name), content) == text
+
+
+@pytest.mark.parametrize("name", ["a", "a.exe", "pdf", "a.zip", "a.pdf.exe", ""])
+def test_other_kinds_are_refused_by_name(name: str) -> None:
+    with pytest.raises(FileTypeError) as refused:
+        FileKind.of(name)
+    assert isinstance(refused.value, GatewayError)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (FileKind.TEXT, b"\x00\x01\x02"),
+        (FileKind.PDF, b"%PDF-1.7 and no more"),
+        (FileKind.DOCX, b"PK\x03\x04 and no more"),
+        (FileKind.DOCX, docx("<unclosed>")),
+    ],
+)
+def test_a_damaged_file_is_told_as_such(kind: FileKind, content: bytes) -> None:
+    with pytest.raises(DamagedFileError):
+        extracted(kind, content)
+
+
+def test_entities_of_a_document_are_not_followed() -> None:
+    hostile = f'<!DOCTYPE d [<!ENTITY f SYSTEM "file:///etc/hostname">]><w:d {_WORD}><w:p><w:t>a&f;</w:t></w:p></w:d>'
+    assert extracted(FileKind.DOCX, docx(hostile)) == "a"
+
+
+def test_a_zip_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extraction, "_MOST_UNPACKED", 1_000_000)
+    with pytest.raises(TooMuchTextError):
+        extracted(FileKind.DOCX, docx("<a>" + " " * 2_000_000 + "</a>"))
+
+
+async def test_a_file_is_read_by_a_process_of_its_own() -> None:
+    assert await read_text(FileKind.TEXT, b"Ward 7") == "Ward 7"
+
+
+async def test_what_ends_its_reader_is_told_and_not_quoted() -> None:
+    assert await read_text(FileKind.DOCX, b"no archive") == UNREADABLE
+    assert await read_text(FileKind.TEXT, b"a" * (extraction.MOST_CHARACTERS + 1)) == TOO_LARGE
+
+
+@given(st.text(alphabet="ab \n.", max_size=6_000))
+def test_pieces_are_the_text_without_loss(text: str) -> None:
+    pieces = chunks(text)
+    assert all(0 < len(piece) <= CHUNK_CHARACTERS for piece in pieces)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+def test_words_are_found_in_any_case_accent_and_common_ending() -> None:
+    assert words("Naïve HANDOVERS, dosing") == words("naive handover dosed")
