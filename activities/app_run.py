@@ -1,6 +1,6 @@
 """Runs of workflows: the steps of `app.run`. Only ids and places come and go; what is said stays in the database."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from gateway.apps.asking import asked, chosen_model
 from gateway.apps.jobs import Failure, JobsNotKeptError, JobState, tries_of
 from gateway.apps.rendering import rendered
 from gateway.catalog import Catalog
-from gateway.errors import PhiBlockedError, ProviderRejectedError, UpstreamFailureError
+from gateway.errors import NotFoundError, PhiBlockedError, ProviderRejectedError, UpstreamFailureError
 from gateway.events import EventType
 from gateway.ids import InferenceId, JobId, OrganizationId
 from gateway.inference.call import Call, Surface
@@ -21,6 +21,7 @@ from gateway.inference.composing import Inference
 from gateway.limits.limiter import Limiter
 from gateway.tenancy import StorageMode
 from storage import Storage
+from storage.apps.file_texts import file_texts
 from storage.apps.running import OpenJob, RunningJobs
 from storage.outbox import OutboxEvent
 
@@ -140,6 +141,14 @@ class AppRunActivities:
             await self._asked(opened, job, place, tried.inference)
         await self._jobs.complete_step(org, job, place, tried.inference)
 
+    async def _read(self, opened: OpenJob) -> Mapping[str, str]:
+        """What is written in the job's files, by variable: a step has no tool to read them with."""
+        files = opened.request.inputs.files
+        texts = await file_texts(self._storage.pool, self._storage.cipher, opened.caller.org, {*files.values()})
+        if not texts.keys() >= {*files.values()}:
+            raise NotFoundError("A file that the job was given is not kept any more.", param="inputs")
+        return {name: texts[file] for name, file in files.items()}
+
     async def _asked(self, opened: OpenJob, job: JobId, place: int, inference: InferenceId) -> None:
         """Raises what keeps the call from being made, or answered; it is audited by then."""
         definition, inputs = opened.request.definition, opened.request.inputs
@@ -150,7 +159,8 @@ class AppRunActivities:
         if access.policy.storage_mode is StorageMode.NONE or not outputs.keys() >= {*step.depends_on}:
             raise JobsNotKeptError
         name, parts = step.model or definition.default_model, await self._inference()
-        conversation = asked(rendered(step.prompt_sections, inputs.values, outputs), name, self._catalog)
+        values = {**inputs.values, **await self._read(opened)}
+        conversation = asked(rendered(step.prompt_sections, values, outputs), name, self._catalog)
         now = self._storage.clock.now()
         await parts.pipeline.complete(
             Call(

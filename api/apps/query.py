@@ -19,7 +19,8 @@ from gateway.apps.asking import asking
 from gateway.apps.jobs import AppKindError
 from gateway.apps.rendering import read_inputs, rendered
 from gateway.conversation import Sampling
-from gateway.errors import NotFoundError, ValidationFailedError
+from gateway.errors import ValidationFailedError
+from gateway.files.file import FileNotReadyError
 from gateway.ids import FileId
 from gateway.inference.call import Surface
 from gateway.tenancy import Scope
@@ -33,7 +34,7 @@ _READS_FILES = "knowledge_search"
     "/v1/app/{app_id}/query",
     summary="Query an app",
     response_class=Response,
-    responses={200: chats.CHAT, **errors(HARNESS, *INFERENCE_ERRORS, AppKindError)},
+    responses={200: chats.CHAT, **errors(HARNESS, *INFERENCE_ERRORS, AppKindError, FileNotReadyError)},
     openapi_extra=json_body(QueryAppRequest, examples.QUERY_REQUEST),
 )
 async def query_app(request: Request, app_id: str) -> Response:
@@ -50,8 +51,6 @@ async def query_app(request: Request, app_id: str) -> Response:
         raise AppKindError(param="app_id")
     inputs = read_inputs(app.definition, body.inputs)
     files = (*inputs.files.values(), *(FileId(each.lower()) for each in body.file_uuids or ()))
-    if files and gateway.toolbox.find(_READS_FILES) is None:
-        raise NotFoundError("The file does not exist.", param="file_uuids")
     parsed = Parsed(
         model=body.model or app.definition.default_model,
         system=(),

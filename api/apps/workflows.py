@@ -23,6 +23,7 @@ from gateway.apps.rendering import read_inputs
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.events import Event, EventType
+from gateway.files.file import FileNotReadyError
 from gateway.ids import JobId, find_ulid, message_id
 from gateway.inference.call import Surface
 from gateway.tenancy import Access, Scope
@@ -52,6 +53,7 @@ _SCOPES = (Scope.AI_CHAT, Scope.WORKFLOW_INVOKE)
             facts.NotFoundError,
             AppKindError,
             JobsNotKeptError,
+            FileNotReadyError,
             facts.ValidationFailedError,
             facts.TooLargeError,
         ),
@@ -73,7 +75,10 @@ async def run_workflow(request: Request) -> Response:
         app = await tx.apps.get(app_id)
         if not app.definition.is_workflow:
             raise AppKindError(param="app_id")
-        job = await tx.app_jobs.open_job(access, app, read_inputs(app.definition, body.inputs))
+        inputs = read_inputs(app.definition, body.inputs)
+        if inputs.files:
+            await tx.files.require_ready([*inputs.files.values()])
+        job = await tx.app_jobs.open_job(access, app, inputs)
         about = {"app_id": app.id, "app_version": app.version, "steps": len(job.steps)}
         tx.audit(AuditAction.APP_JOB_REQUESTED, entity_type=_ENTITY, entity_id=job.id, metadata=about)
         tx.tell(Event(EventType.APP_JOB_REQUESTED, {"job_id": job.id}))

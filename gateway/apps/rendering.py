@@ -33,8 +33,6 @@ def require_sound(definition: AppDefinition) -> None:
     names = {*definition.variable_names}
     if len(names) != len(definition.variable_names):
         raise ValidationFailedError("Two variables have the same `variable_name`.", param="user_inputs")
-    if definition.is_workflow and _reads_files(definition):
-        raise ValidationFailedError("Steps of a workflow read no files. Ask for text.", param="steps")
     plan = plan_of(definition)
     _require_known(definition.prompt_sections, names, set(), "prompt_sections")
     done_before = before(plan)
@@ -74,12 +72,6 @@ def rendered(
     if sum(map(len, pieces)) > MOST_PROMPT_CHARS:
         raise ValidationFailedError(f"The prompt is longer than {MOST_PROMPT_CHARS} characters.", param="inputs")
     return "".join(pieces[1:])
-
-
-def _reads_files(definition: AppDefinition) -> bool:
-    # A file is read by a tool, and a step is one call of a model without any.
-    asks = any(each.variable_type is VariableType.FILE_UPLOAD for each in definition.user_inputs)
-    return asks or bool(definition.files)
 
 
 def _filled(body: str, values: Mapping[str, str], outputs: Mapping[str, str]) -> Iterable[str]:

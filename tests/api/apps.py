@@ -1,5 +1,6 @@
 """Apps and workflows as tests make and ask them, over real HTTP."""
 
+from itertools import count
 from typing import Any
 
 from gateway.tenancy import Scope
@@ -25,6 +26,14 @@ WORKFLOW: dict[str, Any] = {
     "dependencies": [{"step_id": "letter", "depends_on": ["facts"]}],
 }
 ALL = (Scope.AI_CHAT, Scope.CONTROL_READ, Scope.CONTROL_WRITE)
+
+
+_MADE = count()
+
+
+def make_marker() -> str:
+    """A word that no other test says, and that is nothing to the guard: ids with digits may be somebody's."""
+    return "tag" + "".join(chr(ord("a") + int(digit)) for digit in f"{next(_MADE):04d}")
 
 
 class Desk:

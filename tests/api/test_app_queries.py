@@ -5,16 +5,16 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.ids import new_ulid, new_uuid
+from gateway.ids import new_uuid
 from gateway.tenancy import Scope
-from tests.api.apps import APP, HAIKU, WORKFLOW, make_desk
+from tests.api.apps import APP, HAIKU, WORKFLOW, make_desk, make_marker
 from tests.gateway_server import GatewayServer
 
 SSN = "219-09-9999"
 
 
 async def test_an_app_is_answered_with_its_values_in_its_prompt(gateway_server: GatewayServer) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     app = await desk.make()
 
     reply = await desk.send("POST", f"/app/{app}/query", {"inputs": {"note": marker}})
@@ -38,12 +38,14 @@ async def test_a_stream_is_one_object_a_line(gateway_server: GatewayServer) -> N
 
 
 async def test_values_that_name_somebody_stay_here_and_come_back(gateway_server: GatewayServer) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
 
-    reply = await desk.send("POST", f"/app/{await desk.make()}/query", {"inputs": {"note": f"{marker} SSN {SSN}"}})
+    reply = await desk.send(
+        "POST", f"/app/{await desk.make()}/query", {"inputs": {"note": f"see {marker} for the SSN {SSN}"}}
+    )
 
     heard = [body for each in gateway_server.sandbox.requests() if marker in (body := str(each["body"]))]
-    assert reply.json()["choices"][0]["message"]["content"] == f"Echo: Summarize: {marker} SSN {SSN}"
+    assert reply.json()["choices"][0]["message"]["content"] == f"Echo: Summarize: see {marker} for the SSN {SSN}"
     assert len(heard) == 1
     assert SSN not in heard[0]
 

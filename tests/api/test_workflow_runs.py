@@ -16,18 +16,20 @@ from temporalio.worker import Worker
 
 from activities.app_run import AppJob, AppRunActivities, AppStep, app_run_starts
 from gateway.apps.jobs import tries_of
+from gateway.audit import AuditAction
 from gateway.catalog import shipped_catalog
 from gateway.clock import SystemClock
-from gateway.ids import EventId, JobId, new_ulid
+from gateway.ids import EventId, JobId, new_uuid
 from gateway.inference.call import Call, Surface
 from gateway.limits.limiter import Limiter
 from gateway.limits.tiers import read_tiers
 from gateway.settings import Settings
 from gateway.tenancy import PhiMode, StorageMode
+from storage.files.processing import FileProcessing
 from storage.onboarding import change_policy
 from storage.outbox import OutboxEvent
 from storage.pool import fetch
-from tests.api.apps import HAIKU, WORKFLOW, Desk, make_desk
+from tests.api.apps import HAIKU, WORKFLOW, Desk, make_desk, make_marker
 from tests.gateway_server import GatewayServer
 from tests.tenants import make_conversation
 from tests.workflows.conftest import KEYS, encrypting
@@ -101,6 +103,20 @@ async def shown(desk: Desk, job: str) -> Json:
     return (await desk.send("GET", f"/workflows/{job}")).json()
 
 
+async def upload(desk: Desk, pieces: Sequence[str]) -> str:
+    """A file of which these pieces were read."""
+    storage = desk.server.storage
+    access = await storage.access.resolve(desk.tenant.token)
+    async with storage.begin(access.principal) as tx:
+        file = await tx.files.add(access, "scan.txt", b"as it came", by=None)
+        tx.audit(AuditAction.APP_UPDATED, entity_type="file", entity_id=file.id)
+    processing = FileProcessing(storage.pool, storage.cipher, storage.clock)
+    found = await processing.look(desk.tenant.org, file.id)
+    assert found is not None
+    await processing.keep(desk.tenant.org, file.id, found, pieces)
+    return file.id
+
+
 def heard(desk: Desk, marker: str) -> list[str]:
     """What the vendor was asked of what has `marker`, oldest first."""
     return [body for each in desk.server.sandbox.requests() if marker in (body := str(each["body"]))]
@@ -121,7 +137,7 @@ def states(job: Json) -> list[str]:
 async def test_each_step_is_asked_with_what_earlier_ones_said_and_paid_for_once(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities, dies: bool
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     app = await make(
         desk,
         step_of("one", "First {{inputs.note}}"),
@@ -149,7 +165,7 @@ async def test_each_step_is_asked_with_what_earlier_ones_said_and_paid_for_once(
 async def test_a_call_whose_worker_died_over_it_is_made_again_and_paid_for_once(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     job = await begun(desk, await make(desk, step_of("one", "First {{inputs.note}}")), marker)
     access = await gateway_server.storage.access.resolve(desk.tenant.token)
     (left, *_), now = tries_of(JobId(job), 0), SystemClock().now()
@@ -169,7 +185,7 @@ async def test_a_call_whose_worker_died_over_it_is_made_again_and_paid_for_once(
 async def test_a_step_that_four_workers_take_at_once_is_paid_for_once(
     gateway_server: GatewayServer, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     job = AppJob(desk.tenant.org, await begun(desk, await make(desk, step_of("one", "{{inputs.note}}")), marker))
     await ActivityEnvironment().run(activities.begin, job)
 
@@ -184,7 +200,7 @@ async def test_a_step_that_four_workers_take_at_once_is_paid_for_once(
 async def test_an_answer_that_nobody_wrote_down_is_not_asked_for_again(
     gateway_server: GatewayServer, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     job = AppJob(desk.tenant.org, await begun(desk, await make(desk, step_of("one", "{{inputs.note}}")), marker))
     await ActivityEnvironment().run(activities.begin, job)
     await ActivityEnvironment().run(activities.step, AppStep(job, 0))
@@ -200,7 +216,7 @@ async def test_an_answer_that_nobody_wrote_down_is_not_asked_for_again(
 async def test_a_step_that_a_worker_stops_over_is_done_by_the_next_and_paid_for_once(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities, temporal_env: WorkflowEnvironment
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     job = await begun(desk, await make(desk, step_of("one", "[[sandbox: first_delay_ms=300]] {{inputs.note}}")), marker)
 
     with temporal_env.with_time_skipping_disabled():
@@ -218,7 +234,7 @@ async def test_a_step_that_a_worker_stops_over_is_done_by_the_next_and_paid_for_
 async def test_a_provider_that_fails_is_asked_again_in_a_call_of_its_own(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     app = await make(desk, step_of("one", "[[sandbox: script=400,ok]] {{inputs.note}}"))
 
     async with working(client, Busy(activities)):
@@ -235,7 +251,7 @@ async def test_a_provider_that_fails_is_asked_again_in_a_call_of_its_own(
 async def test_what_a_vendor_says_of_a_refusal_is_told_nowhere(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     app = await make(desk, step_of("one", "[[sandbox: error=400]] {{inputs.note}}"))
 
     async with working(client, activities):
@@ -247,7 +263,7 @@ async def test_what_a_vendor_says_of_a_refusal_is_told_nowhere(
 async def test_a_step_that_fails_ends_the_job_and_what_was_answered_is_paid_for(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     app = await make(
         desk,
         step_of("good", "Good {{inputs.note}}"),
@@ -269,7 +285,7 @@ async def test_a_step_that_fails_ends_the_job_and_what_was_answered_is_paid_for(
 async def test_a_job_that_is_cancelled_ends_its_steps_and_begins_no_more(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities, temporal_env: WorkflowEnvironment
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     slow = Slow(activities)
     app = await make(desk, step_of("slow", "{{inputs.note}}"), step_of("never", "{{steps.slow.output}}", "slow"))
     job = await begun(desk, app, marker)
@@ -291,7 +307,7 @@ async def test_a_job_that_is_cancelled_ends_its_steps_and_begins_no_more(
 async def test_a_job_that_was_cancelled_before_it_began_is_never_run(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     job = await begun(desk, await make(desk, step_of("one", "{{inputs.note}}")), marker)
     await desk.send("DELETE", f"/workflows/{job}")
 
@@ -306,7 +322,7 @@ async def test_a_job_that_was_cancelled_before_it_began_is_never_run(
 async def test_no_step_is_asked_for_a_key_that_was_revoked(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     job = await begun(desk, await make(desk, step_of("one", "{{inputs.note}}")), marker)
     await desk.send("DELETE", f"/api_keys/{desk.tenant.key.id}")
 
@@ -321,13 +337,13 @@ async def test_no_step_is_asked_for_a_key_that_was_revoked(
 async def test_nothing_that_names_somebody_reaches_the_provider_and_values_come_back(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     app = await make(desk, step_of("one", "{{inputs.note}}"), step_of("two", "Of {{steps.one.output}}", "one"))
 
     async with working(client, activities):
-        job = await ended(client, desk, app, f"{marker}: SSN {SSN}")
+        job = await ended(client, desk, app, f"see {marker} for the SSN {SSN}")
 
-    assert job["outputs"] == {"two": f"Echo: Of Echo: {marker}: SSN {SSN}"}
+    assert job["outputs"] == {"two": f"Echo: Of Echo: see {marker} for the SSN {SSN}"}
     assert len(heard(desk, marker)) == 2
     assert not any(SSN in body for body in heard(desk, marker))
 
@@ -335,7 +351,7 @@ async def test_nothing_that_names_somebody_reaches_the_provider_and_values_come_
 async def test_an_organisation_that_keeps_nothing_any_more_has_its_jobs_fail(
     gateway_server: GatewayServer, client: Client, activities: AppRunActivities
 ) -> None:
-    desk, marker = await make_desk(gateway_server), new_ulid()
+    desk, marker = await make_desk(gateway_server), make_marker()
     job = await begun(desk, await make(desk, step_of("one", "{{inputs.note}}")), marker)
     await change_policy(gateway_server.storage, desk.tenant.org, {"storage_mode": StorageMode.NONE})
 
@@ -344,6 +360,24 @@ async def test_an_organisation_that_keeps_nothing_any_more_has_its_jobs_fail(
 
     assert (await shown(desk, job))["error"]["code"] == "JOB_NOT_STORABLE"
     assert heard(desk, marker) == []
+
+
+async def test_a_file_stands_for_its_text(
+    gateway_server: GatewayServer, client: Client, activities: AppRunActivities
+) -> None:
+    desk, marker = await make_desk(gateway_server), make_marker()
+    scan = {"variable_name": "scan", "variable_type": "file_upload"}
+    step, _ = step_of("one", "Read {{inputs.scan}}")
+    app = await desk.make(WORKFLOW | {"user_inputs": [scan], "steps": [step], "dependencies": list[Json]()})
+    file, unread = await upload(desk, [f"First {marker}", "and second"]), new_uuid()
+
+    refused = await desk.send("POST", "/workflows/run", {"app_id": app, "inputs": {"scan": unread}})
+    begun = await desk.send("POST", "/workflows/run", {"app_id": app, "inputs": {"scan": file}}, prefer="wait=0")
+    async with working(client, activities):
+        await (await tell(client, desk, begun.json()["job_id"])).result()
+
+    assert (refused.status, refused.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")
+    assert (await shown(desk, begun.json()["job_id"]))["outputs"] == {"one": f"Echo: Read First {marker}\nand second"}
 
 
 async def test_where_identifiers_are_blocked_a_job_fails_for_that(

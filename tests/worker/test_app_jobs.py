@@ -15,12 +15,12 @@ from gateway.audit import AuditAction
 from gateway.catalog import shipped_catalog
 from gateway.clock import SystemClock
 from gateway.events import Event, EventType
-from gateway.ids import new_ulid
 from gateway.limits.limiter import Limiter
 from gateway.limits.tiers import read_tiers
 from gateway.settings import Settings
 from storage import Storage
 from storage.pool import fetch
+from tests.api.apps import make_marker
 from tests.tenants import HAIKU, Tenant, make_tenant
 from tests.upstream import SandboxServer
 from tests.worker.conftest import worker_process
@@ -70,7 +70,7 @@ async def working(client: Client, storage: Storage, settings: Settings) -> Async
 async def test_a_job_whose_worker_is_killed_over_a_step_is_done_by_another(
     storage: Storage, worker_settings: Settings, upkeep: Client, sandbox_server: SandboxServer
 ) -> None:
-    tenant, marker = await make_tenant(storage), new_ulid()
+    tenant, marker = await make_tenant(storage), make_marker()
     settings = worker_settings.model_copy(update={"sandbox_url": sandbox_server.url, "phi_scanners": 1})
     job = await ask(storage, tenant, f"First {marker}", f"{SLOW} Second {marker}")
 
