@@ -12,8 +12,9 @@ from activities.surface import surfaced
 from gateway.conversation import Conversation, ToolChoice, ToolResult, ToolUse
 from gateway.errors import PhiBlockedError, UpstreamFailureError
 from gateway.events import EventType
-from gateway.harness.background import Made, RunState, gone_on, round_tries, use_tries, uses_of
+from gateway.harness.background import Made, RunState, gone_on, uses_of
 from gateway.harness.toolbox import Toolbox
+from gateway.harness.tries import round_tries, use_tries
 from gateway.harness.using import Wanted, no_tool, recorded, withheld
 from gateway.ids import InferenceId, OrganizationId, RunId
 from gateway.inference.call import Call, Surface

@@ -10,24 +10,55 @@ from api.hangup import HangUpWatch
 from api.harness import answer
 from api.harness.asking import Wanted
 from api.harness.stream import CONTENT_TYPE, Lines
+from api.idempotency import REPLAYED, claimed
 from api.inference import ignored_headers
 from api.sse import EventStream
 from api.state import gateway_of
-from gateway.harness.events import HarnessEvent
+from gateway import ids
+from gateway.completion import StopReason
+from gateway.errors import IdempotencyNotReplayableError
+from gateway.harness.events import Ended, HarnessEvent, Said
+from gateway.ids import RunId
+from gateway.inference.call import Call
+from gateway.inference.replay import Replay
 
 
 async def answered(request: Request, asked: Wanted) -> Response:
-    """What comes of `asked`. A client that hangs up ends the round that is under way, and begins no other."""
-    exchange = exchange_of(request)
-    exchange.handed_over = True
-    async with HangUpWatch(request.receive):
-        run = await _begun(request, asked)
-        events = await run.rest() if not asked.asked.call.stream else []
+    """What comes of `asked`, once for all requests under one idempotency key.
+
+    A client that hangs up ends the round that is under way, and begins no other.
+    """
+    exchange, call = exchange_of(request), asked.asked.call
     headers = {**asked.headers, **ignored_headers(asked.moved)}
-    if asked.asked.call.stream:
-        return EventStream(run, Lines(exchange.told_id), headers, content_type=CONTENT_TYPE)
-    body = answer.whole(asked.asked.call, events, request_id=exchange.told_id)
+    async with claimed(request, call) as replay:
+        if replay is not None:
+            run, told_id = await _again(request, call, replay), ids.request_id(replay.call.id)
+            call, headers = replay.call, {**headers, **REPLAYED}
+        else:
+            exchange.handed_over = True
+            async with HangUpWatch(request.receive):
+                run, told_id = await _begun(request, asked), exchange.told_id
+                if not call.stream:
+                    run = _Run(await run.rest(), _nothing())
+    if call.stream:
+        return EventStream(run, Lines(told_id), headers, content_type=CONTENT_TYPE)
+    body = answer.whole(call, await run.rest(), request_id=told_id)
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+
+
+async def _again(request: Request, call: Call, replay: Replay) -> "_Run":
+    """What a run under the same key came to. Raises `IdempotencyNotReplayableError` for one that broke off."""
+    async with gateway_of(request).storage.read(call.access.principal) as tx:
+        said = await tx.chat_runs.said(RunId(replay.call.id))
+    if said.stop_reason is None or said.stop_reason == StopReason.TOOL_USE:
+        raise IdempotencyNotReplayableError(details={"message_id": ids.message_id(replay.call.id)})
+    ended = Ended(StopReason(said.stop_reason), said.rounds, said.uses, replay.sandboxed)
+    return _Run([Said(said.text), ended], _nothing())
+
+
+async def _nothing() -> AsyncGenerator[Sequence[HarnessEvent]]:
+    return
+    yield
 
 
 class _Run:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from gateway.completion import Completion
 from gateway.conversation import Conversation, Role, Sampling, Text, ToolResult, ToolUse, Turn
@@ -12,10 +11,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.harness.events import Round, ToolUsed
 from gateway.harness.run import offered
 from gateway.harness.tool import ServerTool
-from gateway.ids import FileId, InferenceId, RunId, derived_ulid
-
-MOST_TRIES: Final = 5
-"""Of a round or of a use: each that failed was voided, and the next is a call of its own."""
+from gateway.ids import FileId, InferenceId, RunId
 
 
 class RunNotKeptError(GatewayError):
@@ -106,16 +102,6 @@ class Run:
     uses: tuple[ToolUsed, ...]
     error: tuple[str, str] | None
     """A `GatewayError`'s code and text."""
-
-
-def round_tries(run: str, number: int) -> tuple[InferenceId, ...]:
-    """The calls that round `number` may become, in order."""
-    return tuple(InferenceId(derived_ulid(run, f"round/{number}/{attempt}")) for attempt in range(MOST_TRIES))
-
-
-def use_tries(answer: str, number: int) -> tuple[InferenceId, ...]:
-    """The records that the `number`th use of a tool in `answer` may become, in order."""
-    return tuple(InferenceId(derived_ulid(answer, f"tool/{number}/{attempt}")) for attempt in range(MOST_TRIES))
 
 
 def gone_on(conversation: Conversation, completion: Completion, results: Sequence[ToolResult]) -> Conversation:

@@ -15,9 +15,10 @@ from gateway.completion import BlockDelta, BlockStarted, Completion, StreamEvent
 from gateway.conversation import Conversation, Text, Thinking, Tool, ToolChoice, ToolResult, ToolUse, Turn
 from gateway.harness.events import Answered, Called, Ended, HarnessEvent, Round, Said, Thought, ToolUsed
 from gateway.harness.tool import ServerTool
+from gateway.harness.tries import round_tries, use_tries
 from gateway.harness.using import ToolUses, Used, Wanted
 from gateway.idempotency import TO_BE_OPENED
-from gateway.ids import FileId, InferenceId, derived_ulid
+from gateway.ids import FileId, InferenceId
 from gateway.inference.call import Answer, Call
 from gateway.inference.pipeline import InferencePipeline
 from gateway.inference.streaming import AnswerStream
@@ -97,7 +98,7 @@ class Harness:
         now = self._clock.now()
         return replace(
             asked.call,
-            id=InferenceId(derived_ulid(asked.call.id, f"round/{number}")),
+            id=round_tries(asked.call.id, number)[0],
             conversation=conversation,
             known=progress.known,
             received_at=now,
@@ -136,7 +137,7 @@ class Harness:
 
         async def one(number: int, use: ToolUse) -> Used:
             call = asked.call
-            record = InferenceId(derived_ulid(answer, f"tool/{number}"))
+            record = use_tries(answer, number)[0]
             place = Wanted(call.access, answer, record, use, call.conversation.end_user, asked.files, call.ip_address)
             async with gate:
                 return await self._uses.make(place, asked.tools.get(use.name), within_s=max(left_s, 1.0))

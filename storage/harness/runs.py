@@ -12,7 +12,7 @@ from gateway.harness.background import Run, RunNotKeptError, RunRequest, RunStat
 from gateway.ids import OrganizationId, RunId, day_of
 from gateway.tenancy import Access, StorageMode
 from storage.encryption import ContentCipher
-from storage.harness.said import said_of
+from storage.harness.said import SaidSoFar, said_of
 from storage.standing import Caller
 from storage.tables import ChatRunRow
 
@@ -24,6 +24,10 @@ class RunReader:
         self._session = session
         self._org = org
         self._cipher = cipher
+
+    async def said(self, run: RunId) -> SaidSoFar:
+        """What came of a run, in the background or not. Raises `UnavailableError`."""
+        return await said_of(self._session, self._cipher, self._org, run)
 
     async def get(self, run: RunId, access: Access) -> Run:
         """Raises `NotFoundError` for one that is unknown or was asked for by somebody else."""

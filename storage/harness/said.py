@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.completion import AnswerBlock, Usage
 from gateway.conversation import Text, ToolUse
 from gateway.errors import UnavailableError
-from gateway.harness.background import round_tries, use_tries
 from gateway.harness.events import Round, ToolUsed
 from gateway.harness.run import MOST_ROUNDS
+from gateway.harness.tries import round_tries, use_tries
 from gateway.ids import InferenceId, OrganizationId
 from gateway.inference.call import Status
 from gateway.transcript import load_block

@@ -260,6 +260,26 @@ async def test_a_blocking_organization_sends_nothing(chatting: GatewayServer) ->
     assert (reply.status, reply.json()["error"]["code"]) == (403, "PHI_BLOCKED")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_chat_that_is_asked_twice_under_one_key_is_made_once(
+    chatting: GatewayServer, search: tuple[Search, str], *, stream: bool
+) -> None:
+    search[0].asked.clear()
+    asked = body("[[sandbox: tool=web_search; words=aspirin]] Go", tools_to_use=["web_search"], stream=stream)
+    headers = {"x-api-key": chatting.live_key, "idempotency-key": f"chat-{stream}"}
+    first, second = [await chatting.request("POST", CHAT, asked, key=None, headers=headers) for _ in range(2)]
+
+    def told(reply: Reply) -> tuple[str, Json]:
+        if not stream:
+            return reply.json()["choices"][0]["message"]["content"], reply.json()["meta"]
+        events = lines(reply)
+        return "".join(line["message"] for line in events if line["type"] == "content"), events[-2]["meta"]
+
+    assert search[0].asked == ["aspirin"]
+    assert told(first) == told(second)
+    assert ("idempotent-replayed" in first.headers, second.headers["idempotent-replayed"]) == (False, "true")
+
+
 async def test_a_caller_who_hangs_up_ends_the_run(chatting: GatewayServer) -> None:
     asked = body("[[sandbox: frames=500; delay_ms=20]] Go", stream=True)
     tenant = await make_tenant(chatting.storage)
