@@ -1,10 +1,12 @@
 """`file.process`: a file read once. Only ids come and go; what is in it stays in the database."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from temporalio import activity
 
 from activities.heartbeat import beating
+from activities.starting import Start
 from activities.surface import surfaced
 from gateway.files.chunking import chunks
 from gateway.files.file import FileKind
@@ -18,6 +20,19 @@ from storage.files.processing import FileProcessing
 class UploadedFile:
     org: str
     id: str
+
+
+class FileReadings(Protocol):
+    """What has files read."""
+
+    async def start(self, file: UploadedFile) -> None:
+        """Asked twice, the file is read once."""
+        ...
+
+
+def starts_reading(readings: FileReadings) -> Start:
+    """For the event that tells of an upload."""
+    return lambda event: readings.start(UploadedFile(event.org, str(event.data["file_id"])))
 
 
 class FileProcessingActivities:

@@ -24,7 +24,7 @@ from activities.end_user_erasure import EndUserErasureActivities, starts_erasure
 from activities.end_user_export import EndUserExportActivities, export_starts
 from activities.erasure_certificate import ErasureCertificates
 from activities.event_log import EventLog
-from activities.file_processing import FileProcessingActivities
+from activities.file_processing import FileProcessingActivities, starts_reading
 from activities.holds import HoldActivities
 from activities.idempotency import IdempotencyActivities
 from activities.key_notices import KeyNoticeActivities
@@ -72,7 +72,7 @@ from workflows.credential_upkeep import CredentialUpkeep
 from workflows.end_user_erasure import EraseEndUser, ErasureWorkflows
 from workflows.end_user_export import ExportEndUser, PersonExports
 from workflows.end_user_upkeep import EndUserUpkeep
-from workflows.file_processing import ProcessFile, processes_file
+from workflows.file_processing import FileReadingWorkflows, ProcessFile
 from workflows.hold_sweep import HoldSweep
 from workflows.idempotency_upkeep import IdempotencyUpkeep
 from workflows.key_notices import KeyNotices
@@ -177,7 +177,7 @@ def _workers(
             EventType.AUDIT_EXPORT_REQUESTED: starts_export(AuditExportRuns(client)),
             EventType.BAA_ACCEPTED: starts_acceptance(acceptances),
             EventType.END_USER_ERASURE_REQUESTED: starts_erasure(ErasureWorkflows(client)),
-            EventType.FILE_UPLOADED: processes_file(client),
+            EventType.FILE_UPLOADED: starts_reading(FileReadingWorkflows(client)),
             **export_starts(PersonExports(client)),
             EventType.WEBHOOK_REPLAY_CHANGED: wakes_replay(WebhookReplays(client)),
         },

@@ -7,9 +7,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.file_processing import FileProcessingActivities, UploadedFile
-    from activities.starting import Start
     from gateway.ids import OrganizationId
-    from storage.outbox import OutboxEvent
     from workflows import search_attributes
     from workflows.options import FILE_READING
     from workflows.queues import TaskQueue
@@ -27,16 +25,19 @@ class ProcessFile:
         search_attributes.enter(State.DONE)
 
 
-def processes_file(client: Client) -> Start:
-    """For the event that tells of an upload. Asked twice, the file is read once."""
+class FileReadingWorkflows:
+    """Implements `activities.file_processing.FileReadings` on Temporal."""
 
-    async def start(event: OutboxEvent) -> None:
-        file = UploadedFile(event.org, str(event.data["file_id"]))
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def start(self, file: UploadedFile) -> None:
+        """Raises `RPCError` when Temporal is not there."""
         found = TypedSearchAttributes(
             [SearchAttributePair(ORGANIZATION, file.org), SearchAttributePair(KIND, "file.processing")]
         )
         try:
-            await client.start_workflow(
+            await self._client.start_workflow(
                 ProcessFile.run,
                 file,
                 id=workflow_id(file.id),
@@ -46,8 +47,6 @@ def processes_file(client: Client) -> Start:
             )
         except WorkflowAlreadyStartedError:
             return
-
-    return start
 
 
 def workflow_id(file: str) -> str:

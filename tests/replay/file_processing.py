@@ -1,27 +1,15 @@
 """The paths of `file.processing` whose histories are kept."""
 
-from datetime import UTC, datetime
-
 from temporalio import activity
 from temporalio.client import Client, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.file_processing import UploadedFile
-from gateway.ids import EventId, OrganizationId
-from storage.outbox import OutboxEvent
-from workflows.file_processing import ProcessFile, processes_file, workflow_id
+from workflows.file_processing import FileReadingWorkflows, ProcessFile, workflow_id
 from workflows.queues import TaskQueue
 
 _NAME = "file-processing-after-a-failure"
-_UPLOADED = OutboxEvent(
-    EventId("01EVENT"),
-    OrganizationId("01ORG"),
-    "file.uploaded",
-    {"file_id": _NAME},
-    datetime(2026, 7, 1, tzinfo=UTC),
-    1,
-)
 
 
 class ScriptedReading:
@@ -37,7 +25,7 @@ class ScriptedReading:
 async def histories(client: Client) -> dict[str, WorkflowHistory]:
     reading = ScriptedReading()
     async with Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[ProcessFile], activities=[reading.process]):
-        await processes_file(client)(_UPLOADED)
+        await FileReadingWorkflows(client).start(UploadedFile("01ORG", _NAME))
         handle = client.get_workflow_handle(workflow_id(_NAME))
         await handle.result()
         return {_NAME: await handle.fetch_history()}
