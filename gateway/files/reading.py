@@ -22,6 +22,7 @@ class Failure:
 
 
 UNREADABLE: Final = Failure("FILE_UNREADABLE", "The file is damaged, locked, or not what its name says.")
+NO_TEXT: Final = Failure("FILE_HAS_NO_TEXT", "There is no text in the file: pictures of text are not read.")
 TOO_LARGE: Final = Failure(
     "FILE_TEXT_TOO_LARGE", "Unpacked, the file is more than is read: at most 4,000,000 characters of text."
 )
@@ -51,4 +52,4 @@ async def read_text(kind: FileKind, content: bytes) -> str | Failure:
         return UNREADABLE
     if outcome == Outcome.TOO_LARGE.encode():
         return TOO_LARGE
-    return text.decode()
+    return text.decode() if text.strip() else NO_TEXT

@@ -12,7 +12,7 @@ from gateway.files import extraction
 from gateway.files.chunking import CHUNK_CHARACTERS, chunks, words
 from gateway.files.extraction import DamagedFileError, TooMuchTextError, extracted
 from gateway.files.file import FileKind, FileTypeError
-from gateway.files.reading import TOO_LARGE, UNREADABLE, read_text
+from gateway.files.reading import NO_TEXT, TOO_LARGE, UNREADABLE, read_text
 
 _PDF = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
@@ -84,6 +84,7 @@ async def test_a_file_is_read_by_a_process_of_its_own() -> None:
 
 async def test_what_ends_its_reader_is_told_and_not_quoted() -> None:
     assert await read_text(FileKind.DOCX, b"no archive") == UNREADABLE
+    assert await read_text(FileKind.TEXT, b" \n") == NO_TEXT
     assert await read_text(FileKind.TEXT, b"a" * (extraction.MOST_CHARACTERS + 1)) == TOO_LARGE
 
 
