@@ -125,6 +125,7 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/chat/completions", ChatCompletionsRequest),
     ("post", "/v1/openai/chat/completions", ChatCompletionRequest),
     ("post", "/v1/openai/responses", CreateResponseRequest),
+    ("post", "/v1/openai/responses/input_tokens", CreateResponseRequest),
     ("post", "/v1/anthropic/messages/count_tokens", CountTokensRequest),
     ("post", "/v1/anthropic/v1/messages", CreateMessageRequest),
     ("post", "/v1/anthropic/v1/messages/count_tokens", CountTokensRequest),

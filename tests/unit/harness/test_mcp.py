@@ -179,7 +179,7 @@ async def test_a_server_that_lies_is_a_failure_without_its_words(
     assert raised.value.__cause__ is None
 
 
-@pytest.mark.parametrize("lie", LIES.keys() - {"silence"})
+@pytest.mark.parametrize("lie", sorted(LIES.keys() - {"silence"}))
 async def test_a_server_that_lies_of_its_tools_keeps_those_it_had(
     server: McpStandIn, client: McpServer, lie: str
 ) -> None:
@@ -194,7 +194,9 @@ async def test_a_server_that_lies_of_its_tools_keeps_those_it_had(
 
 
 @pytest.mark.parametrize(
-    ("revision", "session"), [("1999-01-01", "session-1"), ("2025-06-18", "s" * 2000), ("2025-06-18", "with space")]
+    ("revision", "session"),
+    [("1999-01-01", "session-1"), ("2025-06-18", "s" * 2000), ("2025-06-18", "with space")],
+    ids=["another revision", "a long session", "a session with a space"],
 )
 async def test_a_session_of_another_form_is_not_begun(server: McpStandIn, revision: str, session: str) -> None:
     server.revision, server.session = revision, session
