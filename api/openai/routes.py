@@ -21,11 +21,14 @@ from api.state import gateway_of
 from api.token_counting import counted_tokens
 from gateway import errors as facts
 from gateway.conversation import Block
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ValidationFailedError
 from gateway.inference.call import Surface
 from gateway.tenancy import Access, Scope
 
 router = APIRouter(route_class=dialect_route(OPENAI), tags=["OpenAI-compatible inference"])
+
+MOST_RECALLED = 256
+"""Answers whose items one request may refer to: each is a record that is opened for it."""
 
 
 @router.post(
@@ -98,5 +101,10 @@ async def _referred_to(request: Request, access: Access, references: Sequence[st
     gateway = gateway_of(request)
     gateway.pipeline.require_agreement(access.policy)
     answers = tuple(dict.fromkeys(answer for answer, _ in wanted.values()))
+    if len(answers) > MOST_RECALLED:
+        raise ValidationFailedError(
+            f"`input` refers to items of more than {MOST_RECALLED} answers. Send them whole, with `store: false`.",
+            param="input",
+        )
     known = await gateway.storage.answered_items.of(access, answers, now=gateway.clock.now())
     return {each: known[answer][at] for each, (answer, at) in wanted.items() if at < len(known.get(answer, ()))}

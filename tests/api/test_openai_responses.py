@@ -276,6 +276,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a prompt of the vendor's": ({"prompt": {"id": "pmpt_1"}}, "prompt"),
     "work in the background": ({"background": True}, "background"),
     "nothing": ({"input": []}, "input"),
+    "references to too many answers": (
+        {"input": [user("x"), *({"id": f"msg_01M83FTGEBJF890KRK1HM{place:05d}0000"} for place in range(257))]},
+        "input",
+    ),
     "only a developer": ({"input": [{"role": "developer", "content": "x"}]}, "input"),
     "an unknown role": ({"input": [{"role": "Maria Lopez", "content": "x"}]}, "input[0].role"),
     "an unknown item": ({"input": [{"type": "Maria Lopez"}]}, "input[0].type"),
