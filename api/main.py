@@ -22,6 +22,7 @@ from api.apps import query as app_queries
 from api.apps import routes as apps
 from api.apps import workflows
 from api.files import routes as files
+from api.files import uploads
 from api.harness import background as chat_runs
 from api.harness import catalog as chat_catalog
 from api.harness import presets
@@ -258,7 +259,7 @@ def create_app(settings: Settings | None = None, *, open_gateway: OpenGateway = 
         discovery,
         provider_status,
     )
-    harness = (chats, chat_runs, chat_catalog, presets, apps, app_queries, workflows, files)
+    harness = (chats, chat_runs, chat_catalog, presets, apps, app_queries, workflows, uploads, files)
     for module in (*inference, openai_models, models, *harness, *control, trust, health):
         app.include_router(module.router)
     _add_reference(app)

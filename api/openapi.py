@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from api.anthropic.schemas import CountTokensRequest, CreateMessageRequest
 from api.apps.schemas import ChangeAppRequest, CreateAppRequest, QueryAppRequest, RunWorkflowRequest
 from api.dialect import Dialect
+from api.files.schemas import AnnounceFileRequest
 from api.harness.preset_schemas import ChangePresetRequest, CreatePresetRequest
 from api.harness.schemas import ChatCompletionsRequest
 from api.manage.agent_credential_schemas import (
@@ -121,6 +122,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     RotateCredentialRequest,
     ErasureRequest,
     HoldRequest,
+    AnnounceFileRequest,
     CreateAppRequest,
     ChangeAppRequest,
     QueryAppRequest,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from gateway.agents.delegation import Delegation
-from gateway.ids import AcceptanceId, ApiKeyId, OrganizationId
+from gateway.ids import AcceptanceId, ApiKeyId, CredentialId, OrganizationId
 from gateway.phi.screening import Screening
 
 DEFAULT_TIER = "enterprise"
@@ -70,6 +70,20 @@ class Principal:
     def line(self) -> str | None:
         """Whom rates are of: an agent, or the line of successors that a key is in."""
         return self.delegation.agent if self.delegation is not None else self.family or self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose token asked for work that goes on without it: a key's, or an agent's credential's; one of the two."""
+
+    org: OrganizationId
+    key: ApiKeyId | None
+    credential: CredentialId | None
+
+    @classmethod
+    def of(cls, principal: Principal) -> "Caller":
+        delegation = principal.delegation
+        return cls(principal.org, principal.key, delegation.credential if delegation else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ class Keyring:
     subject: Ring
     audit: Ring
 
+    @property
+    def links(self) -> bytes:
+        """What links are proved with: the oldest, which every process has whichever version of the file it has read."""
+        return self.subject.keys[min(self.subject.keys)]
+
 
 def read_keyring(path: Path) -> Keyring:
     """Raises `KeyringError` for a file that is missing, malformed, incomplete, or readable by others."""

@@ -1,29 +1,14 @@
 """What whoever asked for work may do by now, when the work goes on without them and their token is not at hand."""
 
-from dataclasses import dataclass
-
 from gateway.clock import Clock
 from gateway.errors import InvalidApiKeyError
-from gateway.ids import ApiKeyId, CredentialId, OrganizationId
-from gateway.tenancy import Access, Principal
-from storage.access_rows import bearer_by_id, ended, policy_of
+from gateway.keys.api_key import OutsideNetworksError
+from gateway.keys.networks import admits
+from gateway.tenancy import Access, Caller
+from storage.access_rows import Bearer, bearer_by_id, ended, policy_of
 from storage.encryption import ContentCipher
 from storage.pool import Pool
 from storage.terms import open_terms
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """By a key, or by an agent's credential: one of the two."""
-
-    org: OrganizationId
-    key: ApiKeyId | None
-    credential: CredentialId | None
-
-    @classmethod
-    def of(cls, principal: Principal) -> "Caller":
-        delegation = principal.delegation
-        return cls(principal.org, principal.key, delegation.credential if delegation else None)
 
 
 class Standing:
@@ -39,6 +24,16 @@ class Standing:
 
         `UnavailableError` when nobody can say. Networks are not asked about: the caller is not there.
         """
+        return await self._access(await self._bearer(caller))
+
+    async def access_at(self, caller: Caller, address: str | None) -> Access:
+        """Of somebody who is there, as `caller`, without a token. Raises `OutsideNetworksError` too."""
+        bearer = await self._bearer(caller)
+        if caller.key is not None and not admits(bearer.networks, address):
+            raise OutsideNetworksError(caller.org, caller.key)
+        return await self._access(bearer)
+
+    async def _bearer(self, caller: Caller) -> Bearer:
         now = self._clock.now()
         bearer = await bearer_by_id(self._pool, caller.org, key=caller.key, credential=caller.credential, now=now)
         if bearer is None:
@@ -48,5 +43,9 @@ class Standing:
             raise ended(principal, expired=False)
         if bearer.expires_at is not None and bearer.expires_at <= now:
             raise ended(principal, expired=True)
+        return bearer
+
+    async def _access(self, bearer: Bearer) -> Access:
+        principal = bearer.principal
         terms = await open_terms(self._cipher, principal.org, bearer.terms)
         return Access(principal, policy_of(bearer.policy, terms), bearer.choices)

@@ -14,6 +14,21 @@ UPLOADED = answer(
         "request_id": "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E",
     },
 )
+ANNOUNCE_REQUEST = {
+    "handbook": {"file_name": "handbook.pdf", "file_size": 52_110, "mime_type": "application/pdf"},
+}
+ANNOUNCED = answer(
+    "Put its bytes to the link.",
+    {
+        **_IDS,
+        "upload_url": f"https://hasp.example.org/v1/files/{_FILE}/content?token=1784620800.01K0B6W4M7RT2V9YQ3X5ZC8D1E",
+        "method": "PUT",
+        "headers": {"content-type": "application/pdf"},
+        "expires_at": "2026-07-21T08:00:00+00:00",
+        "status": "uploading",
+        "request_id": "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E",
+    },
+)
 STATUS = answer("How far it is.", {**_IDS, "status": "ready", "tokens": 1_240, "error": None})
 FILES = answer(
     "The list.",

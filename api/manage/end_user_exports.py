@@ -186,7 +186,7 @@ async def download_export(
     """
     gateway, exchange = gateway_of(request), exchange_of(request)
     org, wanted = access.principal.org, preferred(request.headers.getlist("accept"), _ZIP, _JSON)
-    require_link(_secret(request), org, _id(export_id), query.token, now=gateway.clock.now())
+    require_link(gateway_of(request).storage.keyring.links, org, _id(export_id), query.token, now=gateway.clock.now())
     storage = gateway.storage
     async with storage.begin(access.principal, ip_address=exchange.ip_address) as tx:
         export = await tx.end_user_exports.get(_id(export_id))
@@ -253,12 +253,6 @@ def _id(given: str) -> str:
     return found
 
 
-def _secret(request: Request) -> bytes:
-    # The oldest, which every process has whichever version of the keyring it has read.
-    ring = gateway_of(request).storage.keyring.subject
-    return ring.keys[min(ring.keys)]
-
-
 def _answered(request: Request, access: Access, export: EndUserExport, *, status: int = 200) -> Response:
     shown = _shown(request, access, export)
     response = success(shown, request_id=exchange_of(request).request_id, status=status)
@@ -292,5 +286,6 @@ def _shown(request: Request, access: Access, export: EndUserExport) -> dict[str,
 
 
 def _link(request: Request, access: Access, export: EndUserExport) -> Link:
-    now = gateway_of(request).clock.now()
-    return make_link(_secret(request), access.principal.org, export.id, now=now, until=export.expires_at)
+    gateway = gateway_of(request)
+    secret, now = gateway.storage.keyring.links, gateway.clock.now()
+    return make_link(secret, access.principal.org, export.id, now=now, until=export.expires_at)

@@ -37,6 +37,7 @@ class AuditAction(StrEnum):
     CHAT_RUN_CANCELLED = "chat_run.cancelled"
     CHAT_RUN_REQUESTED = "chat_run.requested"
     CHAT_RUN_RETRIEVED = "chat_run.retrieved"
+    FILE_ANNOUNCED = "file.announced"
     FILE_DELETED = "file.deleted"
     FILE_UPLOADED = "file.uploaded"
     FILES_LISTED = "files.listed"

@@ -16,6 +16,8 @@ MOST_FILES: Final = 10_000
 
 
 class FileState(StrEnum):
+    UPLOADING = "uploading"
+    """Announced; its bytes have not come."""
     PROCESSING = "processing"
     READY = "ready"
     FAILED = "failed"
@@ -30,11 +32,14 @@ class FileKind(StrEnum):
     DOCX = "docx"
 
     @classmethod
-    def of(cls, name: str) -> "FileKind":
-        """By the name's ending: what a client says of its type is often wrong. Raises `FileTypeError`."""
+    def of(cls, name: str, *, param: str = "file") -> "FileKind":
+        """By the name's ending: what a client says of its type is often wrong.
+
+        Raises `FileTypeError` about `param`.
+        """
         kind = _ENDINGS.get(name.rpartition(".")[2].lower()) if "." in name else None
         if kind is None:
-            raise FileTypeError(param="file")
+            raise FileTypeError(param=param)
         return kind
 
 
@@ -61,6 +66,11 @@ class FilesNotKeptError(GatewayError):
 class TooManyFilesError(GatewayError):
     kind, code = Kind.CONFLICT, "TOO_MANY_FILES"
     message = f"An organization has at most {MOST_FILES} files. Delete some first."
+
+
+class FileAlreadyUploadedError(GatewayError):
+    kind, code = Kind.CONFLICT, "FILE_ALREADY_UPLOADED"
+    message = "The bytes of this file have come before: ask for its status."
 
 
 class FileNotReadyError(GatewayError):

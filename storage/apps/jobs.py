@@ -24,10 +24,9 @@ from gateway.apps.rendering import Inputs
 from gateway.clock import Clock
 from gateway.errors import InvalidApiKeyError, NotFoundError, UnavailableError
 from gateway.ids import AppId, InferenceId, JobId, OrganizationId, day_of, new_ulid
-from gateway.tenancy import Access, StorageMode
+from gateway.tenancy import Access, Caller, StorageMode
 from storage.content import answer_place, answered_text
 from storage.encryption import ContentCipher, SealedValueError
-from storage.standing import Caller
 from storage.tables import AppJobRow, AppJobStepRow, InferenceRow, UsageRow
 
 REQUEST: Final = TypeAdapter(JobRequest)

@@ -12,11 +12,11 @@ from gateway.clock import Clock
 from gateway.errors import NotFoundError, UnavailableError
 from gateway.ids import ApiKeyId, CredentialId, InferenceId, JobId, OrganizationId
 from gateway.inference.call import Status
+from gateway.tenancy import Caller
 from storage.apps.jobs import REQUEST, request_place
 from storage.content import answer_place, answered_text
 from storage.encryption import ContentCipher, SealedValueError
 from storage.pool import Pool, fetch
-from storage.standing import Caller
 
 _BEGIN: LiteralString = """
 update app_jobs set state = 'running', started_at = coalesce(started_at, %(now)s)

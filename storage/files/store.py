@@ -2,15 +2,18 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.clock import Clock
-from gateway.errors import NotFoundError, UnavailableError
+from gateway.errors import NotFoundError, UnavailableError, ValidationFailedError
 from gateway.files.file import (
     MOST_FILES,
+    FileAlreadyUploadedError,
+    FileKind,
     FileNotReadyError,
     FilesNotKeptError,
     FileState,
@@ -23,6 +26,8 @@ from storage.encryption import ContentCipher, SealedValueError
 from storage.tables import FileRow, OrganizationRow
 
 _KEY_BYTES: Final = 32
+_LONGEST_AWAITED: Final = timedelta(days=1)
+"""How long an announced file keeps its place though its bytes do not come."""
 _UNKNOWN: Final = "The file does not exist."
 
 
@@ -76,8 +81,35 @@ class FileStore(FileReader):
 
     async def add(self, access: Access, name: str, content: bytes, *, by: str | None) -> StoredFile:
         """A file to be processed. Raises `FilesNotKeptError` where no content is kept, and `TooManyFilesError`."""
-        if access.policy.storage_mode is StorageMode.NONE:
-            raise FilesNotKeptError
+        row = await self._place(access, name, by)
+        await self._fill(row, content)
+        return _file(row, name)
+
+    async def announce(self, access: Access, name: str, size: int, *, by: str | None) -> StoredFile:
+        """A file whose `size` bytes are to come. Raises as `add` does."""
+        row = await self._place(access, name, by)
+        row.bytes = size
+        await self._session.flush()
+        return _file(row, name)
+
+    async def fill(self, access: Access, file: FileId, content: bytes) -> FileKind:
+        """What an announced file is of, whose bytes have come: it is to be processed.
+
+        Raises `NotFoundError`, `FileAlreadyUploadedError`, `FilesNotKeptError`, and `ValidationFailedError` for bytes
+        of another number than was announced.
+        """
+        row = await self._row(file, lock=True)
+        if row.state != FileState.UPLOADING:
+            raise FileAlreadyUploadedError
+        _require_kept(access)
+        if len(content) != row.bytes:
+            raise ValidationFailedError("The body has not as many bytes as `file_size` announced.", param="file_size")
+        (found,) = await self._opened([row])
+        await self._fill(row, content)
+        return FileKind.of(found.name)
+
+    async def _place(self, access: Access, name: str, by: str | None) -> FileRow:
+        _require_kept(access)
         await self._require_room()
         now, file = self._clock.now(), FileId(new_uuid())
         key = await self._cipher.content_key(self._org, now.date())
@@ -86,16 +118,20 @@ class FileStore(FileReader):
             org_id=self._org,
             day=now.date(),
             name=key.seal(name_place(file), name.encode()),
-            bytes=len(content),
-            state=FileState.PROCESSING,
-            content=key.seal(content_place(file), content),
+            bytes=0,
+            state=FileState.UPLOADING,
             search_key=key.seal(search_key_place(file), secrets.token_bytes(_KEY_BYTES)),
             created_by=by,
             created_at=now,
         )
         self._session.add(row)
+        return row
+
+    async def _fill(self, row: FileRow, content: bytes) -> None:
+        key = await self._cipher.content_key(self._org, row.day)
+        row.content, row.bytes = key.seal(content_place(row.id), content), len(content)
+        row.state = FileState.PROCESSING
         await self._session.flush()
-        return _file(row, name)
 
     async def remove(self, file: FileId) -> None:
         """With all that was read out of it. Raises `NotFoundError`."""
@@ -106,9 +142,20 @@ class FileStore(FileReader):
         # One request of an organisation at a time, or each would count without the others; calls are not held up.
         organization = select(OrganizationRow.id).where(OrganizationRow.id == self._org)
         await self._session.execute(organization.with_for_update(key_share=True))
+        over = self._clock.now() - _LONGEST_AWAITED
+        await self._session.execute(
+            delete(FileRow).where(
+                FileRow.org_id == self._org, FileRow.state == FileState.UPLOADING, FileRow.created_at < over
+            )
+        )
         kept = await self._session.scalar(select(func.count()).where(FileRow.org_id == self._org)) or 0
         if kept >= MOST_FILES:
             raise TooManyFilesError
+
+
+def _require_kept(access: Access) -> None:
+    if access.policy.storage_mode is StorageMode.NONE:
+        raise FilesNotKeptError
 
 
 def name_place(file: str) -> str:

@@ -10,13 +10,13 @@ from gateway.errors import NotFoundError, UnavailableError
 from gateway.harness.background import Made, RunRequest, RunState
 from gateway.ids import ApiKeyId, CredentialId, InferenceId, OrganizationId, RunId
 from gateway.inference.call import Status
+from gateway.tenancy import Caller
 from gateway.transcript import load_block
 from storage import content
 from storage.content import SealedExchange
 from storage.encryption import ContentCipher, SealedValueError
 from storage.harness.runs import REQUEST, request_place
 from storage.pool import Pool, fetch
-from storage.standing import Caller
 
 _BEGIN: LiteralString = """
 update chat_runs set state = 'running', started_at = coalesce(started_at, %(now)s)

@@ -10,10 +10,9 @@ from gateway.clock import Clock
 from gateway.errors import InvalidApiKeyError, NotFoundError
 from gateway.harness.background import Run, RunNotKeptError, RunRequest, RunState
 from gateway.ids import OrganizationId, RunId, day_of
-from gateway.tenancy import Access, StorageMode
+from gateway.tenancy import Access, Caller, StorageMode
 from storage.encryption import ContentCipher
 from storage.harness.said import SaidSoFar, said_of
-from storage.standing import Caller
 from storage.tables import ChatRunRow
 
 REQUEST: Final = TypeAdapter(RunRequest)

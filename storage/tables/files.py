@@ -12,7 +12,7 @@ class FileRow(Row):
 
     __tablename__ = "files"
     __table_args__ = (
-        CheckConstraint("state in ('processing', 'ready', 'failed')", name="state"),
+        CheckConstraint("state in ('uploading', 'processing', 'ready', 'failed')", name="state"),
         CheckConstraint("num_nonnulls(error_code, error_message) in (0, 2)", name="error"),
         CheckConstraint("content is null or state = 'processing'", name="content"),
         Index("ix_files_org_id_id", "org_id", "id"),
@@ -25,9 +25,10 @@ class FileRow(Row):
     """Whose key it is sealed under."""
     name: Mapped[Sealed]
     bytes: Mapped[Counter]
+    """As announced, and as came."""
     state: Mapped[str] = mapped_column(server_default=text("'processing'"))
     content: Mapped[Sealed | None] = mapped_column(deferred=True)
-    """As it came, until it is read."""
+    """As it came, until it is read; none before it came."""
     search_key: Mapped[Sealed]
     """What its words are digested with, so that nobody sees that two files have one in common."""
     tokens: Mapped[Counter | None]

@@ -8,7 +8,7 @@ from gateway.audit.compliance import Gate
 from gateway.files.file import MOST_FILES
 from gateway.tenancy import Scope, StorageMode
 from storage.pool import fetch
-from tests.api.files import UPLOAD, upload, uploaded
+from tests.api.files import UPLOAD, send, upload, uploaded
 from tests.api.test_every_verdict import CANARY, SAID, Controlled, Server, verdict
 from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import HAIKU, make_tenant
@@ -36,9 +36,17 @@ async def _asked_too_early(to: Server) -> Reply:
     return await to.http.post(CHAT, body, key=None, headers={**SAID, "x-api-key": to.tenant.token})
 
 
+async def _uploaded_again(to: Server) -> Reply:
+    announced = {"file_name": "a.txt", "file_size": len(CANARY)}
+    told = (await send(to.http, to.tenant, "POST", "/v1/files/upload-url", announced)).json()
+    path = told["upload_url"].removeprefix("http://gateway.example")
+    return [await to.http.request("PUT", path, CANARY.encode(), key=None, headers=SAID) for _ in range(2)][1]
+
+
 CONTROLLED = {
     "FILE_TYPE_NOT_SUPPORTED": Controlled(Gate.REQUEST, UPLOAD, lambda to: _upload(to, f"{CANARY}.exe")),
     "FILE_NOT_STORABLE": Controlled(Gate.STATE, UPLOAD, _upload, {"storage_mode": StorageMode.NONE}),
+    "FILE_ALREADY_UPLOADED": Controlled(Gate.STATE, "/v1/files/{file_id}/content", _uploaded_again),
     "FILE_NOT_READY": Controlled(Gate.STATE, CHAT, _asked_too_early),
     "TOO_MANY_FILES": Controlled(Gate.STATE, UPLOAD, _one_file_too_many),
 }

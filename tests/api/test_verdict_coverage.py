@@ -29,6 +29,7 @@ ALONE = {
     "IDEMPOTENCY_NOT_REPLAYABLE",
     "BAA_NOT_OFFERED",
     "CREDENTIAL_REVOKED",
+    "UPLOAD_LINK_INVALID",
 }
 """Each has a test of its own."""
 

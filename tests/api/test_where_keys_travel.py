@@ -28,6 +28,7 @@ ANYBODYS = {
     "/v1/anthropic": "a base: clients look whether somebody is there",
     "/v1/anthropic/": "the same",
     "/v1/anthropic/v1": "the same",
+    "/v1/files/{file_id}/content": "who has the link may upload, once",
     "/v1/oauth": "clients of OAuth have secrets of their own, in forms",
     "/v1/openai": "a base",
     "/v1/openai/": "the same",

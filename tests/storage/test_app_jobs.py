@@ -13,11 +13,11 @@ from gateway.apps.rendering import Inputs
 from gateway.audit import AuditAction
 from gateway.errors import InvalidApiKeyError
 from gateway.settings import Settings
+from gateway.tenancy import Caller
 from storage import Storage
 from storage.apps import jobs
 from storage.apps.running import RunningJobs
 from storage.pool import fetch
-from storage.standing import Caller
 from tests.agents import make_credential
 from tests.storage.past import purged, retaining
 from tests.tenants import HAIKU, Tenant, make_tenant

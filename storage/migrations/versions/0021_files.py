@@ -45,7 +45,7 @@ def _make_files() -> None:
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("state in ('processing', 'ready', 'failed')", name=op.f("ck_files_state")),
+        sa.CheckConstraint("state in ('uploading', 'processing', 'ready', 'failed')", name=op.f("ck_files_state")),
         sa.CheckConstraint("num_nonnulls(error_code, error_message) in (0, 2)", name=op.f("ck_files_error")),
         sa.CheckConstraint("content is null or state = 'processing'", name=op.f("ck_files_content")),
         sa.ForeignKeyConstraint(["org_id"], ["organizations.id"], name=op.f("fk_files_org_id")),

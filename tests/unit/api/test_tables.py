@@ -13,6 +13,7 @@ from api.anthropic.envelope import ANTHROPIC, ANTHROPIC_PLAIN
 from api.anthropic.schemas import FIELDS, CountTokensRequest, CreateMessageRequest, Handling
 from api.apps.schemas import ChangeAppRequest, CreateAppRequest, QueryAppRequest, RunWorkflowRequest
 from api.dialect import Dialect
+from api.files.schemas import AnnounceFileRequest
 from api.harness.preset_schemas import ChangePresetRequest, CreatePresetRequest
 from api.harness.schemas import ChatCompletionsRequest
 from api.main import create_app
@@ -119,6 +120,7 @@ BODIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("post", "/v1/app", CreateAppRequest),
     ("patch", "/v1/app/{app_id}", ChangeAppRequest),
     ("post", "/v1/app/{app_id}/query", QueryAppRequest),
+    ("post", "/v1/files/upload-url", AnnounceFileRequest),
     ("post", "/v1/workflows/run", RunWorkflowRequest),
     ("post", "/v1/chat/agents", CreatePresetRequest),
     ("patch", "/v1/chat/agents/{agent_id}", ChangePresetRequest),
