@@ -32,6 +32,11 @@ _POLICY: Final[LiteralString] = """
    from baa_acceptances e where e.org_id = o.id and e.status <> 'pending')
 """
 
+_POLICY_BY_ORG: Final[LiteralString] = f"""
+select o.phi_terms, {_POLICY} from organizations o
+left join baa_acceptances a on a.org_id = o.id and a.status = 'active'
+where o.id = %(org)s
+"""  # noqa: S608 - constants of ours
 _EVERY_KEY: Final[LiteralString] = f"""
 select k.digest, k.org_id, o.phi_terms, k.id, k.family, k.scopes, k.mode, k.revoked_at is not null,
   least(k.expires_at, k.retires_at), k.networks, replaced.id is not null,
@@ -126,6 +131,12 @@ async def bearer_by_id(
     if not rows:
         return None
     return _of_credential(rows[0]) if key is None else _of_key(rows[0])
+
+
+async def policy_by_org(pool: Pool, org: OrganizationId) -> tuple[bytes | None, Sequence[Any]] | None:
+    """Terms as they are sealed, and what `policy_of` reads; None for an unknown organisation. Raises as above."""
+    rows = await fetch(pool, _POLICY_BY_ORG, {"org": org})
+    return (rows[0][0], rows[0][1:]) if rows else None
 
 
 def is_well_formed(token: str) -> bool:

@@ -1,11 +1,12 @@
 """What whoever asked for work may do by now, when the work goes on without them and their token is not at hand."""
 
 from gateway.clock import Clock
-from gateway.errors import InvalidApiKeyError
+from gateway.errors import InvalidApiKeyError, NotFoundError
+from gateway.ids import OrganizationId
 from gateway.keys.api_key import OutsideNetworksError
 from gateway.keys.networks import admits
-from gateway.tenancy import Access, Caller
-from storage.access_rows import Bearer, bearer_by_id, ended, policy_of
+from gateway.tenancy import Access, Caller, Policy
+from storage.access_rows import Bearer, bearer_by_id, ended, policy_by_org, policy_of
 from storage.encryption import ContentCipher
 from storage.pool import Pool
 from storage.terms import open_terms
@@ -32,6 +33,14 @@ class Standing:
         if caller.key is not None and not admits(bearer.networks, address):
             raise OutsideNetworksError(caller.org, caller.key)
         return await self._access(bearer)
+
+    async def policy_of(self, org: OrganizationId) -> Policy:
+        """What an organisation allows by now, whoever asks. Raises `NotFoundError`, and as `access_of` does."""
+        found = await policy_by_org(self._pool, org)
+        if found is None:
+            raise NotFoundError("The organization does not exist.")
+        terms, row = found
+        return policy_of(row, await open_terms(self._cipher, org, terms))
 
     async def _bearer(self, caller: Caller) -> Bearer:
         now = self._clock.now()

@@ -51,6 +51,10 @@ class WorkerInference:
         """The same for everybody who asks. Raises as a call of this does."""
         return (await self._all())[1]
 
+    async def guard(self) -> Guard:
+        """The same for everybody who asks. Raises as a call of this does."""
+        return (await self._all())[0].guard
+
     async def close(self) -> None:
         """Calls under way are seen to their end first."""
         await self._opened.aclose()

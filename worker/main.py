@@ -161,7 +161,7 @@ def _workers(
         storage, certificates, ErasureWorkflows(client), backup_keep_days=settings.backup_keep_days
     )
     person_exports = EndUserExportActivities(storage)
-    files = FileProcessingActivities(storage)
+    files = FileProcessingActivities(storage, inference.guard)
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)

@@ -29,7 +29,9 @@ ANNOUNCED = answer(
         "request_id": "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E",
     },
 )
-STATUS = answer("How far it is.", {**_IDS, "status": "ready", "tokens": 1_240, "error": None})
+STATUS = answer(
+    "How far it is.", {**_IDS, "status": "ready", "tokens": 1_240, "phi_findings": {"PERSON": 2}, "error": None}
+)
 FILES = answer(
     "The list.",
     {
@@ -39,6 +41,7 @@ FILES = answer(
                 "file_name": "handbook.pdf",
                 "status": "ready",
                 "tokens": 1_240,
+                "phi_findings": {"PERSON": 2},
                 "bytes": 52_110,
                 "created_at": "2026-07-21T08:00:00+00:00",
             }

@@ -38,7 +38,8 @@ async def get_status(request: Request, access: Caller, file_id: str) -> Response
     async with gateway_of(request).storage.read(access.principal) as tx:
         file = await tx.files.get(known(file_id))
     error = None if file.error is None else {"code": file.error[0], "message": file.error[1]}
-    return json_answer({**ids_of(file.id), "status": file.state.value, "tokens": file.tokens, "error": error})
+    found = {"tokens": file.tokens, "phi_findings": file.phi}
+    return json_answer({**ids_of(file.id), "status": file.state.value, **found, "error": error})
 
 
 @router.get(
@@ -94,6 +95,7 @@ def _shown(file: StoredFile) -> dict[str, Any]:
         "file_name": file.name,
         "status": file.state.value,
         "tokens": file.tokens,
+        "phi_findings": file.phi,
         "bytes": file.bytes,
         "created_at": file.created_at.isoformat(),
     }

@@ -1,5 +1,6 @@
 """A file that a caller uploads: how far it is, and what is read out of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -80,12 +81,16 @@ class FileNotReadyError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """`tokens` is about how many its text comes to, once it is `ready`; `error` a code and a text of ours."""
+    """`tokens` is about how many its text comes to, and `phi` how many of each kind of PHI the guard saw in it.
+
+    Both are known once it is `ready`. `error` is a code and a text of ours.
+    """
 
     id: FileId
     name: str = field(repr=False)
     bytes: int
     state: FileState
     tokens: int | None
+    phi: Mapping[str, int] | None
     error: tuple[str, str] | None
     created_at: datetime

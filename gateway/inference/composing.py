@@ -25,6 +25,7 @@ from gateway.settings import Settings
 class Inference:
     """What of one process makes calls. `health` counts how providers answer; somebody has to flush it."""
 
+    guard: Guard
     pipeline: InferencePipeline
     token_counter: TokenCounter
     replays: Replays
@@ -61,6 +62,7 @@ def composed(
     )
     uses = ToolUses(journal=journal, guard=guard, clock=clock)
     return Inference(
+        guard=guard,
         pipeline=pipeline,
         token_counter=TokenCounter(catalog=catalog, guard=guard, dispatcher=dispatcher, clock=clock, baa_url=baa_url),
         replays=Replays(catalog, dispatcher),

@@ -1,6 +1,6 @@
 """The PHI guard: a conversation in; the conversation as a provider may see it, a report and the way back out."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -12,14 +12,14 @@ from gateway.phi.aside import aside
 from gateway.phi.calls import with_numbered_calls
 from gateway.phi.cited import documents_of
 from gateway.phi.detector import Detector, DetectorError, Span
-from gateway.phi.findings import Finding
+from gateway.phi.findings import Entity, Finding
 from gateway.phi.hits import Hits, select
 from gateway.phi.masking import InlineMasker, Marked, Masker, Replacement, splice
 from gateway.phi.numbering import numbered
 from gateway.phi.outcomes import Outcomes
 from gateway.phi.passages import Passage, Reader, Rewriter
 from gateway.phi.placeholders import Placeholders
-from gateway.phi.report import PhiReport, ScreenBlockedError
+from gateway.phi.report import PhiReport, ScreenBlockedError, phi_of
 from gateway.phi.restore import Restorer
 from gateway.phi.screening import Screening
 from gateway.phi.selection import Selection
@@ -89,7 +89,7 @@ class Guard:
         known: Mapping[str, str] | None,
     ) -> Screened:
         policy = access.policy
-        hits = await self._hits(passages, access)
+        hits = await self._hits(passages, access.policy.screening, access.principal.org)
         match policy.phi_mode:
             case PhiMode.BLOCK:
                 if found := hits.findings:
@@ -114,10 +114,18 @@ class Guard:
         """What redact mode would do to `text`, whatever the organisation's mode. Raises as `screen` does."""
         reader = Reader()
         reader.text("text", text)
-        hits = await self._hits(reader.passages, access)
+        hits = await self._hits(reader.passages, access.policy.screening, access.principal.org)
         findings = await self._numbered(reader.passages, hits, Placeholders({}), restoring=True)
         masked = await self._masked_texts(reader.passages, findings, hits.seen)
         return Inspected(tuple(findings), masked.get("text", text))
+
+    async def census(self, texts: Sequence[str], screening: Screening, *, org: str) -> Mapping[Entity, int]:
+        """How many of each kind of PHI there are in `texts` by an organisation's screening. Raises as `review` does."""
+        reader = Reader()
+        for place, text in enumerate(texts):
+            reader.text(f"text[{place}]", text)
+        hits = await self._hits(reader.passages, screening, org)
+        return Counter(each.entity for each in phi_of(hits.findings))
 
     async def review(self, blocks: Sequence[AnswerBlock], access: Access) -> tuple[Finding, ...]:
         """PHI that a model itself wrote in `blocks`, which are as they came: with placeholders in them.
@@ -125,7 +133,7 @@ class Guard:
         Slots are `answer.content[0].text` and so on. Raises `UnavailableError` when the scan did not end well.
         """
         reader = await _read(Conversation((Turn("assistant", _readable(blocks)),), Sampling(max_tokens=1)))
-        hits = await self._hits(reader.passages, access)
+        hits = await self._hits(reader.passages, access.policy.screening, access.principal.org)
         return tuple(replace(each, slot=each.slot.replace("messages[0]", "answer", 1)) for each in hits.findings)
 
     async def scrub(self, text: str) -> str:
@@ -143,10 +151,9 @@ class Guard:
         (scrubbed,) = await self._mask([Marked(text, stand_ins)])
         return scrubbed
 
-    async def _hits(self, passages: Sequence[Passage], access: Access) -> Hits:
+    async def _hits(self, passages: Sequence[Passage], screening: Screening, org: str) -> Hits:
         texts = [each.text for each in passages]
-        screening = access.policy.screening
-        verdicts = await self._detect(texts, tenant=access.principal.org)
+        verdicts = await self._detect(texts, tenant=org)
         work = len(texts) + sum(len(each.spans) for each in verdicts) + sum(map(len, texts)) // _CHARACTERS
         terms = len(screening.deny_terms) + len(screening.allow_terms)
         try:

@@ -1,9 +1,11 @@
 """Files as the worker reads them. Every change may be made twice, and none wakes a file that is deleted."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, LiteralString
+
+from psycopg.types.json import Jsonb
 
 from gateway.clock import Clock
 from gateway.errors import UnavailableError
@@ -32,7 +34,8 @@ on conflict (file_id, place) do nothing
 """
 
 _READY: LiteralString = """
-update files set state = 'ready', content = null, tokens = %(tokens)s where id = %(file)s and org_id = %(org)s
+update files set state = 'ready', content = null, tokens = %(tokens)s, phi = %(phi)s
+where id = %(file)s and org_id = %(org)s
 """
 
 _FAILED: LiteralString = """
@@ -73,8 +76,10 @@ class FileProcessing:
             return None
         return Unread(opened_name.decode(), opened, opened_key, await self._cipher.content_key(org, day))
 
-    async def keep(self, org: OrganizationId, file: FileId, unread: Unread, pieces: Sequence[str]) -> None:
-        """The text that was read, in place of the file as it came: all of it, or nothing."""
+    async def keep(
+        self, org: OrganizationId, file: FileId, unread: Unread, pieces: Sequence[str], phi: Mapping[str, int]
+    ) -> None:
+        """The text that was read, in place of the file as it came: all of it, or nothing. `phi` is what is in it."""
         tokens = sum(len(piece.encode()) for piece in pieces) // 4
         async with durable(self._pool) as connection, connection.transaction():
             held = await connection.execute(_HOLD, {"org": org, "file": file})
@@ -86,7 +91,7 @@ class FileProcessing:
                 rows = await asyncio.to_thread(_rows, org, file, first, some, unread)
                 async with connection.cursor() as cursor:
                     await cursor.executemany(_ADD, rows)
-            await connection.execute(_READY, {"org": org, "file": file, "tokens": tokens})
+            await connection.execute(_READY, {"org": org, "file": file, "tokens": tokens, "phi": Jsonb(dict(phi))})
 
     async def fail(self, org: OrganizationId, file: FileId, failure: Failure) -> None:
         """Nothing is kept of one that cannot be read."""

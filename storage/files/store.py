@@ -182,6 +182,7 @@ def _file(row: FileRow, name: str) -> StoredFile:
         bytes=row.bytes,
         state=FileState(row.state),
         tokens=row.tokens,
+        phi=row.phi,
         error=(row.error_code or "", row.error_message or "") if failed else None,
         created_at=row.created_at,
     )

@@ -1,7 +1,7 @@
 """Files that callers upload, and the pieces of their text."""
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.tables.schema import Counter, Day, Instant, Row, Sealed, Ulid, UlidKey
@@ -32,6 +32,8 @@ class FileRow(Row):
     search_key: Mapped[Sealed]
     """What its words are digested with, so that nobody sees that two files have one in common."""
     tokens: Mapped[Counter | None]
+    phi: Mapped[dict[str, int] | None] = mapped_column(JSONB)
+    """How many of each kind the guard saw in it."""
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     created_by: Mapped[str | None]

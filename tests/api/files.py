@@ -3,6 +3,8 @@
 from temporalio.testing import ActivityEnvironment
 
 from activities.file_processing import FileProcessingActivities, UploadedFile
+from gateway.phi.guard import Guard
+from gateway.phi.inline import RuleDetector
 from tests.gateway_server import GatewayServer, Reply
 from tests.tenants import Tenant
 
@@ -35,7 +37,11 @@ async def uploaded(server: GatewayServer, tenant: Tenant, name: str, content: by
     return reply.json()["file_id"]
 
 
+async def rules() -> Guard:
+    return Guard(RuleDetector())
+
+
 async def read(server: GatewayServer, tenant: Tenant, file: str) -> None:
-    """Have it read as a worker reads it."""
-    reading = FileProcessingActivities(server.storage)
+    """Have it read as a worker reads it, by a guard of rules alone."""
+    reading = FileProcessingActivities(server.storage, rules)
     await ActivityEnvironment().run(reading.process, UploadedFile(tenant.org, file))

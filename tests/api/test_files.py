@@ -4,11 +4,16 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
+from activities.file_processing import FileProcessingActivities, UploadedFile
+from gateway.errors import UnavailableError
 from gateway.harness.tool import ToolFailedError, ToolUseContext
 from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.harness.tools.terms import Terms
 from gateway.ids import FileId, InferenceId, new_ulid, new_uuid
+from gateway.phi.guard import Guard
 from gateway.tenancy import Scope
 from storage.files.search import FileSearching
 from storage.pool import fetch
@@ -41,10 +46,35 @@ async def test_a_file_is_processing_until_it_is_read(gateway_server: GatewayServ
     after = (await send(gateway_server, tenant, "GET", f"/v1/files/{file}/status")).json()
 
     assert (before["file_id"], before["file_uuid"], before["status"]) == (file, file, "processing")
+    assert (before["phi_findings"], after["phi_findings"]) == (None, {"PERSON": 1, "US_SSN": 1})
     assert (after["status"], after["error"]) == ("ready", None)
     assert after["tokens"] > 10
     (listed,) = (await send(gateway_server, tenant, "GET", "/v1/files/")).json()["data"]
     assert (listed["file_uuid"], listed["file_name"], listed["bytes"]) == (file, "book.txt", len(HANDBOOK))
+
+
+async def test_what_an_organisation_never_sends_is_found_in_its_files(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage, phi_deny_terms=("night",))
+    file = await ready(gateway_server, tenant)
+
+    told = (await send(gateway_server, tenant, "GET", f"/v1/files/{file}/status")).json()
+    assert told["phi_findings"]["CUSTOM_TERM"] == 1
+
+
+async def test_a_file_is_not_ready_while_nobody_can_scan_it(gateway_server: GatewayServer) -> None:
+    async def away() -> Guard:
+        raise UnavailableError
+
+    tenant = await make_tenant(gateway_server.storage)
+    file = await uploaded(gateway_server, tenant, "book.txt", HANDBOOK)
+    reading = FileProcessingActivities(gateway_server.storage, away)
+    with pytest.raises(ApplicationError):
+        await ActivityEnvironment().run(reading.process, UploadedFile(tenant.org, file))
+    before = (await send(gateway_server, tenant, "GET", f"/v1/files/{file}/status")).json()["status"]
+    await read(gateway_server, tenant, file)
+
+    after = (await send(gateway_server, tenant, "GET", f"/v1/files/{file}/status")).json()["status"]
+    assert (before, after) == ("processing", "ready")
 
 
 async def test_a_file_that_cannot_be_read_says_why_and_is_not_kept(gateway_server: GatewayServer) -> None:

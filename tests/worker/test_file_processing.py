@@ -11,6 +11,7 @@ from gateway.events import Event, EventType
 from gateway.settings import Settings
 from storage import Storage
 from storage.pool import fetch
+from tests.api.files import rules
 from tests.tenants import make_tenant
 from tests.worker.conftest import worker_process
 
@@ -34,7 +35,7 @@ async def test_a_file_whose_worker_is_killed_is_read_by_another(
         worker.process.kill()
     assert await fetch(storage.pool, "select count(*) from file_chunks where file_id = %s", [file.id]) == [(0,)]
     # What Temporal has another worker do, once this one's beats are missed.
-    reading, named = FileProcessingActivities(storage), UploadedFile(tenant.org, file.id)
+    reading, named = FileProcessingActivities(storage, rules), UploadedFile(tenant.org, file.id)
     await asyncio.gather(*(ActivityEnvironment().run(reading.process, named) for _ in range(2)))
 
     rows = await fetch(storage.pool, "select state, content from files where id = %s", [file.id])

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 revision = "0021"
 down_revision = "0020"
@@ -41,6 +41,7 @@ def _make_files() -> None:
         sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("search_key", sa.LargeBinary(), nullable=False),
         sa.Column("tokens", sa.BigInteger(), nullable=True),
+        sa.Column("phi", JSONB(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=True),
