@@ -113,7 +113,7 @@ async def upload(desk: Desk, pieces: Sequence[str]) -> str:
     processing = FileProcessing(storage.pool, storage.cipher, storage.clock)
     found = await processing.look(desk.tenant.org, file.id)
     assert found is not None
-    await processing.keep(desk.tenant.org, file.id, found, pieces)
+    await processing.keep(desk.tenant.org, file.id, found, pieces, {})
     return file.id
 
 
