@@ -1,8 +1,12 @@
 """Real servers for a test session, one of each for every pytest process: `pytest_plugins = ["tests.embedded"]`."""
 
+import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
@@ -17,6 +21,9 @@ from cli.embedded.supervisor import Supervisor
 
 # A connection that is given up half made keeps whoever drops a database waiting: for a minute, by default.
 POSTGRES = {**THROW_AWAY, "authentication_timeout": "3s"}
+
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 4 * 1024**3
 
 # The switch has another name in later builds, and the shift makes a skip cost 10 ms instead of a second.
 TIME_SKIPPING = {
@@ -36,13 +43,24 @@ def free_port() -> int:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The owner's URL (a superuser's) of a fresh PostgreSQL server that lives as long as the session."""
-    home = Home(tmp_path_factory.mktemp("postgres"))
-    home.create()
-    home.secret("owner")
-    cluster = Cluster(home.root, free_port(), home.secrets / "owner", settings=POSTGRES)
-    async with Supervisor([cluster.part()], logs=home.logs, say=lambda _: None) as supervisor:
-        await supervisor.start()
-        yield cluster.owner_url
+    with _in_memory(otherwise=tmp_path_factory.mktemp("postgres")) as root:
+        home = Home(root)
+        home.create()
+        home.secret("owner")
+        cluster = Cluster(home.root, free_port(), home.secrets / "owner", settings=POSTGRES)
+        async with Supervisor([cluster.part()], logs=home.logs, say=lambda _: None) as supervisor:
+            await supervisor.start()
+            yield cluster.owner_url
+
+
+@contextmanager
+def _in_memory(*, otherwise: Path) -> Generator[Path]:
+    """A folder for thousands of short-lived databases: making and dropping one takes half as long without a disk."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ROOM_BYTES:
+        yield otherwise
+        return
+    with TemporaryDirectory(dir=_MEMORY, prefix="hasp-tests-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
