@@ -68,6 +68,7 @@ from gateway.catalog import Catalog
 from gateway.catalog.watch import CatalogWatch
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
+from gateway.files.meaning import open_meanings
 from gateway.harness.toolbox import Toolbox
 from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.harness.tools.opening import open_toolbox
@@ -117,7 +118,8 @@ async def open_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
         guard = Guard(scanners, scanners)
         warn_of_private_targets(settings)
         searching = FileSearching(storage.pool, storage.cipher)
-        knowledge = KnowledgeSearch(searching, terms_of(KnowledgeSearch.name, settings))
+        meanings = await opened.enter_async_context(open_meanings(settings, guard, SystemClock()))
+        knowledge = KnowledgeSearch(searching, terms_of(KnowledgeSearch.name, settings), meanings)
         lookup = SystemLookup()
         opened.callback(lookup.close)
         toolbox = await opened.enter_async_context(

@@ -146,6 +146,18 @@ class Settings(BaseSettings):
         description="Sandboxed runner behind the tool `code_execution`; unset: there is none.",
     )
     code_runner_token: SecretStr | None = Field(default=None, description="Bearer token for `code_runner_url`.")
+    embeddings_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Server that `knowledge_search` compares meanings by, in OpenAI's format; unset: words alone.",
+    )
+    embeddings_model: str | None = Field(
+        default=None,
+        max_length=128,
+        validate_default=True,
+        description="Model that `embeddings_url` is asked for; goes with it.",
+    )
+    embeddings_api_key: SecretStr | None = Field(default=None, description="Bearer token for `embeddings_url`.")
     mcp_servers_file: Path | None = Field(
         default=None, description="JSON file of MCP servers whose tools are run here; read again when it changes."
     )
@@ -233,6 +245,13 @@ class Settings(BaseSettings):
         if (url is None) != (known.data.get("tsa_url") is None):
             raise PydanticCustomError("unpaired", "goes with HASP_TSA_URL, and that with it")
         return url
+
+    @field_validator("embeddings_model")
+    @classmethod
+    def _goes_with_its_server(cls, model: str | None, known: ValidationInfo) -> str | None:
+        if (model is None) != (known.data.get("embeddings_url") is None):
+            raise PydanticCustomError("unpaired", "goes with HASP_EMBEDDINGS_URL, and that with it")
+        return model
 
     @field_validator("webhook_ladder")
     @classmethod

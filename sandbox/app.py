@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 
-from sandbox import anthropic, chat, control, openai, responses
+from sandbox import anthropic, chat, control, embeddings, openai, responses
 from sandbox.caller import Caller, watched
 from sandbox.control import Control
 from sandbox.faults import Break, Scripts, Step, break_of
@@ -43,6 +43,8 @@ class Sandbox:
             await send_json(send, 200, {"sandbox": True})
         elif (method, path) == ("GET", "/v1/models"):
             await self._models(headers, send)
+        elif (method, path) == ("POST", "/v1/embeddings"):
+            await self._embeddings(headers, receive, send)
         elif method == "POST" and path in _ANSWERS:
             await self._answer(path, headers, receive, send)
         else:
@@ -58,6 +60,18 @@ class Sandbox:
             await send_json(send, 200, vendor.models(headers))
         except RefusedError as refused:
             await _refuse(send, refused)
+
+    async def _embeddings(self, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
+        body = await read_body(receive)
+        recorded = self._control.recorder.add("/v1/embeddings", body)
+        try:
+            answer = embeddings.embeddings(headers, body)
+        except RefusedError as refused:
+            recorded.status = refused.status
+            await _refuse(send, refused)
+            return
+        recorded.status = 200
+        await send_json(send, 200, answer, openai.answer_headers())
 
     async def _answer(self, path: str, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
         body = await read_body(receive)

@@ -1,5 +1,6 @@
 """Brings a database to this version's schema, and the application's role to its few rights."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,8 @@ select count(*) from pg_stat_activity a join pg_roles r on r.oid = a.usesysid
 where a.datname = current_database() and not r.rolsuper and pg_has_role(r.oid, 'hasp_app', 'member')
 """
 
+_EXTENSION_TO_COME = "select 1 from pg_available_extensions where name = 'vector' and installed_version is null"
+
 _TOLD = """
 select metadata ->> 'to' from audit_entries where org_id = %s and action = %s order by id desc limit 1
 """
@@ -56,6 +59,7 @@ def migrate(settings: Settings, *, by: str | None = None) -> None:
     owner_url = str(settings.database_owner_url)
     _require_alone(owner_url)
     upgrade(owner_url)
+    _extend(owner_url)
     login = make_url(str(settings.database_url))
     _admit(owner_url, login.username or APP_ROLE, login.password)
     if by is not None:
@@ -120,6 +124,14 @@ def _current(connection: Connection) -> str | None:
     current = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
     return current
+
+
+def _extend(owner_url: str) -> None:
+    """Have pgvector where it is installed and the owner may have it: without it, files are found by words alone."""
+    with psycopg.connect(_libpq(owner_url), autocommit=True) as connection:
+        if connection.execute(_EXTENSION_TO_COME).fetchone():
+            with suppress(psycopg.errors.InsufficientPrivilege):
+                connection.execute("create extension if not exists vector")
 
 
 def _admit(owner_url: str, user: str, password: str | None) -> None:

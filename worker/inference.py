@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -11,6 +12,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from gateway.catalog import Catalog
 from gateway.clock import Clock
 from gateway.errors import UnavailableError
+from gateway.files.meaning import Meanings, open_meanings
 from gateway.harness.toolbox import Toolbox
 from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.harness.tools.opening import open_toolbox
@@ -28,6 +30,13 @@ from storage.files.search import FileSearching
 from workflows.queues import TaskQueue
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    inference: Inference
+    toolbox: Toolbox
+    meanings: Meanings | None
+
+
 class WorkerInference:
     """Scanners, providers, the pipeline over them and the tools, for the activities of one worker."""
 
@@ -38,28 +47,32 @@ class WorkerInference:
         self._clock = clock
         self._opening = asyncio.Lock()
         self._opened = AsyncExitStack()
-        self._parts: tuple[Inference, Toolbox] | None = None
+        self._parts: _Parts | None = None
 
     async def __call__(self) -> Inference:
         """The same for everybody who asks. Raises `UnavailableError` when scanners do not come up: asked again later.
 
         What was opened by then is closed again.
         """
-        return (await self._all())[0]
+        return (await self._all()).inference
 
     async def toolbox(self) -> Toolbox:
         """The same for everybody who asks. Raises as a call of this does."""
-        return (await self._all())[1]
+        return (await self._all()).toolbox
 
     async def guard(self) -> Guard:
         """The same for everybody who asks. Raises as a call of this does."""
-        return (await self._all())[0].guard
+        return (await self._all()).inference.guard
+
+    async def meanings(self) -> Meanings | None:
+        """None where there is no server for them. Raises as a call of this does."""
+        return (await self._all()).meanings
 
     async def close(self) -> None:
         """Calls under way are seen to their end first."""
         await self._opened.aclose()
 
-    async def _all(self) -> tuple[Inference, Toolbox]:
+    async def _all(self) -> _Parts:
         async with self._opening:
             if self._parts is None:
                 async with AsyncExitStack() as opened:
@@ -67,7 +80,7 @@ class WorkerInference:
                     self._opened = opened.pop_all()
             return self._parts
 
-    async def _open(self, opened: AsyncExitStack) -> tuple[Inference, Toolbox]:
+    async def _open(self, opened: AsyncExitStack) -> _Parts:
         settings = self._settings
         opened.push_async_callback(everything_settled)
         providers = await opened.enter_async_context(Providers.from_settings(settings, self._catalog))
@@ -89,11 +102,12 @@ class WorkerInference:
         )
         await opened.enter_async_context(inference.health.flushing())
         searching = FileSearching(self._storage.pool, self._storage.cipher)
-        knowledge = KnowledgeSearch(searching, terms_of(KnowledgeSearch.name, settings))
+        meanings = await opened.enter_async_context(open_meanings(settings, guard, self._clock))
+        knowledge = KnowledgeSearch(searching, terms_of(KnowledgeSearch.name, settings), meanings)
         lookup = SystemLookup()
         opened.callback(lookup.close)
         toolbox = open_toolbox(settings, lookup, knowledge, scrub=guard.scrub_definition)
-        return inference, await opened.enter_async_context(toolbox)
+        return _Parts(inference, await opened.enter_async_context(toolbox), meanings)
 
 
 def inference_worker(

@@ -24,6 +24,7 @@ from activities.end_user_erasure import EndUserErasureActivities, starts_erasure
 from activities.end_user_export import EndUserExportActivities, export_starts
 from activities.erasure_certificate import ErasureCertificates
 from activities.event_log import EventLog
+from activities.file_embedding import FileEmbeddingActivities
 from activities.file_processing import FileProcessingActivities, starts_reading
 from activities.holds import HoldActivities
 from activities.idempotency import IdempotencyActivities
@@ -162,6 +163,7 @@ def _workers(
     )
     person_exports = EndUserExportActivities(storage)
     files = FileProcessingActivities(storage, inference.guard)
+    embedding = FileEmbeddingActivities(storage, inference.meanings)
     holds = HoldActivities(storage.pool, clock)
     idempotency = IdempotencyActivities(storage.pool, clock)
     notices = KeyNoticeActivities(storage.pool, clock)
@@ -275,7 +277,13 @@ def _workers(
         Worker(
             client,
             task_queue=TaskQueue.OUTBOUND,
-            activities=[agreements.make_document, checkpoints.stamp_page, erasures.certify, providers.probe],
+            activities=[
+                agreements.make_document,
+                checkpoints.stamp_page,
+                embedding.embed,
+                erasures.certify,
+                providers.probe,
+            ],
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),

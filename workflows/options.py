@@ -181,6 +181,16 @@ FILE_READING = ActivityConfig(
 )
 """Two minutes at most to read a file, and some seconds to keep what was read."""
 
+FILE_EMBEDDING = ActivityConfig(
+    task_queue=TaskQueue.OUTBOUND,
+    start_to_close_timeout=timedelta(hours=1),
+    heartbeat_timeout=timedelta(seconds=15),
+    # A server that is away for a day: the file is found by its words.
+    schedule_to_close_timeout=timedelta(days=1),
+    retry_policy=replace(_UNTIL_IT_WORKS, maximum_interval=timedelta(minutes=5)),
+)
+"""Some hundred questions to a server; what it answered by the end of a try is kept."""
+
 END_USER_UPKEEP_EVERY = timedelta(minutes=10)
 
 ERASING = ActivityConfig(

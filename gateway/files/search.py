@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.files.meaning import Meaning
 from gateway.ids import FileId, OrganizationId
 
 
@@ -15,6 +16,11 @@ class Passage:
 
 
 class FileSearch(Protocol):
-    async def find(self, org: OrganizationId, files: Sequence[FileId], query: str, *, limit: int) -> Sequence[Passage]:
-        """Passages of `files`, those of them that are `org`'s and ready, best first. Raises `UnavailableError`."""
+    async def find(
+        self, org: OrganizationId, files: Sequence[FileId], query: str, *, limit: int, meaning: Meaning | None = None
+    ) -> Sequence[Passage]:
+        """Passages of `files`, those of them that are `org`'s and ready, best first: by words, and by `meaning`.
+
+        Raises `UnavailableError`.
+        """
         ...

@@ -61,7 +61,8 @@ class ServerTool(Protocol):
     def timeout_s(self) -> float: ...
 
     async def run(self, given: Mapping[str, JsonValue], context: ToolUseContext) -> ToolAnswer:
-        """Raises `ToolFailedError`, or `GatewayError` where a part of ours is down: then nothing is answered at all.
+        """Raises `ToolFailedError` or `ServerFailedError`, or `GatewayError` where a part of ours is down: then nothing
+        is answered at all.
 
         May be cancelled at any await, and may be run again for the same use.
         """

@@ -24,6 +24,7 @@ from gateway.ids import FileId, InferenceId
 from gateway.inference.call import Call, Outcome, Status, Surface
 from gateway.inference.ports import Journal, Refusal
 from gateway.inference.shielding import uninterrupted
+from gateway.outside.configured_server import ServerFailedError
 from gateway.phi.findings import Entity
 from gateway.phi.guard import Guard
 from gateway.phi.report import PhiReport, ScreenBlockedError
@@ -133,7 +134,7 @@ class ToolUses:
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await tool.run(wanted.use.input, context)
-        except ToolFailedError as failed:
+        except (ToolFailedError, ServerFailedError) as failed:
             return ToolAnswer(str(failed), is_error=True)
         except TimeoutError:
             return ToolAnswer(_TOO_LONG, is_error=True)

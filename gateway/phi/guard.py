@@ -127,6 +127,17 @@ class Guard:
         hits = await self._hits(reader.passages, screening, org)
         return Counter(each.entity for each in phi_of(hits.findings))
 
+    async def masked(self, texts: Sequence[str], screening: Screening, *, org: str) -> Sequence[str]:
+        """`texts` with unnumbered placeholders (`[NAME]`) by an organisation's screening. Raises as `review` does."""
+        paths = [f"text[{place}]" for place in range(len(texts))]
+        reader = Reader()
+        for path, text in zip(paths, texts, strict=True):
+            reader.text(path, text)
+        hits = await self._hits(reader.passages, screening, org)
+        findings = [hit.finding(f"[{hit.span.entity.label}]") for hit in hits.content]
+        masked = await self._masked_texts(reader.passages, findings, hits.seen)
+        return [masked.get(path, text) for path, text in zip(paths, texts, strict=True)]
+
     async def review(self, blocks: Sequence[AnswerBlock], access: Access) -> tuple[Finding, ...]:
         """PHI that a model itself wrote in `blocks`, which are as they came: with placeholders in them.
 

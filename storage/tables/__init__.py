@@ -32,7 +32,7 @@ from storage.tables.end_users import (
     EndUserKeyRow,
     EndUserRow,
 )
-from storage.tables.files import FileChunkRow, FileRow
+from storage.tables.files import FileChunkRow, FileMeaningRow, FileRow
 from storage.tables.idempotency import IdempotencyRow
 from storage.tables.inferences import FindingsRow, InferenceRow, UsageRow
 from storage.tables.organizations import DataKeyRow, OrganizationRow
@@ -88,6 +88,7 @@ __all__ = [
     "EndUserRow",
     "EntryRow",
     "FileChunkRow",
+    "FileMeaningRow",
     "FileRow",
     "FindingsRow",
     "HoldRow",

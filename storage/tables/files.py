@@ -1,7 +1,7 @@
 """Files that callers upload, and the pieces of their text."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy import REAL, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, PrimaryKeyConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.tables.schema import Counter, Day, Instant, Row, Sealed, Ulid, UlidKey
@@ -54,3 +54,21 @@ class FileChunkRow(Row):
     org_id: Mapped[Ulid]
     text: Mapped[Sealed]
     words: Mapped[str] = mapped_column(TSVECTOR)
+
+
+class FileMeaningRow(Row):
+    """What a piece of a file's text means, as a vector that is turned by the file's own key."""
+
+    __tablename__ = "file_meanings"
+    __table_args__ = (
+        PrimaryKeyConstraint("file_id", "place"),
+        ForeignKeyConstraint(["file_id", "place"], ["file_chunks.file_id", "file_chunks.place"], ondelete="cascade"),
+    )
+
+    file_id: Mapped[Ulid]
+    place: Mapped[int]
+    org_id: Mapped[Ulid]
+    model: Mapped[str]
+    """Whose vector it is."""
+    meaning: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    """No `vector`: pgvector may not be there when the table is made. Cast where vectors are compared."""

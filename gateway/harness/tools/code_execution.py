@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from gateway.harness.tool import ToolAnswer, ToolFailedError, ToolUseContext
-from gateway.harness.tools.configured_server import ConfiguredServer
 from gateway.harness.tools.terms import Terms
+from gateway.outside.configured_server import ConfiguredServer
 
 _LONGEST_CODE = 50_000
 

@@ -3,14 +3,21 @@
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from pydantic import JsonValue
 
+from gateway.errors import UnavailableError
+from gateway.files.meaning import Meaning, Meanings
 from gateway.files.search import FileSearch
 from gateway.harness.tool import ToolAnswer, ToolFailedError, ToolUseContext
 from gateway.harness.tools.terms import Terms
+from gateway.tenancy import Access
+
+log = structlog.get_logger()
 
 _LONGEST: Final = 1_000
 _MOST_PASSAGES: Final = 8
+_PATIENCE_S: Final = 5.0
 
 
 class KnowledgeSearch:
@@ -29,8 +36,9 @@ class KnowledgeSearch:
     }
     leaves = False
 
-    def __init__(self, search: FileSearch, terms: Terms) -> None:
+    def __init__(self, search: FileSearch, terms: Terms, meanings: Meanings | None = None) -> None:
         self._search = search
+        self._meanings = meanings
         self.surcharge = terms.surcharge
         self.timeout_s = terms.timeout_s
 
@@ -41,7 +49,20 @@ class KnowledgeSearch:
         if not context.files:
             raise ToolFailedError("No files were given with this conversation.")
         org = context.access.principal.org
-        found = await self._search.find(org, context.files, query, limit=_MOST_PASSAGES)
+        meaning = await self._meaning(query, context.access)
+        found = await self._search.find(org, context.files, query, limit=_MOST_PASSAGES, meaning=meaning)
         if not found:
             return ToolAnswer("Nothing in the files has these words.")
         return ToolAnswer("\n\n".join(f"[{each.file}]\n{each.text}" for each in found))
+
+    async def _meaning(self, query: str, access: Access) -> Meaning | None:
+        """None where there is no server for it, and while it is away: words find something too."""
+        if self._meanings is None:
+            return None
+        org = access.principal.org
+        try:
+            (meaning,) = await self._meanings.of([query], access.policy, org=org, timeout_s=_PATIENCE_S)
+        except UnavailableError:
+            log.warning("embedding_server_away")
+            return None
+        return meaning

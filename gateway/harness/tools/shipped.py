@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from gateway.harness.tool import ServerTool
 from gateway.harness.tools.calculator import Calculator
 from gateway.harness.tools.code_execution import CodeExecution
-from gateway.harness.tools.configured_server import ConfiguredServer
 from gateway.harness.tools.terms import terms_of
 from gateway.harness.tools.web_fetch import WebFetch
 from gateway.harness.tools.web_search import WebSearch
+from gateway.outside.configured_server import ConfiguredServer
 from gateway.outside.lookup import Lookup
 from gateway.outside.reading import PublicReader
 from gateway.settings import Settings

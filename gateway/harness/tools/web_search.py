@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import JsonValue
 
 from gateway.harness.tool import ToolAnswer, ToolFailedError, ToolUseContext
-from gateway.harness.tools.configured_server import ConfiguredServer
 from gateway.harness.tools.terms import Terms
+from gateway.outside.configured_server import ConfiguredServer
 
 SearchKind = Literal["searxng", "json"]
 

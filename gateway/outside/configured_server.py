@@ -1,4 +1,4 @@
-"""A server that the operator named for a tool. Trusted to be where it is; what it says is not trusted at all."""
+"""A server that the operator named. Trusted to be where it is; what it says is not trusted at all."""
 
 from typing import Any
 
@@ -6,18 +6,29 @@ import aiohttp
 import orjson
 from pydantic import JsonValue, SecretStr
 
-from gateway.harness.tool import ToolFailedError
 from gateway.outside.bounded import BoundedConnector
 from gateway.tls import verified_tls
 
 _LARGEST = 2 * 1024 * 1024
+_REFUSALS = frozenset({400, 413, 422})
+
+
+class ServerFailedError(Exception):
+    """Why a server gave no answer, in words of ours that models may read.
+
+    `refused` says that it heard what was asked and will not have it: asking again helps nobody.
+    """
+
+    def __init__(self, text: str, *, refused: bool = False) -> None:
+        super().__init__(text)
+        self.refused = refused
 
 
 class ConfiguredServer:
     """Speaks JSON. `token` goes as a bearer token; redirects are not followed, since it would go along."""
 
     def __init__(self, url: str, token: SecretStr | None, *, called: str) -> None:
-        """`called` is how the model is told of it: "search server"."""
+        """`called` is how it is told of: "search server"."""
         self._url = url
         self._headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "Hasp-Tool/1.0"}
         if token is not None:
@@ -26,15 +37,15 @@ class ConfiguredServer:
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, query: dict[str, str], *, timeout_s: float) -> JsonValue:
-        """Raises `ToolFailedError`."""
+        """Raises `ServerFailedError`."""
         return await self._asked("GET", timeout_s, params=query)
 
     async def post(self, body: JsonValue, *, timeout_s: float) -> JsonValue:
-        """Raises `ToolFailedError`."""
+        """Raises `ServerFailedError`."""
         try:
             sent = orjson.dumps(body)
         except orjson.JSONEncodeError:
-            raise ToolFailedError("The input holds text or numbers that cannot be sent.") from None
+            raise ServerFailedError("The input holds text or numbers that cannot be sent.") from None
         return await self._asked("POST", timeout_s, data=sent, headers={"content-type": "application/json"})
 
     async def close(self) -> None:
@@ -50,12 +61,14 @@ class ConfiguredServer:
                 method, self._url, timeout=limit, allow_redirects=False, **options
             ) as answer:
                 if answer.status != 200:
-                    raise ToolFailedError(f"The {self._called} answered with status {answer.status}.")
+                    raise ServerFailedError(
+                        f"The {self._called} answered with status {answer.status}.", refused=answer.status in _REFUSALS
+                    )
                 return orjson.loads(await self._read(answer))
         except TimeoutError:
-            raise ToolFailedError(f"The {self._called} took too long.") from None
+            raise ServerFailedError(f"The {self._called} took too long.") from None
         except (aiohttp.ClientError, OSError, ValueError):
-            raise ToolFailedError(f"The {self._called} could not be reached, or its answer not be read.") from None
+            raise ServerFailedError(f"The {self._called} could not be reached, or its answer not be read.") from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -74,6 +87,6 @@ class ConfiguredServer:
         while piece := await answer.content.readany():
             size += len(piece)
             if size > _LARGEST:
-                raise ToolFailedError(f"The {self._called} said too much.")
+                raise ServerFailedError(f"The {self._called} said too much.")
             pieces.append(piece)
         return b"".join(pieces)
