@@ -11,6 +11,7 @@ from tests.api.apps import APP, HAIKU, WORKFLOW, make_desk, make_marker
 from tests.gateway_server import GatewayServer
 
 SSN = "219-09-9999"
+KEYED = {"idempotency-key": "one"}
 
 
 async def test_an_app_is_answered_with_its_values_in_its_prompt(gateway_server: GatewayServer) -> None:
@@ -48,6 +49,33 @@ async def test_values_that_name_somebody_stay_here_and_come_back(gateway_server:
     assert reply.json()["choices"][0]["message"]["content"] == f"Echo: Summarize: see {marker} for the SSN {SSN}"
     assert len(heard) == 1
     assert SSN not in heard[0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_app_that_is_asked_twice_under_one_key_answers_once(
+    gateway_server: GatewayServer, *, stream: bool
+) -> None:
+    desk, marker = await make_desk(gateway_server), make_marker()
+    app, body = await desk.make(), {"inputs": {"note": marker}, "stream": stream}
+
+    first, second = [await desk.send("POST", f"/app/{app}/query", body, **KEYED) for _ in range(2)]
+
+    heard = [each for each in gateway_server.sandbox.requests() if marker in str(each["body"])]
+    assert [marker in each.body.decode() for each in (first, second)] == [True, True]
+    assert ("idempotent-replayed" in first.headers, second.headers["idempotent-replayed"]) == (False, "true")
+    assert len(heard) == 1
+
+
+async def test_a_key_is_for_one_app_and_one_question(gateway_server: GatewayServer) -> None:
+    desk = await make_desk(gateway_server)
+    app, other, body = await desk.make(), await desk.make(), {"inputs": {"note": "Hi"}}
+    await desk.send("POST", f"/app/{app}/query", body, **KEYED)
+
+    elsewhere = await desk.send("POST", f"/app/{other}/query", body, **KEYED)
+    otherwise = await desk.send("POST", f"/app/{app}/query", {"inputs": {"note": "Ho"}}, **KEYED)
+
+    assert (elsewhere.status, "idempotent-replayed" in elsewhere.headers) == (200, False)
+    assert (otherwise.status, otherwise.json()["error"]["code"]) == (409, "IDEMPOTENCY_CONFLICT")
 
 
 @pytest.mark.parametrize(("asked", "model"), [({"model": "claude-sonnet-4-6"}, "claude-sonnet-4-6"), ({}, HAIKU)])
