@@ -53,6 +53,7 @@ from storage.audit_keys import signing_key
 from storage.sequencer import Sequencer
 from worker import health
 from worker.inference import WorkerInference, inference_worker
+from worker.reading import reading_worker
 from worker.service import Service
 from worker.temporal import TemporalWork
 from worker.webhooks import webhook_workers
@@ -252,7 +253,6 @@ def _workers(
                 erasures.start_page,
                 exports.forget,
                 exports.write,
-                files.process,
                 holds.expire_page,
                 idempotency.forget,
                 notices.tell_page,
@@ -273,6 +273,7 @@ def _workers(
             graceful_shutdown_timeout=drain,
             deployment_config=_deployment(),
         ),
+        reading_worker(client, files, drain=drain, deployment=_deployment()),
         inference_worker(client, [apps.step, chats.round, chats.tool], drain=drain, deployment=_deployment()),
         Worker(
             client,

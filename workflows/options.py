@@ -174,6 +174,7 @@ CHAT_TOOL = ActivityConfig(
 """One use of a tool: what it answers is no failure of the activity."""
 
 FILE_READING = ActivityConfig(
+    task_queue=TaskQueue.READING,
     start_to_close_timeout=timedelta(minutes=10),
     # A worker that is silent for three beats is dead, and another reads the file.
     heartbeat_timeout=timedelta(seconds=15),

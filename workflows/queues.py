@@ -14,3 +14,5 @@ class TaskQueue(StrEnum):
     """Further tries of deliveries, with the workflows of all: an endpoint may take its time."""
     INFERENCE = "inference"
     """Calls to models and uses of tools, by activities only: they may take minutes, and need the PHI guard."""
+    READING = "reading"
+    """Files that are read and scanned, by activities only: each has a processor to itself while it is."""

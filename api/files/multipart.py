@@ -39,14 +39,19 @@ def _part(piece: bytes) -> tuple[str, Part]:
     for line in head[2:].split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if colon and name.strip().lower() == b"content-disposition":
-            told["content-disposition"] = value.strip().decode("utf-8", "surrogateescape")
+            told["content-disposition"] = value.strip().decode("utf-8", "replace")
     name = told.get_param("name", header="content-disposition")
     if told.get_content_disposition() != "form-data" or not isinstance(name, str):
         raise _malformed()
-    file_name = told.get_filename()
-    if file_name is not None:
-        file_name = file_name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return name, Part(file_name, content)
+    return name, Part(_file_name(told), content)
+
+
+def _file_name(told: Message) -> str | None:
+    try:
+        return told.get_filename()
+    except ValueError:
+        # In an encoding (RFC 2231) that it is not in.
+        raise _malformed() from None
 
 
 def _boundary(content_type: str) -> str:

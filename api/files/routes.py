@@ -42,6 +42,7 @@ async def get_status(request: Request, access: Caller, file_id: str) -> Response
     return json_answer({**ids_of(file.id), "status": file.state.value, **found, "error": error})
 
 
+@router.get("/v1/files", include_in_schema=False)
 @router.get(
     "/v1/files/",
     summary="List the organization's files",

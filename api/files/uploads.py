@@ -1,5 +1,6 @@
 """Files as they come: in a form, or announced first and put to a link (spec, hatz 11, U33, U34)."""
 
+import unicodedata
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -37,6 +38,9 @@ from gateway.tenancy import Access, Caller, Scope
 from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(HARNESS), tags=["Files"])
+
+_NO_CHARACTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Categories of what is no part of a name: models read names, and a line of its own could tell them anything."""
 
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -210,6 +214,8 @@ def _base_name(given: str, *, param: str) -> str:
     name = given.replace("\\", "/").rpartition("/")[2]
     if not name or len(name) > LONGEST_NAME:
         raise ValidationFailedError(f"The file's name has 1 to {LONGEST_NAME} characters.", param=param)
+    if any(unicodedata.category(each) in _NO_CHARACTERS for each in name):
+        raise ValidationFailedError("The file's name has control characters or line breaks in it.", param=param)
     return name
 
 

@@ -53,6 +53,14 @@ async def test_a_file_is_processing_until_it_is_read(gateway_server: GatewayServ
     assert (listed["file_uuid"], listed["file_name"], listed["bytes"]) == (file, "book.txt", len(HANDBOOK))
 
 
+async def test_files_are_listed_without_a_slash_too(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    file = await uploaded(gateway_server, tenant, "book.txt", HANDBOOK)
+
+    (listed,) = (await send(gateway_server, tenant, "GET", "/v1/files")).json()["data"]
+    assert listed["file_uuid"] == file
+
+
 async def test_what_an_organisation_never_sends_is_found_in_its_files(gateway_server: GatewayServer) -> None:
     tenant = await make_tenant(gateway_server.storage, phi_deny_terms=("night",))
     file = await ready(gateway_server, tenant)
@@ -190,6 +198,10 @@ async def test_a_purge_takes_files_of_its_days(gateway_server: GatewayServer) ->
         (HEADERS, form("a.txt", b"a", field="other")),
         (HEADERS, form("", b"a")),
         (HEADERS, form("a" * 300 + ".txt", b"a")),
+        (HEADERS, form("a\0.txt", b"a")),
+        (HEADERS, form("a\nb.txt", b"a")),
+        (HEADERS, form("a\u2028b.txt", b"a")),
+        (HEADERS, form("a.txt", b"a").replace(b'filename="a.txt"', b"filename*=unicode_escape''%5Cud800.txt")),
         (HEADERS, form("a.txt", b"a").replace(b"form-data", b"inline")),
         (HEADERS, form("a.txt", b"a").replace(b"\r\n\r\n", b"\r\n")),
     ],

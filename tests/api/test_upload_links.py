@@ -159,6 +159,7 @@ async def test_an_announced_file_that_never_comes_gives_up_its_place_after_a_day
         ({"file_name": ""}, 422, "file_name"),
         ({"file_name": "a/"}, 422, "file_name"),
         ({"file_name": 7}, 422, "file_name"),
+        ({"file_name": "a\nb.txt"}, 422, "file_name"),
         ({"file_name": "a.exe"}, 400, "file_name"),
         ({"file_size": 0}, 422, "file_size"),
         ({"file_size": "12"}, 422, "file_size"),

@@ -39,7 +39,8 @@ def _fail_once() -> None:
 async def histories(client: Client) -> dict[str, WorkflowHistory]:
     reading = ScriptedReading()
     async with (
-        Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[ProcessFile], activities=[reading.process]),
+        Worker(client, task_queue=TaskQueue.UPKEEP, workflows=[ProcessFile]),
+        Worker(client, task_queue=TaskQueue.READING, activities=[reading.process]),
         Worker(client, task_queue=TaskQueue.OUTBOUND, activities=[reading.embed]),
     ):
         return {name: await _history(client, name) for name in (_BY_MEANING, _BY_WORDS)}

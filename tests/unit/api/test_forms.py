@@ -1,0 +1,75 @@
+"""Forms of uploads, however badly they are made."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.files.multipart import Part, parts_of
+from gateway.errors import ValidationFailedError
+
+FORM = "multipart/form-data; boundary=b"
+WORDS = (
+    *(b"form-data", b"name", b"filename", b"file", b"a.txt", b"utf-8", b"idna", b"hex", b"utf-7", b"unicode_escape"),
+    *(
+        b";",
+        b"=",
+        b'"',
+        b"'",
+        b"*",
+        b"0",
+        b"\\",
+        b"%",
+        b"%FF",
+        b"%00",
+        b"%5Cud800",
+        b"\xff",
+        b"\x00",
+        b"\xc2\xb2",
+        b"\n",
+    ),
+)
+
+
+def form(disposition: bytes) -> bytes:
+    return b"--b\r\nContent-Disposition: " + disposition + b"\r\n\r\nHello\r\n--b--\r\n"
+
+
+def only(disposition: bytes) -> Part:
+    return parts_of(FORM, form(disposition))["file"]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        (b'form-data; name="file"; filename="a.txt"', "a.txt"),
+        ('form-data; name="file"; filename="Übergabe 夜.txt"'.encode(), "Übergabe 夜.txt"),
+        (b"form-data; name=\"file\"; filename*=utf-8''%C3%9Cbergabe.txt", "Übergabe.txt"),
+        (b'form-data; name="file"; filename="a\xff.txt"', "a\N{REPLACEMENT CHARACTER}.txt"),
+        (b'form-data; name="file"', None),
+    ],
+)
+def test_a_file_has_the_name_that_its_part_says(disposition: bytes, name: str | None) -> None:
+    assert only(disposition) == Part(name, b"Hello")
+
+
+@pytest.mark.parametrize("encoding", [b"idna", b"hex"])
+def test_a_name_that_is_not_in_its_encoding_is_refused(encoding: bytes) -> None:
+    with pytest.raises(ValidationFailedError):
+        only(b'form-data; name="file"; filename*=' + encoding + b"''\xff")
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=14).map(b"".join))
+def test_no_name_of_a_file_is_a_fault(words: bytes) -> None:
+    try:
+        only(b'form-data; name="file"' + words)
+    except (ValidationFailedError, KeyError):
+        return
+
+
+@given(st.text(st.characters(max_codepoint=0xFF), max_size=60), st.binary(max_size=200))
+def test_no_form_is_a_fault(content_type: str, body: bytes) -> None:
+    for told in (content_type, FORM + content_type):
+        try:
+            parts_of(told, body)
+        except ValidationFailedError:
+            continue
