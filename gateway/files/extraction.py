@@ -5,9 +5,11 @@ line that says which `Outcome`, and the text.
 """
 
 import io
+import re
 import resource
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, cast
@@ -24,7 +26,11 @@ _MEMORY: Final = 1 << 30
 _CPU_S: Final = 60
 _MOST_UNPACKED: Final = 100_000_000
 _MOST_ENTRIES: Final = 5_000
-_WORD: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_DOCUMENT: Final = "word/document.xml"
+_BESIDE: Final = tuple(
+    re.compile(rf"word/{name}\.xml") for name in (r"header\d*", "(footnotes|endnotes|comments)", r"footer\d*")
+)
+_COMPATIBLE: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _NOT_READ: Final = ("script", "style", "noscript", "template")
 
 
@@ -88,25 +94,57 @@ def _html(content: bytes) -> str:
 def _docx(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if len(archive.infolist()) > _MOST_ENTRIES:
-                raise TooMuchTextError
-            with archive.open("word/document.xml") as document:
-                # What is announced may be a lie: no more than this is unpacked whatever it says.
-                unpacked = document.read(_MOST_UNPACKED + 1)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError):
+            return "\n".join(line for part in _unpacked(archive) for line in _paragraphs(part))
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, zlib.error):
         raise DamagedFileError from None
-    if len(unpacked) > _MOST_UNPACKED:
+
+
+def _unpacked(archive: zipfile.ZipFile) -> Iterator[bytes]:
+    """What of a document has text, in the order of a page: what stands above it, itself, its notes, what is below."""
+    names = archive.namelist()
+    if len(names) > _MOST_ENTRIES:
         raise TooMuchTextError
+    above, notes, below = (sorted(filter(each.fullmatch, names)) for each in _BESIDE)
+    left = _MOST_UNPACKED
+    for name in (*above, _DOCUMENT, *notes, *below):
+        with archive.open(name) as part:
+            # What is announced may be a lie: no more than this is unpacked whatever it says.
+            unpacked = part.read(left + 1)
+        left -= len(unpacked)
+        if left < 0:
+            raise TooMuchTextError
+        yield unpacked
+
+
+def _paragraphs(part: bytes) -> Iterator[str]:
+    parser = _etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
     try:
-        body = _etree.fromstring(unpacked, _etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+        root = _etree.fromstring(part, parser)
     except _etree.XMLSyntaxError:
         raise DamagedFileError from None
-    return "\n".join("".join(_words(paragraph)) for paragraph in body.iter(f"{_WORD}p"))
+    for choice in [*root.iter(f"{_COMPATIBLE}Choice")]:
+        if next(choice.iter("{*}t"), None) is not None:
+            # The same once more, for programs that do not know this form of it.
+            for other in [*choice.itersiblings(f"{_COMPATIBLE}Fallback")]:
+                choice.getparent().remove(other)
+    for each in root.iter("{*}p"):
+        yield "".join(_words(each))
 
 
-def _words(paragraph: Any) -> Iterator[str]:  # noqa: ANN401 - the library has no types
-    for each in paragraph.iter(f"{_WORD}t", f"{_WORD}tab", f"{_WORD}br"):
-        yield (each.text or "") if each.tag == f"{_WORD}t" else " "
+def _words(element: Any) -> Iterator[str]:  # noqa: ANN401 - the library has no types
+    """Without those of paragraphs in it, as a text box has them: they are read by themselves."""
+    for each in element.iterchildren("{*}*"):
+        match _etree.QName(each).localname:
+            case "t":
+                yield each.text or ""
+            case "tab" | "br" | "cr":
+                yield " "
+            case "p":
+                continue
+            case _:
+                yield from _words(each)
 
 
 def _pdf(content: bytes) -> str:
@@ -117,13 +155,21 @@ def _pdf(content: bytes) -> str:
     except pypdfium2.PdfiumError:
         raise DamagedFileError from None
     pages: list[str] = []
-    length = 0
-    for page in document:
-        text = cast("Any", page.get_textpage()).get_text_bounded()
+    length = unread = 0
+    for number in range(len(document)):
+        try:
+            page = document[number]
+            text: str = cast("Any", page.get_textpage()).get_text_bounded()
+            page.close()
+        except pypdfium2.PdfiumError:
+            unread += 1
+            text = f"[Page {number + 1} could not be read.]"
         length += len(text)
         if length > MOST_CHARACTERS:
             raise TooMuchTextError
         pages.append(text.replace("\r\n", "\n"))
+    if unread == len(pages):
+        raise DamagedFileError
     return "\n\n".join(pages)
 
 

@@ -52,10 +52,9 @@ def test_a_file_has_the_name_that_its_part_says(disposition: bytes, name: str | 
     assert only(disposition) == Part(name, b"Hello")
 
 
-@pytest.mark.parametrize("encoding", [b"idna", b"hex"])
-def test_a_name_that_is_not_in_its_encoding_is_refused(encoding: bytes) -> None:
+def test_a_name_that_is_not_in_its_encoding_is_refused() -> None:
     with pytest.raises(ValidationFailedError):
-        only(b'form-data; name="file"; filename*=' + encoding + b"''\xff")
+        only(b"form-data; name=\"file\"; filename*=idna''\xff")
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(b"".join))

@@ -23,11 +23,33 @@ _PDF = (
 _WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
 
-def docx(document: str) -> bytes:
+def docx(document: str, **beside: str) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("word/document.xml", document)
+        for name, part in {**beside, "document": document}.items():
+            archive.writestr(f"word/{name}.xml", part)
     return written.getvalue()
+
+
+def said(*paragraphs: str) -> str:
+    return f"<w:d {_WORD}>" + "".join(f"<w:p><w:r><w:t>{each}</w:t></w:r></w:p>" for each in paragraphs) + "</w:d>"
+
+
+def pdf(*pages: bytes) -> bytes:
+    """Each page with a content of its own; one that is empty cannot be read."""
+    objects = [b"<</Type/Catalog/Pages 2 0 R>>"]
+    kids = b" ".join(b"%d 0 R" % (3 + 2 * number) for number in range(len(pages)))
+    objects.append(b"<</Type/Pages/Kids[%b]/Count %d>>" % (kids, len(pages)))
+    font = b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
+    for number, written in enumerate(pages):
+        drawn = b"BT /F 12 Tf 20 200 Td (%b) Tj ET" % written
+        page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents %d 0 R%b>>" % (4 + 2 * number, font)
+        objects += [page if written else b"null", b"<</Length %d>>stream\n%b\nendstream" % (len(drawn), drawn)]
+    return (
+        b"%PDF-1.4\n"
+        + b"".join(b"%d 0 obj%b endobj\n" % each for each in enumerate(objects, 1))
+        + b"trailer<</Root 1 0 R>>\n%%EOF"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,6 +87,41 @@ def test_other_kinds_are_refused_by_name(name: str) -> None:
 def test_a_damaged_file_is_told_as_such(kind: FileKind, content: bytes) -> None:
     with pytest.raises(DamagedFileError):
         extracted(kind, content)
+
+
+def test_what_stands_around_a_document_is_read_in_its_place() -> None:
+    content = docx(
+        said("Body"),
+        footer1=said("Below"),
+        footnotes=said("A note"),
+        comments=said("A comment"),
+        header2=said("Above, second"),
+        header1=said("Above"),
+        styles=said("no text"),
+    )
+    lines = ["Above", "Above, second", "Body", "A comment", "A note", "Below"]
+    assert extracted(FileKind.DOCX, content).split("\n") == lines
+
+
+def test_a_text_box_is_read_once() -> None:
+    box = "<w:txbxContent><w:p><w:r><w:t>In a box</w:t></w:r></w:p></w:txbxContent>"
+    content = docx(
+        f'<w:d {_WORD} xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><w:p>'
+        "<w:r><w:t>Before</w:t></w:r><w:r><mc:AlternateContent>"
+        f'<mc:Choice Requires="wps"><w:drawing>{box}</w:drawing></mc:Choice><mc:Fallback><w:pict>{box}</w:pict>'
+        "</mc:Fallback></mc:AlternateContent></w:r><w:r><w:tab/><w:t>after</w:t></w:r></w:p></w:d>"
+    )
+    assert extracted(FileKind.DOCX, content) == "Before after\nIn a box"
+
+
+def test_a_page_that_cannot_be_read_leaves_the_others() -> None:
+    text = extracted(FileKind.PDF, pdf(b"Night handover", b"", b"Day handover"))
+    assert text == "Night handover\n\n[Page 2 could not be read.]\n\nDay handover"
+
+
+def test_a_file_of_which_no_page_can_be_read_is_damaged() -> None:
+    with pytest.raises(DamagedFileError):
+        extracted(FileKind.PDF, pdf(b"", b""))
 
 
 def test_entities_of_a_document_are_not_followed() -> None:
