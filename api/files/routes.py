@@ -15,9 +15,7 @@ from api.state import gateway_of
 from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.errors import NotFoundError
-from gateway.files.file import (
-    StoredFile,
-)
+from gateway.files.file import FileHeldError, StoredFile
 from gateway.ids import FileId, find_uuid
 from gateway.tenancy import Access, Scope
 
@@ -66,7 +64,7 @@ async def list_files(request: Request, access: Caller) -> Response:
     "/v1/files/{file_id}",
     summary="Delete a file (extension)",
     response_class=Response,
-    responses={200: examples.DELETED, **errors(HARNESS, *ACCESS_ERRORS, facts.NotFoundError)},
+    responses={200: examples.DELETED, **errors(HARNESS, *ACCESS_ERRORS, facts.NotFoundError, FileHeldError)},
 )
 async def delete_file(request: Request, access: Caller, file_id: str) -> Response:
     """With all that was read out of it. Needs the scope `ai:chat`."""

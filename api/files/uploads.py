@@ -29,6 +29,7 @@ from gateway.files.file import (
     FileKind,
     FilesNotKeptError,
     FileState,
+    FileStorageFullError,
     FileTypeError,
     TooManyFilesError,
 )
@@ -72,6 +73,7 @@ _FORM: dict[str, Any] = {
             FileTypeError,
             FilesNotKeptError,
             TooManyFilesError,
+            FileStorageFullError,
             facts.ValidationFailedError,
             facts.TooLargeError,
         ),
@@ -118,6 +120,7 @@ class LinkQuery(BaseModel):
             FileTypeError,
             FilesNotKeptError,
             TooManyFilesError,
+            FileStorageFullError,
             facts.ValidationFailedError,
             facts.TooLargeError,
         ),

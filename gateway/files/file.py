@@ -14,6 +14,8 @@ LARGEST_FILE: Final = 30_000_000
 LONGEST_NAME: Final = 255
 MOST_FILES: Final = 10_000
 """Of an organisation, at a time."""
+MOST_BYTES: Final = 10_000_000_000
+"""Of all its files, as they came or were announced."""
 
 
 class FileState(StrEnum):
@@ -67,6 +69,18 @@ class FilesNotKeptError(GatewayError):
 class TooManyFilesError(GatewayError):
     kind, code = Kind.CONFLICT, "TOO_MANY_FILES"
     message = f"An organization has at most {MOST_FILES} files. Delete some first."
+
+
+class FileStorageFullError(GatewayError):
+    kind, code = Kind.CONFLICT, "FILE_STORAGE_FULL"
+    message = f"An organization's files have at most {MOST_BYTES:,} bytes in all. Delete some first."
+
+
+class FileHeldError(GatewayError):
+    """Nothing is destroyed while somebody may need it as evidence."""
+
+    kind, code = Kind.CONFLICT, "FILE_HELD"
+    message = "The organization has a legal hold, or has lifted it less than a week ago: no file is deleted."
 
 
 class FileAlreadyUploadedError(GatewayError):

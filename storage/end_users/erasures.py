@@ -19,6 +19,7 @@ from gateway.retention import Retention
 from storage.encryption import ContentCipher
 from storage.end_users.erasure_rows import erasure_of
 from storage.pool import Pool, fetch
+from storage.stores.organizations import retention_of
 from storage.tables import EndUserErasureRow, EndUserRow, OrganizationRow
 
 _YOUNGEST = text(
@@ -180,13 +181,7 @@ class ErasureStore(ErasureReader):
             raise NotFoundError
         return Standing(
             erasure_of(row),
-            retention=Retention(
-                policy.retention_days,
-                policy.legal_hold,
-                policy.retention_floor_days,
-                policy.retention_floor_until,
-                policy.hold_until,
-            ),
+            retention=retention_of(policy),
             is_subject_held=any(
                 person.held_at is not None and (person.id == end_user or person.erased_at is None)
                 for person in people.values()

@@ -11,18 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.clock import Clock
 from gateway.errors import NotFoundError, UnavailableError, ValidationFailedError
 from gateway.files.file import (
+    MOST_BYTES,
     MOST_FILES,
     FileAlreadyUploadedError,
+    FileHeldError,
     FileKind,
     FileNotReadyError,
     FilesNotKeptError,
     FileState,
+    FileStorageFullError,
     StoredFile,
     TooManyFilesError,
 )
 from gateway.ids import FileId, OrganizationId, new_uuid
 from gateway.tenancy import Access, StorageMode
 from storage.encryption import ContentCipher, SealedValueError
+from storage.stores.organizations import retention_of
 from storage.tables import FileRow, OrganizationRow
 
 _KEY_BYTES: Final = 32
@@ -80,15 +84,17 @@ class FileStore(FileReader):
         self._clock = clock
 
     async def add(self, access: Access, name: str, content: bytes, *, by: str | None) -> StoredFile:
-        """A file to be processed. Raises `FilesNotKeptError` where no content is kept, and `TooManyFilesError`."""
-        row = await self._place(access, name, by)
+        """A file to be processed.
+
+        Raises `FilesNotKeptError` where no content is kept, `TooManyFilesError` and `FileStorageFullError`.
+        """
+        row = await self._place(access, name, len(content), by)
         await self._fill(row, content)
         return _file(row, name)
 
     async def announce(self, access: Access, name: str, size: int, *, by: str | None) -> StoredFile:
         """A file whose `size` bytes are to come. Raises as `add` does."""
-        row = await self._place(access, name, by)
-        row.bytes = size
+        row = await self._place(access, name, size, by)
         await self._session.flush()
         return _file(row, name)
 
@@ -108,9 +114,9 @@ class FileStore(FileReader):
         await self._fill(row, content)
         return FileKind.of(found.name)
 
-    async def _place(self, access: Access, name: str, by: str | None) -> FileRow:
+    async def _place(self, access: Access, name: str, size: int, by: str | None) -> FileRow:
         _require_kept(access)
-        await self._require_room()
+        await self._require_room(size)
         now, file = self._clock.now(), FileId(new_uuid())
         key = await self._cipher.content_key(self._org, now.date())
         row = FileRow(
@@ -118,7 +124,7 @@ class FileStore(FileReader):
             org_id=self._org,
             day=now.date(),
             name=key.seal(name_place(file), name.encode()),
-            bytes=0,
+            bytes=size,
             state=FileState.UPLOADING,
             search_key=key.seal(search_key_place(file), secrets.token_bytes(_KEY_BYTES)),
             created_by=by,
@@ -129,16 +135,20 @@ class FileStore(FileReader):
 
     async def _fill(self, row: FileRow, content: bytes) -> None:
         key = await self._cipher.content_key(self._org, row.day)
-        row.content, row.bytes = key.seal(content_place(row.id), content), len(content)
+        row.content = key.seal(content_place(row.id), content)
         row.state = FileState.PROCESSING
         await self._session.flush()
 
     async def remove(self, file: FileId) -> None:
-        """With all that was read out of it. Raises `NotFoundError`."""
-        await self._session.delete(await self._row(file, lock=True))
+        """With all that was read out of it. Raises `NotFoundError`, and `FileHeldError` while nothing is destroyed."""
+        row = await self._row(file, lock=True)
+        organization = await self._session.get_one(OrganizationRow, self._org)
+        if retention_of(organization).is_held(self._clock.now()):
+            raise FileHeldError
+        await self._session.delete(row)
         await self._session.flush()
 
-    async def _require_room(self) -> None:
+    async def _require_room(self, size: int) -> None:
         # One request of an organisation at a time, or each would count without the others; calls are not held up.
         organization = select(OrganizationRow.id).where(OrganizationRow.id == self._org)
         await self._session.execute(organization.with_for_update(key_share=True))
@@ -148,9 +158,12 @@ class FileStore(FileReader):
                 FileRow.org_id == self._org, FileRow.state == FileState.UPLOADING, FileRow.created_at < over
             )
         )
-        kept = await self._session.scalar(select(func.count()).where(FileRow.org_id == self._org)) or 0
-        if kept >= MOST_FILES:
+        counted = select(func.count(), func.coalesce(func.sum(FileRow.bytes), 0)).where(FileRow.org_id == self._org)
+        files, kept = (await self._session.execute(counted)).one()
+        if files >= MOST_FILES:
             raise TooManyFilesError
+        if kept + size > MOST_BYTES:
+            raise FileStorageFullError
 
 
 def _require_kept(access: Access) -> None:

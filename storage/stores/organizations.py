@@ -14,6 +14,7 @@ from gateway.ids import OrganizationId
 from gateway.organization_policy import OrganizationPolicy
 from gateway.phi.findings import Entity
 from gateway.phi.screening import Profile
+from gateway.retention import Retention
 from gateway.tenancy import DEFAULT_TIER, PhiMode, StorageMode, Unscannable
 from storage.accounts import ORGANIZATION
 from storage.budget_alerts import newly_reached
@@ -234,4 +235,11 @@ def _granted(account: AccountRow, amount: int, *, change: str, at: datetime) -> 
         credit=credit,
         amount=abs(amount),
         created_at=at,
+    )
+
+
+def retention_of(row: OrganizationRow) -> Retention:
+    """How long its content is kept by now."""
+    return Retention(
+        row.retention_days, row.legal_hold, row.retention_floor_days, row.retention_floor_until, row.hold_until
     )

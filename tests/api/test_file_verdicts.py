@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.audit.compliance import Gate
-from gateway.files.file import MOST_FILES
+from gateway.files.file import MOST_BYTES, MOST_FILES
 from gateway.tenancy import Scope, StorageMode
 from storage.pool import fetch
 from tests.api.files import UPLOAD, send, upload, uploaded
@@ -43,9 +43,27 @@ async def _uploaded_again(to: Server) -> Reply:
     return [await to.http.request("PUT", path, CANARY.encode(), key=None, headers=SAID) for _ in range(2)][1]
 
 
+async def _one_byte_too_many(to: Server) -> Reply:
+    await fetch(
+        to.http.storage.pool,
+        "insert into files (id, org_id, day, name, bytes, search_key, created_at)"
+        " values (%(org)s, %(org)s, now(), '', %(most)s, '', now()) returning 1",
+        {"org": to.tenant.org, "most": MOST_BYTES - len(CANARY) + 1},
+    )
+    return await _upload(to)
+
+
+async def _deleted(to: Server) -> Reply:
+    file = await uploaded(to.http, to.tenant, "a.txt", CANARY.encode())
+    path = f"/v1/files/{file}"
+    return await to.http.request("DELETE", path, key=None, headers={**SAID, "x-api-key": to.tenant.token})
+
+
 CONTROLLED = {
     "FILE_TYPE_NOT_SUPPORTED": Controlled(Gate.REQUEST, UPLOAD, lambda to: _upload(to, f"{CANARY}.exe")),
     "FILE_NOT_STORABLE": Controlled(Gate.STATE, UPLOAD, _upload, {"storage_mode": StorageMode.NONE}),
+    "FILE_STORAGE_FULL": Controlled(Gate.STATE, UPLOAD, _one_byte_too_many),
+    "FILE_HELD": Controlled(Gate.STATE, "/v1/files/{file_id}", _deleted, {"legal_hold": True}),
     "FILE_ALREADY_UPLOADED": Controlled(Gate.STATE, "/v1/files/{file_id}/content", _uploaded_again),
     "FILE_NOT_READY": Controlled(Gate.STATE, CHAT, _asked_too_early),
     "TOO_MANY_FILES": Controlled(Gate.STATE, UPLOAD, _one_file_too_many),
