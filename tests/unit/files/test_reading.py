@@ -152,5 +152,26 @@ def test_pieces_are_the_text_without_loss(text: str) -> None:
     assert "".join("".join(pieces).split()) == "".join(text.split())
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("夜班护士在十点开始工作。", "护士"),
+        ("夜勤はガーゼの交換から始まります。", "ガーゼの交換"),
+        ("พยาบาลเวรดึกเริ่มงานสี่ทุ่ม", "เวรดึก"),
+        ("रात की नर्स दस बजे आती है", "नर्स"),
+        ("야간 간호사", "간호사"),
+        ("Übergabe um 夜", "夜"),
+    ],
+)
+def test_what_stands_in_a_text_is_found_in_any_script(text: str, asked: str) -> None:
+    assert set(words(asked)) <= set(words(text))
+    assert words(asked)
+
+
+def test_marks_that_make_another_word_are_kept() -> None:
+    assert words("ガーゼ") != words("カーゼ")
+    assert words("क") != words("कि")
+
+
 def test_words_are_found_in_any_case_accent_and_common_ending() -> None:
     assert words("Naïve HANDOVERS, dosing") == words("naive handover dosed")
