@@ -4,9 +4,9 @@
 line that says which `Outcome`, and the text.
 """
 
+import importlib
 import io
 import re
-import resource
 import sys
 import zipfile
 import zlib
@@ -17,13 +17,12 @@ from typing import Any, Final, cast
 import lxml.etree
 import lxml.html
 
+from gateway.files.confinement import confine
 from gateway.files.file import FileKind
 
 MOST_CHARACTERS: Final = 4_000_000
 """Of a file's text: a thousand pages of a dense book, and more than any model is given."""
 
-_MEMORY: Final = 1 << 30
-_CPU_S: Final = 60
 _MOST_UNPACKED: Final = 100_000_000
 _MOST_ENTRIES: Final = 5_000
 _DOCUMENT: Final = "word/document.xml"
@@ -32,6 +31,13 @@ _BESIDE: Final = tuple(
 )
 _COMPATIBLE: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _NOT_READ: Final = ("script", "style", "noscript", "template")
+
+
+_LATE: Final = (
+    "pypdfium2",
+    *(f"encodings.{each}" for each in ("ascii", "cp437", "latin_1", "utf_16", "utf_16_be", "utf_16_le", "utf_8_sig")),
+)
+"""What would be imported as it is needed, when nothing can be imported any more."""
 
 
 # The library has no types.
@@ -148,7 +154,7 @@ def _words(element: Any) -> Iterator[str]:  # noqa: ANN401 - the library has no 
 
 
 def _pdf(content: bytes) -> str:
-    import pypdfium2
+    import pypdfium2  # not in every process that knows kinds of files
 
     try:
         document = pypdfium2.PdfDocument(content)
@@ -182,14 +188,13 @@ _READERS: Mapping[FileKind, Callable[[bytes], str]] = {
 
 
 def main(kind: str) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
-    # It writes no files, and leaves no picture of itself.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     outcome, text = Outcome.READ, ""
+    content = sys.stdin.buffer.read()
+    for name in _LATE:
+        importlib.import_module(name)
+    confine()
     try:
-        text = extracted(FileKind(kind), sys.stdin.buffer.read())
+        text = extracted(FileKind(kind), content)
     except (TooMuchTextError, MemoryError):
         outcome = Outcome.TOO_LARGE
     except Exception:  # noqa: BLE001 - whatever a library says of a hostile file, the file is what is wrong

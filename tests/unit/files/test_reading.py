@@ -52,7 +52,7 @@ def pdf(*pages: bytes) -> bytes:
     )
 
 
-@pytest.mark.parametrize(
+KINDS = pytest.mark.parametrize(
     ("name", "content", "text"),
     [
         ("a.txt", "\ufeffNaïve".encode(), "Naïve"),
@@ -64,6 +64,9 @@ def pdf(*pages: bytes) -> bytes:
         ("a.docx", docx(f"<w:d {_WORD}><w:p><w:t>One</w:t></w:p><w:p><w:t>Two</w:t></w:p></w:d>"), "One\nTwo"),
     ],
 )
+
+
+@KINDS
 def test_each_kind_of_file_is_read_as_text(name: str, content: bytes, text: str) -> None:
     assert extracted(FileKind.of(name), content) == text
 
@@ -135,8 +138,21 @@ def test_a_zip_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
         extracted(FileKind.DOCX, docx("<a>" + " " * 2_000_000 + "</a>"))
 
 
-async def test_a_file_is_read_by_a_process_of_its_own() -> None:
-    assert await read_text(FileKind.TEXT, b"Ward 7") == "Ward 7"
+@KINDS
+async def test_each_kind_of_file_is_read_by_a_process_that_can_reach_nothing(
+    name: str, content: bytes, text: str
+) -> None:
+    assert await read_text(FileKind.of(name), content) == text
+
+
+async def test_a_document_of_an_old_program_is_read_too() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("word/document.xml", said("Ward 7"))
+        archive.writestr("m\u00f6we.xml", "")
+    # Names in the code page of DOS, as programs write them that know no other.
+    content = written.getvalue().replace("m\u00f6we".encode(), b"m\x94\x94we").replace(b"\x00\x08", b"\x00\x00")
+    assert await read_text(FileKind.DOCX, content) == "Ward 7"
 
 
 async def test_what_ends_its_reader_is_told_and_not_quoted() -> None:
