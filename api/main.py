@@ -96,6 +96,8 @@ _HOT = frozenset(
         *(f"{base}/messages" for base in compatible.BASES),
     }
 )
+_READ_AT_ONCE = 2
+"""Files that a process has read while their senders wait: each reader may take a processor for a minute."""
 _DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 OpenGateway = Callable[[Settings], AbstractAsyncContextManager[Gateway]]
@@ -198,6 +200,7 @@ def compose(
         harness=inference.harness,
         status_board=StatusBoard(catalog, storage.provider_health, clock),
         lookup=lookup,
+        reading=asyncio.Semaphore(_READ_AT_ONCE),
         probe=probe,
     )
 

@@ -1,5 +1,6 @@
 """What the composition root made, as routes reach it."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -51,6 +52,8 @@ class Gateway:
     status_board: StatusBoard
     lookup: Lookup
     """Of the names that webhooks lead to."""
+    reading: asyncio.Semaphore
+    """Who has a file read while its sender waits."""
     probe: Probe
     draining: bool = False
     """Set when the process was told to stop: readiness fails first, requests in flight finish."""

@@ -9,7 +9,7 @@ UPLOADED = answer(
     "It is kept, and is being read.",
     {
         **_IDS,
-        "status": "processing",
+        "status": "uploading",
         "message": "The file is being read.",
         "request_id": "req_01K0B6W4M7RT2V9YQ3X5ZC8D1E",
     },

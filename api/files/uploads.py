@@ -1,16 +1,17 @@
 """Files as they come: in a form, or announced first and put to a link (spec, hatz 11, U33, U34)."""
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from api.authentication import authenticate, require_scope
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.files import examples
-from api.files.multipart import parts_of
+from api.files.multipart import Part, parts_of
 from api.files.routes import ids_of, json_answer, known
 from api.files.schemas import AnnounceFileRequest
 from api.harness.envelope import HARNESS
@@ -22,6 +23,7 @@ from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.errors import TooLargeError, ValidationFailedError
 from gateway.events import Event, EventType
+from gateway.files.chunking import chunks, tokens_in
 from gateway.files.file import (
     LARGEST_FILE,
     LONGEST_NAME,
@@ -33,12 +35,15 @@ from gateway.files.file import (
     FileTypeError,
     TooManyFilesError,
 )
+from gateway.files.reading import Failure, read_text
 from gateway.files.upload_links import VALID, UploadLinkError, make_link, read_link
 from gateway.ids import FileId
 from gateway.tenancy import Access, Caller, Scope
 from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(HARNESS), tags=["Files"])
+
+_FLAG = TypeAdapter(bool)
 
 _NO_CHARACTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Categories of what is no part of a name: models read names, and a line of its own could tell them anything."""
@@ -51,7 +56,14 @@ _FORM: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "only_calculate_tokens": {
+                            "type": "boolean",
+                            "default": False,
+                            "description": "Answers with the number of tokens at once, and keeps nothing.",
+                        },
+                    },
                 }
             }
         },
@@ -85,21 +97,46 @@ async def upload_file(request: Request) -> Response:
 
     Its text is read in the background: ask for its status. The file as it came is deleted then, and its text is kept,
     encrypted, as long as calls are. Needs the scope `ai:chat`.
+
+    With the field `only_calculate_tokens` it is read at once, and not kept: the answer has `tokens`, and no id.
     """
     access = await authenticate(request, Scope.AI_CHAT)
     gateway_of(request).pipeline.require_agreement(access.policy)
-    part = parts_of(request.headers.get("content-type", ""), await request.body()).get("file")
+    form = parts_of(request.headers.get("content-type", ""), await request.body())
+    part = form.get("file")
     if part is None or part.file_name is None:
         raise ValidationFailedError("Send the file in the field `file`, with its name.", param="file")
     name, content = _base_name(part.file_name, param="file"), part.content
     kind = FileKind.of(name)
     _require_size(len(content))
+    if _is_only_counted(form):
+        return await _counted(request, kind, content)
 
     async def add(tx: Transaction) -> Response:
         file = await tx.files.add(access, name, content, by=tx.actor)
-        return _has_come(request, tx, file.id, size=file.bytes, kind=kind)
+        return _has_come(request, tx, file.id, FileState.UPLOADING, size=file.bytes, kind=kind)
 
     return await once(request, access, add)
+
+
+def _is_only_counted(form: Mapping[str, Part]) -> bool:
+    said = form.get("only_calculate_tokens")
+    if said is None:
+        return False
+    try:
+        return _FLAG.validate_python(said.content.decode())
+    except ValueError:
+        raise ValidationFailedError("`true` or `false`.", param="only_calculate_tokens") from None
+
+
+async def _counted(request: Request, kind: FileKind, content: bytes) -> Response:
+    """What the older form of this route tells of a file that nobody keeps."""
+    async with gateway_of(request).reading:
+        text = await read_text(kind, content)
+    if isinstance(text, Failure):
+        raise ValidationFailedError(text.message, param="file", details={"code": text.code})
+    told = {"message": "The file is not kept.", "request_id": exchange_of(request).request_id}
+    return json_answer({"tokens": tokens_in(chunks(text)), "file_uuid": None, **told})
 
 
 class LinkQuery(BaseModel):
@@ -192,7 +229,7 @@ async def put_content(request: Request, file_id: str, query: Annotated[LinkQuery
     content = await request.body()
     async with gateway_of(request).storage.begin(access.principal, ip_address=address) as tx:
         kind = await tx.files.fill(access, file, content)
-        return _has_come(request, tx, file, size=len(content), kind=kind)
+        return _has_come(request, tx, file, FileState.PROCESSING, size=len(content), kind=kind)
 
 
 async def _uploader(request: Request, file: FileId, token: str) -> Access:
@@ -204,13 +241,16 @@ async def _uploader(request: Request, file: FileId, token: str) -> Access:
     return access
 
 
-def _has_come(request: Request, tx: Transaction, file: FileId, *, size: int, kind: FileKind) -> Response:
+def _has_come(
+    request: Request, tx: Transaction, file: FileId, state: FileState, *, size: int, kind: FileKind
+) -> Response:
+    """`state` is what clients of the route know it to say; its status is asked for elsewhere."""
     about = {"bytes": size, "kind": kind.value}
     phi = PhiDisposition.CONTAINS_PHI
     tx.audit(AuditAction.FILE_UPLOADED, entity_type="file", entity_id=file, metadata=about, phi=phi)
     tx.tell(Event(EventType.FILE_UPLOADED, {"file_id": file}))
     told = {"message": "The file is being read.", "request_id": exchange_of(request).request_id}
-    return json_answer({**ids_of(file), "status": FileState.PROCESSING.value, **told})
+    return json_answer({**ids_of(file), "status": state.value, **told})
 
 
 def _base_name(given: str, *, param: str) -> str:

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from gateway.clock import Clock
 from gateway.errors import UnavailableError
-from gateway.files.chunking import words
+from gateway.files.chunking import tokens_in, words
 from gateway.files.reading import Failure
 from gateway.ids import FileId, OrganizationId
 from storage.encryption import ContentCipher, SealedValueError, SealingKey
@@ -81,7 +81,7 @@ class FileProcessing:
         self, org: OrganizationId, file: FileId, unread: Unread, pieces: Sequence[str], phi: Mapping[str, int]
     ) -> None:
         """The text that was read, in place of the file as it came: all of it, or nothing. `phi` is what is in it."""
-        tokens = sum(len(piece.encode()) for piece in pieces) // 4
+        tokens = tokens_in(pieces)
         async with durable(self._pool) as connection, connection.transaction():
             held = await connection.execute(_HOLD, {"org": org, "file": file})
             if await held.fetchone() is None:

@@ -17,8 +17,8 @@ from gateway.phi.guard import Guard
 from gateway.tenancy import Scope
 from storage.files.search import FileSearching
 from storage.pool import fetch
-from tests.api.files import HEADERS, UPLOAD, form, read, send, uploaded
-from tests.gateway_server import GatewayServer
+from tests.api.files import HEADERS, UPLOAD, form, read, send, upload, uploaded
+from tests.gateway_server import GatewayServer, Reply
 from tests.storage.past import purged, retaining
 from tests.tenants import HAIKU, Tenant, make_tenant
 
@@ -51,6 +51,47 @@ async def test_a_file_is_processing_until_it_is_read(gateway_server: GatewayServ
     assert after["tokens"] > 10
     (listed,) = (await send(gateway_server, tenant, "GET", "/v1/files/")).json()["data"]
     assert (listed["file_uuid"], listed["file_name"], listed["bytes"]) == (file, "book.txt", len(HANDBOOK))
+
+
+async def test_an_upload_is_answered_as_clients_know_it(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    told = (await upload(gateway_server, tenant, "book.txt", HANDBOOK)).json()
+
+    assert (told["file_id"], told["status"]) == (told["file_uuid"], "uploading")
+
+
+@pytest.mark.parametrize(("flag", "is_kept"), [(b"true", False), (b"1", False), (b"false", True)])
+async def test_the_tokens_of_a_file_can_be_asked_for_without_keeping_it(
+    gateway_server: GatewayServer, flag: bytes, *, is_kept: bool
+) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    told = (await _counted(gateway_server, tenant, flag, "book.txt", HANDBOOK)).json()
+    kept = (await send(gateway_server, tenant, "GET", "/v1/files/")).json()["data"]
+
+    assert (len(kept), told["file_uuid"] is not None) == (is_kept, is_kept)
+    assert is_kept or told["tokens"] == len(HANDBOOK) // 4
+
+
+@pytest.mark.parametrize(
+    ("flag", "name", "content", "param"),
+    [
+        (b"perhaps", "book.txt", HANDBOOK, "only_calculate_tokens"),
+        (b"\xff", "book.txt", HANDBOOK, "only_calculate_tokens"),
+        (b"true", "book.pdf", HANDBOOK, "file"),
+        (b"true", "book.txt", b" ", "file"),
+    ],
+)
+async def test_what_cannot_be_counted_is_told_by_its_field(
+    gateway_server: GatewayServer, flag: bytes, name: str, content: bytes, param: str
+) -> None:
+    reply = await _counted(gateway_server, gateway_server.tenant, flag, name, content)
+
+    assert (reply.status, reply.json()["error"]["param"]) == (422, param)
+
+
+async def _counted(server: GatewayServer, tenant: Tenant, flag: bytes, name: str, content: bytes) -> Reply:
+    body = form(name, content).replace(b'name="scope_type"\r\n\r\nchat', b'name="only_calculate_tokens"\r\n\r\n' + flag)
+    return await server.request("POST", UPLOAD, body, key=None, headers={**HEADERS, "x-api-key": tenant.token})
 
 
 async def test_files_are_listed_without_a_slash_too(gateway_server: GatewayServer) -> None:
