@@ -1,6 +1,6 @@
 """Chats in the background: the steps of `chat.run`. Only ids and places come and go; what is said stays where it is."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from gateway.conversation import Conversation, ToolChoice, ToolResult, ToolUse
 from gateway.errors import PhiBlockedError, UpstreamFailureError
 from gateway.events import EventType
 from gateway.harness.background import Made, RunState, gone_on, uses_of
+from gateway.harness.tool import ServerTool
 from gateway.harness.toolbox import Toolbox
 from gateway.harness.tries import round_tries, use_tries
 from gateway.harness.using import Wanted, no_tool, recorded, withheld
@@ -96,6 +97,8 @@ class _Place:
     opened: OpenRun
     access: Access
     conversation: Conversation
+    tools: Mapping[str, ServerTool]
+    """Those of the asked for that its caller may use by now."""
     last: Made | None
 
 
@@ -161,10 +164,9 @@ class ChatRunActivities:
         if opened is None:
             return None
         access = await self._storage.standing.access_of(opened.caller)
-        toolbox = await self._toolbox()
-        allowed = toolbox.allowed(access.principal.delegation)
-        tools = [tool for tool in allowed if tool.name in opened.request.tools]
-        place = _Place(opened, access, opened.request.conversation(tools), None)
+        allowed = (await self._toolbox()).allowed(access)
+        tools = {tool.name: tool for tool in allowed if tool.name in opened.request.tools}
+        place = _Place(opened, access, opened.request.conversation([*tools.values()]), tools, None)
         for before in range(number):
             tried = await self._tried(place, round_tries(run.id, before))
             if tried.made is None:
@@ -216,8 +218,9 @@ class ChatRunActivities:
         return len(uses_of(answer.completion))
 
     async def _used(self, place: _Place, answer: InferenceId, record: InferenceId, use: ToolUse) -> None:
-        tool = (await self._toolbox()).find(use.name) if use.name in place.opened.request.tools else None
+        tool = place.tools.get(use.name)
         if tool is None:
+            # The model invented it, or whoever asked may not use it any more: it is told that there is none.
             return
         request = place.opened.request
         wanted = Wanted(place.access, answer, record, use, request.end_user, request.files, request.ip_address)

@@ -365,6 +365,7 @@ POLICY_REQUEST: Mapping[str, Any] = {
         "phi_entities": ["PERSON", "US_SSN", "MEDICAL_RECORD_NUMBER"],
         "acknowledge_phi_leaves": True,
     },
+    "chats": {"allowed_tools": ["calculator", "knowledge_search", "desk_*"], "default_model": "auto"},
 }
 POLICY = answer(
     "The policy. Its `ETag` header goes into `If-Match`.",
@@ -387,6 +388,8 @@ POLICY = answer(
             "retention": {"effective_days": 2555, "held": False, "takes_effect_at": None},
             "phi_retrieval_behavior": "block",
             "failover_enabled": False,
+            "allowed_tools": ["*"],
+            "default_model": "auto",
         },
         "meta": _REQUEST,
     },

@@ -7,9 +7,8 @@ from fastapi import Request
 from api.inference import Asked
 from api.state import gateway_of
 from gateway.agents.scope import may_call
-from gateway.auto_routing import AUTO
 from gateway.errors import NotFoundError, ValidationFailedError
-from gateway.tenancy import Access
+from gateway.tenancy import AUTO, Access
 
 _PRESETS = ("agent-", "agent_")
 

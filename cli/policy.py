@@ -12,7 +12,7 @@ from cli.failure import CommandError
 from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS, read_thresholds
 from gateway.credits.period import read_zone
 from gateway.errors import ValidationFailedError
-from gateway.organization_policy import read_entities, read_terms
+from gateway.organization_policy import read_default_model, read_entities, read_terms, read_tools
 from gateway.phi.findings import Entity
 from gateway.phi.screening import THRESHOLDS_MILLI, Profile
 from gateway.retention import MINIMUM_RETENTION_DAYS, RETENTION_DAYS
@@ -71,6 +71,19 @@ def org_policy(
         bool | None,
         typer.Option(help="Let an equivalent model of another vendor answer, under the same or better cover."),
     ] = None,
+    allowed_tool: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Let chats use this tool of the gateway's, or a server's (`desk_*`); repeatable."
+        ),
+    ] = None,
+    no_tools: Annotated[bool, typer.Option("--no-tools", help="Let chats use none of the gateway's tools.")] = False,
+    default_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Of native chats that name none, or auto.")
+    ] = None,
+    no_default_model: Annotated[
+        bool, typer.Option("--no-default-model", help="Leave it to HASP_DEFAULT_MODEL.")
+    ] = False,
     opus: Annotated[bool | None, typer.Option(help="Enable Opus models.")] = None,
     premium_model: Annotated[list[str] | None, typer.Option(help="Enable this premium model; repeatable.")] = None,
     tier: Annotated[str | None, typer.Option(help="How fast it may call: a tier's name.")] = None,
@@ -115,6 +128,8 @@ def org_policy(
         "legal_hold": legal_hold,
         "phi_retrieval_behavior": phi_retrieval_behavior,
         "failover_enabled": failover,
+        "allowed_tools": () if no_tools else _tools(allowed_tool),
+        "default_model": _default_model(default_model),
         "opus_enabled": opus,
         "premium_models": _models(premium_model),
         "tier": None if tier is None else require_tier(load_settings(), tier),
@@ -128,11 +143,17 @@ def org_policy(
         raise CommandError("--spend-cap and --no-spend-cap exclude each other")
     if no_alert_thresholds and alert_threshold:
         raise CommandError("--alert-threshold and --no-alert-thresholds exclude each other")
+    if no_tools and allowed_tool:
+        raise CommandError("--allowed-tool and --no-tools exclude each other")
+    if no_default_model and default_model is not None:
+        raise CommandError("--default-model and --no-default-model exclude each other")
     changes = {name: value for name, value in given.items() if value is not None}
     if no_spend_cap:
         changes["spend_cap"] = None
     if no_alert_thresholds:
         changes["alert_thresholds"] = ()
+    if no_default_model:
+        changes["default_model"] = None
     if not changes:
         raise CommandError("nothing to change: give at least one option")
     from storage.onboarding import change_policy
@@ -181,6 +202,22 @@ def _zone(given: str | None) -> str | None:
         return None if given is None else read_zone("--time-zone", given)
     except ValidationFailedError as failure:
         raise CommandError(str(failure)) from None
+
+
+def _tools(given: list[str] | None) -> tuple[str, ...] | None:
+    try:
+        return read_tools("--allowed-tool", given) if given else None
+    except ValidationFailedError as failure:
+        raise CommandError(str(failure)) from None
+
+
+def _default_model(given: str | None) -> str | None:
+    if given is None:
+        return None
+    try:
+        return read_default_model("--default-model", given, require_catalog(load_settings().catalog_file))
+    except ValidationFailedError:
+        raise CommandError("--default-model is not the id of a model") from None
 
 
 def _models(given: list[str] | None) -> tuple[str, ...] | None:

@@ -1,5 +1,6 @@
 """Everything an organisation has decided about its data and its models, and the rules of deciding otherwise."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -8,15 +9,19 @@ from typing import Any, Literal, cast
 
 from pydantic import JsonValue
 
+from gateway.catalog import Catalog
 from gateway.errors import ValidationFailedError
 from gateway.phi.detector import CERTAIN
 from gateway.phi.findings import Entity
 from gateway.phi.phrases import MOST_WORDS, is_phrase
 from gateway.phi.screening import MAX_TERM_LENGTH, MAX_TERMS, SELECTABLE, Profile
 from gateway.retention import Retention
-from gateway.tenancy import DEFAULT_TIER, PhiMode, StorageMode, Unscannable
+from gateway.tenancy import AUTO, DEFAULT_TIER, EVERY_TOOL, PhiMode, StorageMode, Unscannable
 
+MOST_TOOLS = 100
+"""Entries that a list of allowed tools has at most."""
 _SHORTEST_TERM = 2
+_TOOL = re.compile(r"[a-zA-Z0-9_-]{1,64}|[a-zA-Z0-9_-]{1,62}_\*")
 
 Changes = Mapping[str, Any]
 """New values by the names of `OrganizationPolicy`'s fields."""
@@ -47,6 +52,10 @@ class OrganizationPolicy:
     hold_until: datetime | None = None
     """With the two above: what of an earlier choice still bears, as `Retention` says. Nobody sets them."""
     phi_retrieval_behavior: PhiMode = PhiMode.BLOCK
+    allowed_tools: tuple[str, ...] = (EVERY_TOOL,)
+    """Of those that the gateway runs; `<server>_*` for all of an MCP server's."""
+    default_model: str | None = None
+    """Answers native chats that name none; None: the installation's default does."""
     opus_enabled: bool = False
     premium_models: tuple[str, ...] = ()
     failover_enabled: bool = False
@@ -142,6 +151,34 @@ def read_terms(name: str, given: Iterable[str]) -> tuple[str, ...]:
         # They are looked for in any case.
         terms.setdefault(term.casefold(), term)
     return tuple(terms.values())
+
+
+def read_tools(name: str, given: Iterable[str]) -> tuple[str, ...]:
+    """What the list `name` allows, each once. Raises `ValidationFailedError`, which quotes nothing.
+
+    Whether there are such tools is not asked: those of MCP servers come and go.
+    """
+    tools = tuple(dict.fromkeys(given))
+    if len(tools) > MOST_TOOLS:
+        raise ValidationFailedError(f"`{name}` holds at most {MOST_TOOLS} names.", param=name)
+    if EVERY_TOOL in tools and len(tools) > 1:
+        raise ValidationFailedError(f"In `{name}`, `{EVERY_TOOL}` stands by itself: it is every tool.", param=name)
+    for index, each in enumerate(tools):
+        if each != EVERY_TOOL and not _TOOL.fullmatch(each):
+            raise ValidationFailedError(
+                f"`{name}[{index}]` must be a tool's name, or an MCP server's id with `_*`.", param=f"{name}[{index}]"
+            )
+    return tools
+
+
+def read_default_model(name: str, given: str, catalog: Catalog) -> str:
+    """The catalog's id of what `name` is given, or `AUTO`. Raises `ValidationFailedError`, which does not quote it."""
+    if given == AUTO:
+        return AUTO
+    model = catalog.find(given)
+    if model is None:
+        raise ValidationFailedError(f"`{name}` is no model of `/v1/chat/models`.", param=name)
+    return model.id
 
 
 def told(before: OrganizationPolicy, after: OrganizationPolicy) -> dict[str, JsonValue]:

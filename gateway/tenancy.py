@@ -10,6 +10,11 @@ from gateway.agents.delegation import Delegation
 from gateway.ids import AcceptanceId, ApiKeyId, CredentialId, OrganizationId
 from gateway.phi.screening import Screening
 
+AUTO = "auto"
+"""What callers send for a model to have one chosen."""
+EVERY_TOOL = "*"
+"""Among an organisation's allowed tools: all that there are, by themselves."""
+
 DEFAULT_TIER = "enterprise"
 """Of an organisation for which nobody chose one: it has no limits unless the operator gives that tier some."""
 
@@ -124,6 +129,17 @@ class Policy:
     """How long records can be read though no agreement is in force any more."""
     tier: str = DEFAULT_TIER
     """Its name in the table of rate limits (`gateway.limits.tiers`)."""
+    allowed_tools: tuple[str, ...] = (EVERY_TOOL,)
+    """Of those that the gateway runs: their names, or what a name begins with and `*`."""
+    default_model: str | None = None
+    """Of native chats that name none: a model's id, or `AUTO`."""
+
+    def allows_tool(self, name: str) -> bool:
+        """Whether the organisation's chats may use the tool of that name."""
+        return any(
+            name.startswith(each.removesuffix("*")) if each.endswith("*") else name == each
+            for each in self.allowed_tools
+        )
 
 
 class AutoMode(StrEnum):

@@ -14,10 +14,10 @@ from gateway.apps.definition import (
     UserInput,
 )
 from gateway.apps.rendering import require_sound
-from gateway.auto_routing import AUTO
 from gateway.catalog import Catalog
 from gateway.errors import ValidationFailedError
 from gateway.ids import FileId, new_uuid
+from gateway.tenancy import AUTO
 
 
 def definition_of(body: CreateAppRequest, catalog: Catalog) -> AppDefinition:

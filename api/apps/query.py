@@ -15,12 +15,14 @@ from api.harness.reading import Parsed
 from api.openapi import INFERENCE_ERRORS, errors, json_body
 from api.state import gateway_of
 from api.validation import read_object, validated
+from gateway.agents.scope import ToolNotInScopeError
 from gateway.apps.asking import asking
 from gateway.apps.jobs import AppKindError
 from gateway.apps.rendering import read_inputs, rendered
 from gateway.conversation import Sampling
 from gateway.errors import ValidationFailedError
 from gateway.files.file import FileNotReadyError
+from gateway.harness.toolbox import require_allowed
 from gateway.ids import FileId
 from gateway.inference.call import Surface
 from gateway.tenancy import Scope
@@ -34,7 +36,10 @@ _READS_FILES = "knowledge_search"
     "/v1/app/{app_id}/query",
     summary="Query an app",
     response_class=Response,
-    responses={200: chats.CHAT, **errors(HARNESS, *INFERENCE_ERRORS, AppKindError, FileNotReadyError)},
+    responses={
+        200: chats.CHAT,
+        **errors(HARNESS, *INFERENCE_ERRORS, AppKindError, FileNotReadyError, ToolNotInScopeError),
+    },
     openapi_extra=json_body(QueryAppRequest, examples.QUERY_REQUEST),
 )
 async def query_app(request: Request, app_id: str) -> Response:
@@ -51,6 +56,8 @@ async def query_app(request: Request, app_id: str) -> Response:
         raise AppKindError(param="app_id")
     inputs = read_inputs(app.definition, body.inputs)
     files = (*inputs.files.values(), *(FileId(each.lower()) for each in body.file_uuids or ()))
+    if files:
+        require_allowed(_READS_FILES, access, "inputs" if inputs.files else "file_uuids")
     parsed = Parsed(
         model=body.model or app.definition.default_model,
         system=(),

@@ -6,11 +6,11 @@ come from, where a bare name tells more than "an unknown field".
 """
 
 _OURS = """
-    acknowledge_phi_leaves alert_thresholds allowed_models allowed_scope_types anchor_day app_id authority
+    acknowledge_phi_leaves alert_thresholds allowed_models allowed_scope_types allowed_tools anchor_day app_id authority
     capabilities consent_sha256 constraints conversation_id credit_cap credits_allotment default_expiry_hours
-    default_revocation_policy delegating_user email end_user entities expires_at failover_enabled fields filters
-    grace_seconds granted_scopes ip_allowlist max_chain_depth max_concurrent_invocations max_tokens message messages
-    metadata minimum_retention_days mode model name opus_enabled organization_name overlap_seconds owner
+    default_model default_revocation_policy delegating_user email end_user entities expires_at failover_enabled fields
+    filters grace_seconds granted_scopes ip_allowlist max_chain_depth max_concurrent_invocations max_tokens message
+    messages metadata minimum_retention_days mode model name opus_enabled organization_name overlap_seconds owner
     phi_allow_terms phi_answers phi_deny_terms phi_entities phi_mode phi_profile phi_retrieval_behavior phi_threshold
     premium_models premium_models_enabled rate_limit reason restore_answers retention_days revocation_policy
     rollover_limit scopes signer spend_cap stop_sequences storage_mode store stream system temperature template_sha256

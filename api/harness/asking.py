@@ -8,7 +8,6 @@ from api.harness.reading import DEFAULT_MAX_TOKENS, PRESET, NoModelError, Parsed
 from api.inference import new_call
 from api.model_names import model_headers
 from api.state import gateway_of
-from gateway.auto_routing import AUTO
 from gateway.conversation import Conversation, Text
 from gateway.errors import NotFoundError
 from gateway.harness.picking import picked
@@ -18,7 +17,7 @@ from gateway.harness.tool import ServerTool
 from gateway.ids import PresetId, find_uuid
 from gateway.inference.call import Surface
 from gateway.providers.fitting import fitted
-from gateway.tenancy import Access
+from gateway.tenancy import AUTO, Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,12 @@ class _Settings:
 
 async def wanted(request: Request, access: Access, parsed: Parsed) -> Wanted:
     """Raises `NotFoundError` for a preset or a file that is not there, `FileNotReadyError`, `UnknownToolError`,
-    `NoModelError`, and what choosing a model by itself raises.
+    `ToolNotInScopeError`, `NoModelError`, and what choosing a model by itself raises.
     """
     gateway = gateway_of(request)
     preset = await _preset(request, access, parsed.model)
     told = preset.definition if preset else None
-    name = (told.model if told else parsed.model) or gateway.settings.default_model
+    name = (told.model if told else parsed.model) or access.policy.default_model or gateway.settings.default_model
     if name is None:
         raise NoModelError(param="model")
     files = tuple(dict.fromkeys((*parsed.files, *(told.sources if told else ()))))
@@ -58,7 +57,7 @@ async def wanted(request: Request, access: Access, parsed: Parsed) -> Wanted:
     conversation = parsed.conversation(instructions, max_tokens=parsed.limit or 1)
     conversation = replace(conversation, tools=tuple(map(offered, tools)))
     headers: dict[str, str] = {}
-    if name == AUTO or told is not None:
+    if name == AUTO or parsed.model is None or told is not None:
         if name == AUTO:
             gateway.pipeline.require_agreement(access.policy)
             name = gateway.auto.choose(conversation, access, now=gateway.clock.now(), has_files=bool(files)).id
@@ -98,11 +97,11 @@ def _tools(request: Request, access: Access, parsed: Parsed, preset: PresetDefin
     A preset's own are offered beside them, those that the caller may use.
     """
     toolbox = gateway_of(request).toolbox
-    allowed = toolbox.allowed(access.principal.delegation)
+    allowed = toolbox.allowed(access)
     own = [toolbox.find(name) for name in preset.tools] if preset else []
     tools = {tool.name: tool for tool in own if tool is not None and tool in allowed}
     if parsed.tools is not None:
-        tools |= {tool.name: tool for tool in toolbox.chosen(parsed.tools, "tools_to_use")}
+        tools |= {tool.name: tool for tool in toolbox.chosen(parsed.tools, "tools_to_use", access)}
     elif parsed.picks_tools:
         tools |= {tool.name: tool for tool in picked(parsed.asked_last, allowed)}
     return tuple(tools.values())

@@ -11,10 +11,9 @@ from api.harness import examples
 from api.harness.envelope import HARNESS
 from api.openapi import KEY_ERRORS, errors
 from api.state import Gateway, gateway_of
-from gateway.auto_routing import AUTO
 from gateway.catalog import Ability, Model
 from gateway.inference.admission import is_enabled
-from gateway.tenancy import Access
+from gateway.tenancy import AUTO, Access
 
 router = APIRouter(route_class=dialect_route(HARNESS), tags=["Native chat"])
 
@@ -50,7 +49,7 @@ async def list_models(request: Request, access: Caller) -> Response:
 )
 async def list_tools(request: Request, access: Caller) -> Response:
     """Those that this gateway runs, and that the caller may use. `leaves` says whether somebody outside is asked."""
-    allowed = gateway_of(request).toolbox.allowed(access.principal.delegation)
+    allowed = gateway_of(request).toolbox.allowed(access)
     shown = [
         {
             "name": tool.name,

@@ -19,12 +19,11 @@ from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.audit import AuditAction
-from gateway.auto_routing import AUTO
 from gateway.errors import MissingScopeError, NotFoundError, ValidationFailedError
 from gateway.harness.presets import Preset, PresetDefinition, TooManyPresetsError
 from gateway.harness.toolbox import UnknownToolError
 from gateway.ids import FileId, PresetId, find_uuid
-from gateway.tenancy import Access, KeyMode, Scope
+from gateway.tenancy import AUTO, Access, KeyMode, Scope
 from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(HARNESS), tags=["Native chat"])
@@ -188,7 +187,7 @@ def _definition(request: Request, body: CreatePresetRequest) -> PresetDefinition
         description=body.description,
         instructions=body.instructions,
         model=model,
-        tools=tuple(tool.name for tool in gateway.toolbox.chosen(body.tools, "tools")),
+        tools=tuple(tool.name for tool in gateway.toolbox.known(body.tools, "tools")),
         sources=tuple(FileId(each.lower()) for each in dict.fromkeys(body.sources)),
     )
 

@@ -26,7 +26,7 @@ class ClientToolsError(GatewayError):
 
 class NoModelError(GatewayError):
     kind, code = Kind.UNSUPPORTED, "MODEL_REQUIRED"
-    message = "`model` is required: this gateway has no default."
+    message = "`model` is required: neither the organization's policy nor this gateway has a default."
 
 
 @dataclass(frozen=True, slots=True)

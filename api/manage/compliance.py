@@ -18,8 +18,17 @@ from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
+from gateway.catalog import Catalog
 from gateway.errors import MissingScopeError, ValidationFailedError
-from gateway.organization_policy import Changes, OrganizationPolicy, read_entities, read_terms, require_acknowledged
+from gateway.organization_policy import (
+    Changes,
+    OrganizationPolicy,
+    read_default_model,
+    read_entities,
+    read_terms,
+    read_tools,
+    require_acknowledged,
+)
 from gateway.retention import Retention
 from gateway.tenancy import Access, KeyMode, Scope
 from storage.policy_change import change_policy
@@ -84,7 +93,7 @@ async def put_policy(
     leave must say so with `acknowledge_phi_leaves`. Every change is audited.
     """
     wanted = validated(PolicyRequest, read_object(await request.body()), unknown=ValidationFailedError)
-    changes = _changes(wanted)
+    changes = _changes(wanted, gateway_of(request).catalog)
     acknowledged = bool(wanted.acknowledge_phi_leaves)
     if require_acknowledged(changes, acknowledged=acknowledged) and access.principal.mode is KeyMode.TEST:
         raise MissingScopeError("A test key cannot let identifiers leave: the policy is the live calls' too.")
@@ -104,9 +113,13 @@ async def put_policy(
     return await once(request, access, change)
 
 
-def _changes(wanted: PolicyRequest) -> Changes:
-    """Raises `ValidationFailedError` for terms or kinds that cannot be taken, and for no change at all."""
+def _changes(wanted: PolicyRequest, catalog: Catalog) -> Changes:
+    """Raises `ValidationFailedError` for terms, kinds, tools or a model that cannot be taken, and for no change."""
     changes = wanted.model_dump(exclude_none=True, exclude={"acknowledge_phi_leaves", "retention"})
+    if "default_model" in changes:
+        changes["default_model"] = read_default_model("default_model", changes["default_model"], catalog)
+    elif "default_model" in wanted.model_fields_set:
+        changes["default_model"] = None
     if not changes:
         raise ValidationFailedError("Send at least one field to change.")
     if "phi_threshold" in changes:
@@ -116,6 +129,8 @@ def _changes(wanted: PolicyRequest) -> Changes:
     for name in ("phi_deny_terms", "phi_allow_terms"):
         if name in changes:
             changes[name] = read_terms(name, changes[name])
+    if "allowed_tools" in changes:
+        changes["allowed_tools"] = read_tools("allowed_tools", changes["allowed_tools"])
     return changes
 
 
@@ -142,6 +157,8 @@ def _data(policy: OrganizationPolicy, now: datetime) -> dict[str, Any]:
         "retention": _retention(policy.retention, now),
         "phi_retrieval_behavior": policy.phi_retrieval_behavior.value,
         "failover_enabled": policy.failover_enabled,
+        "allowed_tools": [*policy.allowed_tools],
+        "default_model": policy.default_model,
     }
 
 

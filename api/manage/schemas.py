@@ -11,6 +11,7 @@ from gateway.catalog.model import ModelName
 from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS
 from gateway.keys.api_key import DEFAULT_GRACE_S, GRACE_S
 from gateway.keys.networks import MAX_NETWORKS
+from gateway.organization_policy import MOST_TOOLS
 from gateway.phi.findings import Entity
 from gateway.phi.screening import MAX_TERMS, THRESHOLDS_MILLI, Profile
 from gateway.retention import MINIMUM_RETENTION_DAYS, RETENTION_DAYS
@@ -151,7 +152,7 @@ class RetentionAnswered(Strict):
 
 
 class PolicyRequest(Strict):
-    """What to change; a field left out, or null, stays as it is."""
+    """What to change; a field left out, or null, stays as it is. A null `default_model` takes it away."""
 
     phi_mode: Annotated[
         PhiMode | None,
@@ -216,6 +217,22 @@ class PolicyRequest(Strict):
     failover_enabled: Annotated[
         bool | None,
         Field(description="Let an equivalent model of another vendor answer, under the same or a better BAA cover."),
+    ] = None
+    allowed_tools: Annotated[
+        list[str] | None,
+        Field(
+            max_length=MOST_TOOLS,
+            description="Tools of the gateway's that chats may use: names of `/v1/chat/tools`, `<server>_*` for an MCP"
+            ' server\'s, or `["*"]` for every one.',
+        ),
+    ] = None
+    default_model: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=128,
+            description="Model of native chats that name none, or `auto`. Null takes it away: it may be sent.",
+        ),
     ] = None
     acknowledge_phi_leaves: Annotated[
         bool | None,

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Final
 
-from gateway.auto_routing import AUTO, AutoRouter
+from gateway.auto_routing import AutoRouter
 from gateway.catalog import Catalog
 from gateway.conversation import Conversation, Sampling, Text, Turn
 from gateway.errors import ValidationFailedError
-from gateway.tenancy import Access
+from gateway.tenancy import AUTO, Access
 
 MOST_OUTPUT_TOKENS: Final = 8_192
 """Of an answer, unless its model gives shorter ones."""

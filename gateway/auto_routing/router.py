@@ -13,9 +13,6 @@ from gateway.errors import ModelNotEnabledError
 from gateway.inference.admission import may_answer, tokens_needed
 from gateway.tenancy import Access, AutoMode, KeyMode
 
-AUTO = "auto"
-"""What callers send for a model to have one chosen."""
-
 _CEILINGS: Mapping[AutoMode, Size] = {
     AutoMode.LITE: Size.SMALL,
     AutoMode.PERFORMANCE: Size.LARGE,

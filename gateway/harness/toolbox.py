@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gateway.agents.delegation import Delegation
 from gateway.agents.grants import tools_of
+from gateway.agents.scope import ToolNotInScopeError
 from gateway.errors import GatewayError, Kind
 from gateway.harness.tool import ServerTool
+from gateway.tenancy import Access
 
 _MEANT: Mapping[str, str] = {
     **dict.fromkeys(
@@ -24,6 +25,12 @@ _MEANT: Mapping[str, str] = {
 class UnknownToolError(GatewayError):
     kind, code = Kind.UNSUPPORTED, "UNKNOWN_TOOL"
     message = "There is no such tool. `GET /v1/chat/tools` lists those that there are."
+
+
+class ToolForbiddenError(ToolNotInScopeError):
+    """By the organisation's policy, whoever asks."""
+
+    message = "The organization's policy does not let chats use this tool."
 
 
 class Toolbox:
@@ -51,8 +58,8 @@ class Toolbox:
         """The tool of that name, or the one that does what a vendor's of that name does."""
         return self._tools.get(name) or self._tools.get(_MEANT.get(name, ""))
 
-    def chosen(self, names: Sequence[str], param: str) -> tuple[ServerTool, ...]:
-        """Those of `names`, each once. Raises `UnknownToolError`, which names the place."""
+    def known(self, names: Sequence[str], param: str) -> tuple[ServerTool, ...]:
+        """Those of `names`, each once, whoever may use them. Raises `UnknownToolError`, which names the place."""
         found: dict[str, ServerTool] = {}
         for index, name in enumerate(names):
             tool = self.find(name)
@@ -61,9 +68,29 @@ class Toolbox:
             found[tool.name] = tool
         return tuple(found.values())
 
-    def allowed(self, delegation: Delegation | None) -> tuple[ServerTool, ...]:
-        """All that the caller may use: an agent those of its grants."""
+    def chosen(self, names: Sequence[str], param: str, access: Access) -> tuple[ServerTool, ...]:
+        """As `known`, for a caller who names them to use them. Raises `ToolNotInScopeError` for one they may not."""
+        tools = self.known(names, param)
+        for index, name in enumerate(names):
+            tool = self.find(name)
+            if tool is not None:
+                require_allowed(tool.name, access, f"{param}[{index}]")
+        return tools
+
+    def allowed(self, access: Access) -> tuple[ServerTool, ...]:
+        """All that the caller may use: what the organisation allows, and of that an agent what it is granted."""
+        tools = tuple(tool for tool in self if access.policy.allows_tool(tool.name))
+        delegation = access.principal.delegation
         if delegation is None:
-            return tuple(self)
+            return tools
         granted = tools_of(delegation.grants)
-        return tuple(tool for tool in self if tool.name in granted)
+        return tuple(tool for tool in tools if tool.name in granted)
+
+
+def require_allowed(name: str, access: Access, param: str) -> None:
+    """Raises `ToolNotInScopeError`, which names the place, unless the caller may use the tool that is called `name`."""
+    if not access.policy.allows_tool(name):
+        raise ToolForbiddenError(param=param)
+    delegation = access.principal.delegation
+    if delegation is not None and name not in tools_of(delegation.grants):
+        raise ToolNotInScopeError(param=param)

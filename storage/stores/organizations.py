@@ -39,6 +39,7 @@ _AS_THEY_ARE = (
     "retention_floor_until",
     "hold_until",
     "phi_retrieval_behavior",
+    "default_model",
     "opus_enabled",
     "failover_enabled",
     "spend_cap",
@@ -99,6 +100,8 @@ class OrganizationReader:
             retention_floor_until=row.retention_floor_until,
             hold_until=row.hold_until,
             phi_retrieval_behavior=PhiMode(row.phi_retrieval_behavior),
+            allowed_tools=tuple(row.allowed_tools),
+            default_model=row.default_model,
             opus_enabled=row.opus_enabled,
             premium_models=tuple(row.premium_models),
             failover_enabled=row.failover_enabled,
@@ -158,6 +161,7 @@ class OrganizationStore(OrganizationReader):
             setattr(row, name, getattr(after, name))
         row.phi_entities = None if after.phi_entities is None else sorted(after.phi_entities)
         row.premium_models = [*after.premium_models]
+        row.allowed_tools = [*after.allowed_tools]
         row.alert_thresholds = [*after.alert_thresholds]
         row.policy_version = after.version
         await self._session.flush()

@@ -23,6 +23,12 @@ class OrganizationRow(Row):
         CheckConstraint("credits_allotment >= 0 and spend_cap >= 0 and rollover_limit >= 0", name="credits"),
         CheckConstraint("cardinality(alert_thresholds) <= 3", name="alert_thresholds"),
         CheckConstraint("anchor_day between 1 and 31", name="anchor_day"),
+        CheckConstraint(
+            "cardinality(allowed_tools) <= 100"
+            " and array_to_string(allowed_tools, ',', '?') ~ '^([a-zA-Z0-9_*-]{1,64}(,|$))*$'",
+            name="allowed_tools",
+        ),
+        CheckConstraint("length(default_model) between 1 and 128", name="default_model"),
     )
 
     id: Mapped[UlidKey]
@@ -52,6 +58,8 @@ class OrganizationRow(Row):
     opus_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
     premium_models: Mapped[Words] = mapped_column(server_default=text("'{}'"))
     failover_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
+    allowed_tools: Mapped[Words] = mapped_column(server_default=text("'{*}'"))
+    default_model: Mapped[str | None]
     credits_allotment: Mapped[Credits]
     spend_cap: Mapped[Credits | None]
     rollover_limit: Mapped[Credits] = mapped_column(server_default=text("0"))

@@ -54,6 +54,7 @@ async def test_every_option_is_a_choice_of_the_policy(
         *("--alert-threshold", "90", "--alert-threshold", "50"),
         *("--time-zone", "America/New_York", "--anchor-day", "31", "--rollover-limit", "5000"),
         *("--minimum-retention-days", "365"),
+        *("--allowed-tool", "calculator", "--allowed-tool", "desk_*", "--default-model", "auto"),
     )
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
@@ -80,6 +81,8 @@ async def test_every_option_is_a_choice_of_the_policy(
         time_zone="America/New_York",
         anchor_day=31,
         rollover_limit=5000,
+        allowed_tools=("calculator", "desk_*"),
+        default_model="auto",
     )
     async with storage.read(Principal(tenant.org, None, frozenset(), KeyMode.LIVE)) as tx:
         (entry,) = (await tx.audit_log.page(AuditFilter(action="policy.updated"), cursor=None, limit=10)).items
@@ -112,6 +115,11 @@ async def test_an_empty_file_empties_no_list(storage: Storage, environ: dict[str
         ("--phi-deny-terms", "latin"),
         ("--phi-deny-terms", "missing"),
         ("--premium-model", NAME),
+        ("--allowed-tool", NAME),
+        ("--allowed-tool", "*", "--allowed-tool", "calculator"),
+        ("--allowed-tool", "calculator", "--no-tools"),
+        ("--default-model", NAME),
+        ("--default-model", "auto", "--no-default-model"),
         ("--alert-threshold", "50", "--no-alert-thresholds"),
         tuple(option for at in ("1", "2", "3", "4") for option in ("--alert-threshold", at)),
         ("--time-zone", NAME),
@@ -143,6 +151,26 @@ async def test_alert_thresholds_are_removed_by_name(storage: Storage, environ: d
     removed = change(environ, tenant, "--no-alert-thresholds")
 
     assert (removed.returncode, (await policy_of(storage, tenant)).alert_thresholds) == (0, ())
+
+
+async def test_tools_are_forbidden_and_allowed_again_by_name(storage: Storage, environ: dict[str, str]) -> None:
+    tenant = await make_tenant(storage)
+
+    change(environ, tenant, "--no-tools")
+    none = await policy_of(storage, tenant)
+    change(environ, tenant, "--allowed-tool", "*")
+
+    assert (none.allowed_tools, (await policy_of(storage, tenant)).allowed_tools) == ((), ("*",))
+
+
+async def test_a_default_model_is_set_and_taken_away(storage: Storage, environ: dict[str, str]) -> None:
+    tenant = await make_tenant(storage)
+
+    change(environ, tenant, "--default-model", "claude-haiku-4-5")
+    named = await policy_of(storage, tenant)
+    change(environ, tenant, "--no-default-model")
+
+    assert (named.default_model, (await policy_of(storage, tenant)).default_model) == ("claude-haiku-4-5", None)
 
 
 async def test_a_spend_cap_is_set_and_removed(storage: Storage, environ: dict[str, str]) -> None:

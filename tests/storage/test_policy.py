@@ -82,6 +82,31 @@ async def test_failover_is_off_until_it_is_chosen_and_then_on_in_every_process(
     await eventually(allowed)
 
 
+@pytest.mark.parametrize("change", [{"allowed_tools": ("calculator", "desk_*")}, {"default_model": "auto"}], ids=str)
+async def test_what_chats_may_use_reaches_another_process(
+    storage: Storage, elsewhere: Storage, change: dict[str, Any]
+) -> None:
+    tenant = await make_tenant(storage)
+    before = (await elsewhere.access.resolve(tenant.token)).policy
+    await change_policy(storage, tenant.org, change)
+
+    async def holds() -> bool:
+        return (await elsewhere.access.resolve(tenant.token)).policy == replace(before, **change)
+
+    await eventually(holds)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["allowed_tools = '{Zachary Quillfeather}'", "allowed_tools = array[null]::text[]", "default_model = ''"],
+)
+async def test_what_is_no_choice_is_in_no_row(storage: Storage, database: Database, wrong: str) -> None:
+    tenant = await make_tenant(storage)
+
+    with psycopg.connect(database.owner_url) as owner, pytest.raises(psycopg.errors.CheckViolation):
+        owner.execute(f"update organizations set {wrong} where id = %s", [tenant.org])  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
 async def test_taking_a_choice_back_reaches_another_process_too(storage: Storage, elsewhere: Storage) -> None:
     tenant = await make_tenant(storage, phi_deny_terms=(TERM,))
     assert (await screening_of(elsewhere, tenant)).deny_terms == (TERM,)
