@@ -15,6 +15,7 @@ from gateway.harness.tools.terms import Terms
 from gateway.ids import RunId, new_ulid
 from gateway.settings import Settings
 from storage import Storage
+from storage.onboarding import change_policy
 from storage.pool import fetch
 from tests.tenants import HAIKU, Tenant, make_tenant
 from tests.upstream import SandboxServer
@@ -80,3 +81,21 @@ async def test_a_chat_whose_worker_is_killed_over_a_round_is_done_by_another(
     assert sum(charge for _, charge in bills) == sum(each.charge for each in done.rounds) + 9
     holds = await fetch(storage.pool, "select state from credit_holds where org_id = %s", [tenant.org])
     assert {state for (state,) in holds} == {"settled"}
+
+
+async def test_a_tool_that_is_forbidden_while_a_chat_runs_is_not_run(
+    storage: Storage, worker_settings: Settings, upkeep: Client, sandbox_server: SandboxServer
+) -> None:
+    assert upkeep
+    tenant, marker = await make_tenant(storage), new_ulid()
+    settings = worker_settings.model_copy(update={"sandbox_url": sandbox_server.url, "phi_scanners": 1})
+    run = await ask(storage, tenant, f"[[sandbox: first_delay_ms=1500]]{CALCULATE} {marker}")
+
+    async with worker_process(settings):
+        while not any(marker in str(each["body"]) for each in sandbox_server.requests()):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
+        await change_policy(storage, tenant.org, {"allowed_tools": ()})
+        done = await ended(storage, tenant, run)
+
+    assert (done.state, done.said) == (RunState.COMPLETED, "Echo: There is no tool of that name.")
+    assert [model for model, _ in await paid(storage, tenant)] == [HAIKU.id, HAIKU.id]
