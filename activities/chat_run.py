@@ -16,7 +16,7 @@ from gateway.harness.background import Made, RunState, gone_on, uses_of
 from gateway.harness.tool import ServerTool
 from gateway.harness.toolbox import Toolbox
 from gateway.harness.tries import round_tries, use_tries
-from gateway.harness.using import Wanted, no_tool, recorded, withheld
+from gateway.harness.using import Wanted, no_tool, recorded, retrieval_blocked, withheld
 from gateway.ids import InferenceId, OrganizationId, RunId
 from gateway.inference.call import Call, Surface
 from gateway.inference.composing import Inference
@@ -189,12 +189,17 @@ class ChatRunActivities:
         return no_tool(use) if tried.made is None else recorded(use, tried.made.completion)
 
     async def _tried(self, place: _Place, tries: tuple[InferenceId, ...]) -> Try:
-        """Raises `UpstreamFailureError` when no try is left, `PhiBlockedError` for an answer that was withheld."""
+        """Raises `UpstreamFailureError` when no try is left, `PhiBlockedError` for an answer that was withheld.
+
+        And `RetrievalPhiBlockedError` for a use that was the end of the run: its worker may have died over telling.
+        """
         tried = await self._runs.next_try(place.opened.caller.org, tries)
         if tried is None:
             raise UpstreamFailureError
         if tried.is_withheld:
             raise PhiBlockedError
+        if tried.blocked_for is not None and tried.ends_run:
+            raise retrieval_blocked(tried.blocked_for)
         return tried
 
     async def _asked(self, place: _Place, call: InferenceId, *, is_last: bool) -> int:

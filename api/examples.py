@@ -386,7 +386,7 @@ POLICY = answer(
             "minimum_retention_days": 0,
             "legal_hold": False,
             "retention": {"effective_days": 2555, "held": False, "takes_effect_at": None},
-            "phi_retrieval_behavior": "block",
+            "phi_retrieval_behavior": "redact",
             "failover_enabled": False,
             "allowed_tools": ["*"],
             "default_model": "auto",

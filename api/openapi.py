@@ -135,6 +135,7 @@ _DETAILS: Mapping[type[GatewayError], Mapping[str, Any]] = {
     facts.CreditsExhaustedError: {"cycle_reset_at": "2026-05-01T00:00:00+00:00"},
     facts.RateLimitedError: {"limit": "key_rpm"},
     facts.PhiBlockedError: {"entity_types": ["PERSON", "US_SSN"]},
+    facts.RetrievalPhiBlockedError: {"entity_types": ["PERSON", "US_SSN"]},
     facts.OpusNotEnabledError: {"model": "claude-opus-4-7"},
     facts.ModelNotEnabledError: {"model": "gpt-5.5"},
     facts.ModelRetiredError: {

@@ -66,7 +66,10 @@ def org_policy(
         ),
     ] = None,
     legal_hold: Annotated[bool | None, typer.Option(help="Destroy nothing. Lifting it bears a week later.")] = None,
-    phi_retrieval_behavior: Annotated[PhiMode | None, typer.Option(help="There are no retrieval tools yet.")] = None,
+    phi_retrieval_behavior: Annotated[
+        PhiMode | None,
+        typer.Option(help="PHI for a tool of the gateway's: redact (default) tells the model, block ends the chat."),
+    ] = None,
     failover: Annotated[
         bool | None,
         typer.Option(help="Let an equivalent model of another vendor answer, under the same or better cover."),

@@ -133,6 +133,13 @@ class PhiBlockedError(GatewayError):
     message = "Protected health information was detected and this organization blocks it."
 
 
+class RetrievalPhiBlockedError(PhiBlockedError):
+    """In what a model gave to a tool of ours. Nobody who asks can name the place: the model wrote it."""
+
+    code = "RETRIEVAL_PHI_BLOCKED"
+    message = "A tool was to be given protected health information, and this organization blocks that."
+
+
 class NotFoundError(GatewayError):
     kind, code = Kind.NOT_FOUND, "RESOURCE_NOT_FOUND"
     message = "The resource does not exist."

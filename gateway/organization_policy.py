@@ -51,7 +51,7 @@ class OrganizationPolicy:
     retention_floor_until: datetime | None = None
     hold_until: datetime | None = None
     """With the two above: what of an earlier choice still bears, as `Retention` says. Nobody sets them."""
-    phi_retrieval_behavior: PhiMode = PhiMode.BLOCK
+    phi_retrieval_behavior: PhiMode = PhiMode.REDACT
     allowed_tools: tuple[str, ...] = (EVERY_TOOL,)
     """Of those that the gateway runs; `<server>_*` for all of an MCP server's."""
     default_model: str | None = None

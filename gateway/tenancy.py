@@ -133,6 +133,8 @@ class Policy:
     """Of those that the gateway runs: their names, or what a name begins with and `*`."""
     default_model: str | None = None
     """Of native chats that name none: a model's id, or `AUTO`."""
+    phi_retrieval_behavior: PhiMode = PhiMode.REDACT
+    """What PHI in the input of a tool that the gateway runs comes to: with `block` the chat ends."""
 
     def allows_tool(self, name: str) -> bool:
         """Whether the organisation's chats may use the tool of that name."""

@@ -27,7 +27,7 @@ from storage.terms import Terms
 _POLICY: Final[LiteralString] = """
   o.phi_mode, o.storage_mode, o.restore_answers, o.unscannable, o.opus_enabled, o.premium_models, o.failover_enabled,
   o.tier, o.phi_profile, o.phi_entities, o.phi_threshold_milli, o.phi_answers,
-  o.allowed_tools, o.default_model,
+  o.allowed_tools, o.default_model, o.phi_retrieval_behavior,
   a.id, a.covers, a.effective_at, least(a.expires_at, a.ends_at),
   (select max(least(e.expires_at, e.ends_at) + make_interval(days => e.grace_days))
    from baa_acceptances e where e.org_id = o.id and e.status <> 'pending')
@@ -190,7 +190,7 @@ def _of_credential(row: Sequence[Any]) -> Bearer:
 
 def policy_of(row: Sequence[Any], terms: Terms) -> Policy:
     phi_mode, storage_mode, restore_answers, unscannable, opus_enabled, premium_models, failover_enabled = row[:7]
-    acceptance, covers, effective_at, expires_at, readable_until = row[14:]
+    acceptance, covers, effective_at, expires_at, readable_until = row[15:]
     agreement = Agreement(AcceptanceId(acceptance), frozenset(covers), effective_at, expires_at) if acceptance else None
     return Policy(
         phi_mode=PhiMode(phi_mode),
@@ -205,6 +205,7 @@ def policy_of(row: Sequence[Any], terms: Terms) -> Policy:
         tier=row[7],
         allowed_tools=tuple(row[12]),
         default_model=row[13],
+        phi_retrieval_behavior=PhiMode(row[14]),
         readable_until=readable_until,
     )
 

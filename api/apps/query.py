@@ -20,7 +20,7 @@ from gateway.apps.asking import asking
 from gateway.apps.jobs import AppKindError
 from gateway.apps.rendering import read_inputs, rendered
 from gateway.conversation import Sampling
-from gateway.errors import ValidationFailedError
+from gateway.errors import RetrievalPhiBlockedError, ValidationFailedError
 from gateway.files.file import FileNotReadyError
 from gateway.harness.toolbox import require_allowed
 from gateway.ids import FileId
@@ -38,7 +38,9 @@ _READS_FILES = "knowledge_search"
     response_class=Response,
     responses={
         200: chats.CHAT,
-        **errors(HARNESS, *INFERENCE_ERRORS, AppKindError, FileNotReadyError, ToolNotInScopeError),
+        **errors(
+            HARNESS, *INFERENCE_ERRORS, AppKindError, FileNotReadyError, ToolNotInScopeError, RetrievalPhiBlockedError
+        ),
     },
     openapi_extra=json_body(QueryAppRequest, examples.QUERY_REQUEST),
 )

@@ -13,6 +13,7 @@ from api.harness.schemas import ChatCompletionsRequest
 from api.openapi import IDEMPOTENCY_ERRORS, INFERENCE_ERRORS, errors, json_body, once_a_key
 from api.preference import PARAMETER
 from api.state import gateway_of
+from gateway import errors as facts
 from gateway.agents.scope import ToolNotInScopeError
 from gateway.harness.background import RunNotKeptError
 from gateway.harness.toolbox import UnknownToolError
@@ -33,6 +34,7 @@ router = APIRouter(route_class=dialect_route(HARNESS), tags=["Native chat"])
             HARNESS,
             *INFERENCE_ERRORS,
             *IDEMPOTENCY_ERRORS,
+            facts.RetrievalPhiBlockedError,
             RunNotKeptError,
             UnknownToolError,
             ToolNotInScopeError,

@@ -212,7 +212,12 @@ class PolicyRequest(Strict):
         RetentionAnswered | None, Field(description="As answered: what bears now. Read-only, changes nothing.")
     ] = None
     phi_retrieval_behavior: Annotated[
-        PhiMode | None, Field(strict=False, description="Kept for later versions: there are no retrieval tools yet.")
+        PhiMode | None,
+        Field(
+            strict=False,
+            description="What PHI in the input of a tool of the gateway's comes to. `block`: the chat ends. `redact`,"
+            " `allow`: what would leave is not done, and the model is told.",
+        ),
     ] = None
     failover_enabled: Annotated[
         bool | None,

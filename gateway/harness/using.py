@@ -16,7 +16,7 @@ from gateway.catalog.provider import Dialect
 from gateway.clock import Clock
 from gateway.completion import Completion, StopDetails, StopReason, Usage
 from gateway.conversation import Conversation, Sampling, Text, ToolResult, ToolUse, Turn
-from gateway.errors import GatewayError, InternalError
+from gateway.errors import GatewayError, InternalError, RetrievalPhiBlockedError
 from gateway.harness.addresses import words_of_addresses
 from gateway.harness.events import ToolUsed
 from gateway.harness.tool import ServerTool, ToolAnswer, ToolFailedError, ToolUseContext
@@ -71,7 +71,8 @@ class ToolUses:
     async def make(self, wanted: Wanted, tool: ServerTool | None, *, within_s: float) -> Used:
         """What the model is to read. A tool that fails is an answer too.
 
-        Raises `CreditsExhaustedError` and whatever else keeps a use from being paid, scanned or recorded.
+        Raises `CreditsExhaustedError` and whatever else keeps a use from being paid, scanned or recorded, and
+        `RetrievalPhiBlockedError` for PHI in the input where the organisation has that end a chat.
         """
         if tool is None:
             return Used(no_tool(wanted.use), None)
@@ -92,6 +93,8 @@ class ToolUses:
                 raise InternalError from failure
             raise
         await uninterrupted(self._journal.close(replace(outcome, at=self._clock.now())))
+        if outcome.error is not None:
+            raise outcome.error
         used = ToolUsed(call.id, tool.name, outcome.status.value, outcome.charge)
         return Used(result, used)
 
@@ -102,7 +105,9 @@ class ToolUses:
             report = await self._scanned(wanted, outcome.call, tool)
         except ScreenBlockedError as blocked:
             report = blocked.report
-            return withheld(wanted.use, report.entity_types), replace(outcome, status=Status.BLOCKED, report=report)
+            kinds = report.entity_types
+            error = retrieval_blocked(kinds) if _ends_chats(wanted.access) else None
+            return withheld(wanted.use, kinds), replace(outcome, status=Status.BLOCKED, report=report, error=error)
         answer = await self._ran(wanted, tool, min(tool.timeout_s, within_s))
         completion = Completion(
             model=outcome.model.id,
@@ -116,8 +121,11 @@ class ToolUses:
         )
 
     async def _scanned(self, wanted: Wanted, call: Call, tool: ServerTool) -> PhiReport:
-        """What there is in the input. Raises `ScreenBlockedError` for what would leave with PHI in it."""
-        mode = PhiMode.BLOCK if tool.leaves else PhiMode.ALLOW
+        """What there is in the input. Raises `ScreenBlockedError` for what would leave with PHI in it.
+
+        And for what would not leave, where the organisation has no tool be given any.
+        """
+        mode = PhiMode.BLOCK if tool.leaves or _ends_chats(wanted.access) else PhiMode.ALLOW
         access = replace(wanted.access, policy=replace(wanted.access.policy, phi_mode=mode))
         try:
             return (await self._guard.screen(call.conversation, access)).report
@@ -141,6 +149,15 @@ class ToolUses:
         if len(answer.text) <= MOST_CHARACTERS:
             return answer
         return replace(answer, text=answer.text[: MOST_CHARACTERS - len(_CUT)] + _CUT)
+
+
+def _ends_chats(access: Access) -> bool:
+    """Whether PHI in the input of a tool does, whichever it is. Otherwise the model is told of what would leave."""
+    return access.policy.phi_retrieval_behavior is PhiMode.BLOCK
+
+
+def retrieval_blocked(kinds: Sequence[str]) -> RetrievalPhiBlockedError:
+    return RetrievalPhiBlockedError(details={"entity_types": [*kinds]})
 
 
 def _call(wanted: Wanted, tool: ServerTool, *, at: datetime) -> Call:

@@ -6,7 +6,7 @@ from typing import LiteralString
 
 from gateway.clock import Clock
 from gateway.completion import Completion, StopDetails, StopReason, Usage
-from gateway.errors import NotFoundError, UnavailableError
+from gateway.errors import NotFoundError, RetrievalPhiBlockedError, UnavailableError
 from gateway.harness.background import Made, RunRequest, RunState
 from gateway.ids import ApiKeyId, CredentialId, InferenceId, OrganizationId, RunId
 from gateway.inference.call import Status
@@ -33,7 +33,7 @@ where id = %(run)s and org_id = %(org)s and state in ('queued', 'running')
 """
 
 _TRIED: LiteralString = """
-select h.id, h.state, i.status, i.entity_types, i.request_content, i.answer_content, i.stop_reason
+select h.id, h.state, i.status, i.entity_types, i.request_content, i.answer_content, i.stop_reason, i.error_code
 from credit_holds h left join inferences i on i.id = h.id where h.id = any(%(ids)s) and h.org_id = %(org)s
 """
 
@@ -56,6 +56,8 @@ class Try:
     """Answered, and billed, and kept from its caller."""
     blocked_for: tuple[str, ...] | None = field(default=None)
     """The kinds of PHI that kept a use from being made."""
+    ends_run: bool = False
+    """Whether that is the end of the run: the policy of its day said so."""
 
 
 class RunningChats:
@@ -94,13 +96,13 @@ class RunningChats:
         for each in tries:
             if (row := rows.get(each)) is None:
                 return Try(each)
-            _, state, status, kinds, request, answer, stop = row
+            _, state, status, kinds, request, answer, stop, code = row
             if state == "settled":
                 if status not in (Status.COMPLETED, Status.CANCELLED) or request is None or answer is None:
                     return Try(each, is_withheld=True)
                 return Try(each, made=await self._made(org, each, bytes(request), bytes(answer), stop))
             if status == Status.BLOCKED:
-                return Try(each, blocked_for=tuple(kinds))
+                return Try(each, blocked_for=tuple(kinds), ends_run=code == RetrievalPhiBlockedError.code)
             if state != "voided":
                 return Try(each)
         return None

@@ -44,7 +44,7 @@ class OrganizationRow(Row):
     phi_terms: Mapped[Sealed | None]
     """The organisation's own lists; null when both are empty."""
     phi_answers: Mapped[str] = mapped_column(server_default="record")
-    phi_retrieval_behavior: Mapped[str] = mapped_column(server_default="block")
+    phi_retrieval_behavior: Mapped[str] = mapped_column(server_default="redact")
     retention_days: Mapped[int] = mapped_column(server_default=text("2555"))
     retention_floor_days: Mapped[int | None]
     """What is kept already is kept so long until `retention_floor_until`, whatever the policy says now."""

@@ -30,6 +30,7 @@ ALONE = {
     "BAA_NOT_OFFERED",
     "CREDENTIAL_REVOKED",
     "UPLOAD_LINK_INVALID",
+    "RETRIEVAL_PHI_BLOCKED",
 }
 """Each has a test of its own."""
 

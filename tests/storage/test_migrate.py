@@ -81,3 +81,29 @@ def test_a_schema_that_is_up_to_date_is_migrated_while_processes_run(settings: S
         migrate(to_here)
 
     assert drift(database.owner_url) == []
+
+
+def test_what_phi_for_a_tool_came_to_stays_as_it_was(settings: Settings, database: Database) -> None:
+    """`block` did nothing yet, and was everybody's."""
+    to_here = settings.model_copy(update={"database_url": database.app_url, "database_owner_url": database.owner_url})
+    downgrade(database.owner_url, "0022")
+    insert = (
+        "insert into organizations (id, name, created_at, credits_allotment, phi_retrieval_behavior)"
+        " values (%s, 'x', now(), 0, %s)"
+    )
+    with psycopg.connect(database.owner_url) as owner:
+        for behavior in ("block", "redact", "allow"):
+            owner.execute(insert, [f"01{behavior}", behavior])
+
+    migrate(to_here)
+
+    with psycopg.connect(database.owner_url) as owner:
+        kept = owner.execute(
+            "select id, phi_retrieval_behavior, policy_version, allowed_tools, default_model from organizations"
+            " where name = 'x' order by id"
+        ).fetchall()
+    assert kept == [
+        ("01allow", "allow", 1, ["*"], None),
+        ("01block", "redact", 2, ["*"], None),
+        ("01redact", "redact", 1, ["*"], None),
+    ]

@@ -13,6 +13,7 @@ from gateway.errors import PreconditionFailedError, UnavailableError, Validation
 from gateway.phi.findings import Entity
 from gateway.phi.screening import Profile, Screening
 from gateway.settings import Settings
+from gateway.tenancy import PhiMode
 from storage import Storage
 from storage.keyring import read_keyring, rotate
 from storage.onboarding import change_policy
@@ -82,7 +83,11 @@ async def test_failover_is_off_until_it_is_chosen_and_then_on_in_every_process(
     await eventually(allowed)
 
 
-@pytest.mark.parametrize("change", [{"allowed_tools": ("calculator", "desk_*")}, {"default_model": "auto"}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"allowed_tools": ("calculator", "desk_*")}, {"default_model": "auto"}, {"phi_retrieval_behavior": PhiMode.BLOCK}],
+    ids=str,
+)
 async def test_what_chats_may_use_reaches_another_process(
     storage: Storage, elsewhere: Storage, change: dict[str, Any]
 ) -> None:

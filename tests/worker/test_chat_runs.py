@@ -14,6 +14,7 @@ from gateway.harness.tools.calculator import Calculator
 from gateway.harness.tools.terms import Terms
 from gateway.ids import RunId, new_ulid
 from gateway.settings import Settings
+from gateway.tenancy import PhiMode
 from storage import Storage
 from storage.onboarding import change_policy
 from storage.pool import fetch
@@ -99,3 +100,19 @@ async def test_a_tool_that_is_forbidden_while_a_chat_runs_is_not_run(
 
     assert (done.state, done.said) == (RunState.COMPLETED, "Echo: There is no tool of that name.")
     assert [model for model, _ in await paid(storage, tenant)] == [HAIKU.id, HAIKU.id]
+
+
+async def test_phi_for_a_tool_ends_a_chat_where_the_policy_says_so(
+    storage: Storage, worker_settings: Settings, upkeep: Client, sandbox_server: SandboxServer
+) -> None:
+    assert upkeep
+    tenant = await make_tenant(storage, phi_retrieval_behavior=PhiMode.BLOCK)
+    settings = worker_settings.model_copy(update={"sandbox_url": sandbox_server.url, "phi_scanners": 1})
+    run = await ask(storage, tenant, "[[sandbox: tool=calculator]] Patient Ottilie Vandersloot, MRN 88231407")
+
+    async with worker_process(settings):
+        done = await ended(storage, tenant, run)
+
+    assert (done.state, done.error and done.error[0]) == (RunState.FAILED, "RETRIEVAL_PHI_BLOCKED")
+    assert "Vandersloot" not in str(done.error)
+    assert [(use.status, use.charge) for use in done.uses] == [("blocked", 0)]
