@@ -1,10 +1,13 @@
 """Real servers for a test session, one of each for every pytest process: `pytest_plugins = ["tests.embedded"]`."""
 
+import os
+import random
 import shutil
 import socket
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +28,9 @@ POSTGRES = {**THROW_AWAY, "authentication_timeout": "3s"}
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 4 * 1024**3
 
+_FIRST_PORT, _PAST_PORTS = 10_000, 32_000
+_SHARES = 16
+
 # The switch has another name in later builds, and the shift makes a skip cost 10 ms instead of a second.
 TIME_SKIPPING = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
@@ -33,11 +39,28 @@ TIME_SKIPPING = {
 }
 
 
+def _own_ports() -> Iterator[int]:
+    """Those that this process of tests gives away, over and over; others that run beside it have others."""
+    share = (_PAST_PORTS - _FIRST_PORT) // _SHARES
+    first = _FIRST_PORT + share * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES)
+    begun = random.randrange(share)
+    return (first + (begun + step) % share for step in count())
+
+
+_PORTS = _own_ports()
+
+
 def free_port() -> int:
-    """A port of the loopback that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return probe.getsockname()[1]
+    """A port of the loopback that nothing listens on just now.
+
+    Below those that systems give away by themselves: nothing takes it by chance before who asked for it does.
+    """
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((LOOPBACK, port))
+            return port
+    raise AssertionError("ports do not end")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -5,13 +5,12 @@ each text goes there with placeholders (`[NAME]`), whatever the organisation's
 mode. Where that is `block`, a text with something in it does not go at all.
 """
 
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from gateway.baa.template import Cover
@@ -23,7 +22,7 @@ from gateway.phi.guard import Guard
 from gateway.settings import Settings
 from gateway.tenancy import PhiMode, Policy
 
-Vector = NDArray[np.float32]
+Vector = Sequence[float]
 """Of length 1: the inner product of two is the cosine between them."""
 
 AT_ONCE: Final = 16
@@ -111,10 +110,9 @@ def _vectors(answer: JsonValue, count: int) -> Sequence[Vector]:
 
 
 def _vector(given: JsonValue) -> Vector:
-    numbers = given if isinstance(given, list) and 0 < len(given) <= MOST_NUMBERS else []
-    if numbers and all(isinstance(each, int | float) for each in numbers):
-        vector = np.asarray(numbers, dtype=np.float64)
-        length = float(np.linalg.norm(vector))
-        if 0 < length < _LONGEST:
-            return (vector / length).astype(np.float32)
-    raise UnavailableError("The embedding server's answer holds something that is no vector.")
+    listed = given if isinstance(given, list) and 0 < len(given) <= MOST_NUMBERS else []
+    numbers = [float(each) for each in listed if isinstance(each, int | float)]
+    length = math.hypot(*numbers)
+    if len(numbers) != len(listed) or not 0 < length < _LONGEST:
+        raise UnavailableError("The embedding server's answer holds something that is no vector.")
+    return [each / length for each in numbers]

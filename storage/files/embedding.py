@@ -61,7 +61,7 @@ class FileEmbedding:
                 "file": file,
                 "place": place,
                 "model": each.model,
-                "meaning": turned(each.vector, key).tolist(),
+                "meaning": [*turned(each.vector, key)],
             }
             for place, each in meanings
         ]

@@ -12,11 +12,13 @@ times over: as good as a random rotation and n log n to do (Ailon and Chazelle,
 
 import hashlib
 import hmac
-from typing import Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Final
 
 from gateway.files.meaning import Vector
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ROUNDS: Final = 3
 _PURPOSE: Final = b"meaning"
@@ -24,27 +26,33 @@ _PURPOSE: Final = b"meaning"
 
 def turned(vector: Vector, key: bytes) -> Vector:
     """Of as many numbers as the next power of two."""
+    import numpy as np  # not in every process that could compare vectors: most never do
+
     size = 1 << (len(vector) - 1).bit_length()
     result = np.zeros(size, dtype=np.float32)
     result[: len(vector)] = vector
     for signs in _signs(key, size):
         result = _transformed(result * signs)
-    return result
+    return result.tolist()
 
 
 def as_literal(vector: Vector) -> str:
     """As pgvector reads it."""
-    return "[" + ",".join(map(str, vector.tolist())) + "]"
+    return "[" + ",".join(map(str, vector)) + "]"
 
 
-def _signs(key: bytes, size: int) -> Vector:
+def _signs(key: bytes, size: int) -> "NDArray[np.float32]":
+    import numpy as np
+
     seed = hmac.digest(key, _PURPOSE, "sha256")
     stream = np.frombuffer(hashlib.shake_256(seed).digest((_ROUNDS * size + 7) // 8), dtype=np.uint8)
     bits = np.unpackbits(stream)[: _ROUNDS * size].reshape(_ROUNDS, size)
     return 1 - 2 * bits.astype(np.float32)
 
 
-def _transformed(vector: Vector) -> Vector:
+def _transformed(vector: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    import numpy as np
+
     size, half = len(vector), 1
     while half < size:
         pairs = vector.reshape(-1, 2, half)

@@ -155,7 +155,7 @@ async def test_anthropic_s_version_header_is_required(sandbox_server: SandboxSer
 
 
 async def test_an_unknown_path_is_not_found(http: aiohttp.ClientSession) -> None:
-    async with http.post("/v1/embeddings", json={}) as answer:
+    async with http.post("/v1/audio/speech", json={}) as answer:
         assert answer.status == 404
 
 

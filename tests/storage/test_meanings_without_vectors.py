@@ -1,6 +1,5 @@
 """Files in a database without pgvector: found by their words, and no fault."""
 
-import numpy as np
 import psycopg
 from temporalio.testing import ActivityEnvironment
 
@@ -14,7 +13,7 @@ from tests.api.files import rules
 from tests.conftest import Database
 from tests.tenants import make_tenant
 
-MEANING = Meaning("any", np.full(4, 0.5, dtype=np.float32))
+MEANING = Meaning("any", [0.5] * 4)
 
 
 async def test_without_pgvector_files_are_found_by_words_alone(database: Database, storage: Storage) -> None:
