@@ -9,7 +9,10 @@ from typing import Final
 from gateway.errors import ValidationFailedError
 
 _MOST_PARTS: Final = 20
-_LONGEST_HEAD: Final = 8_192
+_LONGEST_HEAD: Final = 4_096
+"""A name of 255 characters in percents fits."""
+_LONGEST_TYPE: Final = 1_024
+"""Both are parsed in a time that grows with their square, and a number in them (RFC 2231) may not have 4,300 digits."""
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{1,70}")
 
 
@@ -55,6 +58,8 @@ def _file_name(told: Message) -> str | None:
 
 
 def _boundary(content_type: str) -> str:
+    if len(content_type) > _LONGEST_TYPE:
+        raise _malformed()
     told = Message()
     told["content-type"] = content_type
     boundary = told.get_param("boundary")

@@ -57,6 +57,24 @@ def test_a_name_that_is_not_in_its_encoding_is_refused() -> None:
         only(b"form-data; name=\"file\"; filename*=idna''\xff")
 
 
+@pytest.mark.parametrize("name", [b"name", b"filename", b"other"])
+def test_a_part_of_a_name_with_an_endless_number_is_refused(name: bytes) -> None:
+    with pytest.raises(ValidationFailedError):
+        only(b'form-data; name="file"; ' + name + b"*" + b"9" * 4_301 + b"=a")
+
+
+@pytest.mark.parametrize("told", ["boundary*" + "9" * 4_301 + "=b", 'a="' + ";" * 60_000, "a=b; " * 10_000])
+def test_a_type_that_would_take_long_to_read_is_refused(told: str) -> None:
+    with pytest.raises(ValidationFailedError):
+        parts_of(f"multipart/form-data; {told}; boundary=b", form(b'form-data; name="file"; filename="a.txt"'))
+
+
+def test_a_name_of_many_characters_is_read_in_percents_too() -> None:
+    name = "\N{DROPLET}" * 251 + ".txt"
+    percents = "".join(f"%{each:02X}" for each in name.encode()).encode()
+    assert only(b"form-data; name=\"file\"; filename*=utf-8''" + percents).file_name == name
+
+
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(b"".join))
 def test_no_name_of_a_file_is_a_fault(words: bytes) -> None:
     try:
