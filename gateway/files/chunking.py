@@ -8,7 +8,7 @@ from typing import Final
 CHUNK_CHARACTERS: Final = 1_500
 _LONGEST_WORD: Final = 40
 _UNSPACED: Final = (
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
 )
 """Of scripts that put no spaces between words: Thai and its neighbours, Chinese, Japanese."""
 _WORD: Final = re.compile(rf"{_UNSPACED}+|(?:(?!{_UNSPACED})[\w\u0900-\u0dff])+")
