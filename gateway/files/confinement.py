@@ -19,6 +19,7 @@ _MEMORY: Final = 1 << 30
 _CPU_S: Final = 60
 _OPEN_FILES: Final = 64
 
+_PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_SECCOMP: Final = 22
 _SECCOMP_MODE_FILTER: Final = 2
@@ -101,8 +102,8 @@ class _Program(ctypes.Structure):
 def confine() -> None:
     """Everything that is to be imported or opened has to be by now. Cannot be undone.
 
-    Raises `OSError` where Linux does not let it; on other systems, and machines other than x86-64 and ARM64, there are
-    only the limits.
+    Raises `OSError` or `ValueError` where the system does not let it; on systems other than Linux, and machines other
+    than x86-64 and ARM64, there are only the limits.
     """
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
@@ -130,6 +131,8 @@ def _filter_calls(architecture: int, allowed: Mapping[str, int]) -> None:
     program = _Program(len(steps), b"".join(steps))
     libc = ctypes.CDLL(None, use_errno=True)
     for option, *rest in (
+        # No process of the same user looks into it either.
+        (_PR_SET_DUMPABLE, 0, 0, 0, 0),
         (_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
         (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0),
     ):

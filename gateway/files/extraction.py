@@ -49,6 +49,8 @@ class Outcome(StrEnum):
     READ = "read"
     TOO_LARGE = "too_large"
     DAMAGED = "damaged"
+    UNCONFINED = "unconfined"
+    """Nobody looked: the system lets a process not give up what it could do."""
 
 
 class TooMuchTextError(Exception):
@@ -130,11 +132,13 @@ def _paragraphs(part: bytes) -> Iterator[str]:
         root = _etree.fromstring(part, parser)
     except _etree.XMLSyntaxError:
         raise DamagedFileError from None
-    for choice in [*root.iter(f"{_COMPATIBLE}Choice")]:
-        if next(choice.iter("{*}t"), None) is not None:
-            # The same once more, for programs that do not know this form of it.
-            for other in [*choice.itersiblings(f"{_COMPATIBLE}Fallback")]:
-                choice.getparent().remove(other)
+    for alternatives in [*root.iter(f"{_COMPATIBLE}AlternateContent")]:
+        # The same in several forms, for programs that know one or another of them.
+        forms = [*alternatives.iterchildren(f"{_COMPATIBLE}Choice", f"{_COMPATIBLE}Fallback")]
+        read = next((each for each in forms if next(each.iter("{*}t"), None) is not None), None)
+        for each in forms:
+            if each is not read:
+                alternatives.remove(each)
     for each in root.iter("{*}p"):
         yield "".join(_words(each))
 
@@ -192,7 +196,11 @@ def main(kind: str) -> None:
     content = sys.stdin.buffer.read()
     for name in _LATE:
         importlib.import_module(name)
-    confine()
+    try:
+        confine()
+    except (OSError, ValueError):
+        sys.stdout.write(f"{Outcome.UNCONFINED}\n")
+        return
     try:
         text = extracted(FileKind(kind), content)
     except (TooMuchTextError, MemoryError):

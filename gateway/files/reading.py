@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.errors import UnavailableError
 from gateway.files.extraction import Outcome
 from gateway.files.file import FileKind
 
@@ -29,7 +30,10 @@ TOO_LARGE: Final = Failure(
 
 
 async def read_text(kind: FileKind, content: bytes) -> str | Failure:
-    """Its text, or why it has none; one that ended its reader is unreadable."""
+    """Its text, or why it has none; one that ended its reader is unreadable.
+
+    Raises `UnavailableError` where readers cannot be confined: no file is to blame for that.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "gateway.files.extraction", kind),
@@ -48,6 +52,8 @@ async def read_text(kind: FileKind, content: bytes) -> str | Failure:
         with suppress(ProcessLookupError):
             process.kill()
     outcome, _, text = written.partition(b"\n")
+    if outcome == Outcome.UNCONFINED.encode():
+        raise UnavailableError("Files cannot be read on this system.")
     if process.returncode != 0 or outcome == Outcome.DAMAGED.encode():
         return UNREADABLE
     if outcome == Outcome.TOO_LARGE.encode():

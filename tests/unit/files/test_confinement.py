@@ -9,10 +9,10 @@ import pytest
 _BEGIN = "import os, socket, sys, gateway.files.confinement as c; parent = os.getppid(); c.confine(); "
 
 
-async def does(act: str, *given: str) -> tuple[int | None, str]:
+async def does(act: str, *given: str, begin: str = _BEGIN) -> tuple[int | None, str]:
     """How a confined process ends that is told to `act`, and what it said by then."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _BEGIN + act, *given),
+        *(sys.executable, "-c", begin + act, *given),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -54,3 +54,9 @@ async def test_it_can_compute_and_say_what_came_of_it() -> None:
 async def test_it_has_no_more_memory_than_it_is_given() -> None:
     code, said = await does("bytearray(2 << 30)")
     assert (code, "MemoryError" in said) == (1, True)
+
+
+async def test_a_reader_that_cannot_be_confined_looks_at_nothing() -> None:
+    # The second time: a confined process may change its limits no more.
+    act = "e.main('text'); e.main('text')"
+    assert await does(act, begin="import gateway.files.extraction as e; ") == (0, "read\nunconfined\n")

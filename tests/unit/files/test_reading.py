@@ -1,13 +1,15 @@
 """What is read out of files, hostile ones among them."""
 
 import io
+import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UnavailableError
 from gateway.files import extraction
 from gateway.files.chunking import CHUNK_CHARACTERS, chunks, words
 from gateway.files.extraction import DamagedFileError, TooMuchTextError, extracted
@@ -117,6 +119,15 @@ def test_a_text_box_is_read_once() -> None:
     assert extracted(FileKind.DOCX, content) == "Before after\nIn a box"
 
 
+def test_of_several_forms_of_the_same_the_first_with_text_is_read() -> None:
+    forms = [f"<mc:Choice>{each}</mc:Choice>" for each in ("", said("New"), said("Newer"))]
+    content = docx(
+        f'<w:d {_WORD} xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><mc:AlternateContent>'
+        f"{''.join(forms)}<mc:Fallback>{said('Old')}</mc:Fallback></mc:AlternateContent></w:d>"
+    )
+    assert extracted(FileKind.DOCX, content) == "New"
+
+
 def test_a_page_that_cannot_be_read_leaves_the_others() -> None:
     text = extracted(FileKind.PDF, pdf(b"Night handover", b"", b"Day handover"))
     assert text == "Night handover\n\n[Page 2 could not be read.]\n\nDay handover"
@@ -161,6 +172,34 @@ async def test_what_ends_its_reader_is_told_and_not_quoted() -> None:
     assert await read_text(FileKind.TEXT, b"a" * (extraction.MOST_CHARACTERS + 1)) == TOO_LARGE
 
 
+async def test_no_file_is_blamed_for_a_system_that_lets_no_reader_be_confined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a reader says there: see the test of confinement.
+    monkeypatch.setattr(sys, "executable", reader(tmp_path, "echo unconfined"))
+
+    with pytest.raises(UnavailableError):
+        await read_text(FileKind.TEXT, b"Hello")
+
+
+async def test_a_reader_has_no_variable_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HASP_DATABASE_URL", "secret")
+    monkeypatch.setattr(sys, "executable", reader(tmp_path, "echo read; env"))
+    told = await read_text(FileKind.TEXT, b"Hello")
+
+    assert isinstance(told, str)
+    assert "PYTHONPATH=" in told
+    assert "HASP_" not in told
+
+
+def reader(folder: Path, says: str) -> str:
+    """A program in place of Python, which does as it is told."""
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\ncat > /dev/null; {says}\n")
+    program.chmod(0o755)
+    return str(program)
+
+
 @given(st.text(alphabet="ab \n.", max_size=6_000))
 def test_pieces_are_the_text_without_loss(text: str) -> None:
     pieces = chunks(text)
@@ -173,6 +212,7 @@ def test_pieces_are_the_text_without_loss(text: str) -> None:
     [
         ("夜班护士在十点开始工作。", "护士"),
         ("夜勤はガーゼの交換から始まります。", "ガーゼの交換"),
+        ("受付は佐々木さんです。", "佐々木"),
         ("พยาบาลเวรดึกเริ่มงานสี่ทุ่ม", "เวรดึก"),
         ("रात की नर्स दस बजे आती है", "नर्स"),
         ("야간 간호사", "간호사"),
@@ -182,6 +222,10 @@ def test_pieces_are_the_text_without_loss(text: str) -> None:
 def test_what_stands_in_a_text_is_found_in_any_script(text: str, asked: str) -> None:
     assert set(words(asked)) <= set(words(text))
     assert words(asked)
+
+
+def test_a_name_with_a_sign_of_repetition_is_one_run() -> None:
+    assert words("佐々木") == ["佐々", "々木"]
 
 
 def test_marks_that_make_another_word_are_kept() -> None:
