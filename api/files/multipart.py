@@ -1,9 +1,10 @@
 """`multipart/form-data` (RFC 7578), as much of it as uploads are made of."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
+from itertools import islice, pairwise
 from typing import Final
 
 from gateway.errors import ValidationFailedError
@@ -25,21 +26,36 @@ class Part:
 
 
 def parts_of(content_type: str, body: bytes) -> Mapping[str, Part]:
-    """By their names; of several with one name the last. Raises `ValidationFailedError`."""
-    delimiter = b"\r\n--" + _boundary(content_type).encode()
+    """By their names; of several with one name the last. Raises `ValidationFailedError`.
+
+    Uploads are large, and others wait while one is parsed: what they have is searched and copied once.
+    """
+    found = [*islice(_delimiters(body, b"\r\n--" + _boundary(content_type).encode()), _MOST_PARTS + 2)]
+    if not found or len(found) > _MOST_PARTS + 1 or not body.startswith(b"--", found[-1][1]):
+        raise _malformed()
+    return dict(_part(body, begin, end) for (_, begin), (end, _) in pairwise(found))
+
+
+def _delimiters(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int]]:
+    """Where each begins and ends."""
+    first = delimiter.removeprefix(b"\r\n")
     # The first one may stand at the start of the body, where no line ends before it.
-    pieces = (b"\r\n" + body).split(delimiter, _MOST_PARTS + 1)
-    if len(pieces) > _MOST_PARTS + 1 or len(pieces) < 2 or not pieces[-1].startswith(b"--"):
-        raise _malformed()
-    return dict(map(_part, pieces[1:-1]))
+    end = 0
+    if body.startswith(first):
+        end = len(first)
+        yield 0, end
+    while (begin := body.find(delimiter, end)) != -1:
+        end = begin + len(delimiter)
+        yield begin, end
 
 
-def _part(piece: bytes) -> tuple[str, Part]:
-    head, separator, content = piece.partition(b"\r\n\r\n")
-    if not separator or not head.startswith(b"\r\n") or len(head) > _LONGEST_HEAD:
+def _part(body: bytes, begin: int, end: int) -> tuple[str, Part]:
+    head_end = body.find(b"\r\n\r\n", begin, min(end, begin + _LONGEST_HEAD))
+    if head_end <= begin or not body.startswith(b"\r\n", begin):
         raise _malformed()
+    head, content = body[begin + 2 : head_end], body[head_end + 4 : end]
     told = Message()
-    for line in head[2:].split(b"\r\n"):
+    for line in head.split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if colon and name.strip().lower() == b"content-disposition":
             told["content-disposition"] = value.strip().decode("utf-8", "replace")

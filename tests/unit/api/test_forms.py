@@ -52,6 +52,39 @@ def test_a_file_has_the_name_that_its_part_says(disposition: bytes, name: str | 
     assert only(disposition) == Part(name, b"Hello")
 
 
+def test_a_part_is_all_that_stands_between_its_delimiters() -> None:
+    said = b'\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n--b'
+    body = b"before\r\n--b" + said % (b"a", b"\r\n\r\n--") + said % (b"b", b"") + b"--\r\nafter"
+    assert parts_of(FORM, body) == {"a": Part(None, b"\r\n\r\n--"), "b": Part(None, b"")}
+
+
+@pytest.mark.parametrize(("parts", "is_taken"), [(20, True), (21, False)])
+def test_a_form_has_twenty_parts_at_most(parts: int, *, is_taken: bool) -> None:
+    body = b"".join(b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\n\r\n' % each for each in range(parts))
+    try:
+        assert (len(parts_of(FORM, body + b"--b--")), is_taken) == (parts, True)
+    except ValidationFailedError:
+        assert not is_taken
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--b",
+        b"--b--"[:-1],
+        b"--b\r\n--b--",
+        b"--b\r\n\r\nHello\r\n--b--",
+        b'--b\r\nContent-Disposition: form-data; name="a"\r\n--b--',
+        b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nHello',
+        b"--b\r\nA: " + b"a" * 4_096 + b'\r\nContent-Disposition: form-data; name="a"\r\n\r\nHello\r\n--b--',
+    ],
+)
+def test_a_form_that_is_none_is_refused(body: bytes) -> None:
+    with pytest.raises(ValidationFailedError):
+        parts_of(FORM, body)
+
+
 def test_a_name_that_is_not_in_its_encoding_is_refused() -> None:
     with pytest.raises(ValidationFailedError):
         only(b"form-data; name=\"file\"; filename*=idna''\xff")
