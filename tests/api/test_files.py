@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.file_processing import FileProcessingActivities, UploadedFile
 from gateway.errors import UnavailableError
+from gateway.files.file import MOST_BYTES
 from gateway.harness.tool import ToolFailedError, ToolUseContext
 from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.harness.tools.terms import Terms
@@ -100,6 +101,26 @@ async def test_files_are_listed_without_a_slash_too(gateway_server: GatewayServe
 
     (listed,) = (await send(gateway_server, tenant, "GET", "/v1/files")).json()["data"]
     assert listed["file_uuid"] == file
+
+
+async def test_uploads_at_once_do_not_pass_what_an_organisation_may_keep(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    left = len(HANDBOOK) * 2 + 1
+    await fetch(
+        gateway_server.storage.pool,
+        "insert into files (id, org_id, day, name, bytes, search_key, created_at)"
+        " values (%(org)s, %(org)s, now(), '', %(kept)s, '', now()) returning 1",
+        {"org": tenant.org, "kept": MOST_BYTES - left},
+    )
+    announced = {"file_name": "book.txt", "file_size": len(HANDBOOK)}
+    replies = await asyncio.gather(
+        *(upload(gateway_server, tenant, "book.txt", HANDBOOK) for _ in range(4)),
+        *(send(gateway_server, tenant, "POST", "/v1/files/upload-url", announced) for _ in range(4)),
+    )
+
+    assert sorted(reply.status for reply in replies) == [200] * 2 + [409] * 6
+    refused = {reply.json()["error"]["code"] for reply in replies if reply.status == 409}
+    assert refused == {"FILE_STORAGE_FULL"}
 
 
 async def test_what_an_organisation_never_sends_is_found_in_its_files(gateway_server: GatewayServer) -> None:
