@@ -101,7 +101,7 @@ class SealingKey:
 
     def seal(self, place: str, value: bytes) -> bytes:
         """`value` sealed for `place` (`"inferences.answer_content/<id>"`)."""
-        return self.head + sealed_with(self.cipher, value, _context(self.org, place))
+        return sealed_with(self.cipher, value, _context(self.org, place), head=self.head)
 
 
 class ContentCipher:

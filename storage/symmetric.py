@@ -41,6 +41,7 @@ class SymmetricKey:
         return self.cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
 
 
-def sealed_with(cipher: AESGCM, value: bytes, context: bytes) -> bytes:
+def sealed_with(cipher: AESGCM, value: bytes, context: bytes, *, head: bytes = b"") -> bytes:
+    """`head`, as it is, a nonce and the ciphertext. Values may be tens of megabytes, so that they are copied once."""
     nonce = os.urandom(_NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, value, context)
+    return b"".join((head, nonce, cipher.encrypt(nonce, value, context)))
