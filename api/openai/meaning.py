@@ -1,5 +1,6 @@
 """What a request means for the model that it names: settings that fit it, and headers that tell what did not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -15,8 +16,6 @@ from gateway.tenancy import Access
 DEFAULT_MAX_TOKENS = 16_384
 """Of an answer whose request sets no limit, where the model can say so much."""
 
-_NAMES = {"thinking": "reasoning", "output_config.effort": "reasoning.effort"}
-
 AskedT = TypeVar("AskedT", bound=Asked)
 
 
@@ -27,11 +26,13 @@ class Meant:
     stream: bool
     headers: dict[str, str]
     moved: tuple[str, ...] = ()
-    """Settings of reasoning that the model has not, and was given others in place of."""
+    """Settings that the model has not: it was given others in their place, or none."""
 
 
-def meant(request: Request, access: Access, asked: Asked, *, limit: int | None) -> Meant:
+def meant(request: Request, access: Access, asked: Asked, *, limit: int | None, names: Mapping[str, str]) -> Meant:
     """`asked` for the model that is meant; `limit` is the tokens that the caller allows, if they said so.
+
+    `names` are what the request calls that which has another name elsewhere.
 
     Raises as `compatible_model` does.
     """
@@ -43,4 +44,10 @@ def meant(request: Request, access: Access, asked: Asked, *, limit: int | None) 
         if limit is None:
             most = min(DEFAULT_MAX_TOKENS, model.max_output_tokens)
             conversation = replace(conversation, sampling=replace(conversation.sampling, max_tokens=most))
-    return Meant(named.name, conversation, asked.stream, named.headers, tuple(_NAMES[name] for name in moved))
+    return Meant(
+        named.name,
+        conversation,
+        asked.stream,
+        named.headers,
+        tuple(dict.fromkeys(names.get(name, name) for name in moved)),
+    )

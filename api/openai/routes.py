@@ -52,7 +52,7 @@ async def create_response(request: Request) -> Response:
     recalled = await _referred_to(request, access, sent.references)
     parsed = reading.create_response(sent, recalled)
     try:
-        asked = meant(request, access, parsed, limit=parsed.limit)
+        asked = meant(request, access, parsed, limit=parsed.limit, names=reading.NAMES)
         call = new_call(request, access, Surface.RESPONSES, asked)
         return await answered(
             request,
@@ -82,7 +82,7 @@ async def count_input_tokens(request: Request) -> Response:
     sent = reading.sent(await request.body())
     parsed = reading.create_response(sent, await _referred_to(request, access, sent.references))
     try:
-        asked = meant(request, access, parsed, limit=parsed.limit)
+        asked = meant(request, access, parsed, limit=parsed.limit, names=reading.NAMES)
         tokens = await counted_tokens(request, access, Surface.RESPONSES, asked)
     except GatewayError as error:
         raise named_as_sent(error, parsed.places, reading.NAMES) from error.__cause__

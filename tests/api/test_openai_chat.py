@@ -144,6 +144,16 @@ async def test_settings_reach_the_vendor_by_its_own_names(gateway_server: Gatewa
     assert (sent["max_tokens"], sent["stop_sequences"], sent["temperature"]) == (77, ["END"], 0.5)
 
 
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+async def test_settings_that_a_model_has_not_are_left_out_and_told(gateway_server: GatewayServer, limit: str) -> None:
+    settings: dict[str, Any] = {"temperature": 0.2, "top_p": 0.5, limit: 10**9}
+    reply = await gateway_server.post(CHAT, body(**settings))
+
+    told = {*reply.headers["hasp-ignored-parameters"].split(", ")}
+    assert (reply.status, told) == (200, {"temperature", "top_p", "max_completion_tokens"})
+    assert not {"temperature", "top_p"} & heard(gateway_server).keys()
+
+
 async def test_without_a_limit_an_answer_has_what_the_model_can_say(gateway_server: GatewayServer) -> None:
     await gateway_server.post(CHAT, body(model=CLAUDE))
 

@@ -331,6 +331,15 @@ async def test_tools_in_every_form_are_taken_or_named(gateway_server: GatewaySer
     assert reply.headers["hasp-ignored-parameters"] == "tools[3], tools[4], tools[5]"
 
 
+async def test_settings_that_a_model_has_not_are_left_out_and_told(gateway_server: GatewayServer) -> None:
+    settings: dict[str, Any] = {"temperature": 0.2, "top_p": 0.5, "max_output_tokens": 10**9}
+    reply = await gateway_server.post(RESPONSES, body(**settings))
+
+    assert reply.status == 200
+    assert {*reply.headers["hasp-ignored-parameters"].split(", ")} == {*settings}
+    assert not {"temperature", "top_p"} & heard(gateway_server).keys()
+
+
 async def test_what_is_asked_for_is_said_back(gateway_server: GatewayServer) -> None:
     asked: dict[str, Any] = {"instructions": "Be brief.", "metadata": {"a": "b"}, "user": "ward-4"}
     asked |= {"temperature": 1, "top_p": 1}

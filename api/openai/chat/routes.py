@@ -41,7 +41,7 @@ async def create_chat_completion(request: Request) -> Response:
     parsed = reading.chat_completion(await request.body())
     told_id = exchange_of(request).told_id
     try:
-        asked = meant(request, access, parsed, limit=parsed.limit)
+        asked = meant(request, access, parsed, limit=parsed.limit, names=reading.NAMES)
         return await answered(
             request,
             new_call(request, access, Surface.CHAT_COMPLETIONS, asked),
