@@ -21,7 +21,7 @@ from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
-from gateway.errors import TooLargeError, ValidationFailedError
+from gateway.errors import TooLargeError, UnavailableError, ValidationFailedError
 from gateway.events import Event, EventType
 from gateway.files.chunking import chunks, tokens_in
 from gateway.files.file import (
@@ -44,6 +44,7 @@ from storage.transaction import Transaction
 router = APIRouter(route_class=dialect_route(HARNESS), tags=["Files"])
 
 _FLAG = TypeAdapter(bool)
+_READ_AGAIN_S = 5
 
 _NO_CHARACTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Categories of what is no part of a name: models read names, and a line of its own could tell them anything."""
@@ -131,7 +132,11 @@ def _is_only_counted(form: Mapping[str, Part]) -> bool:
 
 async def _counted(request: Request, kind: FileKind, content: bytes) -> Response:
     """What the older form of this route tells of a file that nobody keeps."""
-    async with gateway_of(request).reading:
+    reading = gateway_of(request).reading
+    if reading.locked():
+        # Each waits with a file in its hands.
+        raise UnavailableError(retry_after_s=_READ_AGAIN_S)
+    async with reading:
         text = await read_text(kind, content)
     if isinstance(text, Failure):
         raise ValidationFailedError(text.message, param="file", details={"code": text.code})

@@ -166,11 +166,13 @@ def _pdf(content: bytes) -> str:
         raise DamagedFileError from None
     pages: list[str] = []
     length = unread = 0
+    has_text = False
     for number in range(len(document)):
         try:
             page = document[number]
             text: str = cast("Any", page.get_textpage()).get_text_bounded()
             page.close()
+            has_text = has_text or bool(text.strip())
         except pypdfium2.PdfiumError:
             unread += 1
             text = f"[Page {number + 1} could not be read.]"
@@ -180,7 +182,8 @@ def _pdf(content: bytes) -> str:
         pages.append(text.replace("\r\n", "\n"))
     if unread == len(pages):
         raise DamagedFileError
-    return "\n\n".join(pages)
+    # What says that a page is missing is no text of the file's.
+    return "\n\n".join(pages) if has_text else ""
 
 
 _READERS: Mapping[FileKind, Callable[[bytes], str]] = {

@@ -133,6 +133,10 @@ def test_a_page_that_cannot_be_read_leaves_the_others() -> None:
     assert text == "Night handover\n\n[Page 2 could not be read.]\n\nDay handover"
 
 
+def test_a_file_of_pictures_has_no_text_whatever_is_wrong_with_a_page() -> None:
+    assert extracted(FileKind.PDF, pdf(b" ", b"")) == ""
+
+
 def test_a_file_of_which_no_page_can_be_read_is_damaged() -> None:
     with pytest.raises(DamagedFileError):
         extracted(FileKind.PDF, pdf(b"", b""))
