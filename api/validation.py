@@ -20,10 +20,11 @@ from api.content.tools import TOOL_KINDS
 from gateway.errors import (
     FeatureNotEligibleError,
     GatewayError,
+    TooLargeError,
     ValidationFailedError,
 )
 from gateway.exact_json import is_exact, may_be_rounded
-from gateway.nesting import MAX_DEPTH, is_too_deep
+from gateway.nesting import MAX_DEPTH, MOST_CONTAINERS, has_too_many, is_too_deep
 
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
 Loc = Sequence[int | str]
@@ -54,14 +55,20 @@ _SAFE_RULES = frozenset(
 
 
 def read_object(body: bytes) -> dict[str, JsonValue]:
-    """The JSON object in `body`. Raises `ValidationFailedError` for anything else, or one beyond `MAX_DEPTH`."""
+    """The JSON object in `body`. Raises `ValidationFailedError` for anything else, or one beyond `MAX_DEPTH`.
+
+    And `TooLargeError` for one of more than `MOST_CONTAINERS`: to say what is wrong with each would take seconds.
+    """
     try:
         value: JsonValue = orjson.loads(body)
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
         raise ValidationFailedError("The request body must be a JSON object.")
-    if is_too_deep(value, brackets=body.count(b"{") + body.count(b"[")):
+    brackets = body.count(b"{") + body.count(b"[")
+    if has_too_many(value, brackets=brackets):
+        raise TooLargeError(f"The request has more than {MOST_CONTAINERS:,} JSON objects and lists.")
+    if is_too_deep(value, brackets=brackets):
         raise ValidationFailedError(f"The request body must not be nested more than {MAX_DEPTH} levels deep.")
     if may_be_rounded(body):
         json.loads(body, parse_int=_require_exact)

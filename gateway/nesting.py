@@ -1,9 +1,11 @@
-"""How deep JSON from outside may be nested: what walks it recursively, and what writes it out, is safe far beyond."""
+"""How deep and how much JSON from outside may be nested: what walks it and writes it out is safe far beyond."""
 
 from pydantic import JsonValue
 
 MAX_DEPTH = 100
 """Levels of objects and lists."""
+MOST_CONTAINERS = 200_000
+"""Objects and lists in all. No request has as many that the guard would read to its end."""
 
 
 def is_too_deep(value: JsonValue, *, brackets: int) -> bool:
@@ -19,3 +21,17 @@ def is_too_deep(value: JsonValue, *, brackets: int) -> bool:
         if not level:
             return False
     return True
+
+
+def has_too_many(value: JsonValue, *, brackets: int) -> bool:
+    """Whether there are more than `MOST_CONTAINERS` in `value`. `brackets` as above: texts may have them too."""
+    if brackets <= MOST_CONTAINERS:
+        return False
+    count, left = 0, [value]
+    while left and count <= MOST_CONTAINERS:
+        each = left.pop()
+        children = each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+        found = [child for child in children if isinstance(child, dict | list)]
+        count += len(found)
+        left += found
+    return count > MOST_CONTAINERS

@@ -40,6 +40,9 @@ async def begun(request: Request, access: Access, wanted: Wanted) -> Response:
     asked = RunRequest.of(call.model, call.conversation, wanted.asked.files, call.ip_address)
 
     async def begin(tx: Transaction) -> Response:
+        # What is no model's name is whatever its caller wrote: it is refused, and stands nowhere.
+        gateway = gateway_of(request)
+        gateway.catalog.get(call.model, now=gateway.clock.now())
         opened = await tx.chat_runs.open_run(run, access, asked)
         about: dict[str, JsonValue] = {"model": call.model, "tools": [*asked.tools]}
         tx.audit(AuditAction.CHAT_RUN_REQUESTED, entity_type=_ENTITY, entity_id=run, metadata=about)

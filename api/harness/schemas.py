@@ -21,7 +21,7 @@ class TextPart(Lenient):
 
 class ChatMessage(Lenient):
     role: Literal["system", "user", "assistant"]
-    content: str | list[TextPart]
+    content: str | Annotated[list[TextPart], Field(fail_fast=True)]
 
 
 class Metadata(Lenient):
@@ -31,7 +31,7 @@ class Metadata(Lenient):
 class ChatCompletionsRequest(Lenient):
     """At most one message is the system's."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100_000)]
+    messages: Annotated[list[ChatMessage], Field(fail_fast=True, min_length=1, max_length=50_000)]
     model: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="A `name` of `/v1/chat/models`, `auto`, or `agent-` and an `id` of `/v1/chat/agents`."
     )

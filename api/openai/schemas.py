@@ -47,7 +47,7 @@ PartParam = Annotated[TextPart | RefusalPart | ImagePart | FilePart, Field(discr
 class MessageItem(Lenient):
     type: Literal["message"] | None = None
     role: Literal["user", "assistant", "system", "developer"]
-    content: str | list[PartParam]
+    content: str | Annotated[list[PartParam], Field(fail_fast=True)]
 
 
 class FunctionCallItem(Lenient):
@@ -60,7 +60,7 @@ class FunctionCallItem(Lenient):
 class FunctionCallOutputItem(Lenient):
     type: Literal["function_call_output"]
     call_id: Annotated[str, Field(min_length=1)]
-    output: str | list[PartParam]
+    output: str | Annotated[list[PartParam], Field(fail_fast=True)]
 
 
 class SummaryPart(Lenient):
@@ -69,7 +69,7 @@ class SummaryPart(Lenient):
 
 class ReasoningItem(Lenient):
     type: Literal["reasoning"]
-    summary: list[SummaryPart] | None = None
+    summary: Annotated[list[SummaryPart], Field(fail_fast=True)] | None = None
     encrypted_content: str | None = None
 
 
@@ -128,7 +128,7 @@ class CreateResponseRequest(Lenient):
     """What is read of a request; what else it says is ignored."""
 
     model: Annotated[str, Field(min_length=1)]
-    input: str | Annotated[list[ItemParam], Field(min_length=1, max_length=100_000)]
+    input: str | Annotated[list[ItemParam], Field(fail_fast=True, min_length=1, max_length=50_000)]
     instructions: str | None = None
     stream: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -136,7 +136,7 @@ class CreateResponseRequest(Lenient):
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     parallel_tool_calls: bool | None = None
     text: TextSettings | None = None
-    tools: list[JsonObject] | None = None
+    tools: Annotated[list[JsonObject], Field(fail_fast=True)] | None = None
     tool_choice: str | JsonObject | None = None
     reasoning: ReasoningSettings | None = None
     metadata: JsonObject | None = None

@@ -31,18 +31,20 @@ class Spoken:
 def spoken(system: Sequence[Text], said: Iterable[Said]) -> Spoken:
     """Items of one side that follow one another are one turn; what is said to the system first, of its prompt."""
     prompt = [*system]
-    turns: list[Turn] = []
-    places: list[tuple[str, ...]] = []
+    turns: list[tuple[Role, list[Block], list[str]]] = []
     for each in said:
         if each.role == "system" and not turns:
             prompt += [block for block in each.blocks if isinstance(block, Text)]
-        elif turns and turns[-1].role == each.role:
-            turns[-1] = Turn(each.role, (*turns[-1].blocks, *each.blocks))
-            places[-1] += each.places
+        elif turns and turns[-1][0] == each.role:
+            turns[-1][1].extend(each.blocks)
+            turns[-1][2].extend(each.places)
         elif each.blocks:
-            turns.append(Turn(each.role, each.blocks))
-            places.append(each.places)
-    return Spoken(tuple(prompt), tuple(turns), tuple(places))
+            turns.append((each.role, [*each.blocks], [*each.places]))
+    return Spoken(
+        tuple(prompt),
+        tuple(Turn(role, tuple(blocks)) for role, blocks, _ in turns),
+        tuple(tuple(places) for *_, places in turns),
+    )
 
 
 def named_as_sent(error: GatewayError, places: Sequence[Sequence[str]], names: Mapping[str, str]) -> GatewayError:

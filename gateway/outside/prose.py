@@ -23,6 +23,14 @@ _BLOCKS = frozenset(
 _MOST_CHARACTERS = 200_000
 """Of a page's text; each piece counts for one more, however small. Beyond what any model is given of it."""
 _LONGEST_TITLE = 500
+_ENCODINGS = frozenset(
+    (
+        *("ascii", "utf-8", "utf-16", "utf-16-be", "utf-16-le", "mac-roman", "mac-cyrillic", "tis-620", "kz1048"),
+        *("big5", "big5hkscs", "gb2312", "gbk", "gb18030", "shift_jis", "cp437", "cp850", "cp852", "cp855", "cp866"),
+        *("cp874", "cp932", "cp949"),
+    )
+)
+_FAMILIES = ("iso8859-", "cp125", "koi8-", "euc_", "iso2022_")
 _SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
 _BREAKS = re.compile(r" ?\n\s*\n\s*")
 
@@ -80,9 +88,12 @@ def _decoded(page: Page) -> str:
 
 
 def _codec(charset: str | None) -> str | None:
-    """The name of a codec for text; None for one that nobody knows, or that unpacks instead."""
+    """The name of a codec that pages are in; None for any other.
+
+    Some of Python's take minutes over a page of the wrong bytes (punycode), or make characters that are none (utf-7).
+    """
     try:
-        found = codecs.lookup(charset) if charset else None
+        name = codecs.lookup(charset).name if charset else ""
     except (LookupError, ValueError):
         return None
-    return found.name if found is not None and found._is_text_encoding else None  # noqa: SLF001 - no other way to ask
+    return name if name in _ENCODINGS or name.startswith(_FAMILIES) else None

@@ -84,3 +84,12 @@ async def test_nothing_of_what_was_asked_is_anywhere_in_the_clear(
     )
     assert len(rows) >= 3
     assert not any("Quillfeather" in row or b"Quillfeather".hex() in row for (row,) in rows)
+
+
+async def test_what_is_no_model_is_refused_and_stands_nowhere(gateway_server: GatewayServer, tenant: Tenant) -> None:
+    reply = await send(gateway_server, tenant, "POST", CHAT, body(model="Maria Quillfeather"), **SLOW)
+    rows = "select metadata::text || action from audit_entries where org_id = %s"
+    audited = [row[0] for row in await fetch(gateway_server.storage.pool, rows, [tenant.org])]
+
+    assert (reply.status, reply.json()["error"]["param"]) == (404, "model")
+    assert not [text for text in audited if "Quillfeather" in text or "chat_run.requested" in text]

@@ -56,25 +56,25 @@ class ToolCall(Lenient):
 
 class SystemMessage(Lenient):
     role: Literal["system", "developer"]
-    content: str | list[TextPart]
+    content: str | Annotated[list[TextPart], Field(fail_fast=True)]
 
 
 class UserMessage(Lenient):
     role: Literal["user"]
-    content: str | list[PartParam]
+    content: str | Annotated[list[PartParam], Field(fail_fast=True)]
 
 
 class AssistantMessage(Lenient):
     role: Literal["assistant"]
-    content: str | list[SaidTextParam] | None = None
+    content: str | Annotated[list[SaidTextParam], Field(fail_fast=True)] | None = None
     refusal: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Annotated[list[ToolCall], Field(fail_fast=True)] | None = None
 
 
 class ToolMessage(Lenient):
     role: Literal["tool"]
     tool_call_id: Annotated[str, Field(min_length=1)]
-    content: str | list[TextPart]
+    content: str | Annotated[list[TextPart], Field(fail_fast=True)]
 
 
 def _role(message: object) -> str | None:
@@ -111,7 +111,7 @@ class ChatCompletionRequest(Lenient):
     """What is read of a request; what else it says is ignored."""
 
     model: Annotated[str, Field(min_length=1, examples=["gpt-5.4-mini"])]
-    messages: Annotated[list[MessageParam], Field(min_length=1, max_length=100_000)]
+    messages: Annotated[list[MessageParam], Field(fail_fast=True, min_length=1, max_length=50_000)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -119,7 +119,7 @@ class ChatCompletionRequest(Lenient):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     stop: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(max_length=16)] | None = None
-    tools: list[JsonObject] | None = None
+    tools: Annotated[list[JsonObject], Field(fail_fast=True)] | None = None
     tool_choice: str | JsonObject | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None

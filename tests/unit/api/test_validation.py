@@ -14,7 +14,8 @@ from api.native import translate as native
 from api.native.schemas import ChatRequest
 from api.validation import read_object
 from gateway.conversation import Document, Image, SearchResult, Text, Thinking, Tool, ToolResult, ToolUse
-from gateway.errors import GatewayError, UnsupportedParameterError, ValidationFailedError
+from gateway.errors import GatewayError, TooLargeError, UnsupportedParameterError, ValidationFailedError
+from gateway.nesting import MOST_CONTAINERS
 
 SECRET = "Zachary Quillfeather"
 GOOD: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
@@ -270,3 +271,12 @@ def test_a_number_of_64_bits_arrives_as_it_was_sent(number: str) -> None:
 
     assert repr(read["n"]) == repr(float(number) if "." in number else int(number))
     assert read["id"] == "12345678901234567890123"
+
+
+def test_more_objects_than_anybody_reads_are_refused_before_they_are_looked_at() -> None:
+    with pytest.raises(TooLargeError):
+        read_object(b'{"input": [' + b",".join([b"{}"] * MOST_CONTAINERS) + b"]}")
+
+
+def test_brackets_in_texts_are_no_objects() -> None:
+    assert read_object(b'{"input": "%b"}' % (b"{" * (MOST_CONTAINERS + 1)))

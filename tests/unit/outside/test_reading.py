@@ -198,6 +198,11 @@ def test_a_charset_that_is_none_is_not_believed(charset: str | None) -> None:
     assert read_prose(page("<p>Zürich", charset=charset)).text.startswith("Z")
 
 
+@pytest.mark.parametrize("charset", ["punycode", "utf-7", "idna", "unicode_escape", "raw_unicode_escape", "undefined"])
+def test_a_page_in_what_no_page_is_in_is_read_as_it_came(charset: str) -> None:
+    assert read_prose(page(r"a\ud800+2AA-", "text/plain", charset)).text == r"a\ud800+2AA-"
+
+
 def test_a_page_may_be_in_an_old_charset() -> None:
     assert read_prose(page("<p>Zürich".encode("iso-8859-1"), charset="iso-8859-1")).text == "Zürich"
 
