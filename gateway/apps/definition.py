@@ -10,6 +10,8 @@ from gateway.errors import GatewayError, Kind, ValidationFailedError
 from gateway.ids import AppId, FileId
 
 MOST_APPS: Final = 1_000
+LARGEST_APP: Final = 100_000
+"""Bytes of a definition: a list shows a thousand of them whole."""
 """Of an organisation."""
 
 

@@ -7,9 +7,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.apps.definition import MOST_APPS, App, AppDefinition, TooManyAppsError
+from gateway.apps.definition import LARGEST_APP, MOST_APPS, App, AppDefinition, TooManyAppsError
 from gateway.clock import Clock
-from gateway.errors import NotFoundError, PreconditionFailedError, UnavailableError
+from gateway.errors import NotFoundError, PreconditionFailedError, TooLargeError, UnavailableError
 from gateway.ids import AppId, OrganizationId, new_uuid
 from storage.encryption import ContentCipher, SealedValueError
 from storage.tables import AppRow, OrganizationRow
@@ -111,7 +111,11 @@ class AppStore(AppReader):
         await self._session.flush()
 
     async def _sealed(self, app: AppId, definition: AppDefinition) -> bytes:
-        return await self._cipher.seal(self._org, _place(app), _DEFINITION.dump_json(definition))
+        """Raises `TooLargeError`."""
+        defined = _DEFINITION.dump_json(definition)
+        if len(defined) > LARGEST_APP:
+            raise TooLargeError(f"An app has at most {LARGEST_APP:,} bytes in all.", details={"max_bytes": LARGEST_APP})
+        return await self._cipher.seal(self._org, _place(app), defined)
 
     async def _require_room(self) -> None:
         # One request of an organisation at a time, or each would count without the others; calls are not held up.

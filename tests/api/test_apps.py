@@ -212,3 +212,12 @@ async def test_a_key_that_may_only_invoke_workflows_sees_apps(gateway_server: Ga
     desk = await make_desk(gateway_server, scopes=(Scope.WORKFLOW_INVOKE,))
 
     assert (await desk.send("GET", "/app/list")).json() == {"data": []}
+
+
+async def test_an_app_larger_than_a_list_can_show_is_refused(gateway_server: GatewayServer) -> None:
+    desk = await make_desk(gateway_server)
+    large = APP | {"prompt_sections": [{"body": "x" * 99_000}] * 2}
+    made = await desk.send("POST", "/app", large)
+    changed = await desk.send("PATCH", f"/app/{await desk.make()}", {"prompt_sections": large["prompt_sections"]})
+
+    assert [(each.status, each.json()["error"]["code"]) for each in (made, changed)] == [(413, "REQUEST_TOO_LARGE")] * 2
