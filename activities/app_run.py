@@ -10,10 +10,11 @@ from activities.heartbeat import beating
 from activities.starting import Start
 from activities.surface import surfaced
 from gateway.apps.asking import asked, chosen_model
+from gateway.apps.definition import Step
 from gateway.apps.jobs import Failure, JobsNotKeptError, JobState, tries_of
 from gateway.apps.rendering import rendered
 from gateway.catalog import Catalog
-from gateway.errors import NotFoundError, PhiBlockedError, ProviderRejectedError, UpstreamFailureError
+from gateway.errors import NotFoundError, PhiBlockedError, ProviderRejectedError, TriesUsedUpError
 from gateway.events import EventType
 from gateway.ids import InferenceId, JobId, OrganizationId
 from gateway.inference.call import Call, Surface
@@ -130,7 +131,7 @@ class AppRunActivities:
         org, job, place = opened.caller.org, JobId(step.job.id), step.place
         tried = await self._jobs.next_try(org, tries_of(job, place))
         if tried is None:
-            raise UpstreamFailureError
+            raise TriesUsedUpError
         if tried.is_withheld:
             raise PhiBlockedError
         if not tried.is_kept:
@@ -141,9 +142,10 @@ class AppRunActivities:
             await self._asked(opened, job, place, tried.inference)
         await self._jobs.complete_step(org, job, place, tried.inference)
 
-    async def _read(self, opened: OpenJob) -> Mapping[str, str]:
-        """What is written in the job's files, by variable: a step has no tool to read them with."""
-        files = opened.request.inputs.files
+    async def _read(self, opened: OpenJob, step: Step) -> Mapping[str, str]:
+        """What is written in the files that `step` names, by variable: it has no tool to read them with."""
+        named = "".join(section.body for section in step.prompt_sections)
+        files = {name: file for name, file in opened.request.inputs.files.items() if name in named}
         texts = await file_texts(self._storage.pool, self._storage.cipher, opened.caller.org, {*files.values()})
         if not texts.keys() >= {*files.values()}:
             raise NotFoundError("A file that the job was given is not kept any more.", param="inputs")
@@ -159,7 +161,7 @@ class AppRunActivities:
         if access.policy.storage_mode is StorageMode.NONE or not outputs.keys() >= {*step.depends_on}:
             raise JobsNotKeptError
         name, parts = step.model or definition.default_model, await self._inference()
-        values = {**inputs.values, **await self._read(opened)}
+        values = {**inputs.values, **await self._read(opened, step)}
         conversation = asked(rendered(step.prompt_sections, values, outputs), name, self._catalog)
         now = self._storage.clock.now()
         await parts.pipeline.complete(

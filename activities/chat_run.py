@@ -10,9 +10,10 @@ from activities.heartbeat import beating
 from activities.starting import Start
 from activities.surface import surfaced
 from gateway.conversation import Conversation, ToolChoice, ToolResult, ToolUse
-from gateway.errors import PhiBlockedError, UpstreamFailureError
+from gateway.errors import PhiBlockedError, TriesUsedUpError, UpstreamFailureError
 from gateway.events import EventType
-from gateway.harness.background import Made, RunState, gone_on, uses_of
+from gateway.harness.background import Made, RunState, gone_on
+from gateway.harness.run import uses_of
 from gateway.harness.tool import ServerTool
 from gateway.harness.toolbox import Toolbox
 from gateway.harness.tries import round_tries, use_tries
@@ -195,7 +196,7 @@ class ChatRunActivities:
         """
         tried = await self._runs.next_try(place.opened.caller.org, tries)
         if tried is None:
-            raise UpstreamFailureError
+            raise TriesUsedUpError
         if tried.is_withheld:
             raise PhiBlockedError
         if tried.blocked_for is not None and tried.ends_run:
@@ -228,5 +229,6 @@ class ChatRunActivities:
             # The model invented it, or whoever asked may not use it any more: it is told that there is none.
             return
         request = place.opened.request
-        wanted = Wanted(place.access, answer, record, use, request.end_user, request.files, request.ip_address)
+        known = place.last.placeholders if place.last is not None else dict[str, str]()
+        wanted = Wanted(place.access, answer, record, use, request.end_user, request.files, request.ip_address, known)
         await (await self._inference()).tool_uses.make(wanted, tool, within_s=tool.timeout_s)

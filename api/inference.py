@@ -103,11 +103,15 @@ def _told(outcome: Answer | AnswerStream | Replay, ignored: Sequence[str]) -> di
     """Who answered, where that is not who was asked, which hints had no reader there, and whether it was then."""
     told: dict[str, str] = {**REPLAYED} if isinstance(outcome, Replay) else {}
     if outcome.sandboxed:
-        told["hasp-upstream"] = "sandbox"
+        told |= SANDBOXED
     if outcome.delivery.is_failover:
         told["hasp-answered-by"] = outcome.model.id
     unread = (*ignored, *ignored_parameters(outcome.call.conversation, outcome.model))
     return told | ignored_headers(unread)
+
+
+SANDBOXED = {"hasp-upstream": "sandbox"}
+"""With an answer that is made up."""
 
 
 def ignored_headers(names: Sequence[str]) -> dict[str, str]:

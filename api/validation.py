@@ -29,6 +29,9 @@ from gateway.nesting import MAX_DEPTH, MOST_CONTAINERS, has_too_many, is_too_dee
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
 Loc = Sequence[int | str]
 
+_MOST_FAULTS = 10_000
+"""Each takes some microseconds to make words of, and one is told."""
+
 # Texts of these rules name types and limits of ours only.
 _SAFE_RULES = frozenset(
     {
@@ -85,6 +88,8 @@ def validated(schema: type[SchemaT], value: dict[str, JsonValue], *, unknown: ty
     try:
         return schema.model_validate(value)
     except ValidationError as failure:
+        if failure.error_count() > _MOST_FAULTS:
+            raise ValidationFailedError(f"The request has more than {_MOST_FAULTS:,} faults.") from None
         rules = failure.errors(include_url=False, include_context=False, include_input=False)
     # Outside the `except`: an error chained to pydantic's would carry the body along.
     raise explained([(rule["type"], rule["loc"], rule["msg"]) for rule in rules], value, unknown=unknown)

@@ -230,6 +230,12 @@ class UpstreamFailureError(GatewayError):
     retryable = True
 
 
+class TriesUsedUpError(UpstreamFailureError):
+    """Work in the background has been tried as often as it is."""
+
+    retryable = False
+
+
 class UpstreamBrokenOffError(UpstreamFailureError):
     """An answer that had begun and ended too early."""
 

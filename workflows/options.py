@@ -153,8 +153,9 @@ APP_STEP = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=20),
     # A worker that is silent for three beats is dead, and another takes the step over.
     heartbeat_timeout=timedelta(seconds=15),
+    # Calls are counted by their records: a step that waits for room under a rate limit has made none.
     schedule_to_close_timeout=timedelta(hours=1),
-    retry_policy=replace(_UNTIL_IT_WORKS, maximum_attempts=MOST_TRIES),
+    retry_policy=_UNTIL_IT_WORKS,
     # What was answered by then is settled first.
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 )

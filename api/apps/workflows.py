@@ -24,6 +24,8 @@ from gateway.audit import AuditAction, PhiDisposition
 from gateway.errors import NotFoundError, ValidationFailedError
 from gateway.events import Event, EventType
 from gateway.files.file import FileNotReadyError
+from gateway.harness.toolbox import require_allowed
+from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.ids import JobId, find_ulid, message_id
 from gateway.inference.call import Surface
 from gateway.tenancy import Access, Scope
@@ -77,6 +79,7 @@ async def run_workflow(request: Request) -> Response:
             raise AppKindError(param="app_id")
         inputs = read_inputs(app.definition, body.inputs)
         if inputs.files:
+            require_allowed(KnowledgeSearch.name, access, "inputs")
             await tx.files.require_ready([*inputs.files.values()])
         job = await tx.app_jobs.open_job(access, app, inputs)
         about = {"app_id": app.id, "app_version": app.version, "steps": len(job.steps)}

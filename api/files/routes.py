@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.authentication import caller
+from api.authentication import authenticate
 from api.dialect import dialect_route
 from api.exchange import exchange_of
 from api.files import examples
@@ -14,14 +14,35 @@ from api.openapi import ACCESS_ERRORS, errors
 from api.state import gateway_of
 from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
-from gateway.errors import NotFoundError
+from gateway.errors import MissingScopeError, NotFoundError
 from gateway.files.file import FileHeldError, StoredFile
+from gateway.harness.toolbox import require_allowed
+from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.ids import FileId, find_uuid
-from gateway.tenancy import Access, Scope
+from gateway.tenancy import Access, KeyMode, Scope
 
 router = APIRouter(route_class=dialect_route(HARNESS), tags=["Files"])
 
-Caller = Annotated[Access, Depends(caller(Scope.AI_CHAT))]
+
+async def _reader(request: Request) -> Access:
+    """An agent sees what files are there, and what of patients is in their names, with the grant that reads them."""
+    access = await authenticate(request, Scope.AI_CHAT)
+    if access.principal.delegation is not None:
+        require_allowed(KnowledgeSearch.name, access, "file_id")
+    return access
+
+
+async def _remover(request: Request) -> Access:
+    access = await authenticate(request, Scope.AI_CHAT)
+    if access.principal.mode is KeyMode.TEST:
+        raise MissingScopeError("A test key cannot delete files: chats of live keys read them too.")
+    if access.principal.delegation is not None:
+        raise MissingScopeError("An agent cannot delete files: they are the organization's.")
+    return access
+
+
+Reader = Annotated[Access, Depends(_reader)]
+Remover = Annotated[Access, Depends(_remover)]
 
 
 @router.get(
@@ -30,7 +51,7 @@ Caller = Annotated[Access, Depends(caller(Scope.AI_CHAT))]
     response_class=Response,
     responses={200: examples.STATUS, **errors(HARNESS, *ACCESS_ERRORS, facts.NotFoundError)},
 )
-async def get_status(request: Request, access: Caller, file_id: str) -> Response:
+async def get_status(request: Request, access: Reader, file_id: str) -> Response:
     """`processing`, then `ready` or `failed`. Needs the scope `ai:chat`."""
     gateway_of(request).pipeline.require_readable(access.policy)
     async with gateway_of(request).storage.read(access.principal) as tx:
@@ -47,7 +68,7 @@ async def get_status(request: Request, access: Caller, file_id: str) -> Response
     response_class=Response,
     responses={200: examples.FILES, **errors(HARNESS, *ACCESS_ERRORS)},
 )
-async def list_files(request: Request, access: Caller) -> Response:
+async def list_files(request: Request, access: Reader) -> Response:
     """Newest first. Names may be of patients, so that being shown them is audited. Needs the scope `ai:chat`."""
     gateway, address = gateway_of(request), exchange_of(request).ip_address
     gateway.pipeline.require_readable(access.policy)
@@ -66,8 +87,8 @@ async def list_files(request: Request, access: Caller) -> Response:
     response_class=Response,
     responses={200: examples.DELETED, **errors(HARNESS, *ACCESS_ERRORS, facts.NotFoundError, FileHeldError)},
 )
-async def delete_file(request: Request, access: Caller, file_id: str) -> Response:
-    """With all that was read out of it. Needs the scope `ai:chat`."""
+async def delete_file(request: Request, access: Remover, file_id: str) -> Response:
+    """With all that was read out of it. Needs the scope `ai:chat`, of a live key."""
     gateway, address = gateway_of(request), exchange_of(request).ip_address
     found = known(file_id)
     async with gateway.storage.begin(access.principal, ip_address=address) as tx:

@@ -1,6 +1,7 @@
 """The last steps of every route that the harness answers: begin the run, hand it over, answer whole or line by line."""
 
 from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
 
 import orjson
 from fastapi import Request, Response
@@ -11,16 +12,21 @@ from api.harness import answer
 from api.harness.asking import Wanted
 from api.harness.stream import CONTENT_TYPE, Lines
 from api.idempotency import REPLAYED, claimed
-from api.inference import ignored_headers
+from api.inference import SANDBOXED, ignored_headers
 from api.sse import EventStream
 from api.state import gateway_of
 from gateway import ids
 from gateway.completion import StopReason
-from gateway.errors import IdempotencyNotReplayableError
+from gateway.errors import IdempotencyInProgressError, IdempotencyNotReplayableError
 from gateway.harness.events import Ended, HarnessEvent, Said
+from gateway.harness.run import LONGEST_S
 from gateway.ids import RunId
 from gateway.inference.call import Call
 from gateway.inference.replay import Replay
+
+_LONGEST = timedelta(seconds=LONGEST_S + 600)
+"""Of a run: no round begins later, and none takes longer."""
+_AGAIN_S = 5
 
 
 async def answered(request: Request, asked: Wanted) -> Response:
@@ -42,7 +48,10 @@ async def answered(request: Request, asked: Wanted) -> Response:
                     run = _Run(await run.rest(), _nothing())
     if call.stream:
         return EventStream(run, Lines(told_id), headers, content_type=CONTENT_TYPE)
-    body = answer.whole(call, await run.rest(), request_id=told_id)
+    events = await run.rest()
+    if any(isinstance(event, Ended) and event.sandboxed for event in events):
+        headers = {**headers, **SANDBOXED}
+    body = answer.whole(call, events, request_id=told_id)
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
 
@@ -51,6 +60,9 @@ async def _again(request: Request, call: Call, replay: Replay) -> "_Run":
     async with gateway_of(request).storage.read(call.access.principal) as tx:
         said = await tx.chat_runs.said(RunId(replay.call.id))
     if said.stop_reason is None or said.stop_reason == StopReason.TOOL_USE:
+        if gateway_of(request).clock.now() < replay.call.received_at + _LONGEST:
+            # The answer is settled that goes on to the next, and whoever asked first may still be hearing them.
+            raise IdempotencyInProgressError(retry_after_s=_AGAIN_S)
         raise IdempotencyNotReplayableError(details={"message_id": ids.message_id(replay.call.id)})
     ended = Ended(StopReason(said.stop_reason), said.rounds, said.uses, replay.sandboxed)
     return _Run([Said(said.text), ended], _nothing())

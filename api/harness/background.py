@@ -35,16 +35,16 @@ _ENTITY = "chat_run"
 
 async def begun(request: Request, access: Access, wanted: Wanted) -> Response:
     """200 with the run when it ends in time, 202 with a `Location` to ask when it does not."""
-    call = wanted.asked.call
+    call, gateway = wanted.asked.call, gateway_of(request)
+    await call.quota.admit()
+    # What is no model's name is whatever its caller wrote: it is refused, and stands nowhere.
+    model = gateway.pipeline.require_model(call.model, access)
     run = RunId(call.id)
     asked = RunRequest.of(call.model, call.conversation, wanted.asked.files, call.ip_address)
 
     async def begin(tx: Transaction) -> Response:
-        # What is no model's name is whatever its caller wrote: it is refused, and stands nowhere.
-        gateway = gateway_of(request)
-        gateway.catalog.get(call.model, now=gateway.clock.now())
         opened = await tx.chat_runs.open_run(run, access, asked)
-        about: dict[str, JsonValue] = {"model": call.model, "tools": [*asked.tools]}
+        about: dict[str, JsonValue] = {"model": model.id, "tools": [*asked.tools]}
         tx.audit(AuditAction.CHAT_RUN_REQUESTED, entity_type=_ENTITY, entity_id=run, metadata=about)
         tx.tell(Event(EventType.CHAT_RUN_REQUESTED, {"run_id": run}))
         response = _json(_shown(opened), status=202)

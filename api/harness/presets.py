@@ -1,5 +1,6 @@
 """`/v1/chat/agents`: assistants with instructions, tools and files of their own, which chats name as `agent-<id>`."""
 
+from collections.abc import Container
 from typing import Annotated, Any
 
 import orjson
@@ -132,7 +133,7 @@ async def change_preset(request: Request, access: Writer, agent_id: str, if_matc
     async with gateway_of(request).storage.begin(access.principal, ip_address=exchange_of(request).ip_address) as tx:
         merged = {**shown(await tx.presets.hold(found)), **{name: sent[name] for name in changed}}
         body = validated(CreatePresetRequest, merged, unknown=ValidationFailedError)
-        definition = _definition(request, body)
+        definition = _definition(request, body, changed)
         preset = await tx.presets.change(found, body.name, definition, only_versions=versions(if_match))
         _audit(tx, AuditAction.PRESET_UPDATED, preset)
     return tagged(_json(shown(preset)), preset.version)
@@ -152,6 +153,9 @@ async def delete_preset(request: Request, access: Writer, agent_id: str) -> Resp
         await tx.presets.remove(found)
         _audit(tx, AuditAction.PRESET_DELETED, preset)
     return _json({"id": found, "deleted": True})
+
+
+_EVERY_FIELD = CreatePresetRequest.model_fields.keys()
 
 
 def shown(preset: Preset) -> dict[str, Any]:
@@ -174,11 +178,14 @@ def _known(given: str) -> PresetId:
     return PresetId(found)
 
 
-def _definition(request: Request, body: CreatePresetRequest) -> PresetDefinition:
-    """Raises `UnknownToolError`, and `ValidationFailedError` for a model that there is not."""
+def _definition(request: Request, body: CreatePresetRequest, sent: Container[str] = _EVERY_FIELD) -> PresetDefinition:
+    """Raises `UnknownToolError`, and `ValidationFailedError` for a model that there is not, of fields that were sent.
+
+    What stands there already may be away for a while.
+    """
     gateway = gateway_of(request)
     model = body.model
-    if model is not None and model != AUTO:
+    if model is not None and model != AUTO and "model" in sent:
         known = gateway.catalog.find(model)
         if known is None:
             raise ValidationFailedError("`model` is no model of `/v1/chat/models`.", param="model")
@@ -187,7 +194,9 @@ def _definition(request: Request, body: CreatePresetRequest) -> PresetDefinition
         description=body.description,
         instructions=body.instructions,
         model=model,
-        tools=tuple(tool.name for tool in gateway.toolbox.known(body.tools, "tools")),
+        tools=tuple(tool.name for tool in gateway.toolbox.known(body.tools, "tools"))
+        if "tools" in sent
+        else tuple(body.tools),
         sources=tuple(FileId(each.lower()) for each in dict.fromkeys(body.sources)),
     )
 

@@ -24,6 +24,7 @@ from gateway.tenancy import Access, Principal, Scope
 from storage.transaction import ReadTransaction
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST_YEAR = "2000"
 _LONGEST = timedelta(days=366)
 _ALL = "organization"
 _OWN = "own"
@@ -36,6 +37,8 @@ Caller = Annotated[Access, Depends(caller())]
 def _instant(value: object) -> object:
     """A day is its first instant, UTC. Digits alone would be read as seconds or milliseconds."""
     if not isinstance(value, str) or not _DAY.match(value):
+        raise ValueError
+    if value < _FIRST_YEAR:
         raise ValueError
     return f"{value}T00:00:00+00:00" if _DAY.fullmatch(value) else value
 

@@ -1,11 +1,11 @@
 """What was said one after the other, as the turns that vendors want: and where in the request each part stood."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.conversation import Block, Role, Text, Turn
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ValidationFailedError
 
 _PLACE = re.compile(r"messages\[(\d+)\](?:\.content\[(\d+)\])?")
 
@@ -34,7 +34,7 @@ def spoken(system: Sequence[Text], said: Iterable[Said]) -> Spoken:
     turns: list[tuple[Role, list[Block], list[str]]] = []
     for each in said:
         if each.role == "system" and not turns:
-            prompt += [block for block in each.blocks if isinstance(block, Text)]
+            prompt += _texts(each)
         elif turns and turns[-1][0] == each.role:
             turns[-1][1].extend(each.blocks)
             turns[-1][2].extend(each.places)
@@ -45,6 +45,13 @@ def spoken(system: Sequence[Text], said: Iterable[Said]) -> Spoken:
         tuple(Turn(role, tuple(blocks)) for role, blocks, _ in turns),
         tuple(tuple(places) for *_, places in turns),
     )
+
+
+def _texts(said: Said) -> Iterator[Text]:
+    for block, place in zip(said.blocks, said.places, strict=True):
+        if not isinstance(block, Text):
+            raise ValidationFailedError("What is said to the system first is text.", param=place)
+        yield block
 
 
 def named_as_sent(error: GatewayError, places: Sequence[Sequence[str]], names: Mapping[str, str]) -> GatewayError:

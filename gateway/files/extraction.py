@@ -90,7 +90,9 @@ def _decoded(content: bytes, encoding: str) -> str:
 
 
 def _html(content: bytes) -> str:
-    parser = _lxml_html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    parser = _lxml_html.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
+    )
     try:
         page = _lxml_html.document_fromstring(_plain(content).encode(), parser=parser)
     except (_etree.LxmlError, ValueError):

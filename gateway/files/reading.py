@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ TOO_LARGE: Final = Failure(
 async def read_text(kind: FileKind, content: bytes) -> str | Failure:
     """Its text, or why it has none; one that ended its reader is unreadable.
 
-    Raises `UnavailableError` where readers cannot be confined: no file is to blame for that.
+    Raises `UnavailableError` where readers cannot be confined, or get no processor: no file is to blame for that.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -47,13 +48,16 @@ async def read_text(kind: FileKind, content: bytes) -> str | Failure:
         async with asyncio.timeout(_LONGEST_S):
             written, _ = await process.communicate(content)
     except TimeoutError:
-        return TOO_LARGE
+        # It had not had its share of a processor by then, which is none of its faults.
+        raise UnavailableError("Files take too long to be read just now.") from None
     finally:
         with suppress(ProcessLookupError):
             process.kill()
     outcome, _, text = written.partition(b"\n")
     if outcome == Outcome.UNCONFINED.encode():
         raise UnavailableError("Files cannot be read on this system.")
+    if process.returncode == -signal.SIGXCPU:
+        return TOO_LARGE
     if process.returncode != 0 or outcome == Outcome.DAMAGED.encode():
         return UNREADABLE
     if outcome == Outcome.TOO_LARGE.encode():

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.completion import Completion
-from gateway.conversation import Conversation, Role, Sampling, Text, ToolResult, ToolUse, Turn
+from gateway.conversation import Conversation, Role, Sampling, Text, ToolResult, Turn
 from gateway.errors import GatewayError, Kind
 from gateway.harness.events import Round, ToolUsed
 from gateway.harness.run import offered
@@ -108,10 +108,6 @@ def gone_on(conversation: Conversation, completion: Completion, results: Sequenc
     """`conversation` after one round and what its tools said."""
     turns = (*conversation.turns, Turn("assistant", completion.blocks), Turn("user", tuple(results)))
     return replace(conversation, turns=turns)
-
-
-def uses_of(completion: Completion) -> tuple[ToolUse, ...]:
-    return tuple(block for block in completion.blocks if isinstance(block, ToolUse))
 
 
 def _texts(turn: Turn) -> tuple[str, ...]:

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 
 from gateway.agents.running import Running
 from gateway.clock import Clock
-from gateway.completion import BlockDelta, BlockStarted, Completion, StreamEvent, TextDelta, ThinkingDelta
+from gateway.completion import (
+    BlockDelta,
+    BlockStarted,
+    Completion,
+    StopReason,
+    StreamEvent,
+    TextDelta,
+    ThinkingDelta,
+)
 from gateway.conversation import Conversation, Text, Thinking, Tool, ToolChoice, ToolResult, ToolUse, Turn
 from gateway.harness.events import Answered, Called, Ended, HarnessEvent, Round, Said, Thought, ToolUsed
 from gateway.harness.tool import ServerTool
@@ -28,6 +36,7 @@ MOST_ROUNDS = 8
 LONGEST_S = 120.0
 """After so long no more tools are run: the model answers with what it has."""
 
+_BROKEN_OFF = frozenset({StopReason.MAX_TOKENS, StopReason.REFUSAL, StopReason.CONTEXT_EXCEEDED})
 _AT_ONCE = 4
 """Uses of tools that one answer may have under way."""
 
@@ -81,12 +90,12 @@ class Harness:
                 async for batch in batches:
                     yield batch
             (completion,) = answered
-            wanted = [block for block in completion.blocks if isinstance(block, ToolUse)]
+            wanted = uses_of(completion)
             if not wanted or is_last:
                 yield [Ended(completion.stop_reason, progress.rounds, progress.uses, progress.sandboxed)]
                 return
             yield [Called(use.id, use.name) for use in wanted]
-            used = await self._used(asked, call.id, wanted, left_s)
+            used = await self._used(asked, call.id, wanted, progress.known, left_s)
             yield self._taken_in(progress, completion, wanted, used)
 
     def _round(self, asked: Asked, progress: _Progress, number: int, *, without_tools: bool) -> Call:
@@ -131,14 +140,20 @@ class Harness:
         answered.append(completion)
 
     async def _used(
-        self, asked: Asked, answer: InferenceId, wanted: Sequence[ToolUse], left_s: float
+        self,
+        asked: Asked,
+        answer: InferenceId,
+        wanted: Sequence[ToolUse],
+        known: Mapping[str, str],
+        left_s: float,
     ) -> Sequence[Used]:
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(number: int, use: ToolUse) -> Used:
             call = asked.call
             record = use_tries(answer, number)[0]
-            place = Wanted(call.access, answer, record, use, call.conversation.end_user, asked.files, call.ip_address)
+            person = call.conversation.end_user
+            place = Wanted(call.access, answer, record, use, person, asked.files, call.ip_address, known)
             async with gate:
                 return await self._uses.make(place, asked.tools.get(use.name), within_s=max(left_s, 1.0))
 
@@ -159,6 +174,13 @@ class Harness:
         turns = (*progress.conversation.turns, Turn("assistant", completion.blocks), Turn("user", results))
         progress.conversation = replace(progress.conversation, turns=turns, tool_choice=None)
         return [Answered(use.id, use.name, each.result.is_error) for use, each in zip(wanted, used, strict=True)]
+
+
+def uses_of(completion: Completion) -> tuple[ToolUse, ...]:
+    """What an answer asks of tools; nothing where it was cut or refused: what it asks for may be half of it."""
+    if completion.stop_reason in _BROKEN_OFF:
+        return ()
+    return tuple(block for block in completion.blocks if isinstance(block, ToolUse))
 
 
 def offered(tool: ServerTool) -> Tool:

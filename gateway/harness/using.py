@@ -7,8 +7,8 @@ asked for it, so that one that is made again after a crash is charged once.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.catalog import Model
@@ -33,6 +33,8 @@ from gateway.tenancy import Access, PhiMode
 MOST_CHARACTERS = 50_000
 """Of what a tool says, that a model reads."""
 
+_ADDRESS = f"{Entity.URL.label}_"
+"""Of placeholders whose originals are judged by whom they speak of."""
 _CUT = "\n\n[The rest was left out.]"
 _FAILED = "tool_failed"
 _NO_TOOL = "There is no tool of that name."
@@ -50,6 +52,8 @@ class Wanted:
     end_user: str | None
     files: tuple[FileId, ...]
     ip_address: str | None
+    known: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Originals by placeholder body: what was masked where the model read it, and is put back in what it writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,17 @@ class ToolUses:
         And for what would not leave, where the organisation has no tool be given any.
         """
         mode = PhiMode.BLOCK if tool.leaves or _ends_chats(wanted.access) else PhiMode.ALLOW
-        access = replace(wanted.access, policy=replace(wanted.access.policy, phi_mode=mode))
+        policy = replace(wanted.access.policy, phi_mode=mode)
+        report = await self._judged(wanted, call, replace(wanted.access, policy=policy))
+        known = [original for body, original in wanted.known.items() if not body.startswith(_ADDRESS)]
+        if tool.leaves and known:
+            # What was found where it stood among other words is found again where it stands alone.
+            terms = (*policy.screening.deny_terms, *known)
+            policy = replace(policy, screening=replace(policy.screening, deny_terms=terms))
+            await self._judged(wanted, call, replace(wanted.access, policy=policy))
+        return report
+
+    async def _judged(self, wanted: Wanted, call: Call, access: Access) -> PhiReport:
         try:
             return (await self._guard.screen(call.conversation, access)).report
         except ScreenBlockedError as blocked:
@@ -146,9 +160,11 @@ class ToolUses:
             return ToolAnswer(str(failed), is_error=True)
         except TimeoutError:
             return ToolAnswer(_TOO_LONG, is_error=True)
-        if len(answer.text) <= MOST_CHARACTERS:
-            return answer
-        return replace(answer, text=answer.text[: MOST_CHARACTERS - len(_CUT)] + _CUT)
+        # Half characters, as some tools make them, can be neither kept nor sent.
+        text = answer.text.encode("utf-8", "replace").decode()
+        if len(text) > MOST_CHARACTERS:
+            text = text[: MOST_CHARACTERS - len(_CUT)] + _CUT
+        return replace(answer, text=text)
 
 
 def _ends_chats(access: Access) -> bool:

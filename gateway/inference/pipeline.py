@@ -29,7 +29,7 @@ from gateway.errors import (
     ValidationFailedError,
 )
 from gateway.inference import trail
-from gateway.inference.admission import needs_opt_in, require_agreement, require_readable, route_for
+from gateway.inference.admission import needs_opt_in, require_agreement, require_model, require_readable, route_for
 from gateway.inference.call import Answer, Call, Outcome, Status
 from gateway.inference.explaining import explained, placed
 from gateway.inference.ports import Journal, Refusal
@@ -95,6 +95,13 @@ class InferencePipeline:
         """
         require_tools(conversation, access.principal.delegation)
         self.require_agreement(access.policy)
+
+    def require_model(self, name: str, access: Access) -> Model:
+        """The model of that name, which the caller may call by now. Raises what keeps them from it."""
+        self.require_agreement(access.policy)
+        model = self._catalog.get(name, now=self._clock.now())
+        require_model(model, access, baa_url=self._baa_url)
+        return model
 
     def require_readable(self, policy: Policy) -> None:
         """Raises `BaaRequiredError` unless an agreement is in force, or has ended so lately that it lets one read."""

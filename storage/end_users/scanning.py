@@ -45,7 +45,7 @@ OF_NOBODY: Final[Mapping[str, str]] = {
     "audit_export_pages": "audit entries again, for a week",
     "baa_acceptances": "who signed for the organisation",
     "baa_documents": "what they signed",
-    "chat_runs": "what chats in the background were asked, of nobody by name; gone with their day",
+    "chat_runs": "what chats in the background are asked; gone with their end, which a restriction brings about",
     "content_keys": "keys, wrapped",
     "data_keys": "keys, wrapped",
     "file_chunks": "pieces of files, of nobody by name; gone with their day",

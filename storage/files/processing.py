@@ -18,7 +18,9 @@ from storage.files.words import indexed
 from storage.pool import Pool, durable, fetch
 
 _CHUNKS_AT_ONCE: Final = 64
-"""Their words are counted amid a transaction, which the server ends when it hears nothing for three seconds."""
+
+_MOST_WORDS: Final = 2_000
+"""Of a piece; some characters stand for a sentence each."""
 
 _LOOK: LiteralString = """
 select name, content, search_key, day from files
@@ -82,14 +84,16 @@ class FileProcessing:
     ) -> None:
         """The text that was read, in place of the file as it came: all of it, or nothing. `phi` is what is in it."""
         tokens = tokens_in(pieces)
+        # Before anything is held: the server ends a transaction that says nothing for three seconds.
+        batches = [
+            await asyncio.to_thread(_rows, org, file, first, pieces[first : first + _CHUNKS_AT_ONCE], unread)
+            for first in range(0, len(pieces), _CHUNKS_AT_ONCE)
+        ]
         async with durable(self._pool) as connection, connection.transaction():
             held = await connection.execute(_HOLD, {"org": org, "file": file})
             if await held.fetchone() is None:
                 return
-            for first in range(0, len(pieces), _CHUNKS_AT_ONCE):
-                some = pieces[first : first + _CHUNKS_AT_ONCE]
-                # Words are counted in hundreds of thousands: not where others wait for their turn.
-                rows = await asyncio.to_thread(_rows, org, file, first, some, unread)
+            for rows in batches:
                 async with connection.cursor() as cursor:
                     await cursor.executemany(_ADD, rows)
             await connection.execute(_READY, {"org": org, "file": file, "tokens": tokens, "phi": Jsonb(dict(phi))})
@@ -108,7 +112,7 @@ def _rows(
             place,
             org,
             unread.key.seal(chunk_place(file, place), piece.encode()),
-            indexed(words(piece), unread.search_key),
+            indexed(words(piece)[:_MOST_WORDS], unread.search_key),
         )
         for place, piece in enumerate(pieces, start=first)
     ]

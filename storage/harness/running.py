@@ -28,7 +28,8 @@ select state, key_id, credential_id, request from chat_runs where id = %(run)s a
 """
 
 _FINISH: LiteralString = """
-update chat_runs set state = %(state)s, finished_at = %(now)s, error_code = %(code)s, error_message = %(message)s
+update chat_runs set state = %(state)s, request = '', finished_at = %(now)s,
+  error_code = %(code)s, error_message = %(message)s
 where id = %(run)s and org_id = %(org)s and state in ('queued', 'running')
 """
 

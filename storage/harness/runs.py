@@ -16,6 +16,8 @@ from storage.harness.said import SaidSoFar, said_of
 from storage.tables import ChatRunRow
 
 REQUEST: Final = TypeAdapter(RunRequest)
+GONE: Final = b""
+"""In place of what a run was asked, once it has ended: its calls are records, and nobody else's."""
 
 
 class RunReader:
@@ -90,7 +92,7 @@ class RunStore(RunReader):
         row = await self._row(run, access, lock=True)
         was_open = RunState(row.state).is_open
         if was_open:
-            row.state, row.finished_at = RunState.CANCELLED, self._clock.now()
+            row.state, row.finished_at, row.request = RunState.CANCELLED, self._clock.now(), GONE
             await self._session.flush()
         return await self._shown(row), was_open
 

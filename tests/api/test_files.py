@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.file_processing import FileProcessingActivities, UploadedFile
+from gateway.agents.grants import ExternalToolInvoke
 from gateway.errors import UnavailableError
 from gateway.files.file import MOST_BYTES
 from gateway.harness.tool import ToolFailedError, ToolUseContext
@@ -15,9 +16,10 @@ from gateway.harness.tools.knowledge_search import KnowledgeSearch
 from gateway.harness.tools.terms import Terms
 from gateway.ids import FileId, InferenceId, new_ulid, new_uuid
 from gateway.phi.guard import Guard
-from gateway.tenancy import Scope
+from gateway.tenancy import KeyMode, Scope
 from storage.files.search import FileSearching
 from storage.pool import fetch
+from tests.agents import make_credential
 from tests.api.files import HEADERS, UPLOAD, form, read, send, upload, uploaded
 from tests.gateway_server import GatewayServer, Reply
 from tests.storage.past import purged, retaining
@@ -289,3 +291,26 @@ async def test_files_need_the_scope_of_chats(gateway_server: GatewayServer) -> N
     tenant = await make_tenant(gateway_server.storage, scopes=(Scope.CONTROL_READ,))
     for method, path in (("GET", "/v1/files/"), ("DELETE", f"/v1/files/{new_uuid()}"), ("POST", UPLOAD)):
         assert (await send(gateway_server, tenant, method, path)).status == 403
+
+
+@pytest.mark.parametrize(("tool", "sees"), [("find_slot", 403), ("knowledge_search", 200)])
+async def test_an_agent_sees_files_with_the_grant_that_reads_them_and_deletes_none(
+    gateway_server: GatewayServer, tool: str, sees: int
+) -> None:
+    tenant = await make_tenant(gateway_server.storage)
+    file = await ready(gateway_server, tenant, name="Rivera.txt")
+    agent = await make_credential(gateway_server.storage, tenant.org, grants=(ExternalToolInvoke(tool),))
+
+    async def asked(method: str, path: str) -> int:
+        headers = {"x-api-key": agent.token}
+        return (await gateway_server.request(method, path, None, key=None, headers=headers)).status
+
+    assert [await asked("GET", path) for path in ("/v1/files/", f"/v1/files/{file}/status")] == [sees, sees]
+    assert await asked("DELETE", f"/v1/files/{file}") == 403
+
+
+async def test_a_test_key_deletes_no_file(gateway_server: GatewayServer) -> None:
+    tenant = await make_tenant(gateway_server.storage, mode=KeyMode.TEST)
+    file = await uploaded(gateway_server, tenant, "book.txt", HANDBOOK)
+
+    assert (await send(gateway_server, tenant, "DELETE", f"/v1/files/{file}")).status == 403

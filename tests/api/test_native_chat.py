@@ -280,6 +280,19 @@ async def test_a_chat_that_is_asked_twice_under_one_key_is_made_once(
     assert ("idempotent-replayed" in first.headers, second.headers["idempotent-replayed"]) == (False, "true")
 
 
+@pytest.mark.parametrize("stop", ["max_tokens", "refusal", "model_context_window_exceeded"])
+async def test_no_tool_is_used_for_an_answer_that_was_broken_off(chatting: GatewayServer, stop: str) -> None:
+    asked = body(f"[[sandbox: stop={stop}; words=6*7; tool=calculator]] Go", tools_to_use=["calculator"])
+    told = (await ask(chatting, asked)).json()
+
+    assert (len(told["meta"]["rounds"]), told["meta"]["tools"]) == (1, [])
+    assert told["choices"][0]["finish_reason"] in ("length", "content_filter")
+
+
+async def test_an_answer_that_is_made_up_says_so(chatting: GatewayServer) -> None:
+    assert (await ask(chatting, body())).headers["hasp-upstream"] == "sandbox"
+
+
 async def test_a_caller_who_hangs_up_ends_the_run(chatting: GatewayServer) -> None:
     asked = body("[[sandbox: frames=500; delay_ms=20]] Go", stream=True)
     tenant = await make_tenant(chatting.storage)

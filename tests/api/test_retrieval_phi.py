@@ -102,3 +102,24 @@ async def test_what_ended_a_chat_is_audited_and_not_paid(chatting: GatewayServer
     usage = (await chatting.get("/v1/usage", key=tenant.token)).json()["data"]
     assert usage["credits"]["held"] == 0
     assert [line["model"] for line in usage["by_model"]] == ["claude-haiku-4-5"]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Patient name: Quillfeather, MRN: 4482913, DOB 03/04/1961.", "4482913"),
+        ("Patient account number: 77120934. Phone 555-0142.", "77120934 balance"),
+        ("Mrs. Hope Rivers was admitted to the ward; her date of birth is 3 April.", "Hope"),
+    ],
+)
+async def test_what_was_masked_where_it_stood_does_not_leave_where_it_stands_alone(
+    chatting: GatewayServer, search: tuple[Search, str], said: str, words: str
+) -> None:
+    tenant = await clinic(chatting, PhiMode.REDACT)
+    search[0].asked.clear()
+    text = f"{said} [[sandbox: words={words}; tool=web_search]] Go"
+
+    reply = await ask(chatting, body(text, tools_to_use=["web_search"]), key=tenant.token)
+
+    assert (reply.status, search[0].asked) == (200, [])
+    assert [tool["status"] for tool in reply.json()["meta"]["tools"]] == ["blocked"]

@@ -65,6 +65,8 @@ KINDS = pytest.mark.parametrize(
         ("a.pdf", _PDF, "Night handover"),
         ("a.docx", docx(f"<w:d {_WORD}><w:p><w:t>One</w:t></w:p><w:p><w:t>Two</w:t></w:p></w:d>"), "One\nTwo"),
     ],
+    # What an archive holds says when it was made: names of tests have to be the same in every process.
+    ids=["utf-8", "latin-1", "utf-16", "json", "html", "pdf", "docx"],
 )
 
 
@@ -88,6 +90,7 @@ def test_other_kinds_are_refused_by_name(name: str) -> None:
         (FileKind.DOCX, b"PK\x03\x04 and no more"),
         (FileKind.DOCX, docx("<unclosed>")),
     ],
+    ids=["text", "pdf", "docx", "a part of it"],
 )
 def test_a_damaged_file_is_told_as_such(kind: FileKind, content: bytes) -> None:
     with pytest.raises(DamagedFileError):
