@@ -26,18 +26,26 @@ class Tools:
 
 
 def read_tools(tools: list[dict[str, JsonValue]] | None) -> Tools:
-    """Raises `ValidationFailedError` for a function that is not one, or is declared twice."""
-    taken: list[Tool] = []
+    """Of functions in namespaces that have one name the first is taken: no vendor is told of namespaces.
+
+    Raises `ValidationFailedError` for a function that is not one, or is declared twice by itself.
+    """
+    taken: dict[str, Tool] = {}
+    alone: set[str] = set()
     left_out: list[str] = []
     for index, tool in enumerate(tools or ()):
         path = f"tools[{index}]"
         found = list(_functions(path, tool))
-        taken += found
+        for place, function in found:
+            if place == path and function.name in alone:
+                raise ValidationFailedError("Two tools have one name.", param="tools")
+            if function.name in taken:
+                left_out.append(place)
+            taken.setdefault(function.name, function)
+            alone |= {function.name} if place == path else set()
         if not found:
             left_out.append(path)
-    if len({tool.name for tool in taken}) < len(taken):
-        raise ValidationFailedError("Two tools have one name.", param="tools")
-    return Tools(tuple(taken), tuple(left_out))
+    return Tools(tuple(taken.values()), tuple(left_out))
 
 
 def read_choice(choice: str | dict[str, JsonValue] | None, tools: Tools, *, parallel: bool | None) -> ToolChoice | None:
@@ -68,16 +76,18 @@ def _chosen(choice: Mapping[str, JsonValue]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _functions(path: str, tool: dict[str, JsonValue]) -> Iterator[Tool]:
+def _functions(path: str, tool: dict[str, JsonValue]) -> Iterator[tuple[str, Tool]]:
+    """Each with its place."""
     match tool.get("type"):
         case "function":
             nested = tool.get("function")
-            yield _function(path, nested if isinstance(nested, dict) else tool)
+            yield path, _function(path, nested if isinstance(nested, dict) else tool)
         case "namespace":
             inside = tool.get("tools")
             for number, each in enumerate(inside if isinstance(inside, list) else []):
                 if isinstance(each, dict) and each.get("type") == "function":
-                    yield _function(f"{path}.tools[{number}]", each)
+                    place = f"{path}.tools[{number}]"
+                    yield place, _function(place, each)
         case str():
             return
         case _:

@@ -331,6 +331,14 @@ async def test_tools_in_every_form_are_taken_or_named(gateway_server: GatewaySer
     assert reply.headers["hasp-ignored-parameters"] == "tools[3], tools[4], tools[5]"
 
 
+async def test_of_functions_in_namespaces_with_one_name_the_first_is_taken(gateway_server: GatewayServer) -> None:
+    spaces = [{"type": "namespace", "name": name, "tools": [{**TOOL, "name": "ask"}]} for name in ("one", "other")]
+    reply = await gateway_server.post(RESPONSES, body(tools=spaces))
+
+    assert [tool["name"] for tool in heard(gateway_server)["tools"]] == ["ask"]
+    assert (reply.status, reply.headers["hasp-ignored-parameters"]) == (200, "tools[1].tools[0]")
+
+
 async def test_settings_that_a_model_has_not_are_left_out_and_told(gateway_server: GatewayServer) -> None:
     settings: dict[str, Any] = {"temperature": 0.2, "top_p": 0.5, "max_output_tokens": 10**9}
     reply = await gateway_server.post(RESPONSES, body(**settings))
