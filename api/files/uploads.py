@@ -43,6 +43,18 @@ from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(HARNESS), tags=["Files"])
 
+_TAKING_ERRORS = (
+    *ACCESS_ERRORS,
+    *IDEMPOTENCY_ERRORS,
+    facts.BaaRequiredError,
+    FileTypeError,
+    FilesNotKeptError,
+    TooManyFilesError,
+    FileStorageFullError,
+    facts.ValidationFailedError,
+    facts.TooLargeError,
+)
+
 _FLAG = TypeAdapter(bool)
 _READ_AGAIN_S = 5
 
@@ -78,18 +90,7 @@ _FORM: dict[str, Any] = {
     response_class=Response,
     responses={
         200: examples.UPLOADED,
-        **errors(
-            HARNESS,
-            *ACCESS_ERRORS,
-            *IDEMPOTENCY_ERRORS,
-            facts.BaaRequiredError,
-            FileTypeError,
-            FilesNotKeptError,
-            TooManyFilesError,
-            FileStorageFullError,
-            facts.ValidationFailedError,
-            facts.TooLargeError,
-        ),
+        **errors(HARNESS, *_TAKING_ERRORS),
     },
     openapi_extra=once_a_key(_FORM),
 )
@@ -154,18 +155,7 @@ class LinkQuery(BaseModel):
     response_class=Response,
     responses={
         200: examples.ANNOUNCED,
-        **errors(
-            HARNESS,
-            *ACCESS_ERRORS,
-            *IDEMPOTENCY_ERRORS,
-            facts.BaaRequiredError,
-            FileTypeError,
-            FilesNotKeptError,
-            TooManyFilesError,
-            FileStorageFullError,
-            facts.ValidationFailedError,
-            facts.TooLargeError,
-        ),
+        **errors(HARNESS, *_TAKING_ERRORS),
     },
     openapi_extra=once_a_key(json_body(AnnounceFileRequest, examples.ANNOUNCE_REQUEST)),
 )
