@@ -12,7 +12,7 @@ from activities.surface import surfaced
 from gateway.apps.asking import asked, chosen_model
 from gateway.apps.definition import Step
 from gateway.apps.jobs import Failure, JobsNotKeptError, JobState, tries_of
-from gateway.apps.rendering import rendered
+from gateway.apps.rendering import rendered, variables_in
 from gateway.catalog import Catalog
 from gateway.errors import NotFoundError, PhiBlockedError, ProviderRejectedError, TriesUsedUpError
 from gateway.events import EventType
@@ -144,7 +144,7 @@ class AppRunActivities:
 
     async def _read(self, opened: OpenJob, step: Step) -> Mapping[str, str]:
         """What is written in the files that `step` names, by variable: it has no tool to read them with."""
-        named = "".join(section.body for section in step.prompt_sections)
+        named = variables_in(step.prompt_sections)
         files = {name: file for name, file in opened.request.inputs.files.items() if name in named}
         texts = await file_texts(self._storage.pool, self._storage.cipher, opened.caller.org, {*files.values()})
         if not texts.keys() >= {*files.values()}:

@@ -9,10 +9,11 @@ import typer
 from cli.admin import OrgOption, organization, with_storage
 from cli.configuration import load_settings, require_catalog, require_tier
 from cli.failure import CommandError
+from gateway.catalog.choice import read_model
 from gateway.credits.budget import LARGEST_CAP, MOST_THRESHOLDS, THRESHOLDS, read_thresholds
 from gateway.credits.period import read_zone
 from gateway.errors import ValidationFailedError
-from gateway.organization_policy import read_default_model, read_entities, read_terms, read_tools
+from gateway.organization_policy import read_entities, read_terms, read_tools
 from gateway.phi.findings import Entity
 from gateway.phi.screening import THRESHOLDS_MILLI, Profile
 from gateway.retention import MINIMUM_RETENTION_DAYS, RETENTION_DAYS
@@ -218,7 +219,7 @@ def _default_model(given: str | None) -> str | None:
     if given is None:
         return None
     try:
-        return read_default_model("--default-model", given, require_catalog(load_settings().catalog_file))
+        return read_model("--default-model", given, require_catalog(load_settings().catalog_file))
     except ValidationFailedError:
         raise CommandError("--default-model is not the id of a model") from None
 

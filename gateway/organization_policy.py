@@ -9,14 +9,13 @@ from typing import Any, Literal, cast
 
 from pydantic import JsonValue
 
-from gateway.catalog import Catalog
 from gateway.errors import ValidationFailedError
 from gateway.phi.detector import CERTAIN
 from gateway.phi.findings import Entity
 from gateway.phi.phrases import MOST_WORDS, is_phrase
 from gateway.phi.screening import MAX_TERM_LENGTH, MAX_TERMS, SELECTABLE, Profile
 from gateway.retention import Retention
-from gateway.tenancy import AUTO, DEFAULT_TIER, EVERY_TOOL, PhiMode, StorageMode, Unscannable
+from gateway.tenancy import DEFAULT_TIER, EVERY_TOOL, PhiMode, StorageMode, Unscannable
 
 MOST_TOOLS = 100
 """Entries that a list of allowed tools has at most."""
@@ -169,16 +168,6 @@ def read_tools(name: str, given: Iterable[str]) -> tuple[str, ...]:
                 f"`{name}[{index}]` must be a tool's name, or an MCP server's id with `_*`.", param=f"{name}[{index}]"
             )
     return tools
-
-
-def read_default_model(name: str, given: str, catalog: Catalog) -> str:
-    """The catalog's id of what `name` is given, or `AUTO`. Raises `ValidationFailedError`, which does not quote it."""
-    if given == AUTO:
-        return AUTO
-    model = catalog.find(given)
-    if model is None:
-        raise ValidationFailedError(f"`{name}` is no model of `/v1/chat/models`.", param=name)
-    return model.id
 
 
 def told(before: OrganizationPolicy, after: OrganizationPolicy) -> dict[str, JsonValue]:

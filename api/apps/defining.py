@@ -15,9 +15,9 @@ from gateway.apps.definition import (
 )
 from gateway.apps.rendering import require_sound
 from gateway.catalog import Catalog
+from gateway.catalog.choice import read_model
 from gateway.errors import ValidationFailedError
 from gateway.ids import FileId, new_uuid
-from gateway.tenancy import AUTO
 
 
 def definition_of(body: CreateAppRequest, catalog: Catalog) -> AppDefinition:
@@ -26,7 +26,7 @@ def definition_of(body: CreateAppRequest, catalog: Catalog) -> AppDefinition:
         raise ValidationFailedError("Send `prompt_sections` for an app, or `steps` for a workflow.", param="steps")
     waits_for = _dependencies(body)
     definition = AppDefinition(
-        default_model=_known(body.default_model, catalog, "default_model"),
+        default_model=read_model("default_model", body.default_model, catalog),
         user_inputs=tuple(
             UserInput(
                 **_variable(each),
@@ -44,7 +44,7 @@ def definition_of(body: CreateAppRequest, catalog: Catalog) -> AppDefinition:
                 id=each.id,
                 display_name=each.display_name or each.id,
                 position=index if each.position is None else each.position,
-                model=each.config.model and _known(each.config.model, catalog, f"steps[{index}].config.model"),
+                model=each.config.model and read_model(f"steps[{index}].config.model", each.config.model, catalog),
                 prompt_sections=_sections(each.prompt_sections),
                 depends_on=waits_for.get(each.id, ()),
             )
@@ -94,15 +94,6 @@ def _dependencies(body: CreateAppRequest) -> Mapping[str, tuple[str, ...]]:
             raise ValidationFailedError("A dependency is of a step that does not exist.", param="dependencies")
         found[each.step_id] = (*found.get(each.step_id, ()), *each.depends_on)
     return {step: tuple(dict.fromkeys(depends_on)) for step, depends_on in found.items()}
-
-
-def _known(model: str, catalog: Catalog, param: str) -> str:
-    if model == AUTO:
-        return model
-    found = catalog.find(model)
-    if found is None:
-        raise ValidationFailedError(f"`{param}` is no model of `/v1/chat/models`.", param=param)
-    return found.id
 
 
 def _variable(body: VariableBody) -> dict[str, Any]:

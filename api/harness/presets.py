@@ -20,11 +20,12 @@ from api.state import gateway_of
 from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.audit import AuditAction
+from gateway.catalog.choice import read_model
 from gateway.errors import MissingScopeError, NotFoundError, ValidationFailedError
 from gateway.harness.presets import Preset, PresetDefinition, TooManyPresetsError
 from gateway.harness.toolbox import UnknownToolError
 from gateway.ids import FileId, PresetId, find_uuid
-from gateway.tenancy import AUTO, Access, KeyMode, Scope
+from gateway.tenancy import Access, KeyMode, Scope
 from storage.transaction import Transaction
 
 router = APIRouter(route_class=dialect_route(HARNESS), tags=["Native chat"])
@@ -185,11 +186,8 @@ def _definition(request: Request, body: CreatePresetRequest, sent: Container[str
     """
     gateway = gateway_of(request)
     model = body.model
-    if model is not None and model != AUTO and "model" in sent:
-        known = gateway.catalog.find(model)
-        if known is None:
-            raise ValidationFailedError("`model` is no model of `/v1/chat/models`.", param="model")
-        model = known.id
+    if model is not None and "model" in sent:
+        model = read_model("model", model, gateway.catalog)
     return PresetDefinition(
         description=body.description,
         instructions=body.instructions,

@@ -19,11 +19,11 @@ from api.validation import read_object, validated
 from gateway import errors as facts
 from gateway.audit import AuditAction, PhiDisposition
 from gateway.catalog import Catalog
+from gateway.catalog.choice import read_model
 from gateway.errors import MissingScopeError, ValidationFailedError
 from gateway.organization_policy import (
     Changes,
     OrganizationPolicy,
-    read_default_model,
     read_entities,
     read_terms,
     read_tools,
@@ -117,7 +117,7 @@ def _changes(wanted: PolicyRequest, catalog: Catalog) -> Changes:
     """Raises `ValidationFailedError` for terms, kinds, tools or a model that cannot be taken, and for no change."""
     changes = wanted.model_dump(exclude_none=True, exclude={"acknowledge_phi_leaves", "retention"})
     if "default_model" in changes:
-        changes["default_model"] = read_default_model("default_model", changes["default_model"], catalog)
+        changes["default_model"] = read_model("default_model", changes["default_model"], catalog)
     elif "default_model" in wanted.model_fields_set:
         changes["default_model"] = None
     if not changes:

@@ -59,6 +59,11 @@ def read_inputs(definition: AppDefinition, given: Mapping[str, JsonValue]) -> In
     return Inputs(values, files)
 
 
+def variables_in(sections: Iterable[PromptSection]) -> frozenset[str]:
+    """Those whose values have a place there."""
+    return frozenset(place[1] for section in sections for place in _PLACE.finditer(section.body) if place[1])
+
+
 def rendered(
     sections: Iterable[PromptSection], values: Mapping[str, str], outputs: Mapping[str, str] | None = None
 ) -> str:
